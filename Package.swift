@@ -1,0 +1,63 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+// The rooms of the house, ground floor first. Imports run down only: a room may name the rooms in its
+// `dependencies` and no others, so the compiler keeps the architecture (docs/architecture.md).
+
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
+
+/// One test target beside each room, under the room's name.
+func tests(of room: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(name: "\(room)Tests", dependencies: [.target(name: room)] + dependencies)
+}
+
+let package = Package(
+    name: "swingmusic-fcgi",
+    products: [.executable(name: "swingmusic-fcgi", targets: ["swingmusic-fcgi"])],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        // System libraries and one small C shim.
+        .systemLibrary(name: "CLibFCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(name: "CLibHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CSystem"),
+
+        // Ground floor: five rooms that know nothing of each other.
+        .target(name: "FastCGI", dependencies: ["CLibFCGI", "CSystem", logging]),
+        .target(name: "Supervision", dependencies: ["CSystem", logging]),
+        .target(name: "Caching", dependencies: ["CLibHiredis", "CSystem", grdb, logging]),
+        .target(name: "Turnstile", dependencies: ["CSystem", grdb, logging]),
+        .target(name: "Spotify", dependencies: ["CLibCurl", "CSystem", logging]),
+
+        // What a route means.
+        .target(name: "Catalog", dependencies: ["Caching", "Turnstile", "Spotify", "CSystem", crypto, logging]),
+        .target(name: "Sessions", dependencies: ["Caching", "CSystem", grdb, crypto, cryptoExtras, logging]),
+
+        // Router and routes, then the command line.
+        .target(name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "CSystem", crypto, logging]),
+        .executableTarget(
+            name: "swingmusic-fcgi",
+            dependencies: [
+                "Gateway", "Supervision", "FastCGI", "CSystem", logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        tests(of: "FastCGI", ["CSystem"]),
+        tests(of: "Supervision", ["CSystem"]),
+        tests(of: "Caching", ["CSystem", grdb]),
+        tests(of: "Turnstile", ["CSystem", grdb]),
+        tests(of: "Spotify", ["CSystem"]),
+        tests(of: "Catalog", ["CSystem"]),
+        tests(of: "Sessions", ["CSystem", grdb, crypto]),
+        tests(of: "Gateway", ["CSystem"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

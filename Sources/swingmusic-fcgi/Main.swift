@@ -1,0 +1,5 @@
+import ArgumentParser
+
+@main struct SwingmusicFCGI: ParsableCommand {
+    func run() throws {}
+}

@@ -1,0 +1,4 @@
+import Testing
+@testable import Caching
+
+@Suite struct CachingPlaceholderTests {}

@@ -1,0 +1,4 @@
+import Testing
+@testable import FastCGI
+
+@Suite struct FastCGIPlaceholderTests {}

@@ -1,0 +1,4 @@
+import Testing
+@testable import Sessions
+
+@Suite struct SessionsPlaceholderTests {}

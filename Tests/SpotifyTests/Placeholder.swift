@@ -1,0 +1,4 @@
+import Testing
+@testable import Spotify
+
+@Suite struct SpotifyPlaceholderTests {}

@@ -1,0 +1,4 @@
+import Testing
+@testable import Turnstile
+
+@Suite struct TurnstilePlaceholderTests {}
