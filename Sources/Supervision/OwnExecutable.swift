@@ -19,7 +19,10 @@ public enum OwnExecutable {
     private static func candidates(_ name: String?) -> [String] {
         guard let name, !name.isEmpty else { return [] }
         if name.hasPrefix("/") { return [name] }
-        if name.contains("/") { return workingDirectory().map { ["\($0)/\(name)"] } ?? [] }
+        if name.contains("/") {
+            let relative = name.hasPrefix("./") ? name.dropFirst(2) : name[...]
+            return workingDirectory().map { ["\($0)/\(relative)"] } ?? []
+        }
         guard let search = getenv("PATH") else { return [] }
         return String(cString: search).split(separator: ":").filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }
     }
