@@ -5,15 +5,13 @@ import Glibc
 public enum OwnExecutable {
     /// An absolute path that led to this program when it was asked for; ask at start, before the file can be replaced.
     ///
-    /// Symbolic links are kept: an upgrade that turns a link to the new version is followed. When the first argument does not
-    /// lead to the running program, the kernel's own answer (`/proc/self/exe`, proc(5)) is taken.
-    /// - Returns: nil when neither is known (no /proc).
-    public static func path(firstArgument: String?) -> String? {
-        let running = readLink("/proc/self/exe")
-        for candidate in candidates(firstArgument) where isSameFile(candidate, "/proc/self/exe") {
-            return candidate
-        }
-        return running
+    /// Symbolic links are kept: an upgrade that turns a link to the new version is followed. When the program's first argument
+    /// does not lead to the running program, the kernel's own answer (`/proc/self/exe`, proc(5)) is taken.
+    public static var path: String { path(firstArgument: CommandLine.arguments.first) }
+
+    static func path(firstArgument: String?) -> String {
+        for candidate in candidates(firstArgument) where isSameFile(candidate, "/proc/self/exe") { return candidate }
+        return readLink("/proc/self/exe") ?? firstArgument ?? ""
     }
 
     private static func candidates(_ name: String?) -> [String] {

@@ -15,32 +15,22 @@ public final class SignalWaiter: Sendable {
     /// What `EventLoop.stop(within:)` may take, so that the process ends before patience does.
     public static let stopLimit: Duration = .seconds(8)
 
-    private let received: @Sendable (Order) -> Void
     private static let waited: [CInt] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP]
 
-    /// Blocks the signals and starts to wait. Make it before any other thread exists.
-    /// - Parameter received: called on the waiting thread, once for each signal that came; must not block.
-    public init(received: @escaping @Sendable (Order) -> Void) {
-        self.received = received
-    }
-
-    /// - Returns: false when no thread could be started.
-    public func start() -> Bool {
+    /// Blocks the signals in this thread and in those that it starts. Make it before any other thread exists.
+    public init() {
         SupervisionSignals.block()
         tieToSupervisor()
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(self)
-        let result = pthread_create(&thread, &attributes, { raw in
-            guard let raw else { return nil }
-            Unmanaged<SignalWaiter>.fromOpaque(raw).takeRetainedValue().wait()
-            return nil
-        }, box.toOpaque())
-        if result != 0 { box.release() }
-        return result == 0
+    }
+
+    /// Starts the thread that waits, and returns.
+    ///
+    /// Should no thread be left, the signals get their default action back: then they end the process at once.
+    /// - Parameter received: called on the waiting thread, once for each order that came.
+    public func wait(_ received: @escaping @Sendable (Order) -> Void) {
+        guard !startThread({ Self.takeOrders(received) }) else { return }
+        var set = SupervisionSignals.makeSet(Self.waited)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
 
     static func order(for signal: CInt) -> Order? {
@@ -60,15 +50,14 @@ public final class SignalWaiter: Sendable {
         }
     }
 
-    private func wait() {
-        var set = SupervisionSignals.makeSet(Self.waited)
+    private static func takeOrders(_ received: (Order) -> Void) {
+        var set = SupervisionSignals.makeSet(waited)
         var stops = false
         while true {
             var signal: CInt = 0
-            guard sigwait(&set, &signal) == 0, let order = Self.order(for: signal) else { continue }
-            // A drain asked for after a stop would only lengthen the wait.
-            if stops, order == .drain { continue }
-            if !(stops && order == .stop) { alarm(Self.lastResort(after: order)) }
+            guard sigwait(&set, &signal) == 0, let order = order(for: signal) else { continue }
+            // A drain after a stop, or a second stop, would only lengthen the time until the last resort.
+            if !stops { alarm(lastResort(after: order)) }
             stops = stops || order == .stop
             received(order)
         }
@@ -81,4 +70,24 @@ public final class SignalWaiter: Sendable {
         _ = csys_signal_on_parent_death(SIGTERM)
         if getppid() != supervised.supervisor { kill(getpid(), SIGTERM) }
     }
+}
+
+/// A detached POSIX thread that runs `body`; false when none could be started.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    final class Box: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    let result = pthread_create(&thread, &attributes, { raw in
+        if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
+        return nil
+    }, box.toOpaque())
+    if result != 0 { box.release() }
+    return result == 0
 }
