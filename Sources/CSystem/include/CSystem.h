@@ -31,4 +31,6 @@ static inline int64_t csys_wall_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+#include "Caching.h"
+
 #endif
