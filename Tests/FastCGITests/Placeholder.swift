@@ -1,4 +1,3 @@
 import Testing
 @testable import FastCGI
-
-@Suite struct FastCGIPlaceholderTests {}
+@Suite struct P {}
