@@ -1,0 +1,89 @@
+"""The /control/ interface, by which a test steers the stand-in. spotify.py lists it."""
+import data
+import ids
+from ids import Place, number
+
+SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "client_id": None, "client_secret": None,
+            "expires_in": 3600}
+
+
+class Control:
+    def __init__(self, standin):
+        self.standin = standin
+
+    def answer(self, method, name, query, given):
+        """(status, object) for /control/name; `given` is the body, decoded."""
+        verb = getattr(self, f"{method.lower()}_{name}", None)
+        if verb is None:
+            return 404, {"error": f"no {method} /control/{name}"}
+        try:
+            return 200, verb(query, given)
+        except (KeyError, ValueError, TypeError) as wrong:
+            return 400, {"error": f"{type(wrong).__name__}: {wrong}"}
+
+    def get_calls(self, query, given):
+        return {"calls": self.standin.calls.since(int(query.get("since", 0)), query.get("on", "api"))}
+
+    def get_figures(self, query, given):
+        calls = self.standin.calls.since(0, "all")
+        return {"calls": sum(call["on"] == "api" for call in calls), "token_requests": sum(call["on"] == "token" for call in calls),
+                "tokens_issued": self.standin.accounts.issued, "connections_open": len(self.standin.connections),
+                "connections_accepted": self.standin.accepted, "revision": self.standin.world.revision,
+                "mode": self.standin.settings["mode"]}
+
+    def get_ids(self, query, given):
+        kind, more_than = query.get("kind", "track"), int(query.get("more_than", -1))
+        size = {"artist": lambda p: len(data.discography(p.artist)), "album": lambda p: data.track_count(p.artist, p.album),
+                "playlist": lambda p: data.playlist_count(p.artist), "track": lambda p: 0}[kind]
+        found, at = [], int(query.get("start", 0))
+        while len(found) < int(query.get("count", 10)):
+            place = data.drawn(kind, "ids", query.get("seed", ""), at)
+            at += 1
+            if size(place) > more_than:
+                found.append(ids.canonical(place))
+        return {"ids": found, "next_start": at}
+
+    def post_reset(self, query, given):
+        standin = self.standin
+        standin.failures.follow([])
+        standin.settings.update(SETTINGS, gone=set(), **standin.started_with)
+        standin.world.revision = 0
+        standin.calls.forget()
+        return {}
+
+    def post_mode(self, query, given):
+        if given["mode"] not in ("development", "extended"):
+            raise ValueError("mode is development or extended")
+        self.standin.settings["mode"] = given["mode"]
+        return {"mode": given["mode"]}
+
+    def post_fail(self, query, given):
+        self.standin.failures.follow(given if isinstance(given, list) else given["rules"])
+        return {}
+
+    def post_revision(self, query, given):
+        self.standin.world.revision = (given or {}).get("revision", self.standin.world.revision + 1)
+        return {"revision": self.standin.world.revision}
+
+    def post_gone(self, query, given):
+        if given.get("gone", True):
+            self.standin.settings["gone"] |= set(given["ids"])
+        else:
+            self.standin.settings["gone"] -= set(given["ids"])
+        return {"gone": sorted(self.standin.settings["gone"])}
+
+    def post_token(self, query, given):
+        self.standin.settings.update({key: given[key] for key in ("expires_in", "client_id", "client_secret") if key in given})
+        if given.get("revoke"):
+            self.standin.accounts.revoke()
+        return {}
+
+    def post_settings(self, query, given):
+        unknown = set(given) - {"latency_ms", "playlist_limit"}
+        if unknown:
+            raise ValueError(f"no such setting: {unknown}")
+        self.standin.settings.update(given)
+        return {}
+
+    def post_close_idle(self, query, given):
+        return {"closed": self.standin.close_idle()}
