@@ -307,7 +307,7 @@ def test_a_unix_socket_and_a_database_number_are_understood(new_house):
     from harness.sandbox import Sandbox
     with Sandbox("unix-store") as place:
         path = place.socket_path("store")
-        store = RedisServer(place, "--unixsocket", path, "--unixsocketperm", "777", port=free_port()).start()
+        store = RedisServer(place, "--unixsocket", path, "--unixsocketperm", "777").start()
         house = new_house("unix-store", workers=1, DRAGONFLYDB_HOST=f"unix:{path}", DRAGONFLYDB_DB="3")
         house.admin("PUT", "/cache/temp/unix", b"x")
         assert cache_status(house.admin("GET", "/cache/temp/unix"))["detail"] == "dragonfly"
