@@ -1,0 +1,72 @@
+"""Fixtures of the integration tests, a time limit for each test, and the logs' last lines when one fails."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.house import House  # noqa: E402
+from harness.sandbox import OPEN, Sandbox, executable  # noqa: E402
+
+#: Seconds that one test may take, its fixtures' start not counted.
+TIME_LIMIT = 120
+
+
+def _factory():
+    with contextlib.ExitStack() as stack:
+        yield lambda *arguments, **settings: stack.enter_context(House(*arguments, **settings))
+
+
+@pytest.fixture(scope="module")
+def open_house():
+    """open_house(name, workers=4, store=None, SETTING=value, ...) for the tests of one module together."""
+    yield from _factory()
+
+
+@pytest.fixture
+def new_house():
+    """The same for one test alone."""
+    yield from _factory()
+
+
+@pytest.fixture
+def sandbox(request):
+    with Sandbox(request.node.name) as opened:
+        yield opened
+
+
+def pytest_sessionstart(session):
+    try:
+        executable()
+    except FileNotFoundError as error:
+        pytest.exit(str(error), returncode=2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    def too_long(*_):
+        raise TimeoutError(f"the test took more than {TIME_LIMIT} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(TIME_LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    for opened in OPEN:
+        for log in opened.logs():
+            lines = log.read_text(errors="replace").splitlines()[-30:]
+            if lines:
+                report.sections.append((f"last lines of {log}", "\n".join(lines)))

@@ -1,0 +1,1 @@
+"""What the integration tests start, watch and stop: one noun, one file."""

@@ -1,0 +1,89 @@
+"""A temporary folder with everything one test module starts in it, and the promise to stop it all."""
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+#: Sandboxes that are open now; conftest.py shows the tails of their logs when a test fails.
+OPEN = []
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+class Sandbox:
+    """Use as a context manager. What `owns` was given is stopped in reverse order, also after a failure."""
+
+    def __init__(self, name="sandbox"):
+        # Under /tmp whatever TMPDIR says: a Unix socket's path holds 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix=f"smfcgi-{name[:20]}-", dir="/tmp"))
+        # nginx's own workers may run as another user.
+        self.folder.chmod(0o755)
+        self._started = []
+        self._sockets = 0
+
+    def __enter__(self):
+        OPEN.append(self)
+        return self
+
+    def __exit__(self, *_):
+        OPEN.remove(self)
+        trouble = []
+        for thing in reversed(self._started):
+            try:
+                thing.stop()
+            except Exception as error:  # the rest must be stopped all the same
+                trouble.append(error)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if trouble:
+            raise trouble[0]
+
+    def owns(self, thing):
+        """Registers something with a `stop` method, and returns it."""
+        self._started.append(thing)
+        return thing
+
+    def path(self, *parts):
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def directory(self, *parts):
+        path = self.folder.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def socket_path(self, name="fcgi"):
+        """A new path for a Unix socket."""
+        self._sockets += 1
+        return self.path(f"{name}{self._sockets}.sock")
+
+    def logs(self):
+        """Every log file under the folder, by name."""
+        return sorted(path for path in self.folder.rglob("*.log") if path.is_file())
+
+    def log_text(self):
+        """All logs in one string."""
+        return "\n".join(path.read_text(errors="replace") for path in self.logs())
+
+    def environment(self, **settings):
+        """A clean environment with `settings`: nothing of the caller's own settings leaks in. None leaves one out."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        kept.update({name: str(value) for name, value in settings.items() if value is not None})
+        return kept
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def executable():
+    """The program under test: SWINGMUSIC_FCGI_EXECUTABLE, else this checkout's debug build."""
+    path = Path(os.environ.get("SWINGMUSIC_FCGI_EXECUTABLE", REPOSITORY / ".build/debug/swingmusic-fcgi"))
+    if not os.access(path, os.X_OK):
+        raise FileNotFoundError(f"no executable at {path}: run `swift build` or set SWINGMUSIC_FCGI_EXECUTABLE")
+    return path
