@@ -10,6 +10,10 @@ public final class Caches: Sendable {
     let log: Logger
     let record: SQLiteStore
     let memory: MemoryStore
+    /// nil: SQLite alone.
+    let store: DragonflyStore?
+    let tallies = TallyBook()
+    var page: SharedPage { record.page }
 
     /// Opens `cache.db`, and makes it when there is none. A damaged one is set aside as `cache.db.damaged-<seconds>` and
     /// an empty one begun. Several workers may start at once.
@@ -21,13 +25,18 @@ public final class Caches: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.log = log
-        record = try SQLiteStore(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
+        let record = try SQLiteStore(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
+        self.record = record
         memory = MemoryStore(
             bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime.nanoseconds, page: record.page)
+        store = configuration.dragonfly.map {
+            DragonflyStore($0, threads: configuration.threads, page: record.page, clock: clock, log: log)
+        }
     }
 
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
+        store?.close()
         record.close()
     }
 

@@ -25,5 +25,8 @@ extension Caches {
     }
 
     /// Empties DragonflyDB of the copies, in the background.
-    public func clearCopies() throws(CacheError) {}
+    public func clearCopies() throws(CacheError) {
+        guard let store else { return }
+        for cache in CacheName.allCases { store.sweep(cache, prefix: []) }
+    }
 }

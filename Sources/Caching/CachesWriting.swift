@@ -9,10 +9,11 @@ extension Caches {
     ) throws(CacheError) -> Entry {
         try Limits.check(key: key, value: value)
         let lifetime = lifetime(cache, ttl, keep: keep)
+        let era = page.era
         let entry = try record.write { writer in
             try writer.put(cache, key, value, lifetime, onlyIfVersion: onlyIfVersion)
         }
-        publish(cache, key, entry)
+        publish(cache, [(key, entry)], era: era)
         return entry
     }
 
@@ -22,10 +23,14 @@ extension Caches {
         _ cache: CacheName, _ writes: [(key: [UInt8], value: [UInt8], ttl: Duration?)]
     ) throws(CacheError) -> [Entry] {
         for write in writes { try Limits.check(key: write.key, value: write.value) }
+        let era = page.era
         let entries = try record.write { writer in
             try writes.map { try writer.put(cache, $0.key, $0.value, lifetime(cache, $0.ttl)) }
         }
-        for (write, entry) in zip(writes, entries) { publish(cache, write.key, entry) }
+        // Of a key that was written twice, the last copy is the record's.
+        var last: [[UInt8]: Entry] = [:]
+        for (write, entry) in zip(writes, entries) { last[write.key] = entry }
+        publish(cache, last.map { (key: $0.key, entry: $0.value) }, era: era)
         return entries
     }
 
@@ -38,12 +43,13 @@ extension Caches {
     ) throws(CacheError) -> Entry? {
         try Limits.check(key: key)
         let lifetime = lifetime(cache, ttl, keep: keep)
+        let era = page.era
         let entry = try record.write { writer -> Entry? in
             guard let value = change(try writer.entry(cache, key)) else { return nil }
             try Limits.check(key: key, value: value)
             return try writer.put(cache, key, value, lifetime)
         }
-        if let entry { publish(cache, key, entry) }
+        if let entry { publish(cache, [(key, entry)], era: era) }
         return entry
     }
 
@@ -72,7 +78,12 @@ extension Caches {
     public func clear(_ cache: CacheName, prefix: [UInt8] = []) throws(CacheError) -> Int {
         try Limits.check(key: prefix)
         let count = try record.write { writer in try writer.clear(cache, prefix: prefix) }
-        if cache == .spotify { record.page.raiseAllMarks() }
+        if cache == .spotify {
+            page.raiseAllMarks()
+            page.raiseEra()
+        } else if count > 0 {
+            store?.sweep(cache, prefix: prefix)
+        }
         return count
     }
 
@@ -83,21 +94,5 @@ extension Caches {
         try record.write { writer in
             for key in keys { try writer.touch(key, at: instant) }
         }
-    }
-
-    /// After a write is in the record and before it is acknowledged.
-    private func publish(_ cache: CacheName, _ key: [UInt8], _ entry: Entry) {
-        if cache == .spotify { forget(key) }
-    }
-
-    private func withdraw(_ cache: CacheName, _ key: [UInt8]) {
-        if cache == .spotify { forget(key) }
-    }
-
-    /// No worker serves the key from memory any more.
-    private func forget(_ bytes: [UInt8]) {
-        let key = memory.key(bytes)
-        record.page.raiseMark(key.hash)
-        memory.remove(key)
     }
 }

@@ -31,8 +31,8 @@ final class SQLiteStore: Sendable {
         _ = try opened(replacing: nil, within: Self.openingPatience)
     }
 
-    /// nil until the first opening has succeeded.
-    var epoch: Int64? { current.withLock { $0?.epoch } }
+    /// The file's own number; 0 after `close()`.
+    var epoch: Int64 { current.withLock { $0?.epoch ?? 0 } }
     var refusal: String? { current.withLock { $0?.refusal } }
 
     func close() {
