@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 
 /// What is known of the connection that curl kept after the last call.
 struct KeptConnection {
@@ -15,10 +14,8 @@ struct KeptConnection {
         since = now
     }
 
-    /// Open, and nothing has come in: an idle connection that can be read has been closed, or is about to be.
+    /// Open, as far as can be seen from here.
     var isAlive: Bool {
-        guard socket >= 0, csys_monotonic_ns() - since < Self.longestIdle else { return false }
-        var byte: UInt8 = 0
-        return recv(socket, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT)) < 0 && errno == EAGAIN
+        socket >= 0 && csys_monotonic_ns() - since < Self.longestIdle && csys_has_hung_up(socket) == 0
     }
 }

@@ -73,7 +73,8 @@ final class Transfer {
             return sendNothing()
         case .send(let target, let bearer):
             guard Header.isTarget(target), Header.isToken(bearer),
-                ccurl_set_string(handle, CURLOPT_REQUEST_TARGET, basePath + target) == CURLE_OK, add(header: "Authorization: Bearer \(bearer)")
+                ccurl_set_string(handle, CURLOPT_REQUEST_TARGET, basePath + target) == CURLE_OK,
+                add(header: "Authorization: Bearer \(bearer)")
             else {
                 stage = .malformed
                 return sendNothing()
@@ -111,24 +112,8 @@ final class Transfer {
 
 extension Transfer {
     private func prepare(_ url: String, _ endpoints: SpotifyEndpoints) -> Bool {
-        let (seconds, attoseconds) = endpoints.timeout.components
-        let milliseconds = Int(max(1, min(seconds, 86_400) * 1000 + attoseconds / 1_000_000_000_000_000))
-        // A plain http address is a stand-in or a local relay: never by the proxy of the environment, which could not take the target.
-        let plain = url.hasPrefix("http://")
-        let strings = [(CURLOPT_URL, url), (CURLOPT_PROTOCOLS_STR, "http,https"), (CURLOPT_USERAGENT, endpoints.userAgent)]
-        let longs: [(CURLoption, Int)] = [
-            (CURLOPT_TIMEOUT_MS, milliseconds), (CURLOPT_CONNECTTIMEOUT_MS, milliseconds), (CURLOPT_NOSIGNAL, 1),
-            (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2), (CURLOPT_SSLVERSION, 6),  // TLS 1.2
-            (CURLOPT_HTTP_VERSION, 2),  // HTTP/1.1: one call on a connection, and the gate before each
-            (CURLOPT_TCP_KEEPALIVE, 1), (CURLOPT_TCP_KEEPIDLE, 30), (CURLOPT_TCP_KEEPINTVL, 10),
-            (CURLOPT_QUICK_EXIT, 1),  // do not wait for a name lookup that hangs when the transfer has timed out
-        ]
-        let owner = Unmanaged.passUnretained(self).toOpaque()
-        return strings.allSatisfy { ccurl_set_string(handle, $0, $1) == CURLE_OK }
-            && longs.allSatisfy { ccurl_set_long(handle, $0, $1) == CURLE_OK }
-            && (!plain || ccurl_set_string(handle, CURLOPT_PROXY, "") == CURLE_OK)
-            && ccurl_set_large(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(Self.largestBody)) == CURLE_OK
-            && ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, words) == CURLE_OK && receive(owner)
+        TransferOptions.set(on: handle, url: url, endpoints: endpoints, largestBody: Self.largestBody)
+            && ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, words) == CURLE_OK && receive(Unmanaged.passUnretained(self).toOpaque())
             && add(header: "Accept: application/json")
     }
 

@@ -39,6 +39,15 @@ final class StandIn {
         return (ends[0], ends[1])
     }
 
+    /// Runs a program to its end, its output thrown away.
+    static func run(_ arguments: [String]) throws {
+        let nowhere = open("/dev/null", O_RDWR | O_CLOEXEC)
+        defer { close(nowhere) }
+        var status: CInt = 0
+        waitpid(try spawn(arguments, input: nowhere, output: nowhere), &status, 0)
+        guard status == 0 else { throw StandInFailure(text: "\(arguments[0]) failed") }
+    }
+
     private static func spawn(_ arguments: [String], input: CInt, output: CInt) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -48,7 +57,7 @@ final class StandIn {
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var process: pid_t = 0
-        guard posix_spawnp(&process, "python3", &actions, nil, &words, environ) == 0 else { throw StandInFailure(text: "no python3") }
+        guard posix_spawnp(&process, arguments[0], &actions, nil, &words, environ) == 0 else { throw StandInFailure(text: "no \(arguments[0])") }
         return process
     }
 
