@@ -126,6 +126,19 @@ import Testing
         #expect(try slow.get("/x").text == "none")
     }
 
+    @Test("a caller that does not read its answer is closed after the send timeout")
+    func unread() throws {
+        var limits = Limits()
+        limits.sendTimeout = .milliseconds(100)
+        let stage = try Stage(Script(), threads: 1, limits: limits)
+        defer { stage.stop() }
+        let slow = try stage.client()
+        slow.write(Wire.request([("PATH_INFO", "/large")]))
+        #expect(eventually { stage.loop.figures.connections == 1 })
+        #expect(eventually { stage.loop.figures.connections == 0 })
+        #expect(throws: Client.Failure.closed) { try slow.answer() }
+    }
+
     @Test("HEAD has the length of the body it does not have; 304 has neither")
     func bodiless() throws {
         let stage = try Stage(Script())
