@@ -2,10 +2,10 @@ import CSystem
 import Glibc
 import Synchronization
 
-/// One of the threads that wait on the shared epoll and serve what is ready. Used by its own thread alone, but for `answered`.
+/// One of the threads that wait on the shared epoll and serve what is ready. Used by its own thread alone, but for the tally.
 final class EventThread {
     let reactor: Reactor
-    /// Answers of this thread; counted apart so that threads do not share a cache line.
+    /// Counted by thread, so that threads do not share a cache line.
     let tally: Tally
     /// Holds a request while it is looked at: parameters, their framing, and a body that fits.
     let scratch: UnsafeMutableRawBufferPointer
@@ -34,6 +34,7 @@ final class EventThread {
                 reactor.log.critical("epoll_wait: \(String(cString: strerror(CInt(-count))))")
                 return
             }
+            tally.wakes.add(1, ordering: .relaxed)
             var stops = false
             for index in 0..<count {
                 if case .stop = serve(Poller.signal(tokens[index])) { stops = true }
@@ -82,7 +83,8 @@ final class EventThread {
     }
 }
 
-/// How many answers a thread has given.
+/// What a thread has done.
 final class Tally: Sendable {
     let answered = Atomic(0)
+    let wakes = Atomic(0)
 }
