@@ -10,8 +10,6 @@ final class EventThread {
     /// Holds a request while it is looked at: parameters, their framing, and a body that fits.
     let scratch: UnsafeMutableRawBufferPointer
     private let acceptor: Acceptor
-    /// Signals taken at once: a busy loop saves calls, and a thread does not sit on much that another could serve.
-    private static let batch = 4
 
     init(reactor: Reactor, acceptor: Acceptor, tally: Tally) {
         self.reactor = reactor
@@ -26,38 +24,29 @@ final class EventThread {
 
     /// Serves until the loop's stop bell rings.
     func run() {
-        let tokens = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: Self.batch)
-        defer { tokens.deallocate() }
-        while true {
-            let count = Int(reactor.poller.wait(tokens))
-            guard count >= 0 else {
-                reactor.log.critical("epoll_wait: \(String(cString: strerror(CInt(-count))))")
-                return
+        do {
+            while true {
+                let signal = try reactor.poller.next()
+                tally.wakes.add(1, ordering: .relaxed)
+                switch signal {
+                case .connection(let descriptor, let epoch): serve(descriptor, epoch)
+                case .listening: if let connection = acceptor.next() { look(at: connection) }
+                case .replies: deliver(reactor.replies.fetch())
+                case .stop: return
+                case nil: break
+                }
             }
-            tally.wakes.add(1, ordering: .relaxed)
-            var stops = false
-            for index in 0..<count {
-                if case .stop = serve(Poller.signal(tokens[index])) { stops = true }
-            }
-            if stops { return }
+        } catch {
+            reactor.log.critical("an event thread ends: \(error)")
         }
     }
 
-    @discardableResult
-    private func serve(_ signal: Poller.Signal) -> Poller.Signal {
-        switch signal {
-        case .connection(let descriptor, let epoch): serve(descriptor, epoch)
-        case .listening:
-            if let connection = acceptor.next() { look(at: connection) }
-        case .replies:
-            for item in reactor.replies.fetch() {
-                reactor.parked.subtract(1, ordering: .relaxed)
-                item.connection.unpark()
-                answer(item.connection, item.response)
-            }
-        case .stop: break
+    private func deliver(_ items: [ReplyQueue.Item]) {
+        for item in items {
+            reactor.parked.subtract(1, ordering: .relaxed)
+            item.connection.unpark()
+            answer(item.connection, item.response)
         }
-        return signal
     }
 
     private func serve(_ descriptor: CInt, _ epoch: UInt32) {
