@@ -1,5 +1,6 @@
 import CSystem
 import Foundation
+import GRDB
 import Synchronization
 import Testing
 
@@ -16,6 +17,16 @@ import Testing
 
     private func median(_ lengths: [Duration]) -> Duration {
         lengths.isEmpty ? .zero : lengths.sorted()[lengths.count / 2]
+    }
+
+    private func processorTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    private func microseconds(_ length: Duration) -> Int {
+        Int(length / .microseconds(1))
     }
 
     @Test("Eight workers keep one pace together, lose nothing and fetch nothing twice")
@@ -58,8 +69,9 @@ import Testing
             let intervals = zip(grants.dropFirst(), grants).map { Duration.nanoseconds(Int64($0 - $1)) }
             for interval in intervals { #expect(interval >= pace.interval) }
             let mean = intervals.reduce(.zero, +) / max(1, intervals.count)
-            print("8 workers, pace \(pace.interval): mean interval \(mean);",
-                "a granted turn \(median(run.granting)), a denied one \(median(run.denying)) (medians)")
+            print("8 workers, pace \(microseconds(pace.interval)): mean interval \(microseconds(mean));",
+                "a granted turn \(microseconds(median(run.granting))),",
+                "a denied one \(microseconds(median(run.denying))); medians in µs")
         }
     }
 
@@ -74,22 +86,26 @@ import Testing
                     key: "key \(index)", priority: .caller, client: "client \(index % 8)",
                     attendedUntil: clock.now().wall + 100_000_000)
             }
-            for _ in 0..<990 {
-                _ = try turnstile.enqueue([ask(0)])
-                if case .granted(let lease) = try turnstile.turn(worker: "one") {
-                    _ = try turnstile.finish(lease, .answered)
+            let now = clock.now().instant
+            try folder.raw().write { db in
+                for back in stride(from: Int64(990), to: 0, by: -1) {
+                    try db.execute(
+                        sql: "INSERT INTO grants (instant, background, worker) VALUES (?, 0, 'one')",
+                        arguments: [now - back * 2_000_000_000])
                 }
-                clock.advance(.seconds(2))
             }
             _ = try turnstile.enqueue((1...length).map(ask))
-            func time(_ work: (Int) throws -> Void) rethrows -> Duration {
-                var lengths: [Duration] = []
+            /// Time that passed, and processor time, which other work on the machine does not change.
+            func time(_ work: (Int) throws -> Void) rethrows -> String {
+                var passed: [Duration] = []
+                var used: [Duration] = []
                 for index in 0..<21 {
-                    let began = ContinuousClock.now
+                    let (began, processor) = (ContinuousClock.now, processorTime())
                     try work(index)
-                    lengths.append(ContinuousClock.now - began)
+                    passed.append(ContinuousClock.now - began)
+                    used.append(processorTime() - processor)
                 }
-                return median(lengths)
+                return "\(microseconds(median(passed))) (\(microseconds(median(used))))"
             }
             let enqueuing = try time { _ = try turnstile.enqueue([ask(100_000 + $0)]) }
             let peeking = try time { _ in _ = try turnstile.peek(worker: "one") }
@@ -101,7 +117,7 @@ import Testing
             let looking = try time { _ = try turnstile.states(of: ["key \($0 + 5)"]) }
             let counting = try time { _ in _ = try turnstile.changeCounter() }
             print("\(length) queued: turn \(granting), denied \(denying), peek \(peeking), enqueue \(enqueuing),",
-                "state \(looking), change counter \(counting) (medians)")
+                "state \(looking), change counter \(counting); medians in µs (processor time)")
         }
     }
 }

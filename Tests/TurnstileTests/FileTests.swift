@@ -161,6 +161,16 @@ import Testing
         #expect(try failure(turnstile) == nil)
     }
 
+    @Test("Who only looks does not create the file")
+    func lookingOnly() throws {
+        let folder = try Folder()
+        let looking = try folder.open(clock: FakeClock(), creating: false)
+        guard case .cannotOpen = try failure(looking) else { throw Bench.Stuck() }
+        #expect(!FileManager.default.fileExists(atPath: folder.limiter))
+        _ = try folder.open(clock: FakeClock())
+        #expect(try looking.status().callsInWindow == 0)
+    }
+
     @Test("When the file is lost under a running process, it still keeps the interval and the cooldown")
     func lost() throws {
         let bench = try Bench()
@@ -217,6 +227,7 @@ import Testing
                 sql: """
                     EXPLAIN QUERY PLAN SELECT key FROM clients
                     CROSS JOIN lookups INDEXED BY lookups_in_line ON lookups.client = clients.client
+                    WHERE failed = 0 AND priority <= 1
                     ORDER BY served, joined, number LIMIT 1
                     """
             ).map { $0["detail"] as String }

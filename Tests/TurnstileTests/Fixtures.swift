@@ -34,6 +34,21 @@ final class FakeClock: TurnstileClock {
     }
 }
 
+/// A clock that moves on by the same step each time it is read.
+final class SteppingClock: TurnstileClock {
+    private let clock = FakeClock()
+    private let step: Duration
+
+    init(step: Duration) { self.step = step }
+
+    func now() -> Moment {
+        defer { clock.advance(step) }
+        return clock.now()
+    }
+
+    func advance(_ length: Duration) { clock.advance(length) }
+}
+
 /// A folder with a limiter's file, gone when the test is over. In memory where the host has a place for that: with
 /// a clock that stands still, nothing is gained by waiting for a disk.
 final class Folder: Sendable {
@@ -51,11 +66,11 @@ final class Folder: Sendable {
 
     func open(
         pace: Pace = Pace(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
-        clock: any TurnstileClock = SystemClock()
+        clock: any TurnstileClock = SystemClock(), creating: Bool = true
     ) throws -> Turnstile {
         try Turnstile(
             path: limiter, pace: pace, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
-            log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
     /// A connection past the turnstile, as another program would have it.

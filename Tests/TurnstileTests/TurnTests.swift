@@ -194,4 +194,23 @@ import Testing
         #expect(told > .milliseconds(3990) && told <= .seconds(4))
         #expect(try bench.enqueue(bench.ask("next")) == [.queued(ahead: 0, wait: told)])
     }
+
+    @Test("On a disk slower than a turn stays fresh, the first turn is lost and the next ones are dated later")
+    func slowDisk() throws {
+        let folder = try Folder()
+        let clock = SteppingClock(step: .milliseconds(60))
+        let turnstile = try folder.open(clock: clock)
+        _ = try turnstile.enqueue(
+            (0..<5).map { Ask(key: "\($0)", priority: .renewal, client: "", attendedUntil: 0) })
+        let first = try #require(try turnstile.turn(worker: "one").lease)
+        #expect(!first.isFresh(now: clock.now().boot))
+        var last = first
+        for _ in 0..<3 {
+            clock.advance(.seconds(3))
+            let lease = try #require(try turnstile.turn(worker: "one").lease)
+            #expect(lease.isFresh(now: clock.now().boot))
+            #expect(lease.grantedBoot >= last.grantedBoot + 2_000_000_000)
+            last = lease
+        }
+    }
 }
