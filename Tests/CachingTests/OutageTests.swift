@@ -64,7 +64,7 @@ struct OutageTests {
         house.server.kill()
         try house.server.start()
         #expect(house.server.command("EXISTS", "swingmusic-fcgi:\(cache.rawValue):deleted") == "1")
-        for _ in 0..<400 {
+        for _ in 0..<250 {
             for worker in [one, two] {
                 #expect(try value(worker, cache, "changed") == "new")
                 #expect(try value(worker, cache, "same") == "same")
