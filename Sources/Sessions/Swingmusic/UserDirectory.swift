@@ -87,7 +87,7 @@ final class UserDirectory: Sendable {
 
     /// sqlite.org/uri.html: without write access to the folder a WAL database can only be read as immutable, which is right while
     /// nobody has it open, that is while there is no `-wal`.
-    private static func immutableAddress(_ path: String) -> String {
+    static func immutableAddress(_ path: String) -> String {
         var address = "file:"
         for byte in path.utf8 {
             let isPlain = (48...57).contains(byte) || (97...122).contains(byte | 0x20) || "/._-".utf8.contains(byte)
