@@ -8,6 +8,8 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
+#include "Supervision.h"
+
 /** Nanoseconds on CLOCK_MONOTONIC: for deadlines inside one process. */
 static inline uint64_t csys_monotonic_ns(void) {
     struct timespec t;

@@ -1,0 +1,93 @@
+import CSystem
+import Glibc
+
+/// Takes a worker's signals on a plain thread of its own and turns them into orders.
+///
+/// SIGTERM and SIGINT mean `stop`, SIGQUIT means `drain`, SIGHUP is for `serve` and is dropped. A worker whose `serve` ends
+/// is told to stop by the kernel. A worker that does not manage to end in time is ended by SIGALRM, so that none is left
+/// behind half alive, with or without a `serve`.
+public final class SignalWaiter: Sendable {
+    public enum Order: Sendable, Equatable {
+        case stop
+        case drain
+    }
+
+    /// What `EventLoop.stop(within:)` may take, so that the process ends before patience does.
+    public static let stopLimit: Duration = .seconds(8)
+
+    private static let waited: [CInt] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP]
+
+    /// Blocks the signals in this thread and in those that it starts. Make it before any other thread exists.
+    public init() {
+        SupervisionSignals.block()
+        tieToSupervisor()
+    }
+
+    /// Starts the thread that waits, and returns.
+    ///
+    /// Should no thread be left, the signals get their default action back: then they end the process at once.
+    /// - Parameter received: called on the waiting thread, once for each order that came.
+    public func wait(_ received: @escaping @Sendable (Order) -> Void) {
+        guard !startThread({ Self.takeOrders(received) }) else { return }
+        var set = SupervisionSignals.makeSet(Self.waited)
+        pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+
+    static func order(for signal: CInt) -> Order? {
+        switch signal {
+        case SIGTERM, SIGINT: .stop
+        case SIGQUIT: .drain
+        default: nil
+        }
+    }
+
+    /// Seconds until the process ends itself, a little after `serve` would have.
+    static func lastResort(after order: Order) -> CUnsignedInt {
+        let patience = Patience()
+        return switch order {
+        case .stop: CUnsignedInt(patience.stop.components.seconds + 1)
+        case .drain: CUnsignedInt(patience.drain.components.seconds + 5)
+        }
+    }
+
+    private static func takeOrders(_ received: (Order) -> Void) {
+        var set = SupervisionSignals.makeSet(waited)
+        var stops = false
+        while true {
+            var signal: CInt = 0
+            guard sigwait(&set, &signal) == 0, let order = order(for: signal) else { continue }
+            // A drain after a stop, or a second stop, would only lengthen the time until the last resort.
+            if !stops { alarm(lastResort(after: order)) }
+            stops = stops || order == .stop
+            received(order)
+        }
+    }
+
+    /// The signal comes when the supervisor's thread ends; a supervisor that ended before we asked is seen by its number.
+    private func tieToSupervisor() {
+        guard let supervised = Supervised.fromEnvironment() else { return }
+        _ = fcntl(supervised.descriptor, F_SETFD, FD_CLOEXEC)
+        _ = csys_signal_on_parent_death(SIGTERM)
+        if getppid() != supervised.supervisor { kill(getpid(), SIGTERM) }
+    }
+}
+
+/// A detached POSIX thread that runs `body`; false when none could be started.
+private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+    final class Box: Sendable {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    let result = pthread_create(&thread, &attributes, { raw in
+        if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
+        return nil
+    }, box.toOpaque())
+    if result != 0 { box.release() }
+    return result == 0
+}

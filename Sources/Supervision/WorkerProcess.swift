@@ -1,0 +1,114 @@
+import CSystem
+import Glibc
+
+/// One running worker, seen from `serve`.
+struct WorkerProcess {
+    let process: pid_t
+    /// Read end of its readiness pipe; nil once it has spoken or closed it.
+    var readiness: CInt?
+
+    /// Starts the plan's program with the listening socket as descriptor 0, the readiness pipe as 3, nothing else but the
+    /// standard output and error, no signal blocked and none ignored.
+    ///
+    /// posix_spawn and not fork: the child of a fork in Swift inherits locks that no thread will ever release.
+    static func start(_ plan: WorkerPlan) -> Result<WorkerProcess, SpawnError> {
+        var ends: [CInt] = [-1, -1]
+        guard csys_pipe(&ends) == 0 else { return .failure(SpawnError(number: errno)) }
+        defer { close(ends[1]) }
+        var process: pid_t = 0
+        let result = spawn(plan, readiness: ends[1], process: &process)
+        guard result == 0 else {
+            close(ends[0])
+            return .failure(SpawnError(number: result))
+        }
+        return .success(WorkerProcess(process: process, readiness: ends[0]))
+    }
+
+    /// True once the worker has announced itself; closes the pipe when there is nothing more to learn from it.
+    mutating func readReadiness() -> Bool {
+        guard let descriptor = readiness else { return false }
+        var byte: UInt8 = 0
+        let got = read(descriptor, &byte, 1)
+        if got < 0, errno == EAGAIN || errno == EINTR { return false }
+        close(descriptor)
+        readiness = nil
+        return got == 1
+    }
+
+    /// nil while it runs. Asks for this process alone, so that nobody else's children are collected.
+    func collect() -> WorkerExit? {
+        var status: CInt = 0
+        while true {
+            let result = waitpid(process, &status, WNOHANG)
+            if result == process { return WorkerExit(waitStatus: status) }
+            if result == 0 { return nil }
+            if errno != EINTR { return .unknown }
+        }
+    }
+}
+
+/// Why a worker could not be started: an error number of posix_spawn(3) or pipe(2).
+struct SpawnError: Error, CustomStringConvertible {
+    let number: CInt
+    var description: String { String(cString: strerror(number)) }
+}
+
+extension WorkerProcess {
+    private static func spawn(_ plan: WorkerPlan, readiness: CInt, process: inout pid_t) -> CInt {
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        // dup2 of a descriptor to itself clears its close-on-exec flag here (posix_spawn_file_actions_adddup2(3)).
+        posix_spawn_file_actions_adddup2(&actions, plan.listeningDescriptor, 0)
+        posix_spawn_file_actions_adddup2(&actions, readiness, Supervised.descriptor)
+        _ = csys_spawn_close_from(&actions, Supervised.descriptor + 1)
+        resetSignals(&attributes)
+        return withCStrings([plan.executable] + plan.arguments) { arguments in
+            withCStrings(environment(plan)) { environment in
+                posix_spawn(&process, plan.executable, &actions, &attributes, arguments, environment)
+            }
+        }
+    }
+
+    private static func resetSignals(_ attributes: inout posix_spawnattr_t) {
+        var none = SupervisionSignals.makeSet([])
+        var all = sigset_t()
+        sigfillset(&all)
+        sigdelset(&all, SIGKILL)
+        sigdelset(&all, SIGSTOP)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+    }
+
+    private static func environment(_ plan: WorkerPlan) -> [String] {
+        let own = plan.environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? inheritedEnvironment()
+        return own.filter { !$0.hasPrefix("\(Supervised.variable)=") }
+            + ["\(Supervised.variable)=\(Supervised.text(supervisor: getpid()))"]
+    }
+
+    private static func inheritedEnvironment() -> [String] {
+        var entries: [String] = []
+        guard var cursor = csys_environment() else { return entries }
+        while let entry = cursor.pointee {
+            entries.append(String(cString: entry))
+            cursor += 1
+        }
+        return entries
+    }
+
+    /// The strings as C's NULL-terminated list, valid while `body` runs.
+    private static func withCStrings<R>(
+        _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
+    ) -> R {
+        var pointers = strings.map { strdup($0) }
+        pointers.append(nil)
+        defer { for pointer in pointers { free(pointer) } }
+        return body(pointers)
+    }
+}

@@ -1,0 +1,209 @@
+/// Which workers ought to run: events in, actions out. No process, signal or clock is touched here.
+///
+/// There are as many slots as workers are wanted. A slot has one occupant, and during a replacement a successor beside it.
+/// The first worker of all is started alone: a setting that is wrong is then said once, not once per worker.
+/// Every instant is in nanoseconds of CLOCK_MONOTONIC.
+struct Workforce: Sendable {
+    private struct Worker {
+        let slot: Int
+        let generation: Int
+        let startedAt: UInt64
+        var serves = false
+        /// When patience with what it does now ends; nil while nothing is expected of it.
+        var killAt: UInt64?
+    }
+
+    private struct Slot {
+        var occupant: Int?
+        var successor: Int?
+        /// When an empty slot is to be filled.
+        var dueAt: UInt64?
+        var hasServed = false
+        var lives: [Life] = []
+    }
+
+    private enum Phase: Equatable {
+        case opening
+        case running
+        case stopping(status: Int32, giveUpAt: UInt64)
+        case over
+    }
+
+    private let patience: Patience
+    private var phase = Phase.opening
+    private var slots: [Slot]
+    private var workers: [Int: Worker] = [:]
+    private var lastNumber = 0
+    /// Grows with each replacement asked for. Occupants of an older one are replaced while `isReplacing`.
+    private var generation = 0
+    private var isReplacing = false
+
+    init(count: Int, patience: Patience = Patience(), now: UInt64) {
+        self.patience = patience
+        slots = Array(repeating: Slot(), count: max(1, count))
+        slots[0].dueAt = now
+    }
+
+    /// The next instant at which `advance` has something to do without an event.
+    var deadline: UInt64? {
+        var instants = workers.values.compactMap(\.killAt)
+        switch phase {
+        case .opening, .running: instants += slots.compactMap(\.dueAt)
+        case .stopping(_, let giveUpAt): instants.append(giveUpAt)
+        case .over: return nil
+        }
+        return instants.min()
+    }
+
+    /// Takes in one event; `advance` is part of it.
+    mutating func handle(_ event: WorkforceEvent, now: UInt64) -> [WorkforceAction] {
+        var actions: [WorkforceAction]
+        switch event {
+        case .ready(let number): actions = noteReady(number, now)
+        case .ended(let number, let exit): actions = noteEnd(number, exit, now)
+        case .stopAsked: actions = stop(status: 0, now)
+        case .replacementAsked: actions = beginReplacement(now)
+        }
+        actions += advance(now: now)
+        return actions
+    }
+
+    /// What is due at `now` by the clock alone.
+    mutating func advance(now: UInt64) -> [WorkforceAction] {
+        var actions = killOverdue(now)
+        switch phase {
+        case .opening, .running:
+            actions += fillSlots(now)
+            actions += replaceNext(now)
+        case .stopping(let status, let giveUpAt):
+            guard workers.isEmpty || now >= giveUpAt else { break }
+            phase = .over
+            actions.append(.finish(status: status))
+        case .over:
+            break
+        }
+        return actions
+    }
+}
+
+// MARK: - What events mean
+
+extension Workforce {
+    private mutating func noteReady(_ number: Int, _ now: UInt64) -> [WorkforceAction] {
+        guard let worker = workers[number], !worker.serves, !isEnding else { return [] }
+        workers[number]?.serves = true
+        workers[number]?.killAt = nil
+        slots[worker.slot].hasServed = true
+        if phase == .opening {
+            phase = .running
+            for slot in slots.indices.dropFirst() { slots[slot].dueAt = now }
+        }
+        guard slots[worker.slot].successor == number else { return [] }
+        return handOver(slot: worker.slot, to: number, now)
+    }
+
+    /// The successor serves: the occupant may leave, in its own time.
+    private mutating func handOver(slot: Int, to successor: Int, _ now: UInt64) -> [WorkforceAction] {
+        let leaving = slots[slot].occupant
+        slots[slot].occupant = successor
+        slots[slot].successor = nil
+        guard let leaving else { return [] }
+        workers[leaving]?.killAt = now + patience.drain.nanoseconds
+        return [.send(.drain, worker: leaving)]
+    }
+
+    private mutating func noteEnd(_ number: Int, _ exit: WorkerExit, _ now: UInt64) -> [WorkforceAction] {
+        guard let worker = workers.removeValue(forKey: number), !isEnding else { return [] }
+        if slots[worker.slot].successor == number {
+            slots[worker.slot].successor = nil
+            isReplacing = false
+            return [.note(.replacementFailed(slot: worker.slot))]
+        }
+        guard slots[worker.slot].occupant == number else { return [] }
+        slots[worker.slot].occupant = nil
+        guard slots[worker.slot].hasServed else {
+            return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
+        }
+        return refill(slot: worker.slot, after: Life(startedAt: worker.startedAt, endedAt: now))
+    }
+
+    private mutating func refill(slot: Int, after life: Life) -> [WorkforceAction] {
+        slots[slot].lives = Array((slots[slot].lives + [life]).suffix(RestartPause.memory))
+        if let heir = slots[slot].successor {
+            slots[slot].occupant = heir
+            slots[slot].successor = nil
+            return []
+        }
+        let pause = RestartPause.length(after: slots[slot].lives)
+        slots[slot].dueAt = life.endedAt + pause.nanoseconds
+        return [.note(.startsAgain(slot: slot, after: pause))]
+    }
+
+    /// A slot that pauses after young deaths is tried again at once: the replaced program may be its cure.
+    private mutating func beginReplacement(_ now: UInt64) -> [WorkforceAction] {
+        guard !isEnding else { return [] }
+        generation += 1
+        isReplacing = true
+        for slot in slots.indices {
+            slots[slot].lives = []
+            if slots[slot].dueAt != nil { slots[slot].dueAt = now }
+        }
+        return []
+    }
+
+    private mutating func stop(status: Int32, _ now: UInt64) -> [WorkforceAction] {
+        guard !isEnding else { return [] }
+        let killAt = now + patience.stop.nanoseconds
+        phase = .stopping(status: status, giveUpAt: killAt + patience.kill.nanoseconds)
+        for number in workers.keys { workers[number]?.killAt = killAt }
+        return [.closeAddress] + workers.keys.sorted().map { .send(.stop, worker: $0) }
+    }
+
+    private var isEnding: Bool { phase != .opening && phase != .running }
+}
+
+// MARK: - What the clock brings
+
+extension Workforce {
+    private mutating func killOverdue(_ now: UInt64) -> [WorkforceAction] {
+        let overdue = workers.filter { $0.value.killAt.map { $0 <= now } ?? false }.keys.sorted()
+        for number in overdue { workers[number]?.killAt = nil }
+        return overdue.flatMap { [.note(.outOfPatience(worker: $0)), .send(.die, worker: $0)] }
+    }
+
+    private mutating func fillSlots(_ now: UInt64) -> [WorkforceAction] {
+        var actions: [WorkforceAction] = []
+        for slot in slots.indices {
+            guard let dueAt = slots[slot].dueAt, dueAt <= now else { continue }
+            slots[slot].dueAt = nil
+            let number = enlist(slot: slot, now)
+            slots[slot].occupant = number
+            actions.append(.start(worker: number))
+        }
+        return actions
+    }
+
+    /// One at a time: the next occupant of an older generation gets a successor when the one before has taken over.
+    private mutating func replaceNext(_ now: UInt64) -> [WorkforceAction] {
+        guard isReplacing, slots.allSatisfy({ $0.successor == nil }) else { return [] }
+        let outdated = slots.indices.filter { slot in
+            slots[slot].occupant.flatMap { workers[$0] }.map { $0.generation < generation } ?? false
+        }
+        guard !outdated.isEmpty else {
+            // An empty slot will be filled with the new program anyway.
+            isReplacing = false
+            return [.note(.replacementDone)]
+        }
+        guard let slot = outdated.first(where: { slots[$0].occupant.flatMap { workers[$0]?.serves } ?? false }) else { return [] }
+        let number = enlist(slot: slot, now)
+        slots[slot].successor = number
+        return [.start(worker: number)]
+    }
+
+    private mutating func enlist(slot: Int, _ now: UInt64) -> Int {
+        lastNumber += 1
+        workers[lastNumber] = Worker(
+            slot: slot, generation: generation, startedAt: now, killAt: now + patience.start.nanoseconds)
+        return lastNumber
+    }
+}

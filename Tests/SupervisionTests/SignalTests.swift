@@ -1,0 +1,81 @@
+import CSystem
+import Glibc
+import Testing
+
+@testable import Supervision
+
+@Suite("Signals")
+struct SignalTests {
+    @Test("wait blocked in the queue until they are taken, each once")
+    func queue() throws {
+        var taken: [[CInt]] = []
+        onPlainThread {
+            // Sent to this thread alone, so that the test's process does not notice.
+            var set = SupervisionSignals.makeSet([SIGHUP, SIGTERM])
+            pthread_sigmask(SIG_BLOCK, &set, nil)
+            guard let queue = SignalQueue([SIGHUP, SIGTERM]) else { return }
+            defer { close(queue.descriptor) }
+            taken.append(queue.take())
+            pthread_kill(pthread_self(), SIGTERM)
+            pthread_kill(pthread_self(), SIGHUP)
+            taken.append(queue.take().sorted())
+            taken.append(queue.take())
+        }
+        #expect(taken == [[], [SIGHUP, SIGTERM], []])
+    }
+
+    @Test("mean stop, drain or nothing to a worker")
+    func orders() {
+        #expect(SignalWaiter.order(for: SIGTERM) == .stop)
+        #expect(SignalWaiter.order(for: SIGINT) == .stop)
+        #expect(SignalWaiter.order(for: SIGQUIT) == .drain)
+        #expect(SignalWaiter.order(for: SIGHUP) == nil)
+    }
+
+    @Test("leave the event loop less time than the process has")
+    func limits() {
+        let patience = Patience()
+        #expect(SignalWaiter.stopLimit < patience.stop)
+        #expect(patience.stop + patience.kill < .seconds(10))
+        #expect(SignalWaiter.lastResort(after: .stop) == 10)
+        #expect(SignalWaiter.lastResort(after: .drain) == 95)
+    }
+
+    @Test("A worker reads its supervisor from the environment, and garbage as none", arguments: [
+        "", "3", "3 x", "-1 5", "0 5", "3 0", "3 5 7",
+    ])
+    func garbage(text: String) {
+        #expect(Supervised(text) == nil)
+    }
+
+    @Test("A wait status becomes an exit status or a signal")
+    func waitStatus() {
+        #expect(WorkerExit(waitStatus: 78 << 8) == .status(78))
+        #expect(WorkerExit(waitStatus: 9) == .signal(9))
+        #expect(WorkerExit(waitStatus: 11 | 0x80) == .signal(11))
+        #expect(WorkerExit.signal(9).serveStatus == 137)
+    }
+
+    @Test("The own path is absolute, and a first argument that leads elsewhere is not believed")
+    func ownPath() {
+        let path = OwnExecutable.path(firstArgument: "/bin/sh")
+        #expect(path.hasPrefix("/"))
+        #expect(path != "/bin/sh")
+        #expect(OwnExecutable.path.hasPrefix("/"))
+    }
+}
+
+/// Runs `body` on a thread of its own and waits for it.
+func onPlainThread(_ body: @escaping () -> Void) {
+    final class Box {
+        let body: () -> Void
+        init(_ body: @escaping () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    pthread_create(&thread, nil, { raw in
+        if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
+        return nil
+    }, box.toOpaque())
+    pthread_join(thread, nil)
+}
