@@ -40,6 +40,7 @@ class Responder:
             "SWINGMUSIC_FCGI_ADMIN_TOKEN": ADMIN_TOKEN,
             **settings,
         }
+        sandbox.directory("data")
         self.process = None
         sandbox.owns(self)
 
@@ -52,10 +53,8 @@ class Responder:
     def launch(self, command=None, stdin=subprocess.DEVNULL, **settings):
         """Starts it without waiting. `settings` hold for this start and later ones; None takes one away."""
         self.settings.update(settings)
-        sandbox_environment = self.sandbox.environment(**self.settings)
-        os.makedirs(self.settings["SWINGMUSIC_FCGI_DATA_DIR"], exist_ok=True)
         self.process = LoggedProcess(
-            command or [self.program, "serve"], self.log_path, sandbox_environment, stdin=stdin)
+            command or [self.program, "serve"], self.log_path, self.sandbox.environment(**self.settings), stdin=stdin)
         return self.process
 
     def await_ready(self, within=20.0):
@@ -117,11 +116,11 @@ class SpawnedWorkers:
         self.log_path = sandbox.path(f"{log}.log")
         self.settings = {"SWINGMUSIC_FCGI_DATA_DIR": str(sandbox.path("data")),
                          "SWINGMUSIC_FCGI_ADMIN_TOKEN": ADMIN_TOKEN, **settings}
+        sandbox.directory("data")
         self.pids = []
         sandbox.owns(self)
 
     def start(self):
-        os.makedirs(self.settings["SWINGMUSIC_FCGI_DATA_DIR"], exist_ok=True)
         pid_file = self.sandbox.path("spawned.pids")
         # spawn-fcgi gives its children /dev/null for standard error; the shell puts the log in its place.
         line = f"exec '{executable()}' worker 2>>'{self.log_path}'"
