@@ -1,0 +1,29 @@
+# The program alone, for a FastCGI socket that nginx shares (docker-compose.yml shows the whole).
+#
+#     docker build -t swingmusic-fcgi .
+
+FROM swift:6.2-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        libcurl4-openssl-dev libfcgi-dev libhiredis-dev libsqlite3-dev pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY Package.swift ./
+RUN swift package resolve
+COPY Sources Sources
+COPY Tests Tests
+RUN swift build -c release --static-swift-stdlib --product swingmusic-fcgi \
+    && install -D -s .build/release/swingmusic-fcgi /out/swingmusic-fcgi
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates libcurl4 libfcgi0ldbl libhiredis0.14 libsqlite3-0 libstdc++6 \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 1000 swingmusic \
+    && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin swingmusic \
+    && install -d -o 1000 -g 1000 -m 0750 /var/lib/swingmusic-fcgi /run/swingmusic-fcgi
+COPY --from=build /out/swingmusic-fcgi /usr/local/bin/swingmusic-fcgi
+USER 1000:1000
+VOLUME /var/lib/swingmusic-fcgi
+ENTRYPOINT ["/usr/local/bin/swingmusic-fcgi"]
