@@ -7,12 +7,13 @@ import argparse
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, comparison, growth, idle, isolation, machine, soak, turnstile  # noqa: E402
+from measure import build, comparison, growth, idle, isolation, machine, soak, table, turnstile  # noqa: E402
 
 MODES = {"compare": comparison, "growth": growth, "isolation": isolation, "idle": idle, "turnstile": turnstile, "soak": soak}
 
@@ -41,7 +42,7 @@ def read_options():
     shape.add_argument("--flask", choices=["gunicorn", "waitress", "none"], default="gunicorn")
     more = parser.add_argument_group("of single modes")
     more.add_argument("--sizes", type=lambda text: [int(size) for size in text.split(",")], default=[1000, 100_000, 1_000_000], help="--growth")
-    more.add_argument("--rate", type=int, help="--isolation: hits a second; half of what wrk reaches when not given")
+    more.add_argument("--rate", type=int, help="--isolation: hits a second; half of what http_load reaches when not given")
     more.add_argument("--trouble", type=lambda text: text.split(","), metavar="NAME,...",
                       help="--isolation: of " + ", ".join(isolation.TROUBLES))
     more.add_argument("--idle-seconds", type=int, default=60)
@@ -53,12 +54,14 @@ def read_options():
     more.add_argument("--requests", type=int, default=1_000_000, help="--soak")
     parser.add_argument("--executable", help="of the program; .build/release/swingmusic-fcgi when not given, built when missing")
     parser.add_argument("--without-program", action="store_true", help="--compare: only the floor")
+    parser.add_argument("--quote", type=Path, metavar="PAGE", help="put the tables into this page (docs/performance.md), each mode's between its marks")
     parser.add_argument("--json", metavar="FILE", help="everything measured, as JSON")
     return parser.parse_args()
 
 
 def main():
     options = read_options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     chosen = [mode for mode in MODES if getattr(options, mode)] or ["compare"]
     options.program = None if options.without_program else build.program(options.executable)
@@ -69,6 +72,7 @@ def main():
         print(f"- {name}: {value}")
     for mode in chosen:
         result[mode] = MODES[mode].run(options)
+        table.quote(options.quote, mode, f"`{result['command']}`, {machine.in_words(result['machine'])}")
     result["load average at end"] = " ".join(f"{load:.2f}" for load in os.getloadavg())
     print(f"load average at end: {result['load average at end']}")
     if options.json:

@@ -30,6 +30,11 @@ def describe(python=None):
     }
 
 
+def in_words(machine):
+    """The machine on one line."""
+    return "; ".join(f"{name} {value}" for name, value in machine.items())
+
+
 def first_line(*command):
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=30)

@@ -1,6 +1,10 @@
 """Results as text that is also Markdown, and the arithmetic of medians."""
 
+import re
 import statistics
+
+#: Every table and note shown so far; `quote` takes them into a page.
+shown = []
 
 
 def median(values):
@@ -22,14 +26,20 @@ def number(value, digits=None):
 
 def show(title, columns, rows, note=None):
     """Prints a table; the first column is text, the others are aligned to the right."""
-    cells = [[str(columns[index]) for index in range(len(columns))]] + [[number(cell) for cell in row] for row in rows]
+    cells = [[str(column) for column in columns]] + [[number(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in cells) for index in range(len(columns))]
-    print(f"\n### {title}\n")
-    for place, row in enumerate(cells):
-        padded = [cell.ljust(width) if index == 0 else cell.rjust(width) for index, (cell, width) in enumerate(zip(row, widths))]
-        print("| " + " | ".join(padded) + " |")
-        if place == 0:
-            print("|" + "|".join("-" * (width + 1) + ("-" if index == 0 else ":") for index, width in enumerate(widths)) + "|")
-    if note:
-        print(f"\n{note}")
-    print(flush=True)
+    lines = ["| " + " | ".join(cell.rjust(width) if index else cell.ljust(width)
+                               for index, (cell, width) in enumerate(zip(row, widths))) + " |" for row in cells]
+    lines.insert(1, "|" + "|".join("-" * (width + 1) + (":" if index else "-") for index, width in enumerate(widths)) + "|")
+    text = "\n".join([f"### {title}", "", *lines, *(["", note] if note else [])])
+    shown.append(text)
+    print(f"\n{text}\n", flush=True)
+
+
+def quote(page, mode, head):
+    """Puts what was shown since the last call between `<!-- mode -->` and `<!-- /mode -->` of a page, under `head`."""
+    text = "\n\n".join([head, *shown])
+    shown.clear()
+    if page is not None:
+        marks = re.compile(rf"(<!-- {mode} -->\n).*?(<!-- /{mode} -->)", re.S)
+        page.write_text(marks.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page.read_text()))
