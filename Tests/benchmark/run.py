@@ -13,9 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, comparison, growth, idle, isolation, machine, soak, table, turnstile  # noqa: E402
+from measure import build, comparison, growth, idle, isolation, machine, profile, soak, table, turnstile  # noqa: E402
 
-MODES = {"compare": comparison, "growth": growth, "isolation": isolation, "idle": idle, "turnstile": turnstile, "soak": soak}
+MODES = {"compare": comparison, "growth": growth, "isolation": isolation, "idle": idle, "turnstile": turnstile, "soak": soak,
+         "profile": profile}
 
 
 def read_options():
@@ -27,6 +28,7 @@ def read_options():
     modes.add_argument("--idle", action="store_true", help="processor time of workers that have nothing to do")
     modes.add_argument("--turnstile", action="store_true", help="the pace of calls with several processes, and long queues")
     modes.add_argument("--soak", action="store_true", help="many requests, memory before and after")
+    modes.add_argument("--profile", action="store_true", help="where the processor time of a hit goes, by stage and by function (perf)")
     shape = parser.add_argument_group("shape")
     shape.add_argument("--rounds", type=int, default=5)
     shape.add_argument("--seconds", type=int, default=3, help="of one measurement")
@@ -65,7 +67,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     chosen = [mode for mode in MODES if getattr(options, mode)] or ["compare"]
     options.program = None if options.without_program else build.program(options.executable)
-    options.flask_python = build.flask_python() if "compare" in chosen and options.flask != "none" else None
+    options.flask_python = build.flask_python() if "compare" in chosen and options.flask != "none" and (not options.only or "flask" in options.only) else None
     result = {"command": " ".join(["scripts/benchmark", *sys.argv[1:]]), "machine": machine.describe(options.flask_python)}
     print(f"`{result['command']}`\n")
     for name, value in result["machine"].items():

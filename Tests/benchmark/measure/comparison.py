@@ -113,11 +113,10 @@ class Comparison:
 
     def direct(self, contender):
         """Without nginx: one connection, and as many as behind nginx."""
-        parameters = ["HTTP_AUTHORIZATION=" + contender.headers[0].partition(": ")[2]] if contender.headers else []
         before = total_cpu(contender.pids())
-        full = fcgi_load(contender.socket, contender.paths, self.options.seconds, self.options.connections, contender.keep, parameters)
+        full = fcgi_load(contender.socket, contender.paths, self.options.seconds, self.options.connections, contender.keep, contender.parameters)
         full["processor"] = (total_cpu(contender.pids()) - before) / max(1, full["answered"]) * 1e6
-        single = fcgi_load(contender.socket, contender.paths, self.options.seconds / 2, 1, contender.keep, parameters)
+        single = fcgi_load(contender.socket, contender.paths, self.options.seconds / 2, 1, contender.keep, contender.parameters)
         return {"full": full, "single": single}
 
 

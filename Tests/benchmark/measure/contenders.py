@@ -27,6 +27,12 @@ class Contender:
     socket: str = None      # a responder's Unix socket
     keep: bool = True       # connections to it are kept
 
+    @property
+    def parameters(self):
+        """The headers as FastCGI has them."""
+        pairs = (header.partition(": ") for header in self.headers)
+        return [f"HTTP_{name.upper().replace('-', '_')}={value}" for name, _, value in pairs]
+
 
 class Floor:
     """A C responder, on a socket of the sandbox, that answers everything with one file."""

@@ -30,11 +30,15 @@ def http_load_command(port, paths, seconds=3, connections=32, rate=0, count=None
 
 def fcgi_load(address, paths, seconds=3, connections=32, keep=True, parameters=()):
     """Closed load straight to a FastCGI Unix socket; load/fcgi_load.c says what comes back."""
+    return last_json(fcgi_load_command(address, paths, seconds, connections, keep, parameters), seconds)
+
+
+def fcgi_load_command(address, paths, seconds=3, connections=32, keep=True, parameters=()):
     command = [compiled("fcgi_load"), "-a", address, "-u", paths, "-c", connections, "-d", seconds]
     command += [] if keep else ["-1"]
     for parameter in parameters:
         command += ["-P", parameter]
-    return last_json(command, seconds)
+    return [str(word) for word in command]
 
 
 def last_json(command, seconds):
