@@ -82,8 +82,11 @@ def keep_counts(database, table, version, count, known):
     cache, size = database.execute(f"SELECT cache, length(key) + length(value) FROM {table} WHERE rowid = ?", (known,)).fetchone()
     if "state" in tables:
         database.execute("UPDATE state SET counter = max(counter, ?)", (version,))
-    for one in {"totals", "namespaces"} & tables:
-        database.execute(f"UPDATE {one} SET rows = rows + ?, bytes = bytes + ? WHERE cache = ?", (count, count * size, cache))
+    if "totals" in tables:
+        database.execute("UPDATE totals SET rows = rows + ?, bytes = bytes + ? WHERE cache = ?", (count, count * size, cache))
+    if "namespaces" in tables:
+        database.execute(f"""UPDATE namespaces SET rows = rows + ?, bytes = bytes + ? WHERE cache = ? AND name =
+                             (SELECT substr(key, 1, length(name)) FROM {table} WHERE rowid = ?)""", (count, count * size, cache, known))
 
 
 def copy_folder(source, target):
