@@ -12,7 +12,7 @@ from .build import say
 from .contenders import responder
 from .front import Front
 from .load import http_load, paths_file, wrk
-from .processor import anonymous_megabytes
+from .processor import anonymous_megabytes, family, settle
 from .table import median, show
 
 #: Asked in turn at every size, evenly spread over all records, so that only the size differs.
@@ -87,7 +87,7 @@ class Grown:
         return [f"{self.size:,}", self.gigabytes, self.start[0] * 1000, self.start[1] and self.start[1] * 1000,
                 middle("asked", "per_second"), middle("asked", "latency", "p99"),
                 middle("spread", "per_second"), middle("spread", "latency", "p99"),
-                middle("slow", "latency", "p50"), middle("slow", "latency", "p99"), f"{sqlite:.0%}", self.memory_idle, self.memory_after]
+                middle("slow", "latency", "p50"), middle("slow", "latency", "p99"), f"{sqlite:.0%}", self.settled, self.memory_idle, self.memory_after]
 
 
 def run(options):
@@ -103,6 +103,7 @@ def run(options):
             front.add_fastcgi(f"grown_{one.size}", one.program.address)
         front.start()
         for one in grown:
+            one.settled = settle(family(one.program.pid))
             one.memory_idle = one.memory()
         for number in range(options.rounds):
             for one in grown:
@@ -112,9 +113,10 @@ def run(options):
             one.memory_after = one.memory()
         show(f"Growth: medians of {options.rounds} rounds, SQLite alone",
              ["records", "GB", "start ms", "after SIGKILL", f"{ASKED:,} ids: req/s", "p99 µs", f"{options.ids:,} ids: req/s", "p99 µs",
-              f"SQLite at {SLOW_RATE}/s: p50 µs", "p99 µs", "from SQLite", "MB idle", "MB loaded"],
+              f"SQLite at {SLOW_RATE}/s: p50 µs", "p99 µs", "from SQLite", "busy after start s", "MB idle", "MB loaded"],
              [one.row() for one in grown],
-             "start: from exec to the first record answered. MB: anonymous memory of the largest worker. The ids asked are spread over all records; "
+             "start: from exec to the first record answered; busy after start: until it has nothing to do. "
+             "MB: anonymous memory of the largest worker. The ids asked are spread over all records; "
              "a folder with fewer records than ids is asked for all it has.")
-        return {str(one.size): {"gigabytes": one.gigabytes, "start": one.start, "memory_idle": one.memory_idle,
+        return {str(one.size): {"gigabytes": one.gigabytes, "start": one.start, "settled": one.settled, "memory_idle": one.memory_idle,
                                 "memory_after": one.memory_after, "rounds": one.rounds} for one in grown}

@@ -1,6 +1,7 @@
 """What /proc tells about processes: processor time, memory, context switches."""
 
 import re
+import time
 from pathlib import Path
 
 from harness.process import children_of, cpu_seconds
@@ -32,3 +33,14 @@ def clock_ticks(pid):
     """utime + stime of /proc/PID/stat, in clock ticks (100 a second)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
+
+
+def settle(pids, within=300.0):
+    """Waits until the processes have next to nothing to do (a check of the database after the start, say); the seconds it took."""
+    started = time.monotonic()
+    while time.monotonic() < started + within:
+        before = total_cpu(pids)
+        time.sleep(1)
+        if total_cpu(pids) - before < 0.02:
+            break
+    return time.monotonic() - started
