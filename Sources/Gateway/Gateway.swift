@@ -1,1 +1,46 @@
-// placeholder
+import Caching
+import Catalog
+import FastCGI
+import Logging
+import Spotify
+import Turnstile
+
+/// One worker's rooms, opened from its settings and joined behind one router.
+public final class Gateway: Sendable {
+    public let router: Router
+    private let catalog: Catalog
+    private let caches: Caches
+
+    /// Opens the databases and starts the lookup thread.
+    /// - Parameter worker: names this process to the others on the host.
+    public init(settings: Settings, worker: String, log: Logger) throws {
+        let caches = try Caches(
+            CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
+        let turnstile = try Turnstile(
+            path: settings.dataDirectory + "/limiter.db",
+            pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
+            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
+        self.caches = caches
+        catalog = Catalog(
+            caches: caches, turnstile: turnstile,
+            configuration: CatalogConfiguration(
+                credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
+                temporaryTTL: settings.ttl.temp, worker: worker),
+            log: log)
+        let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
+        let door = Doorkeeper(
+            identities: NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
+        router = Router(families: [
+            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door)),
+            ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
+            ("/cache/", CacheRoutes(caches: caches, door: door)),
+            ("/swingmusic-fcgi/", HealthRoutes(caches: caches)),
+        ])
+    }
+
+    /// Ends the lookup thread and closes the databases, after the event loop has ended.
+    public func close() {
+        catalog.stop()
+        caches.close()
+    }
+}

@@ -116,7 +116,8 @@ extension Workforce {
         guard let worker = workers.removeValue(forKey: number), !isEnding else { return [] }
         if slots[worker.slot].successor == number {
             slots[worker.slot].successor = nil
-            isReplacing = false
+            // A replacement asked for since then is another program's: it is still tried.
+            if worker.generation == generation { isReplacing = false }
             return [.note(.replacementFailed(slot: worker.slot))]
         }
         guard slots[worker.slot].occupant == number else { return [] }

@@ -155,6 +155,15 @@ struct ReplacementTests {
         #expect(shop.at(90, .replacementAsked) == [.start(worker: 4)])
     }
 
+    @Test("asked for again while the new one fails is tried again")
+    func repairedProgram() {
+        var shop = Shop.open(count: 1)
+        #expect(shop.at(50, .replacementAsked) == [.start(worker: 2)])
+        #expect(shop.at(51, .replacementAsked) == [])
+        #expect(shop.at(52, .ended(worker: 2, .status(78))) == [.note(.replacementFailed(slot: 0)), .start(worker: 3)])
+        #expect(shop.at(53, .ready(worker: 3)) == [.send(.drain, worker: 1), .note(.replacementDone)])
+    }
+
     @Test("kills a leaving worker that hangs")
     func hangsInDrain() {
         var shop = Shop.open(count: 1)

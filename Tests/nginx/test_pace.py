@@ -1,5 +1,7 @@
 """Spotify is called gently: the pace holds over workers, instances and restarts."""
 
+import sqlite3
+import threading
 import time
 
 import pytest
@@ -22,6 +24,15 @@ def assert_pace(calls, interval):
             assert later - earlier >= steps * interval - LATENESS, (steps, later - earlier)
 
 
+def granted(house):
+    """The instants of the grants in limiter.db, in seconds of the boot-time clock."""
+    limiter = sqlite3.connect(f"file:{house.sandbox.path('data', 'limiter.db')}?mode=ro", uri=True, timeout=10)
+    try:
+        return [instant / 1e9 for instant, in limiter.execute("SELECT instant FROM grants ORDER BY id")]
+    finally:
+        limiter.close()
+
+
 def test_forty_unknown_ids_at_once_are_forty_calls_at_the_pace(new_house):
     house = new_house("forty", SPOTIFY_MIN_INTERVAL="200ms")
     started = time.monotonic()
@@ -31,6 +42,8 @@ def test_forty_unknown_ids_at_once_are_forty_calls_at_the_pace(new_house):
     calls = house.standin.calls()
     assert sorted(call["path"] for call in calls) == sorted(f"/v1/tracks/{spotify_id(f'forty-{n}')}" for n in range(40))
     assert_pace(calls, 0.2)
+    grants = granted(house)
+    assert len(grants) == 40 and min(later - earlier for earlier, later in zip(grants, grants[1:])) >= 0.2
     assert 39 * 0.2 <= took < 39 * 0.2 * 1.25 + 1, "forty calls take thirty-nine intervals and little more"
 
 
@@ -111,7 +124,6 @@ def test_a_pace_looser_than_the_projects_own_is_a_warning_in_the_log(new_house):
 
 def _from_both(one, other, paths):
     """All paths through both nginx at once."""
-    import threading
     answers = []
     threads = [threading.Thread(target=lambda port=port: answers.extend(at_once(port, paths))) for port in (one, other)]
     for thread in threads:

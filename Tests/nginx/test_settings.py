@@ -8,7 +8,7 @@ from harness.house import ADMIN, track
 from harness.responder import ADMIN_TOKEN, CLIENT_SECRET, Responder
 
 BAD = {
-    "SPOTIFY_MIN_INTERVAL": ["2", "soon", "-2s", "", "2 s"],
+    "SPOTIFY_MIN_INTERVAL": ["2", "soon", "-2s", "2 s"],
     "SPOTIFY_CALLS_PER_HOUR": ["many", "-1", "1.5"],
     "SPOTIFY_TIMEOUT": ["10"],
     "SPOTIFY_MARKET": ["Sweden", "s"],

@@ -181,10 +181,10 @@ def assert_said_once(house, *words):
 
 
 @pytest.mark.parametrize("manner, words", [
-    ("silent", ("no answer", "timed out", "timeout", "deadline", "not answer", "did not answer")),
-    ("http", ("protocol", "HTTP", "garbage", "not RESP", "unexpected", "understand")),
+    ("silent", ("timed out", "timeout", "deadline", "not answer")),
+    ("http", ("protocol", "something else", "foreign")),
     ("loading", ("loading",)),
-    ("garbage", ("protocol", "garbage", "not RESP", "unexpected", "understand")),
+    ("garbage", ("protocol", "something else", "foreign")),
     ("closing", ("closed", "end of file", "eof")),
 ])
 def test_service_goes_on_from_sqlite_when_the_store_is(new_house, sandbox, manner, words):

@@ -8,7 +8,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "Supervision.h"
+#include "Waiting.h"
 
 /** Nanoseconds on CLOCK_MONOTONIC: for deadlines inside one process. */
 static inline uint64_t csys_monotonic_ns(void) {
@@ -30,5 +30,9 @@ static inline int64_t csys_wall_ms(void) {
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
+
+#include "Caching.h"
+#include "FastCGIShims.h"
+#include "Supervision.h"
 
 #endif

@@ -76,7 +76,10 @@ def send(handler, rule, answer, released):
     if behaviour == "drip":
         drip(connection, whole + answer.body, rule.get("bytes", 64), rule.get("ms", 50) / 1000)
         return True
-    connection.sendall(whole + answer.body)
+    # Who has the answer may ask to close idle connections at once, and this one is idle then.
+    with handler.answering:
+        handler.busy = False
+        connection.sendall(whole + answer.body)
     if behaviour == "close_after":
         time.sleep(rule.get("ms", 0) / 1000)
     return behaviour not in ("truncate", "close_after")

@@ -35,12 +35,15 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
   POST /control/close_idle    closes every kept connection that has no call on it: {"closed": n}
 Control calls are neither logged nor subject to rules.
 
-With --tls CERTIFICATE KEY it speaks https.
+With --tls CERTIFICATE KEY it speaks https. With --until-stdin-closes it ends when its standard input does, and so with the
+process that holds the other end of that pipe.
 """
 import argparse
 import json
+import os
 import socket
 import ssl
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,7 +66,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.tls:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
-        self.busy = False
+        self.busy, self.answering = False, threading.Lock()
         self.number = self.server.opened(self)
 
     def finish(self):
@@ -163,13 +166,20 @@ class StandIn(ThreadingHTTPServer):
             idle = [handler for handler in self.connections if not handler.busy]
         for handler in idle:
             try:
-                handler.connection.shutdown(socket.SHUT_RDWR)
+                with handler.answering:
+                    handler.connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
         return len(idle)
 
     def handle_error(self, request, client_address):
         pass  # a client that left, or a failed handshake: tests do both on purpose
+
+
+def end_with_input():
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
 
 
 def main():
@@ -179,13 +189,18 @@ def main():
     parser.add_argument("--mode", choices=["development", "extended"], default="development")
     parser.add_argument("--control", metavar="JSON", type=json.loads, default={})
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
+    parser.add_argument("--until-stdin-closes", action="store_true")
     options = parser.parse_args()
     standin = StandIn(options)
     for name, given in options.control.items():
         status, said = standin.control.answer("POST", name, {}, given)
         if status != 200:
             parser.error(f"--control {name}: {said['error']}")
-    print(f"listening on http{'s' if options.tls else ''}://127.0.0.1:{standin.server_address[1]}", flush=True)
+    if options.until_stdin_closes:
+        threading.Thread(target=end_with_input, daemon=True).start()
+    # One write, newline included: who waits for the line may close the pipe when it has it.
+    sys.stdout.write(f"listening on http{'s' if options.tls else ''}://127.0.0.1:{standin.server_address[1]}\n")
+    sys.stdout.flush()
     try:
         standin.serve_forever(poll_interval=0.2)
     except KeyboardInterrupt:

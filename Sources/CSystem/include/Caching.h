@@ -1,0 +1,52 @@
+#ifndef CSYSTEM_CACHING_H
+#define CSYSTEM_CACHING_H
+
+/* Locks on bytes of a file, a page of memory that processes share, and a mutex with a deadline. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+/* fcntl(2): open file description locks. glibc shows the names only under _GNU_SOURCE. */
+#define CSYS_OFD_SETLK 37
+
+/** Takes (exclusive != 0) or lets go of the lock on one byte, without waiting. 0, or errno (EAGAIN: another has it). */
+static inline int csys_lock_byte(int descriptor, int64_t byte, int exclusive) {
+    struct flock lock;
+    memset(&lock, 0, sizeof lock);
+    lock.l_type = exclusive ? F_WRLCK : F_UNLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = byte;
+    lock.l_len = 1;
+    return fcntl(descriptor, CSYS_OFD_SETLK, &lock) == 0 ? 0 : errno;
+}
+
+/** A mapping of the first `length` bytes shared with every process that maps the file, or NULL. */
+static inline void *csys_map_shared(int descriptor, uint64_t length) {
+    void *start = mmap(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    return start == MAP_FAILED ? 0 : start;
+}
+
+static inline uint64_t csys_load64(const void *at) { return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE); }
+static inline void csys_store64(void *at, uint64_t value) { __atomic_store_n((uint64_t *)at, value, __ATOMIC_RELEASE); }
+static inline uint64_t csys_add64(void *at, uint64_t value) { return __atomic_add_fetch((uint64_t *)at, value, __ATOMIC_ACQ_REL); }
+static inline uint32_t csys_load32(const void *at) { return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE); }
+static inline uint32_t csys_add32(void *at, uint32_t value) { return __atomic_add_fetch((uint32_t *)at, value, __ATOMIC_ACQ_REL); }
+
+/** pthread_mutex_timedlock(3) with a length instead of an instant. 0, or errno (ETIMEDOUT). */
+static inline int csys_mutex_lock_within(pthread_mutex_t *mutex, uint64_t nanoseconds) {
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    uint64_t nsec = (uint64_t)until.tv_nsec + nanoseconds;
+    until.tv_sec += (time_t)(nsec / 1000000000u);
+    until.tv_nsec = (long)(nsec % 1000000000u);
+    return pthread_mutex_timedlock(mutex, &until);
+}
+
+#endif

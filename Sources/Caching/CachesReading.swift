@@ -1,0 +1,68 @@
+extension Caches {
+    /// The entry under a key and the tier that had it. `spotify`: also when it is due, compare `expiresAt`. The others:
+    /// nil when its time has passed.
+    public func get(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        try Limits.check(key: key)
+        let found = cache == .spotify ? try record(of: key) : try row(cache, key)
+        tallies.note(cache, found?.tier)
+        return found
+    }
+
+    private func record(of bytes: [UInt8]) throws(CacheError) -> Found? {
+        let key = memory.key(bytes)
+        let monotonic = clock.monotonic
+        if let entry = memory.find(key, now: monotonic) { return Found(entry: entry, tier: .memory) }
+        let mark = page.mark(key.hash)
+        guard let found = try recordBelow(bytes) else { return nil }
+        memory.put(key, found.entry, mark: mark, now: monotonic)
+        return found
+    }
+
+    private func recordBelow(_ key: [UInt8]) throws(CacheError) -> Found? {
+        guard let store, let look = store.get(.spotify, key) else { return try fromRecord(.spotify, key) }
+        return try judge(look, .spotify, key)
+    }
+
+    /// SQLite is asked first for which write is the last: no row means no value, whatever the store has.
+    private func row(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        guard let store, store.isAnswering else { return try fromRecord(cache, key) }
+        guard let seal = try record.seal(cache, key), seal.expiresAt > clock.now else { return nil }
+        guard let look = store.get(cache, key) else { return try fromRecord(cache, key) }
+        if let copy = look.copy, copy.epoch == record.epoch, copy.entry.seal == seal {
+            return Found(entry: copy.entry, tier: .dragonfly)
+        }
+        return try mended(look, cache, key)
+    }
+
+    /// What a look into the store is worth.
+    func judge(_ look: DragonflyStore.Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        let verdict = Trust.verdict(look.copy, of: cache, epoch: record.epoch, era: look.era, isShared: page.isShared)
+        guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key) }
+        if verdict == .served { return Found(entry: copy.entry, tier: .dragonfly) }
+        guard let seal = try record.seal(cache, key), seal == copy.entry.seal, copy.epoch == record.epoch else {
+            return try mended(look, cache, key)
+        }
+        guard cache.keepsDueRows || seal.expiresAt > clock.now else { return nil }
+        // Right, and stamped anew: the next reader need not ask.
+        if cache == .spotify, page.isShared { fill(cache, key, copy.entry, era: look.era) }
+        return Found(entry: copy.entry, tier: .dragonfly)
+    }
+
+    /// SQLite's entry; the store gets it too.
+    private func mended(_ look: DragonflyStore.Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        if look.copy != nil { store?.counts.staleCopies.add(1, ordering: .relaxed) }
+        let found = try fromRecord(cache, key)
+        if let copy = look.copy, copy.epoch == record.epoch, copy.entry.version > found?.entry.version ?? 0 {
+            // The row was read after the copy, so its version is the greater one, unless the record itself went back
+            // (a backup, a lost commit): such a copy would never be replaced.
+            _ = removeCopies(cache, [key])
+        }
+        if let found { fill(cache, key, found.entry, era: look.era) }
+        return found
+    }
+
+    func fromRecord(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        guard let entry = try record.find(cache, key), cache.keepsDueRows || entry.expiresAt > clock.now else { return nil }
+        return Found(entry: entry, tier: .sqlite)
+    }
+}

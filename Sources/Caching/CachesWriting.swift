@@ -1,0 +1,98 @@
+extension Caches {
+    /// Writes a value: acknowledged when it is in `cache.db`. `ttl` nil: the cache's default. `keep`: the row never
+    /// expires (preferences). `onlyIfVersion`: the version that is to be replaced, 0 when there must be no entry;
+    /// throws `.versionChanged` when it is another.
+    @discardableResult
+    public func put(
+        _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration? = nil, keep: Bool = false,
+        onlyIfVersion: Int64? = nil
+    ) throws(CacheError) -> Entry {
+        try Limits.check(key: key, value: value)
+        let lifetime = lifetime(cache, ttl, keep: keep)
+        let era = page.era
+        let entry = try record.write { writer in
+            try writer.put(cache, key, value, lifetime, onlyIfVersion: onlyIfVersion)
+        }
+        publish(cache, [(key, entry)], era: era)
+        return entry
+    }
+
+    /// Several values in one transaction: all or none.
+    @discardableResult
+    public func put(
+        _ cache: CacheName, _ writes: [(key: [UInt8], value: [UInt8], ttl: Duration?)]
+    ) throws(CacheError) -> [Entry] {
+        for write in writes { try Limits.check(key: write.key, value: write.value) }
+        let era = page.era
+        let entries = try record.write { writer in
+            try writes.map { try writer.put(cache, $0.key, $0.value, lifetime(cache, $0.ttl)) }
+        }
+        // Of a key that was written twice, the last copy is the record's.
+        var last: [[UInt8]: Entry] = [:]
+        for (write, entry) in zip(writes, entries) { last[write.key] = entry }
+        publish(cache, last.map { (key: $0.key, entry: $0.value) }, era: era)
+        return entries
+    }
+
+    /// Reads, changes and writes in one transaction, so that two workers cannot undo each other's change. `change` gets
+    /// the entry (nil: none, or expired) and answers the new value; nil: nothing is written, and nil is answered. It runs
+    /// while every other writer waits: no input or output in it.
+    @discardableResult
+    public func update(
+        _ cache: CacheName, _ key: [UInt8], ttl: Duration? = nil, keep: Bool = false, _ change: (Entry?) -> [UInt8]?
+    ) throws(CacheError) -> Entry? {
+        try Limits.check(key: key)
+        let lifetime = lifetime(cache, ttl, keep: keep)
+        let era = page.era
+        let entry = try record.write { writer -> Entry? in
+            guard let value = change(try writer.entry(cache, key)) else { return nil }
+            try Limits.check(key: key, value: value)
+            return try writer.put(cache, key, value, lifetime)
+        }
+        if let entry { publish(cache, [(key, entry)], era: era) }
+        return entry
+    }
+
+    /// Removes the entry; of `spotify`, makes it due, to be served stale. Answers whether there was one.
+    @discardableResult
+    public func delete(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Bool {
+        try Limits.check(key: key)
+        let wasThere = try record.write { writer in try writer.delete(cache, key) }
+        withdraw(cache, key)
+        return wasThere
+    }
+
+    /// Gives the entry another end: `length` from now. Answers whether there was one.
+    @discardableResult
+    public func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration) throws(CacheError) -> Bool {
+        try Limits.check(key: key)
+        let end = lifetime(cache, length).end(from: clock.now)
+        let wasThere = try record.write { writer in try writer.expire(cache, key, at: end) }
+        if wasThere { withdraw(cache, key) }
+        return wasThere
+    }
+
+    /// Removes every entry whose key begins with `prefix`, at once whatever their number when the prefix is empty or a
+    /// namespace; of `spotify`, makes them due. Answers how many.
+    @discardableResult
+    public func clear(_ cache: CacheName, prefix: [UInt8] = []) throws(CacheError) -> Int {
+        try Limits.check(key: prefix)
+        let count = try record.write { writer in try writer.clear(cache, prefix: prefix) }
+        if cache == .spotify {
+            page.raiseAllMarks()
+            page.raiseEra()
+        } else if count > 0 {
+            store?.sweep(cache, prefix: prefix)
+        }
+        return count
+    }
+
+    /// Notes that records of `spotify` were asked for at `instant` (wall-clock milliseconds). One transaction: gather
+    /// them, and never call this on a caller's way.
+    public func touch(_ keys: [[UInt8]], at instant: Int64) throws(CacheError) {
+        guard !keys.isEmpty else { return }
+        try record.write { writer in
+            for key in keys { try writer.touch(key, at: instant) }
+        }
+    }
+}

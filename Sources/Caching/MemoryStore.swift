@@ -1,0 +1,115 @@
+import Synchronization
+
+/// The few megabytes of this worker's memory that hold `spotify`'s entries for a few seconds. Bounded by bytes; the
+/// oldest go first.
+///
+/// An entry is served while nobody, in any worker, has written a key that shares its mark since before it was read from
+/// below (`SharedPage`), and while its seconds last.
+final class MemoryStore: Sendable {
+    struct Key: Hashable {
+        let bytes: [UInt8]
+        let hash: UInt64
+
+        static func == (one: Self, other: Self) -> Bool { one.hash == other.hash && one.bytes == other.bytes }
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
+    }
+
+    private struct Held {
+        var entry: Entry
+        var mark: UInt32
+        var until: UInt64
+        var number: UInt64
+    }
+
+    private struct Shard {
+        var held: [Key: Held] = [:]
+        /// In the order they were put, so in the order in which their time ends; overwritten ones have an old number.
+        var order: [(key: Key, number: UInt64)] = []
+        var first = 0
+        var bytes = 0
+        var numbers: UInt64 = 0
+    }
+
+    private let shards: [ShardBox]
+    private final class ShardBox: Sendable {
+        /// Guards one sixteenth of the keys, for the length of a dictionary lookup.
+        let shard = Mutex(Shard())
+    }
+
+    private let bytesPerShard: Int
+    private let lifetime: UInt64
+    private let page: SharedPage
+    private static let overhead = 200
+
+    init(bytes: Int, lifetime: UInt64, page: SharedPage) {
+        bytesPerShard = bytes / 16
+        self.lifetime = lifetime
+        self.page = page
+        shards = (0..<16).map { _ in ShardBox() }
+    }
+
+    var isUsed: Bool { lifetime > 0 && bytesPerShard > 0 }
+
+    func key(_ bytes: [UInt8]) -> Key { Key(bytes: bytes, hash: KeyHash.hash(bytes, seed: page.seed)) }
+
+    func find(_ key: Key, now: UInt64) -> Entry? {
+        let mark = page.mark(key.hash)
+        return box(key).shard.withLock { shard in
+            guard let held = shard.held[key], held.mark == mark, now < held.until else { return nil }
+            return held.entry
+        }
+    }
+
+    /// `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
+    func put(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
+        let cost = Self.cost(key, entry)
+        guard isUsed, cost <= bytesPerShard / 4 else { return }
+        box(key).shard.withLock { shard in
+            if let old = shard.held[key], old.mark == mark, old.entry.version > entry.version { return }
+            shard.numbers += 1
+            let held = Held(entry: entry, mark: mark, until: now &+ lifetime, number: shard.numbers)
+            if let old = shard.held.updateValue(held, forKey: key) { shard.bytes -= Self.cost(key, old.entry) }
+            shard.order.append((key, shard.numbers))
+            shard.bytes += cost
+            Self.evict(&shard, over: bytesPerShard, now: now)
+        }
+    }
+
+    func remove(_ key: Key) {
+        box(key).shard.withLock { shard in
+            if let old = shard.held.removeValue(forKey: key) { shard.bytes -= Self.cost(key, old.entry) }
+        }
+    }
+
+    func removeAll() {
+        for box in shards { box.shard.withLock { $0 = Shard() } }
+    }
+
+    /// Lets go of what has had its time; about once a second, so that an idle worker holds nothing.
+    func purge(now: UInt64) {
+        for box in shards { box.shard.withLock { Self.evict(&$0, over: bytesPerShard, now: now) } }
+    }
+
+    var bytes: Int { shards.reduce(0) { sum, box in sum + box.shard.withLock { $0.bytes } } }
+    var count: Int { shards.reduce(0) { sum, box in sum + box.shard.withLock { $0.held.count } } }
+
+    private func box(_ key: Key) -> ShardBox { shards[Int(key.hash >> 60)] }
+
+    private static func cost(_ key: Key, _ entry: Entry) -> Int { key.bytes.count + entry.value.count + overhead }
+
+    private static func evict(_ shard: inout Shard, over bound: Int, now: UInt64) {
+        while shard.first < shard.order.count {
+            let (key, number) = shard.order[shard.first]
+            if let held = shard.held[key], held.number == number {
+                guard shard.bytes > bound || held.until <= now else { break }
+                shard.held[key] = nil
+                shard.bytes -= cost(key, held.entry)
+            }
+            shard.first += 1
+        }
+        if shard.first > 64, shard.first * 2 > shard.order.count {
+            shard.order.removeFirst(shard.first)
+            shard.first = 0
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import GRDB
+
+/// The writes to the entries, inside one immediate transaction.
+struct RowWriter {
+    let db: Database
+    let ledger: Ledger
+
+    /// What stands under a key: also a row that has expired, or that a clearing covers and the purge has not reached.
+    struct Standing {
+        var id: Int64
+        var seal: Seal
+        var bytes: Int64
+        /// A clearing covers it: it is counted no more.
+        var isCleared: Bool
+        var value: [UInt8]?
+
+        func isAlive(_ cache: CacheName, now: Int64) -> Bool {
+            !isCleared && (cache.keepsDueRows || seal.expiresAt > now)
+        }
+    }
+
+    func standing(_ cache: CacheName, _ key: [UInt8], value: Bool = false) throws -> Standing? {
+        let statement = try db.cachedStatement(sql: """
+            SELECT e.id, e.version, e.stored_at, e.expires_at, length(e.value),
+                (SELECT max(c.version) FROM clearings c
+                 WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix),
+                \(value ? "e.value" : "NULL")
+            FROM entries e WHERE e.cache = ? AND e.key = ?
+            """)
+        guard let row = try Row.fetchOne(statement, arguments: [cache.number, Data(key)]) else { return nil }
+        var seal = Seal(version: row[1], storedAt: row[2], expiresAt: row[3])
+        let cleared: Int64? = row[5]
+        let isCovered = cleared.map { $0 >= seal.version } ?? false
+        if isCovered, cache.keepsDueRows { seal.expiresAt = min(seal.expiresAt, ledger.now) }
+        let data: Data? = row[6]
+        return Standing(
+            id: row[0], seal: seal, bytes: Int64(key.count) + row[4], isCleared: isCovered && !cache.keepsDueRows,
+            value: data.map([UInt8].init))
+    }
+
+    /// The entry as a reader would get it.
+    func entry(_ cache: CacheName, _ key: [UInt8]) throws -> Entry? {
+        guard let old = try standing(cache, key, value: true), old.isAlive(cache, now: ledger.now) else { return nil }
+        let seal = old.seal
+        return Entry(value: old.value ?? [], version: seal.version, storedAt: seal.storedAt, expiresAt: seal.expiresAt)
+    }
+
+    /// `onlyIfVersion`: the version of the entry to replace, 0 when there must be none.
+    func put(
+        _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], _ lifetime: Lifetime, onlyIfVersion: Int64? = nil
+    ) throws -> Entry {
+        let old = try standing(cache, key)
+        if let onlyIfVersion {
+            let current = old.flatMap { $0.isAlive(cache, now: ledger.now) ? $0.seal.version : nil }
+            guard onlyIfVersion == current ?? 0 else { throw CacheError.versionChanged(current: current) }
+        }
+        let entry = Entry(
+            value: value, version: ledger.nextVersion(), storedAt: ledger.now, expiresAt: lifetime.end(from: ledger.now))
+        try write(cache, key, entry, over: old)
+        let counted = old.flatMap { $0.isCleared ? nil : $0 }
+        ledger.note(
+            cache, key, rows: counted == nil ? 1 : 0,
+            bytes: Int64(key.count + value.count) - (counted?.bytes ?? 0), isWrite: true)
+        return entry
+    }
+
+    private func write(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
+        guard let old else {
+            return try db.cachedStatement(sql: """
+                INSERT INTO entries (cache, key, version, stored_at, expires_at, value) VALUES (?, ?, ?, ?, ?, ?)
+                """).execute(arguments: [
+                    cache.number, Data(key), entry.version, entry.storedAt, entry.expiresAt, Data(entry.value),
+                ])
+        }
+        try db.cachedStatement(sql: """
+            UPDATE entries SET version = ?, stored_at = ?, expires_at = ?, value = ? WHERE id = ?
+            """).execute(arguments: [entry.version, entry.storedAt, entry.expiresAt, Data(entry.value), old.id])
+        if cache.keepsDueRows { try moveDue(old.id, to: entry.expiresAt) }
+    }
+
+    /// Removes the row, or makes it due where rows are kept. Answers whether there was an entry.
+    func delete(_ cache: CacheName, _ key: [UInt8]) throws -> Bool {
+        guard let old = try standing(cache, key) else { return false }
+        let wasAlive = old.isAlive(cache, now: ledger.now)
+        if cache.keepsDueRows {
+            try setEnd(old.id, cache, min(old.seal.expiresAt, ledger.now))
+        } else {
+            try remove(old, cache, key)
+        }
+        return wasAlive
+    }
+
+    /// Gives an entry another end. Answers whether there was one.
+    func expire(_ cache: CacheName, _ key: [UInt8], at end: Int64) throws -> Bool {
+        guard let old = try standing(cache, key), old.isAlive(cache, now: ledger.now) else { return false }
+        try setEnd(old.id, cache, end)
+        return true
+    }
+
+    /// With a version of its own: a copy with the old end is no longer the row's.
+    private func setEnd(_ id: Int64, _ cache: CacheName, _ end: Int64) throws {
+        try db.cachedStatement(sql: "UPDATE entries SET version = ?, expires_at = ? WHERE id = ?")
+            .execute(arguments: [ledger.nextVersion(), end, id])
+        if cache.keepsDueRows { try moveDue(id, to: end) }
+    }
+
+    private func moveDue(_ id: Int64, to end: Int64) throws {
+        try db.cachedStatement(sql: "UPDATE uses SET expires_at = ? WHERE id = ?").execute(arguments: [end, id])
+    }
+
+    func remove(_ old: Standing, _ cache: CacheName, _ key: [UInt8]) throws {
+        try db.cachedStatement(sql: "DELETE FROM entries WHERE id = ?").execute(arguments: [old.id])
+        if !old.isCleared { ledger.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
+    }
+
+    /// Notes that records of `spotify` were asked for.
+    func touch(_ key: [UInt8], at instant: Int64) throws {
+        try db.cachedStatement(sql: """
+            INSERT INTO uses (id, used_at, expires_at)
+            SELECT id, ?, expires_at FROM entries WHERE cache = ? AND key = ?
+            ON CONFLICT (id) DO UPDATE SET used_at = max(used_at, excluded.used_at)
+            """).execute(arguments: [instant, CacheName.spotify.number, Data(key)])
+    }
+}

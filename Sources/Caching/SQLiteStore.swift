@@ -1,0 +1,248 @@
+import CSystem
+import GRDB
+import Glibc
+import Logging
+import Synchronization
+
+/// The record: `cache.db`. What it says is so, whatever the copies say. Opens the file again when it was replaced, sets
+/// it aside and begins anew when it is damaged, and goes on reading when it cannot be written.
+final class SQLiteStore: Sendable {
+    let page: SharedPage
+    let clock: any CacheClock
+    let log: Logger
+    private let path: String
+    private let threads: Int
+    /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
+    private let current: Mutex<CacheFile?>
+    private let writeHealth = Mutex(WriteHealth())
+
+    /// How long a write waits for another process's.
+    static let patience: UInt64 = 1_500_000_000
+    /// How long a start waits for another worker's, which may be checking the file.
+    private static let openingPatience: UInt64 = 10_000_000_000
+
+    init(path: String, threads: Int, clock: any CacheClock, log: Logger) throws(CacheError) {
+        self.path = path
+        self.threads = threads
+        self.clock = clock
+        self.log = log
+        page = SharedPage(path: path + ".shared")
+        current = Mutex(nil)
+        _ = try opened(replacing: nil, within: Self.openingPatience)
+    }
+
+    /// The file's own number; 0 after `close()`.
+    var epoch: Int64 { current.withLock { $0?.epoch ?? 0 } }
+    var refusal: String? { current.withLock { $0?.refusal } }
+
+    func close() {
+        current.withLock { file in
+            defer { file = nil }
+            return file
+        }?.close()
+    }
+
+    // MARK: Reading
+
+    func read<Result>(_ body: (RowReader) throws(SQLiteFailure) -> Result) throws(CacheError) -> Result {
+        for attempt in 0..<4 {
+            let file = try self.file()
+            do throws(SQLiteFailure) {
+                return try file.borrow(opening: underGate, body)
+            } catch {
+                guard error.isDamage else { throw .cannotRead("\(error.message) (SQLite \(error.code))") }
+                // Once more over new connections before the file itself is held to be damaged.
+                if attempt == 0 { _ = try opened(replacing: file) } else { try setAside(file, error.message) }
+            }
+        }
+        throw .cannotRead("cache.db is damaged again and again")
+    }
+
+    private func underGate(
+        _ open: () throws(SQLiteFailure) -> RowReader
+    ) throws(SQLiteFailure) -> RowReader {
+        guard page.gate.open(within: Self.patience) else { throw SQLiteFailure(code: 5, message: "the file is busy") }
+        defer { page.gate.close() }
+        return try open()
+    }
+
+    // MARK: Writing
+
+    /// One immediate transaction, alone among all processes. What `body` throws undoes it.
+    func write<Result>(_ body: (RowWriter) throws -> Result) throws(CacheError) -> Result {
+        for attempt in 0..<4 {
+            let file = try self.file()
+            guard let writer = file.writer else { throw refused(file.refusal ?? "it was opened for reading only") }
+            do {
+                guard let result = try transact(file, writer, body) else {
+                    _ = try opened(replacing: file)
+                    continue
+                }
+                noteWritten()
+                return result
+            } catch {
+                guard error.isDamage, attempt < 2 else { throw mapped(error) }
+                if attempt == 0 { _ = try opened(replacing: file) } else { try setAside(file, "\(error)") }
+            }
+        }
+        throw refused("cache.db is replaced again and again")
+    }
+
+    /// nil: the path names another file by now.
+    private func transact<Result>(
+        _ file: CacheFile, _ writer: DatabaseQueue, _ body: (RowWriter) throws -> Result
+    ) throws -> Result? {
+        guard page.gate.open(within: Self.patience) else { throw CacheError.cannotWrite("another process is writing") }
+        defer { page.gate.close() }
+        guard isCurrent(file) else { return nil }
+        return try writer.writeWithoutTransaction { db in
+            var result: Result?
+            try db.inTransaction(.immediate) {
+                let ledger = try Ledger(db, now: clock.now)
+                result = try body(RowWriter(db: db, ledger: ledger))
+                try ledger.settle(db)
+                return .commit
+            }
+            return result
+        }
+    }
+
+    /// Runs maintenance on the writing connection, under the gate, outside a transaction. nil: not now.
+    func tend<Result>(_ body: (Database) throws -> Result) throws(CacheError) -> Result? {
+        let file = try self.file()
+        guard let writer = file.writer, page.gate.open(within: Self.patience) else { return nil }
+        defer { page.gate.close() }
+        guard isCurrent(file) else { return nil }
+        do {
+            return try writer.writeWithoutTransaction(body)
+        } catch {
+            throw mapped(error)
+        }
+    }
+
+    private func mapped(_ error: any Error) -> CacheError {
+        switch error {
+        case CacheError.cannotWrite(let reason): refused(reason)
+        case let error as CacheError: error
+        case let error as DatabaseError: refused(CacheFileOpening.reason(error))
+        default: refused("\(error)")
+        }
+    }
+
+    // MARK: Which file
+
+    private func file() throws(CacheError) -> CacheFile {
+        let file = current.withLock { $0 }
+        if let file, file.generation == page.generation { return file }
+        return try opened(replacing: file)
+    }
+
+    /// Whether the path still names the file that is open. Under the gate; raises the generation for all when not.
+    private func isCurrent(_ file: CacheFile) -> Bool {
+        guard file.generation == page.generation else { return false }
+        if FileIdentity.of(path) == file.identity { return true }
+        page.raiseGeneration()
+        return false
+    }
+
+    /// Looks whether the file was replaced by hand, or can be written again. About once a second, from `maintain()`.
+    func lookAgain() throws(CacheError) {
+        let file = try self.file()
+        if FileIdentity.of(path) != file.identity {
+            page.raiseGeneration()
+            _ = try opened(replacing: file)
+        } else if file.writer == nil {
+            _ = try opened(replacing: file)
+        }
+    }
+
+    /// The opening that stands in place of `old`: a thread that comes second finds the first one's.
+    private func opened(replacing old: CacheFile?, within patience: UInt64 = patience) throws(CacheError) -> CacheFile {
+        guard page.gate.open(within: patience) else { throw .cannotRead("another process is opening cache.db") }
+        defer { page.gate.close() }
+        if let file = current.withLock({ $0 }), file !== old, file.generation == page.generation { return file }
+        let file: CacheFile
+        do throws(OpeningFailure) {
+            file = try CacheFile(path: path, generation: page.generation, threads: threads)
+        } catch {
+            switch error {
+            case .newerSchema(let found, let known): throw .newerSchema(found: found, known: known)
+            case .failed(let reason): throw .cannotRead(reason)
+            case .damaged(let reason): file = try begunAnew(reason)
+            }
+        }
+        install(file)
+        return file
+    }
+
+    private func install(_ file: CacheFile) {
+        let old = current.withLock { current in
+            defer { current = file }
+            return current
+        }
+        old?.close()
+        if let refusal = file.refusal { _ = refused(refusal) }
+    }
+
+    // MARK: Damage
+
+    /// Sets the file aside unless another worker has done so meanwhile.
+    func setAside(_ file: CacheFile, _ reason: String) throws(CacheError) {
+        guard page.gate.open(within: Self.patience) else { throw .cannotRead("another process is opening cache.db") }
+        defer { page.gate.close() }
+        guard isCurrent(file) else { return }
+        install(try begunAnew(reason))
+    }
+
+    /// Sets the current file aside, when a check of it by `tend` found damage.
+    func setAside(_ reason: String) throws(CacheError) { try setAside(try file(), reason) }
+
+    /// Under the gate. The generation is raised first: from here on the other workers wait at the gate for the new file.
+    /// The database goes before its log, since a log without a database is thrown away at the next opening.
+    private func begunAnew(_ reason: String) throws(CacheError) -> CacheFile {
+        page.raiseGeneration()
+        let aside = "\(path).damaged-\(clock.now / 1000)"
+        guard rename(path, aside) == 0 else { throw .cannotRead("cache.db is damaged (\(reason)) and cannot be set aside") }
+        for suffix in ["-wal", "-shm", "-journal"] { rename(path + suffix, aside + suffix) }
+        log.error("cache.db is damaged: it was set aside and an empty one begun", metadata: ["reason": "\(reason)", "kept": "\(aside)"])
+        page.raiseAllMarks()
+        page.raiseEra()
+        do {
+            return try CacheFile(path: path, generation: page.generation, threads: threads)
+        } catch {
+            throw .cannotRead("a new cache.db cannot be made: \(error)")
+        }
+    }
+
+    // MARK: Whether writing works
+
+    private struct WriteHealth {
+        var reason: String?
+    }
+
+    /// Says so in the log when it is news, not once per request.
+    private func refused(_ reason: String) -> CacheError {
+        let isNews = writeHealth.withLock { health in
+            defer { health.reason = reason }
+            return health.reason == nil
+        }
+        if isNews { log.error("cache.db cannot be written; what is cached is still served", metadata: ["reason": "\(reason)"]) }
+        return .cannotWrite(reason)
+    }
+
+    private func noteWritten() {
+        let wasBroken = writeHealth.withLock { health in
+            defer { health.reason = nil }
+            return health.reason != nil
+        }
+        if wasBroken { log.notice("cache.db can be written again") }
+    }
+}
+
+extension Error {
+    /// Whether SQLite said that the file is not a sound database.
+    var isDamage: Bool {
+        guard let error = self as? DatabaseError else { return false }
+        return error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
+    }
+}

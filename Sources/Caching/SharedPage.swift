@@ -1,0 +1,88 @@
+import CSystem
+import Glibc
+
+/// A few numbers that all workers map (`cache.db.shared`), so that one notices at once, and without a system call, what
+/// another did. Nothing in it must outlive the processes: a lost page only costs looks into SQLite.
+///
+/// - generation: grows when `cache.db` is replaced by another file; connections of an older one are reopened.
+/// - era: grows when DragonflyDB's copies may have missed a write (see `Trust`).
+/// - marks: one counter for every 8192th of `spotify`'s keys, grows with every write: what memory holds under another
+///   count is not served.
+/// - tallies: hits and misses of all workers, for the dashboard.
+final class SharedPage: @unchecked Sendable {
+    // The mapping lives as long as this object and is touched with atomic operations only.
+    private let start: UnsafeMutableRawPointer
+    private let descriptor: CInt
+    /// Whether other processes see it. When not, a worker may not conclude anything from what it does not see here.
+    let isShared: Bool
+    /// One writer, opener or checkpoint of the database at a time.
+    let gate: WriteGate
+    /// Held for life by the process that purges and checkpoints.
+    let maintenance: FileLock
+
+    private static let length = 40960
+    private static let magic: UInt64 = 0x5347_4143_4845_0001
+    private static let markCount: UInt64 = 8192
+    private enum Offset { static let magic = 0, seed = 8, generation = 16, era = 24, tallies = 1024, marks = 4096 }
+
+    init(path: String) {
+        let opened = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
+        let mapped = opened >= 0 ? Self.map(opened) : nil
+        descriptor = opened
+        isShared = mapped != nil
+        start = mapped ?? Self.privatePage()
+        gate = WriteGate(lock: FileLock(descriptor: opened, byte: 0))
+        maintenance = FileLock(descriptor: opened, byte: 1)
+    }
+
+    deinit {
+        if isShared { munmap(start, Self.length) } else { start.deallocate() }
+        if descriptor >= 0 { Glibc.close(descriptor) }
+    }
+
+    /// Whether this process may hold locks on the file at all (a read-only folder has none).
+    var hasLocks: Bool { descriptor >= 0 }
+
+    private static func map(_ descriptor: CInt) -> UnsafeMutableRawPointer? {
+        let making = FileLock(descriptor: descriptor, byte: 2)
+        for _ in 0..<1000 where !making.tryLock() { usleep(1000) }
+        defer { making.unlock() }
+        // Blocks are set aside first: a hole in a mapping on a full disk ends the process with SIGBUS.
+        guard posix_fallocate(descriptor, 0, off_t(length)) == 0 else { return nil }
+        guard let start = csys_map_shared(descriptor, UInt64(length)) else { return nil }
+        if csys_load64(start) != magic { fill(start) }
+        return start
+    }
+
+    private static func privatePage() -> UnsafeMutableRawPointer {
+        let start = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
+        memset(start, 0, length)
+        fill(start)
+        return start
+    }
+
+    /// Era and generation begin at random, so that a page that was lost and made again repeats neither.
+    private static func fill(_ start: UnsafeMutableRawPointer) {
+        csys_store64(start + Offset.seed, .random(in: .min ... .max))
+        csys_store64(start + Offset.generation, .random(in: 1 ... 1 << 62))
+        csys_store64(start + Offset.era, .random(in: 1 ... 1 << 62))
+        csys_store64(start + Offset.magic, magic)
+    }
+
+    var seed: UInt64 { csys_load64(start + Offset.seed) }
+    var generation: UInt64 { csys_load64(start + Offset.generation) }
+    func raiseGeneration() { _ = csys_add64(start + Offset.generation, 1) }
+    var era: UInt64 { csys_load64(start + Offset.era) }
+    func raiseEra() { _ = csys_add64(start + Offset.era, 1) }
+
+    func mark(_ hash: UInt64) -> UInt32 { csys_load32(markAddress(hash)) }
+    func raiseMark(_ hash: UInt64) { _ = csys_add32(markAddress(hash), 1) }
+    func raiseAllMarks() { for hash in 0..<Self.markCount { raiseMark(hash) } }
+    private func markAddress(_ hash: UInt64) -> UnsafeMutableRawPointer {
+        start + Offset.marks + Int(hash % Self.markCount) * 4
+    }
+
+    /// Adds to the tally of all workers and answers the sum.
+    @discardableResult
+    func tally(_ index: Int, adding count: UInt64) -> UInt64 { csys_add64(start + Offset.tallies + index * 8, count) }
+}

@@ -1,0 +1,193 @@
+import CLibHiredis
+import CSystem
+import Glibc
+
+/// One connection to DragonflyDB. hiredis makes it and reads its replies; what waits, waits here, against one deadline
+/// for a whole exchange, whatever the peer drips.
+final class StoreConnection: @unchecked Sendable {
+    // One borrower at a time: the pool hands it out and takes it back.
+    private let context: UnsafeMutablePointer<redisContext>
+    private let incoming: UnsafeMutableRawPointer
+    private static let incomingBytes = 32768
+    private let timeout: UInt64
+    private var lastUsed: UInt64
+    /// Which opening of the circuit breaker it belongs to.
+    let batch: Int
+
+    /// Connects, gives the password, selects the database and waits for PONG. Looks a host's name up, so: only on the
+    /// attendant's thread.
+    init(_ configuration: DragonflyConfiguration, batch: Int) throws(StoreFault) {
+        timeout = configuration.timeout.nanoseconds
+        self.batch = batch
+        guard let context = Self.connect(configuration) else { throw .unreachable("out of memory") }
+        self.context = context
+        incoming = .allocate(byteCount: Self.incomingBytes, alignment: 16)
+        lastUsed = csys_monotonic_ns()
+        guard context.pointee.err == 0 else {
+            let reason = withUnsafeBytes(of: context.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            throw .unreachable(reason)
+        }
+        prepare()
+        try greet(configuration)
+    }
+
+    deinit {
+        redisFree(context)
+        incoming.deallocate()
+    }
+
+    private static func connect(_ configuration: DragonflyConfiguration) -> UnsafeMutablePointer<redisContext>? {
+        let microseconds = Int(configuration.timeout.nanoseconds / 1000)
+        let limit = timeval(tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000)
+        guard configuration.host.hasPrefix("unix:") else {
+            return redisConnectWithTimeout(configuration.host, CInt(configuration.port), limit)
+        }
+        return redisConnectUnixWithTimeout(String(configuration.host.dropFirst(5)), limit)
+    }
+
+    private func prepare() {
+        let descriptor = context.pointee.fd
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        var limit = timeval(tv_sec: Int(timeout / 1_000_000_000), tv_usec: Int(timeout % 1_000_000_000 / 1000))
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    private func greet(_ configuration: DragonflyConfiguration) throws(StoreFault) {
+        var commands = CommandBuffer()
+        if let password = configuration.password {
+            commands.begin(2)
+            commands.part("AUTH")
+            commands.part(Array(password.utf8))
+        }
+        if configuration.database != 0 {
+            commands.begin(2)
+            commands.part("SELECT")
+            commands.part(Int64(configuration.database))
+        }
+        commands.command("PING")
+        try exchange(commands) { (_, reply) throws(StoreFault) in
+            guard case .error(let text) = reply else { return }
+            // A password that nobody asked for: Redis says so, DragonflyDB takes it.
+            if text.hasPrefix("ERR AUTH <password> called without any password") { return }
+            if text.hasPrefix("ERR Client sent AUTH") { return }
+            throw StoreFault(reply: text)
+        }
+    }
+
+    /// Whether the peer has hung up, or said something unasked, while nobody used the connection. Asks the kernel only
+    /// after a second of rest.
+    var isStale: Bool {
+        guard csys_monotonic_ns() &- lastUsed > 1_000_000_000 else { return false }
+        var byte: UInt8 = 0
+        let count = recv(context.pointee.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
+        return !(count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    }
+
+    /// Sends the commands and hands over as many replies, in order, within one deadline (nil: the configured time from
+    /// now). After a throw the connection is of no use any more.
+    func exchange(
+        _ commands: CommandBuffer, deadline: UInt64? = nil, each: (Int, Reply) throws(StoreFault) -> Void
+    ) throws(StoreFault) {
+        let begin = csys_monotonic_ns()
+        let deadline = deadline ?? begin &+ timeout
+        try send(commands.bytes, deadline)
+        let most = commands.count * (Limits.valueBytes + 65536)
+        var received = 0
+        var answered = 0
+        while answered < commands.count {
+            var object: UnsafeMutableRawPointer?
+            guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
+            if let object {
+                defer { freeReplyObject(object) }
+                try each(answered, Reply(object.assumingMemoryBound(to: redisReply.self)))
+                answered += 1
+            } else {
+                received += try receive(begin, deadline)
+                guard received <= most else { throw .foreign("an answer that does not end") }
+            }
+        }
+        guard let reader = context.pointee.reader, reader.pointee.pos == reader.pointee.len else {
+            throw .foreign("an answer nobody asked for")
+        }
+        lastUsed = csys_monotonic_ns()
+    }
+
+    private func brokenProtocol() -> StoreFault {
+        guard let reader = context.pointee.reader else { return .foreign("no answer") }
+        let said = withUnsafeBytes(of: reader.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        return .foreign(said)
+    }
+
+    private func send(_ bytes: [UInt8], _ deadline: UInt64) throws(StoreFault) {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { bytes in
+                Glibc.send(
+                    context.pointee.fd, bytes.baseAddress.map { $0 + sent }, bytes.count - sent,
+                    CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+            }
+            if count > 0 {
+                sent += count
+            } else if errno == EAGAIN || errno == EWOULDBLOCK {
+                try wait(for: POLLOUT, deadline)
+            } else if errno != EINTR {
+                throw .unreachable(String(cString: strerror(errno)))
+            }
+        }
+    }
+
+    /// The first wait of an exchange is the socket's own (one system call instead of two); the others are measured
+    /// against the deadline, so that a peer that drips bytes cannot hold anybody for longer.
+    private func receive(_ begin: UInt64, _ deadline: UInt64) throws(StoreFault) -> Int {
+        while true {
+            let now = csys_monotonic_ns()
+            let mayWait = now &- begin < timeout / 8 && deadline &- begin >= timeout
+            if !mayWait { try wait(for: POLLIN, deadline) }
+            let count = recv(context.pointee.fd, incoming, Self.incomingBytes, 0)
+            if count > 0 {
+                let bytes = UnsafePointer(incoming.assumingMemoryBound(to: CChar.self))
+                guard redisReaderFeed(context.pointee.reader, bytes, count) == REDIS_OK else { throw brokenProtocol() }
+                return count
+            }
+            if count == 0 { throw .unreachable("it closed the connection") }
+            if errno == EAGAIN || errno == EWOULDBLOCK { throw .silent }
+            guard errno == EINTR else { throw .unreachable(String(cString: strerror(errno))) }
+        }
+    }
+
+    private func wait(for events: CInt, _ deadline: UInt64) throws(StoreFault) {
+        while true {
+            let now = csys_monotonic_ns()
+            guard now < deadline else { throw .silent }
+            var descriptor = pollfd(fd: context.pointee.fd, events: Int16(events), revents: 0)
+            let milliseconds = CInt(min((deadline - now) / 1_000_000 + 1, 60_000))
+            let count = poll(&descriptor, 1, milliseconds)
+            if count > 0 { return }
+            if count == 0 { throw .silent }
+            guard errno == EINTR else { throw .unreachable(String(cString: strerror(errno))) }
+        }
+    }
+}
+
+/// A reply, valid while its bytes are handed over.
+enum Reply {
+    case status(String)
+    case error(String)
+    case integer(Int64)
+    case bytes(UnsafeRawBufferPointer)
+    case array(UnsafeBufferPointer<UnsafeMutablePointer<redisReply>?>)
+    case none
+
+    init(_ reply: UnsafeMutablePointer<redisReply>) {
+        let raw = UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : Int(reply.pointee.len))
+        switch reply.pointee.type {
+        case REDIS_REPLY_STRING: self = .bytes(raw)
+        case REDIS_REPLY_STATUS: self = .status(String(decoding: raw, as: UTF8.self))
+        case REDIS_REPLY_ERROR: self = .error(String(decoding: raw, as: UTF8.self))
+        case REDIS_REPLY_INTEGER: self = .integer(reply.pointee.integer)
+        case REDIS_REPLY_ARRAY:
+            self = .array(UnsafeBufferPointer(start: reply.pointee.element, count: Int(reply.pointee.elements)))
+        default: self = .none
+        }
+    }
+}

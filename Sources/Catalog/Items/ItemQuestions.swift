@@ -1,0 +1,96 @@
+import Spotify
+
+/// `GET /api/catalog/track/{id}`.
+public struct TrackItemQuestion: Question {
+    let id: SpotifyID
+    public init(id: SpotifyID) { self.id = id }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let track = try reader.document(.object(.track, id, market: nil)),
+            let item = CatalogItem(.track, Element(document: track, node: track.root))
+        else { return nil }
+        var writer = JSONWriter()
+        item.write(to: &writer)
+        return writer.bytes
+    }
+}
+
+/// `GET /api/catalog/album/{id}`: the album and all its tracks.
+public struct AlbumItemQuestion: Question {
+    let id: SpotifyID
+    public let mayBePatchy = true
+    public init(id: SpotifyID) { self.id = id }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let record = try reader.record(.object(.album, id, market: nil)),
+            let document = JSONDocument(record.body(linkedTo: reader.base))
+        else { return nil }
+        let album = Element(document: document, node: document.root)
+        guard let item = CatalogItem(.album, album) else { return nil }
+        let list = AlbumTracks.list(of: id, in: document, nil)
+        let tracks = try list.stretch(Window(offset: 0, limit: 1000), &reader)?.elements ?? []
+        var writer = JSONWriter(reserving: 65_536)
+        item.write(to: &writer) { writer in
+            writer.key("tracks")
+            writer.array { writer in
+                for track in tracks { CatalogItem(.track, track, album: album)?.writeNumbered(to: &writer) }
+            }
+            writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
+        }
+        return writer.bytes
+    }
+}
+
+/// `GET /api/catalog/playlist/{id}?limit=`.
+public struct PlaylistItemQuestion: Question {
+    let id: SpotifyID
+    let limit: Int
+    public let mayBePatchy = true
+
+    public init(id: SpotifyID, limit: Int) {
+        self.id = id
+        self.limit = limit
+    }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let record = try reader.record(.object(.playlist, id, market: nil)),
+            let document = JSONDocument(record.body(linkedTo: reader.base)),
+            let item = CatalogItem(.playlist, Element(document: document, node: document.root))
+        else { return nil }
+        let stretch = try items(&reader)
+        let owner = document.root["owner"]
+        var writer = JSONWriter(reserving: 262_144)
+        item.write(to: &writer) { writer in
+            writer.key("tracks")
+            writer.array { writer in
+                for element in stretch?.elements ?? [] {
+                    guard let track = element.node["item"] ?? element.node["track"] else { continue }
+                    CatalogItem(.track, Element(document: element.document, node: track))?.writeNumbered(to: &writer)
+                }
+            }
+            writer.member("owner", document.string(owner?["display_name"]) ?? document.string(owner?["id"]))
+            writer.member("description", document.string(document.root["description"]))
+            writer.member("tracks_total", stretch?.total ?? 0)
+            writer.member("public", document.bool(document.root["public"]) ?? false)
+            writer.member("collaborative", document.bool(document.root["collaborative"]) ?? false)
+            writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
+        }
+        return writer.bytes
+    }
+
+    /// nil for a playlist whose items this account may not read.
+    private func items(_ reader: inout Reader) throws -> PagedList.Stretch? {
+        do {
+            return try PlaylistItems.list(of: id, nil, &reader)?.stretch(Window(offset: 0, limit: limit), &reader)
+        } catch let denial as Denial where denial.status == 403 {
+            return nil
+        }
+    }
+}
+
+/// Names what was left empty; nothing when the answer is complete.
+func writePending(_ names: [String], _ writer: inout JSONWriter) {
+    guard !names.isEmpty else { return }
+    writer.key("pending")
+    writer.array { writer in for name in names { writer.string(name) } }
+}

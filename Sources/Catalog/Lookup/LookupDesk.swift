@@ -1,0 +1,69 @@
+import CSystem
+import Glibc
+import Synchronization
+
+/// Where event threads leave what the lookup thread shall do: in memory, without a write to SQLite and without waiting.
+///
+/// The tray is the only shared state; its lock is held for an append or a swap.
+public final class LookupDesk: Sendable {
+    struct Tray: Sendable {
+        var arrivals: [Waiter] = []
+        var departures: [UInt64] = []
+        var stale: Set<Resource> = []
+        var used: Set<[UInt8]> = []
+        var stopping = false
+        var rung = false
+    }
+
+    private let tray = Mutex(Tray())
+    private let lastNumber = Atomic<UInt64>(0)
+    /// An eventfd, readable when there is something in the tray.
+    let bell: CInt
+
+    public init() {
+        bell = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+    }
+
+    deinit { close(bell) }
+
+    /// Waits for lookups of `resources`, and has those queued that nobody has yet.
+    /// - Parameters:
+    ///   - deadline: CLOCK_MONOTONIC nanoseconds, until which the caller is patient.
+    ///   - settle: called once on the lookup thread, unless the number is given to `leave` before.
+    /// - Returns: the number to leave with.
+    public func wait(
+        for resources: [Resource], client: String, until deadline: UInt64, settle: @escaping @Sendable (Settlement) -> Void
+    ) -> UInt64 {
+        let number = lastNumber.add(1, ordering: .relaxed).newValue
+        put { $0.arrivals.append(Waiter(number: number, resources: resources, client: client, deadline: deadline, settle: settle)) }
+        return number
+    }
+
+    /// The caller does not wait any more; the lookup stays queued for who comes next.
+    public func leave(_ number: UInt64) { put { $0.departures.append(number) } }
+
+    /// A stale record was served: renew it when nobody waits for anything.
+    public func noteStale(_ resource: Resource) { put { $0.stale.insert(resource) } }
+
+    /// A record was served: it is in use. Not worth waking the thread for.
+    public func noteUse(_ key: [UInt8]) { tray.withLock { _ = $0.used.insert(key) } }
+
+    public func stop() { put { $0.stopping = true } }
+
+    private func put(_ change: (inout Tray) -> Void) {
+        let ring = tray.withLock { tray in
+            change(&tray)
+            defer { tray.rung = true }
+            return !tray.rung
+        }
+        if ring { eventfd_write(bell, 1) }
+    }
+
+    /// Everything that was left since the last time.
+    func collect() -> Tray {
+        tray.withLock { tray in
+            defer { tray = Tray(stopping: tray.stopping) }
+            return tray
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import CSystem
+import Turnstile
+
+/// Taking in callers: what the cache knows by now is settled at once, the rest is queued in one transaction.
+extension LookupLoop {
+    func admit(_ arrivals: [Waiter]) {
+        var asks: [Resource: Ask] = [:]
+        for waiter in arrivals {
+            let missing = Set(waiter.resources.filter { !isKnown($0) })
+            if missing.isEmpty {
+                waiter.settle(.settled(joined: true))
+            } else if configuration.credentials == nil {
+                waiter.settle(.failed(reason: Self.noCredentials, after: .seconds(3600)))
+            } else {
+                room.seat(waiter, for: missing)
+                for resource in waiter.resources where missing.contains(resource) { attend(waiter, resource, &asks) }
+            }
+        }
+        if !asks.isEmpty { guarded { try enqueue(asks) } }
+        for waiter in arrivals { sendAway(waiter) }
+    }
+
+    static let noCredentials = "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set"
+
+    /// Between a caller's miss and now, the record may have come.
+    private func isKnown(_ resource: Resource) -> Bool {
+        switch try? shelf.read(resource) {
+        case let .hit(served): resource.cache == .spotify || served.freshness == .fresh
+        case .denied: true
+        case .miss, nil: false
+        }
+    }
+
+    /// Adds to `asks` what the turnstile does not know yet: the lookup itself, or that somebody waits for it longer.
+    private func attend(_ waiter: Waiter, _ resource: Resource, _ asks: inout [Resource: Ask]) {
+        if let known = room.expectation(of: resource), known.attendedUntil >= waiter.deadline { return }
+        let until = wall(of: waiter.deadline) + Self.attendanceMargin
+        if let earlier = asks[resource], earlier.attendedUntil >= until { return }
+        asks[resource] = Ask(key: resource.name, priority: .caller, client: waiter.client, attendedUntil: until)
+    }
+
+    /// Callers of one lookup who come within this time do not each write to the file, milliseconds.
+    private static let attendanceMargin: Int64 = 2000
+
+    private func enqueue(_ asks: [Resource: Ask]) throws {
+        let order = Array(asks)
+        let admissions = try turnstile.enqueue(order.map(\.value))
+        let now = csys_monotonic_ns()
+        let wallNow = csys_wall_ms()
+        for ((resource, ask), admission) in zip(order, admissions) {
+            switch admission {
+            case let .queued(_, wait):
+                room.expect(
+                    .init(
+                        answerAt: now + UInt64(clamping: wait.nanoseconds),
+                        attendedUntil: now + UInt64(clamping: (ask.attendedUntil - wallNow) * 1_000_000),
+                        wasQueued: room.expectation(of: resource)?.wasQueued ?? false), of: resource)
+            case let .refused(refusal, retryAfter):
+                room.fail(resource, .refused(refusal, after: retryAfter))
+            }
+        }
+        nextTurnAt = min(nextTurnAt, now)
+    }
+
+    /// Who would wait longer than it wants to is told at once; its lookups stay queued.
+    private func sendAway(_ waiter: Waiter) {
+        guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline, room.remove(waiter.number) != nil
+        else { return }
+        let now = csys_monotonic_ns()
+        let wait = Duration.nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0))
+        waiter.settle(.later(after: wait, reason: "The lookup is queued; its turn comes later than this request may wait"))
+    }
+
+    /// A renewal waits behind all callers; the same one is not asked for again within a minute.
+    func renew(_ stale: Set<Resource>) {
+        guard configuration.credentials != nil else { return }
+        let now = csys_monotonic_ns()
+        renewalsAskedAt = renewalsAskedAt.filter { now < $0.value + 60_000_000_000 }
+        let due = stale.filter { renewalsAskedAt[$0] == nil }
+        guard !due.isEmpty else { return }
+        guarded {
+            _ = try turnstile.enqueue(due.map { Ask(key: $0.name, priority: .renewal, client: "", attendedUntil: 0) })
+            for resource in due { renewalsAskedAt[resource] = now }
+            nextTurnAt = min(nextTurnAt, now)
+        }
+    }
+
+    private func wall(of instant: UInt64) -> Int64 {
+        csys_wall_ms() + (Int64(clamping: instant) - Int64(clamping: csys_monotonic_ns())) / 1_000_000
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds, clamped.
+    var nanoseconds: Int64 {
+        let (seconds, overflow) = components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? (components.seconds < 0 ? .min : .max) : seconds + components.attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,121 @@
+import CSystem
+import Logging
+import Spotify
+import Turnstile
+
+/// The lookup thread's work, round by round: take in what callers left, take a turn when one is due, see what other workers
+/// fetched, wait for the network or the bell. Confined to its thread.
+final class LookupLoop {
+    let desk: LookupDesk
+    let shelf: Shelf
+    let turnstile: Turnstile
+    let configuration: CatalogConfiguration
+    let log: Logger
+    var room = WaitingRoom()
+    var tokens: TokenKeeper?
+    /// When the turnstile shall be asked again, CLOCK_MONOTONIC nanoseconds.
+    var nextTurnAt: UInt64 = 0
+    /// A call was begun whose gate has not been reached.
+    var isAtGate = false
+    /// The shared file's last failure, so that it is logged when it begins and when it ends.
+    var turnstileFailure: String?
+    var renewalsAskedAt: [Resource: UInt64] = [:]
+    private var lastChange: Int64?
+    private var lastUseFlush: UInt64 = 0
+    private var used: Set<[UInt8]> = []
+
+    /// Another worker may have left a lookup behind: look now and then even when nobody here waits.
+    static let idleLook = Duration.seconds(5)
+    /// How soon this worker sees what another one fetched.
+    static let watchPause = Duration.milliseconds(20)
+    static let callsAtOnce = 8
+
+    init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
+        self.desk = desk
+        self.shelf = shelf
+        self.turnstile = turnstile
+        self.configuration = configuration
+        self.log = log
+        tokens = configuration.credentials.map {
+            TokenKeeper(credentials: $0, turnstile: turnstile, worker: configuration.worker)
+        }
+    }
+
+    func run() {
+        let client: SpotifyClient
+        do {
+            client = try SpotifyClient(endpoints: configuration.endpoints, log: log)
+        } catch {
+            log.critical("the Spotify client cannot start: \(error)")
+            return
+        }
+        while true {
+            let tray = desk.collect()
+            if tray.stopping { return }
+            for number in tray.departures { room.remove(number) }
+            if !tray.arrivals.isEmpty { admit(tray.arrivals) }
+            if !tray.stale.isEmpty { renew(tray.stale) }
+            used.formUnion(tray.used)
+            flushUses()
+            watchOthers()
+            takeTurn(client)
+            client.poll(for: pause(client), wake: desk.bell)
+        }
+    }
+
+    /// How long nothing will happen unless the network or the bell says so.
+    private func pause(_ client: SpotifyClient) -> Duration {
+        let now = csys_monotonic_ns()
+        var pause = Self.idleLook
+        if !isAtGate, client.active < Self.callsAtOnce, configuration.credentials != nil {
+            pause = min(pause, .nanoseconds(nextTurnAt > now ? Int64(min(nextTurnAt - now, 60_000_000_000)) : 0))
+        }
+        return room.isEmpty ? pause : min(pause, Self.watchPause)
+    }
+
+    /// Settles callers whose lookup another worker finished or gave up.
+    private func watchOthers() {
+        guard !room.isEmpty else { return }
+        guarded {
+            let change = try turnstile.changeCounter()
+            guard change != lastChange else { return }
+            lastChange = change
+            let waiting = room.resources
+            for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name))) {
+                switch state {
+                case .waiting, .leased: continue
+                case .absent: room.settle(resource, joined: true)
+                case let .failed(reason, retryAt):
+                    let pause = Duration.milliseconds(max(retryAt - csys_wall_ms(), 1000))
+                    room.fail(resource, .failed(reason: reason, after: pause))
+                }
+            }
+        }
+    }
+
+    /// What was served is noted in one transaction, seldom: it only decides what is renewed before it falls due.
+    private func flushUses() {
+        let now = csys_monotonic_ns()
+        guard !used.isEmpty, now > lastUseFlush + 10_000_000_000 else { return }
+        lastUseFlush = now
+        _ = try? shelf.caches.touch(Array(used), at: csys_wall_ms())
+        used.removeAll(keepingCapacity: true)
+    }
+
+    /// Runs what needs the turnstile's file. When that fails no call is made, and the log says so once.
+    func guarded(_ work: () throws -> Void) {
+        do {
+            try work()
+            if turnstileFailure != nil {
+                log.notice("the limiter's file works again")
+                turnstileFailure = nil
+            }
+        } catch {
+            let reason = "\(error)"
+            if turnstileFailure == nil { log.error("no call to Spotify is made: \(reason)") }
+            turnstileFailure = reason
+            nextTurnAt = csys_monotonic_ns() + 1_000_000_000
+            room.failImpatient(before: .max, .failed(reason: reason, after: .seconds(30)))
+        }
+    }
+}

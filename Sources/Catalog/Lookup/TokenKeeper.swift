@@ -1,0 +1,68 @@
+import CSystem
+import Spotify
+import Turnstile
+
+/// Keeps this worker's copy of the one token that all workers share, and renews it when that is this worker's task.
+/// Confined to the lookup thread.
+final class TokenKeeper {
+    enum Standing {
+        case ready(String)
+        /// Ask again after this.
+        case wait(Duration)
+    }
+
+    private let credentials: SpotifyCredentials
+    private let turnstile: Turnstile
+    private let worker: String
+    private var token: StoredToken?
+    private var refused: String?
+    private var isRenewing = false
+
+    init(credentials: SpotifyCredentials, turnstile: Turnstile, worker: String) {
+        self.credentials = credentials
+        self.turnstile = turnstile
+        self.worker = worker
+    }
+
+    /// A fresh token, or how long to wait for one. May start the renewal on `client`.
+    func stand(_ client: SpotifyClient) throws -> Standing {
+        if let token, isFresh(token) { return .ready(token.token) }
+        if isRenewing { return .wait(.milliseconds(100)) }
+        switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
+        case let .current(stored) where stored.issuedFor != credentials.clientID:
+            // The account was changed in the settings.
+            refused = stored.token
+            return .wait(.zero)
+        case let .current(stored):
+            token = stored
+            return .ready(stored.token)
+        case let .wait(pause, _):
+            return .wait(pause)
+        case .yours:
+            renew(client)
+            return .wait(.milliseconds(100))
+        }
+    }
+
+    /// The Web API refused `token` (401): the next call waits for another one.
+    func refuse(_ token: String) {
+        refused = token
+        if self.token?.token == token { self.token = nil }
+    }
+
+    private func isFresh(_ token: StoredToken) -> Bool {
+        token.token != refused && csys_wall_ms() < token.renewAt
+    }
+
+    private func renew(_ client: SpotifyClient) {
+        isRenewing = true
+        client.requestToken(credentials) { [self] result in
+            isRenewing = false
+            // A file that cannot be written shows at the next turn, which fails closed.
+            switch result {
+            case let .success(fresh): try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
+            case let .failure(error): _ = try? turnstile.backOff(.token(error.description))
+            }
+        }
+    }
+}

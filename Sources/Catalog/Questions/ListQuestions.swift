@@ -1,0 +1,106 @@
+import Spotify
+
+/// `GET /albums/{id}/tracks`.
+public struct AlbumTracksQuestion: Question {
+    let id: SpotifyID
+    let window: Window
+    let market: Market?
+
+    public init(id: SpotifyID, offset: Int, limit: Int, market: Market?) {
+        self.id = id
+        self.window = Window(offset: offset, limit: limit)
+        self.market = market
+    }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
+        let list = AlbumTracks.list(of: id, in: album, market)
+        guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
+        let paging = PagingWriter(base: reader.base, path: "/albums/\(id.text)/tracks", kept: kept(market))
+        var writer = JSONWriter()
+        paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
+        return writer.bytes
+    }
+}
+
+/// An album's tracks: the first page stands in the album.
+enum AlbumTracks {
+    static func list(of id: SpotifyID, in album: JSONDocument, _ market: Market?) -> PagedList {
+        PagedList(embedded: Page(album, album.root["tracks"]), pageSize: PageSize.list) { offset, reader in
+            Page(try reader.record(.albumTracks(id, offset: offset, market: market)))
+        }
+    }
+}
+
+/// `GET /artists/{id}/albums`.
+public struct ArtistAlbumsQuestion: Question {
+    let id: SpotifyID
+    let groups: AlbumGroups
+    let window: Window
+    let market: Market?
+
+    public init(id: SpotifyID, groups: AlbumGroups, offset: Int, limit: Int, market: Market?) {
+        self.id = id
+        self.groups = groups
+        self.window = Window(offset: offset, limit: limit)
+        self.market = market
+    }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        let list = ArtistAlbums.list(of: id, groups, market)
+        guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
+        let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
+        let paging = PagingWriter(base: reader.base, path: "/artists/\(id.text)/albums", kept: choice + kept(market))
+        var writer = JSONWriter()
+        paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
+        return writer.bytes
+    }
+}
+
+/// An artist's albums, in pages of their own.
+enum ArtistAlbums {
+    static func list(of id: SpotifyID, _ groups: AlbumGroups, _ market: Market?) -> PagedList {
+        PagedList(embedded: nil, pageSize: PageSize.list) { offset, reader in
+            Page(try reader.record(.artistAlbums(id, groups: groups, offset: offset, market: market)))
+        }
+    }
+}
+
+/// `GET /playlists/{id}/items`, and `/tracks` as extended mode has it.
+public struct PlaylistItemsQuestion: Question {
+    let id: SpotifyID
+    let part: PlaylistPart
+    let window: Window
+    let market: Market?
+
+    public init(id: SpotifyID, part: PlaylistPart, offset: Int, limit: Int, market: Market?) {
+        self.id = id
+        self.part = part
+        self.window = Window(offset: offset, limit: limit)
+        self.market = market
+    }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
+        guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
+        let paging = PagingWriter(base: reader.base, path: "/playlists/\(id.text)/\(part.rawValue)", kept: kept(market))
+        var writer = JSONWriter()
+        paging.write(stretch, window, to: &writer) { MirrorRecord.write(element: $0.node, as: part, $0.document, &$1) }
+        return writer.bytes
+    }
+}
+
+/// A playlist's items: the first hundred stand in the playlist, unless the account may not read them.
+enum PlaylistItems {
+    static func list(of id: SpotifyID, _ market: Market?, _ reader: inout Reader) throws -> PagedList? {
+        guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = JSONDocument(record.body)
+        else { return nil }
+        guard let embedded = Page(playlist, playlist.root["items"]) else { throw Denial(status: 403, message: "Forbidden") }
+        let asked: PlaylistPart = record.isExtended ? .tracks : .items
+        return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
+            Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
+        }
+    }
+}
+
+private func kept(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }

@@ -1,0 +1,10 @@
+/// `GET /{tracks,albums,artists,playlists}/{id}`: one record as it is.
+public struct ObjectQuestion: Question {
+    let resource: Resource
+
+    public init(_ resource: Resource) { self.resource = resource }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        try reader.record(resource)?.body(linkedTo: reader.base)
+    }
+}

@@ -1,0 +1,62 @@
+import Spotify
+
+/// `GET /artists/{id}/top-tracks`.
+public struct TopTracksQuestion: Question {
+    let id: SpotifyID
+    let market: Market?
+
+    public init(id: SpotifyID, market: Market?) {
+        self.id = id
+        self.market = market
+    }
+
+    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+        guard let tracks = try TopTracks.read(of: id, atMost: 10, market, &reader), reader.missing.isEmpty else { return nil }
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.key("tracks")
+            writer.array { writer in for track in tracks { writer.raw(track.raw) } }
+        }
+        return writer.bytes
+    }
+}
+
+/// An artist's best known tracks. Where development mode closed the endpoint: what a search for the artist's exact name finds that
+/// is by this artist.
+enum TopTracks {
+    /// How far the search is followed.
+    private static let searchPages = 3
+
+    /// nil when something is missing that nothing can be said without.
+    static func read(of id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout Reader) throws -> [Element]? {
+        if try !reader.isClosed(.topTracks) {
+            do {
+                guard let document = try reader.document(.topTracks(id, market: market)) else { return nil }
+                return document.root["tracks"]?.elements.prefix(most).map { Element(document: document, node: $0) }
+            } catch let denial as Denial where denial.status == 403 {}
+        }
+        return try search(for: id, atMost: most, market, &reader)
+    }
+
+    private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout Reader) throws -> [Element]? {
+        guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
+        guard let term = artist.string(artist.root["name"]).flatMap({ SearchTerm($0) }) else { return [] }
+        let list = Search(term: term, kinds: [.track], market: market).list(of: .track)
+        var found: [Element] = []
+        var seen: Set<String> = []
+        for page in 0..<searchPages where found.count < most {
+            let window = Window(offset: page * PageSize.search, limit: PageSize.search)
+            guard let stretch = try list.stretch(window, &reader) else { return reader.isLast ? found : nil }
+            for element in stretch.elements where isBy(id, element) {
+                guard let track = element.document.string(element.node["id"]), seen.insert(track).inserted else { continue }
+                found.append(element)
+            }
+            if stretch.total <= window.offset + window.limit { break }
+        }
+        return Array(found.prefix(most))
+    }
+
+    private static func isBy(_ id: SpotifyID, _ element: Element) -> Bool {
+        element.node["artists"]?.elements.contains { element.document.string($0["id"]) == id.text } ?? false
+    }
+}

@@ -1,0 +1,61 @@
+import Spotify
+
+/// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
+struct Lesson {
+    struct Line {
+        var resource: Resource
+        var record: Record
+    }
+
+    private(set) var lines: [Line] = []
+
+    /// nil for a body that does not have the resource's form.
+    init?(_ resource: Resource, _ body: [UInt8]) {
+        guard let document = JSONDocument(body), case .object = document.root.kind else { return nil }
+        switch resource {
+        case let .object(kind, _, market):
+            guard document.string(document.root["type"]) == kind.rawValue else { return nil }
+            add(resource, MirrorRecord.make(of: kind, document))
+            if kind == .playlist { learnItems(document, Self.pages(of: document.root), market) }
+        case .albumTracks, .artistAlbums:
+            guard document.root.has("items") else { return nil }
+            add(resource, Record(body: body))
+        case let .playlistItems(_, _, _, market):
+            guard document.root.has("items") else { return nil }
+            add(resource, Record(body: body))
+            learnItems(document, [document.root], market)
+        case let .topTracks(_, market):
+            guard document.root.has("tracks") else { return nil }
+            add(resource, Record(body: body))
+            learn(document, document.root["tracks"]?.elements ?? [], market)
+        case let .search(_, kinds, _, market):
+            guard kinds.allSatisfy({ document.root[$0.rawValue + "s"] != nil }) else { return nil }
+            add(resource, Record(body: body))
+            for plural in ["tracks", "artists"] { learn(document, document.root[plural]?["items"]?.elements ?? [], market) }
+        }
+    }
+
+    private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource: resource, record: record)) }
+
+    private static func pages(of playlist: JSONNode) -> [JSONNode] { [playlist["items"], playlist["tracks"]].compactMap { $0 } }
+
+    private mutating func learnItems(_ document: JSONDocument, _ pages: [JSONNode], _ market: Market?) {
+        for page in pages {
+            learn(document, page["items"]?.elements.compactMap { $0["item"] ?? $0["track"] } ?? [], market)
+        }
+    }
+
+    /// Keeps those of `nodes` that are complete; what is simplified here never takes a full record's place.
+    private mutating func learn(_ document: JSONDocument, _ nodes: [JSONNode], _ market: Market?) {
+        for node in nodes {
+            guard let id = document.string(node["id"]).flatMap({ SpotifyID($0) }) else { continue }
+            switch document.string(node["type"]) {
+            case "track" where node.has("album") && node.has("duration_ms") && node.has("external_ids"):
+                add(.object(.track, id, market: market), Record(body: Array(document.raw(node))))
+            case "artist" where node.has("genres") && node.has("images"):
+                add(.object(.artist, id, market: nil), Record(body: Array(document.raw(node))))
+            default: continue
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Crypto
+
+/// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.
+///
+/// Shape: `R`, the layout's version (1), flags, the number n of link places, 8 bytes of tag, n little-endian UInt32 offsets into
+/// the body, the body. A link place is where the mirror's own scheme and host are put in per request; they are never stored.
+public struct Record: Sendable, Equatable {
+    /// JSON in UTF-8.
+    public var body: [UInt8]
+    /// Offsets into `body`, ascending, where a request's base URL belongs.
+    public var linkPlaces: [UInt32]
+    /// Spotify said 404 for it lately; the body is what it once was.
+    public var isGone: Bool
+    /// A playlist that was answered in extended mode's form.
+    public var isExtended: Bool
+    /// The first 64 bits of the body's SHA-256: the same in every worker and after every restart.
+    public var tag: UInt64
+
+    public init(body: [UInt8], linkPlaces: [UInt32] = [], isGone: Bool = false, isExtended: Bool = false) {
+        self.body = body
+        self.linkPlaces = linkPlaces
+        self.isGone = isGone
+        self.isExtended = isExtended
+        self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    private static let magic = UInt8(ascii: "R")
+    private static let layout: UInt8 = 1
+    private static let fixedSize = 12
+
+    private enum Flag {
+        static let gone: UInt8 = 1
+        static let extended: UInt8 = 2
+    }
+
+    /// The stored form.
+    public var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.fixedSize + 4 * linkPlaces.count + body.count)
+        let flags = (isGone ? Flag.gone : 0) | (isExtended ? Flag.extended : 0)
+        bytes += [Self.magic, Self.layout, flags, UInt8(truncatingIfNeeded: linkPlaces.count)]
+        withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
+        for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
+        return bytes + body
+    }
+
+    /// Reads the stored form; nil for bytes that are none (a foreign value, a newer layout), which is then a miss.
+    public init?(encoded bytes: [UInt8]) {
+        guard bytes.count >= Self.fixedSize, bytes[0] == Self.magic, bytes[1] == Self.layout else { return nil }
+        let places = Int(bytes[3])
+        let bodyStart = Self.fixedSize + 4 * places
+        guard bytes.count >= bodyStart else { return nil }
+        isGone = bytes[2] & Flag.gone != 0
+        isExtended = bytes[2] & Flag.extended != 0
+        (tag, linkPlaces) = bytes.withUnsafeBytes { raw in
+            (
+                UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt64.self)),
+                (0..<places).map {
+                    UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: Self.fixedSize + 4 * $0, as: UInt32.self))
+                }
+            )
+        }
+        body = Array(bytes[bodyStart...])
+        guard linkPlaces.allSatisfy({ $0 <= body.count }) else { return nil }
+    }
+
+    /// The body with a request's own scheme and host in its links.
+    public func body(linkedTo base: String) -> [UInt8] {
+        guard !linkPlaces.isEmpty else { return body }
+        var linked: [UInt8] = []
+        linked.reserveCapacity(body.count + linkPlaces.count * base.utf8.count)
+        var start = 0
+        for place in linkPlaces {
+            linked += body[start..<Int(place)]
+            linked += base.utf8
+            start = Int(place)
+        }
+        return linked + body[start...]
+    }
+}

@@ -1,0 +1,62 @@
+import Spotify
+
+extension Resource {
+    /// The prefix of the catalog's keys in the caches, which `/cache` can read but not write.
+    public static let cachePrefix = "catalog:"
+
+    /// The record's key in its cache.
+    public var cacheKey: [UInt8] { Array((Self.cachePrefix + name).utf8) }
+
+    /// Shapes: `track/<id>`, `album-tracks/<id>/<offset>`, `artist-albums/<id>/<groups>/<offset>`,
+    /// `playlist-items/<id>/<part>/<offset>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`;
+    /// the family is followed by `@<market>` when there is one.
+    public var name: String {
+        switch self {
+        case let .object(kind, id, market): "\(kind.rawValue)\(Self.at(market))/\(id.text)"
+        case let .albumTracks(id, offset, market): "album-tracks\(Self.at(market))/\(id.text)/\(offset)"
+        case let .artistAlbums(id, groups, offset, market): "artist-albums\(Self.at(market))/\(id.text)/\(groups.text)/\(offset)"
+        case let .playlistItems(id, part, offset, market): "playlist-items\(Self.at(market))/\(id.text)/\(part.rawValue)/\(offset)"
+        case let .topTracks(id, market): "top-tracks\(Self.at(market))/\(id.text)"
+        case let .search(term, kinds, offset, market):
+            "search\(Self.at(market))/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)/\(term.text)"
+        }
+    }
+
+    /// Reads a name back; nil when no `name` looks like that (a lookup of a newer version, say).
+    public init?(name: String) {
+        let parts = name.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count >= 2 else { return nil }
+        let head = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+        let market = head.count == 2 ? Market(head[1]) : nil
+        guard head.count == 1 || market != nil, let family = head.first.map(String.init) else { return nil }
+        guard let resource = Self.read(family, parts, market) else { return nil }
+        self = resource
+    }
+
+    private static func read(_ family: String, _ parts: [String], _ market: Market?) -> Resource? {
+        if family == "search" { return search(parts, market) }
+        guard let id = SpotifyID(parts[1]) else { return nil }
+        switch (family, parts.count) {
+        case ("album-tracks", 3): return offset(parts[2]).map { .albumTracks(id, offset: $0, market: market) }
+        case ("top-tracks", 2): return .topTracks(id, market: market)
+        case ("artist-albums", 4):
+            guard let groups = parts[2].isEmpty ? .all : AlbumGroups(parts[2]), let offset = offset(parts[3]) else { return nil }
+            return .artistAlbums(id, groups: groups, offset: offset, market: market)
+        case ("playlist-items", 4):
+            guard let part = PlaylistPart(rawValue: parts[2]), let offset = offset(parts[3]) else { return nil }
+            return .playlistItems(id, part, offset: offset, market: market)
+        case (_, 2): return ObjectKind(rawValue: family).map { .object($0, id, market: market) }
+        default: return nil
+        }
+    }
+
+    private static func search(_ parts: [String], _ market: Market?) -> Resource? {
+        let kinds = parts[1].split(separator: ",").compactMap { ObjectKind(rawValue: String($0)) }
+        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(parts[3]) else { return nil }
+        return .search(term, kinds: kinds, offset: offset, market: market)
+    }
+
+    private static func at(_ market: Market?) -> String { market.map { "@" + $0.code } ?? "" }
+
+    private static func offset(_ text: String) -> Int? { Int(text).flatMap { (0...100_000).contains($0) ? $0 : nil } }
+}

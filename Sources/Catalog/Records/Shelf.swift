@@ -1,0 +1,113 @@
+import CSystem
+import Caching
+
+/// A record as it is served.
+public struct Served: Sendable {
+    public var record: Record
+    public var tier: Tier
+    /// Seconds until it falls due; negative when it is stale (RFC 9211, `ttl`).
+    public var ttl: Int64
+    public var freshness: Freshness
+    /// When it was fetched, wall-clock milliseconds.
+    public var storedAt: Int64
+}
+
+/// What the database knows of a resource.
+public enum Reading: Sendable {
+    case hit(Served)
+    /// Spotify said no within the last `TEMP_CACHE_TTL`.
+    case denied(Denial)
+    case miss
+}
+
+/// The records' place in the caches: `spotify` for what Spotify says of things, `temp` for search results and refusals.
+public struct Shelf: Sendable {
+    let caches: Caches
+    /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
+    let temporaryTTL: Duration
+
+    /// How long a record that Spotify no longer knows is left alone.
+    static let gonePause = Duration.seconds(86_400)
+    /// How long an old search result may stand in when no newer one can be had.
+    static let searchGrace = Duration.seconds(7 * 86_400)
+    /// How long an endpoint that answered 403 counts as closed.
+    static let closedPause = Duration.seconds(86_400)
+
+    public init(caches: Caches, temporaryTTL: Duration) {
+        self.caches = caches
+        self.temporaryTTL = temporaryTTL
+    }
+
+    /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
+    public func read(_ resource: Resource) throws(CacheError) -> Reading {
+        if let served = try record(of: resource) { return .hit(served) }
+        if let found = try caches.get(.temp, resource.denialKey), let denial = Denial(encoded: found.entry.value) {
+            return .denied(denial)
+        }
+        return .miss
+    }
+
+    func record(of resource: Resource) throws(CacheError) -> Served? {
+        let found = try caches.get(resource.cache, resource.cacheKey)
+        guard let entry = found?.entry, let tier = found?.tier, let record = Record(encoded: entry.value) else { return nil }
+        let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
+        let now = csys_wall_ms()
+        return Served(
+            record: record, tier: tier, ttl: due == .max ? .max / 1000 : (due - now) / 1000,
+            freshness: Freshness(expiresAt: due, now: now), storedAt: entry.storedAt)
+    }
+
+    /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week.
+    func store(_ lesson: Lesson) throws(CacheError) {
+        for (cache, ttl) in [(CacheName.spotify, Duration?.none), (.temp, Self.searchGrace)] {
+            let lines = lesson.lines.filter { $0.resource.cache == cache }
+            guard !lines.isEmpty else { continue }
+            try caches.put(cache, lines.map { ($0.resource.cacheKey, $0.record.encoded, ttl) })
+        }
+    }
+
+    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked when it is gone.
+    func store(_ denial: Denial, for resource: Resource) throws(CacheError) {
+        if denial.status == 403, let endpoint = resource.endpointThatCloses {
+            _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
+        }
+        guard var known = try record(of: resource)?.record, resource.cache == .spotify else {
+            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: nil)
+            return
+        }
+        known.isGone = denial.status == 404
+        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: Self.gonePause)
+    }
+
+    /// Whether an endpoint answered 403 within the last day, as development mode does.
+    func isClosed(_ endpoint: Endpoint) throws(CacheError) -> Bool {
+        try caches.get(.temp, endpoint.closedKey) != nil
+    }
+}
+
+/// An endpoint that development mode closed and that is still worth a try in extended mode.
+enum Endpoint: String, Sendable {
+    case topTracks = "top-tracks"
+
+    var closedKey: [UInt8] { Array("\(Resource.cachePrefix)closed/\(rawValue)".utf8) }
+}
+
+extension Resource {
+    var cache: CacheName {
+        if case .search = self { .temp } else { .spotify }
+    }
+
+    var denialKey: [UInt8] { Array("\(Self.cachePrefix)denied/\(name)".utf8) }
+
+    var endpointThatCloses: Endpoint? {
+        if case .topTracks = self { .topTracks } else { nil }
+    }
+}
+
+extension Duration {
+    /// Milliseconds, the rest cut off, clamped.
+    var wholeMilliseconds: Int64 {
+        let (seconds, overflow) = components.seconds.multipliedReportingOverflow(by: 1000)
+        return overflow ? .max : seconds + components.attoseconds / 1_000_000_000_000_000
+    }
+}

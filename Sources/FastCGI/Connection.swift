@@ -1,0 +1,180 @@
+import Glibc
+import Synchronization
+
+/// One descriptor's connection; the object stays for the next connection on the same number.
+///
+/// `@unchecked Sendable`: `state` is guarded by its mutex. Everything else belongs to the thread that made the phase `busy`, which is
+/// one at a time: epoll reports an armed connection once, and whoever ends a wait hands it to one event thread.
+final class Connection: @unchecked Sendable {
+    private enum Phase {
+        case closed
+        /// Watched by epoll.
+        case idle
+        /// Some thread has it.
+        case busy
+        /// Half a request is there; a timer will have it watched again.
+        case paused
+        case parked(Reply)
+    }
+
+    private struct State {
+        var phase = Phase.closed
+        /// Changes whenever what was armed before must not count any more.
+        var epoch: UInt32 = 0
+        var isWatched = false
+
+        /// Called with the lock held: once the phase says so, another thread may close the descriptor and its number be given away.
+        mutating func arm(_ descriptor: CInt, _ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
+            let error = isWatched ? poller.rearm(descriptor, epoch, for: readiness) : poller.add(descriptor, epoch, for: readiness)
+            guard error == 0 else { return false }
+            isWatched = true
+            phase = next
+            return true
+        }
+    }
+
+    /// What a busy connection is in the middle of.
+    enum Work {
+        case none
+        case receiving(StandardInput)
+        case sending(Outgoing)
+        /// The answer is out, the rest of what the caller sends is thrown away.
+        case lingering
+    }
+
+    /// How a request arrives that is not whole yet.
+    struct Arrival {
+        let since: UInt64
+        var pause: UInt64
+    }
+
+    let descriptor: CInt
+    let exchange = Exchange()
+    var work = Work.none
+    var arrival: Arrival?
+    var deadline: Timetable.Timer?
+    /// The caller has sent, or may still send, more than was read of its request.
+    var hasUnreadInput = false
+    private let state = Mutex(State())
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    /// The accepting thread has it.
+    func open() {
+        state.withLock {
+            $0.phase = .busy
+            $0.isWatched = false
+            $0.epoch &+= 1
+        }
+        reset()
+    }
+
+    enum Taken { case mine, leaving(Reply), stale }
+
+    /// Claims the connection for the thread that epoll woke.
+    func take(epoch: UInt32) -> Taken {
+        state.withLock { state in
+            guard state.epoch == epoch else { return .stale }
+            switch state.phase {
+            case .idle:
+                state.phase = .busy
+                return .mine
+            case .parked(let reply): return .leaving(reply)
+            case .closed, .busy, .paused: return .stale
+            }
+        }
+    }
+
+    /// A request is under way, half-received or half-answered.
+    var isAtWork: Bool {
+        if case .none = work { arrival != nil } else { true }
+    }
+
+    /// Gives the connection back to epoll. False when epoll refused it; the caller still has it then.
+    func rest(until readiness: Readiness, in poller: Poller) -> Bool {
+        state.withLock { $0.arm(descriptor, .idle, readiness, poller) }
+    }
+
+    /// Waits for the reply, watching whether the caller leaves.
+    func park(_ reply: Reply, in poller: Poller) -> Bool {
+        state.withLock { $0.arm(descriptor, .parked(reply), .peerClosed, poller) }
+    }
+
+    /// The thread that ended the wait has it.
+    func unpark() {
+        state.withLock { $0.phase = .busy }
+    }
+
+    var parkedReply: Reply? {
+        state.withLock { if case .parked(let reply) = $0.phase { reply } else { nil } }
+    }
+
+    /// Leaves the connection to a timer, which names the epoch when it resumes.
+    func pause() -> UInt32 {
+        state.withLock {
+            $0.phase = .paused
+            $0.epoch &+= 1
+            return $0.epoch
+        }
+    }
+
+    /// Has epoll watch a paused connection again. What it has sent already wakes a thread at once.
+    func resume(epoch: UInt32, in poller: Poller) {
+        state.withLock {
+            guard case .paused = $0.phase, $0.epoch == epoch else { return }
+            _ = $0.arm(descriptor, .idle, .readable, poller)
+        }
+    }
+
+    /// The epoch of a piece of work that has a deadline.
+    func renewEpoch() -> UInt32 {
+        state.withLock {
+            $0.epoch &+= 1
+            return $0.epoch
+        }
+    }
+
+    enum Seizure { case mine, busy, stale }
+
+    /// Claims a resting connection for a thread that epoll did not wake; with an epoch, only while that epoch lasts.
+    func seize(epoch: UInt32? = nil) -> Seizure {
+        state.withLock { state in
+            if let epoch, epoch != state.epoch { return .stale }
+            switch state.phase {
+            case .idle, .paused:
+                state.phase = .busy
+                return .mine
+            case .busy: return .busy
+            case .closed, .parked: return .stale
+            }
+        }
+    }
+
+    /// Closes the descriptor. Its number may be a new connection's at once, whose `open` waits for the lock.
+    func close() {
+        reset()
+        state.withLock {
+            $0.phase = .closed
+            $0.epoch &+= 1
+            _ = Glibc.close(descriptor)
+        }
+    }
+
+    /// libfcgi closed the descriptor.
+    func markLost() {
+        state.withLock {
+            $0.phase = .closed
+            $0.epoch &+= 1
+        }
+    }
+
+    private func reset() {
+        exchange.abandon()
+        work = .none
+        arrival = nil
+        deadline = nil
+        hasUnreadInput = false
+    }
+}

@@ -1,0 +1,60 @@
+import CSystem
+import Logging
+import Synchronization
+
+/// Serves FastCGI requests on one listening socket: a few plain threads wait on one epoll, and one keeps the time.
+public final class EventLoop: Sendable {
+    private let reactor: Reactor
+    private let acceptor: Acceptor
+    private let leave: Leave
+    private let tallies: [Tally]
+
+    /// Prepares the loop; nothing is accepted before `run`.
+    /// - Throws: `EventLoopError`.
+    public init(
+        socket: ListeningSocket, threads: Int, limits: Limits = Limits(), handler: any Handler, log: Logger
+    ) throws {
+        reactor = try Reactor(limits: limits, handler: handler, log: log)
+        acceptor = try Acceptor(socket: socket, reactor: reactor)
+        leave = Leave(reactor: reactor, acceptor: acceptor)
+        tallies = (0..<max(1, threads)).map { _ in Tally() }
+    }
+
+    /// Serves on threads of its own; the calling thread keeps the time. Returns when stopped or drained. To be called once.
+    public func run() {
+        let threads = tallies.map { tally in
+            let (reactor, acceptor) = (reactor, acceptor)
+            return PlainThread(named: "fastcgi") { EventThread(reactor: reactor, acceptor: acceptor, tally: tally).run() }
+        }
+        do { try acceptor.begin() } catch {
+            reactor.log.critical("cannot watch the listening socket: \(error)")
+            stop(within: .zero)
+        }
+        reactor.timetable.keep { leave.isOver }
+        reactor.stopBell.ring()
+        threads.forEach { $0.join() }
+        leave.closeAll()
+    }
+
+    /// Ends the loop: what waits in the backlog is accepted, what is in flight answered, parked tickets end as `.stopping` at once. A
+    /// kept connection is closed after its next answer or when it has been idle for about a second. `run` returns when none is left,
+    /// or after this long. Any thread may call it, also before `run`.
+    public func stop(within duration: Duration) {
+        let now = csys_monotonic_ns()
+        reactor.timetable.schedule(at: now) { [leave] in leave.stop(by: now + duration.nanoseconds) }
+    }
+
+    /// Ends the loop for a successor on the same socket: nothing more is accepted, parked callers keep waiting, kept connections are
+    /// answered and closed after their next answer. `run` returns when none is left (a web server drops its idle ones), after 75 s at
+    /// most. Any thread may call it.
+    public func drain() {
+        reactor.timetable.schedule(at: csys_monotonic_ns()) { [leave] in leave.drain() }
+    }
+
+    public var figures: Figures {
+        Figures(
+            connections: reactor.connections.load(ordering: .relaxed),
+            parked: reactor.parked.load(ordering: .relaxed),
+            answered: tallies.reduce(0) { $0 + $1.answered.load(ordering: .relaxed) })
+    }
+}

@@ -1,0 +1,13 @@
+/// What the application behind the event loop is. Both functions run on an event thread and must not block.
+public protocol Handler: Sendable {
+    /// Asked only when there is a body or a CONTENT_LENGTH; `request.body` is not there yet.
+    func bodyPolicy(for request: Request) -> BodyPolicy
+    func handle(_ request: Request) -> Outcome
+}
+
+/// What became of a request.
+public enum Outcome {
+    case now(Response)
+    /// Parked: it holds a descriptor and some 14 KB, but no thread, until its reply or its deadline.
+    case later(Ticket)
+}

@@ -1,0 +1,83 @@
+import CSystem
+import Glibc
+import Synchronization
+
+/// How an event loop ends. Everything here runs on the timekeeper's thread, but for `closeAll`, which runs when no thread is left.
+final class Leave: Sendable {
+    private enum Step: UInt8, AtomicRepresentable { case none, leaving, forced }
+
+    private let reactor: Reactor
+    private let acceptor: Acceptor
+    private let step = Atomic(Step.none)
+    /// A web server's idle connections that are not closed by then stay with it for longer than they should (nginx's default is 60 s).
+    private static let longestDrain: UInt64 = 75_000_000_000
+
+    init(reactor: Reactor, acceptor: Acceptor) {
+        self.reactor = reactor
+        self.acceptor = acceptor
+    }
+
+    /// No connection is left, and none waits in the backlog of a loop that stops; or the time is up.
+    var isOver: Bool {
+        switch step.load(ordering: .acquiring) {
+        case .none: false
+        case .forced: true
+        case .leaving:
+            reactor.connections.load(ordering: .acquiring) == 0
+                && (reactor.mode.load(ordering: .acquiring) == .draining || !acceptBacklog())
+        }
+    }
+
+    func stop(by deadline: UInt64) {
+        reactor.mode.store(.stopping, ordering: .sequentiallyConsistent)
+        acceptBacklog()
+        acceptor.end()
+        reactor.table.forEach { $0.parkedReply?.end(.stopping) }
+        step.store(.leaving, ordering: .releasing)
+        reactor.timetable.schedule(at: csys_monotonic_ns() + 1_000_000_000) { [self] in closeIdle() }
+        reactor.timetable.schedule(at: deadline) { [self] in step.store(.forced, ordering: .releasing) }
+    }
+
+    func drain() {
+        guard reactor.mode.load(ordering: .acquiring) == .running else { return }
+        reactor.mode.store(.draining, ordering: .sequentiallyConsistent)
+        acceptor.end()
+        step.store(.leaving, ordering: .releasing)
+        let now = csys_monotonic_ns()
+        reactor.timetable.schedule(at: now + Self.longestDrain) { [self] in stop(by: csys_monotonic_ns() + 2_000_000_000) }
+    }
+
+    /// Closes whatever a stop that ran out of time has left.
+    func closeAll() {
+        reactor.table.forEach { connection in
+            if let reply = connection.parkedReply {
+                reply.end(.stopping)
+                connection.unpark()
+                reactor.close(connection)
+            } else if connection.seize() == .mine {
+                reactor.close(connection)
+            }
+        }
+    }
+
+    /// Has the event threads serve every connection that waits. False when none did.
+    @discardableResult
+    private func acceptBacklog() -> Bool {
+        var found = false
+        while let connection = acceptor.next() {
+            found = true
+            reactor.rest(connection)
+        }
+        return found
+    }
+
+    /// Closes connections that nothing came on since the stop began.
+    private func closeIdle() {
+        reactor.table.forEach { connection in
+            guard connection.seize() == .mine else { return }
+            var waiting: CInt = 0
+            let hasBytes = ioctl(connection.descriptor, UInt(FIONREAD), &waiting) == 0 && waiting > 0
+            if hasBytes || connection.isAtWork { reactor.rest(connection) } else { reactor.close(connection) }
+        }
+    }
+}

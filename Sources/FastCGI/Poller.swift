@@ -1,0 +1,84 @@
+import CSystem
+import Glibc
+
+/// The epoll that all threads of an event loop wait on (epoll(7)).
+struct Poller: Sendable {
+    /// What a ready descriptor means.
+    enum Signal: Equatable {
+        case listening, replies, stop
+        case connection(descriptor: CInt, incarnation: UInt32)
+    }
+
+    private let epoll: CInt
+    private static let listeningToken = UInt64.max
+    private static let repliesToken = UInt64.max - 1
+    private static let stopToken = UInt64.max - 2
+
+    init() throws(EventLoopError) {
+        epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw .system(call: "epoll_create1", errno: errno) }
+    }
+
+    func close() { _ = Glibc.close(epoll) }
+
+    /// Wakes one of the processes that share the socket, not all of them.
+    func watch(listening descriptor: CInt) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable | csys_epoll_exclusive, Self.listeningToken)
+    }
+
+    func forget(_ descriptor: CInt) { _ = control(EPOLL_CTL_DEL, descriptor, 0, 0) }
+
+    /// Every write to the eventfd wakes one thread.
+    func watch(replies descriptor: CInt) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable | csys_epoll_edge, Self.repliesToken)
+    }
+
+    /// One write to the eventfd wakes all threads.
+    func watch(stop descriptor: CInt) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable, Self.stopToken)
+    }
+
+    /// Watches a new connection, once: the thread that is woken owns it until it rearms it.
+    func add(_ descriptor: CInt, _ incarnation: UInt32, for events: Readiness) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, incarnation))
+    }
+
+    func rearm(_ descriptor: CInt, _ incarnation: UInt32, for events: Readiness) -> CInt {
+        control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, incarnation))
+    }
+
+    /// Waits for as many signals as the buffer holds. 0 when interrupted, negative errno on failure.
+    func wait(_ tokens: UnsafeMutableBufferPointer<UInt64>) -> CInt {
+        csys_epoll_tokens(epoll, tokens.baseAddress, CInt(tokens.count))
+    }
+
+    static func signal(_ token: UInt64) -> Signal {
+        switch token {
+        case listeningToken: .listening
+        case repliesToken: .replies
+        case stopToken: .stop
+        default: .connection(descriptor: CInt(token & 0x7fff_ffff), incarnation: UInt32(token >> 32))
+        }
+    }
+
+    private static func token(_ descriptor: CInt, _ incarnation: UInt32) -> UInt64 {
+        UInt64(incarnation) << 32 | UInt64(descriptor)
+    }
+
+    private func control(_ operation: CInt, _ descriptor: CInt, _ events: UInt32, _ token: UInt64) -> CInt {
+        csys_epoll_control(epoll, operation, descriptor, events, token)
+    }
+}
+
+/// What a connection waits for.
+enum Readiness: Sendable {
+    case readable, writable, peerClosed
+
+    var rawValue: UInt32 {
+        switch self {
+        case .readable: csys_epoll_readable
+        case .writable: csys_epoll_writable
+        case .peerClosed: csys_epoll_peer_closed
+        }
+    }
+}

@@ -1,0 +1,50 @@
+/// An answer: a status, rendered header lines and a body. `Status` and `Content-Length` are written by the event loop.
+public struct Response: Sendable {
+    public var status: Int
+    /// Rendered header lines, each ending in CR LF, without Status and Content-Length.
+    public private(set) var head: [UInt8]
+    public var body: [UInt8]
+    /// The body is not sent, but its length is announced: for HEAD. (204 and 304 have neither, whatever this says: RFC 9110 section 8.6.)
+    public var omitsBody = false
+
+    public init(status: Int, contentType: String? = nil, body: [UInt8] = []) {
+        self.status = status
+        self.body = body
+        head = []
+        if let contentType {
+            head.reserveCapacity(256)
+            add("Content-Type", contentType)
+        }
+    }
+
+    /// Adds a header line. A value with a control byte (CR, LF, NUL and the others) would be an injection: the line is dropped.
+    public mutating func add(_ name: StaticString, _ value: String) {
+        var value = value
+        value.withUTF8 { add(name, $0) }
+    }
+
+    /// As `add(_:_:)`, for a value that is bytes already.
+    public mutating func add(_ name: StaticString, bytes: [UInt8]) {
+        bytes.withUnsafeBufferPointer { add(name, $0) }
+    }
+
+    private mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
+        guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else { return }
+        name.withUTF8Buffer { head.append(contentsOf: $0) }
+        head.append(0x3a)
+        head.append(0x20)
+        head.append(contentsOf: value)
+        head.append(0x0d)
+        head.append(0x0a)
+    }
+
+    /// The first value of a header by its name in any case, for tests.
+    public func header(_ name: String) -> String? {
+        for line in head.split(separator: 0x0a) {
+            guard let colon = line.firstIndex(of: 0x3a) else { continue }
+            guard String(decoding: line[..<colon], as: UTF8.self).lowercased() == name.lowercased() else { continue }
+            return String(decoding: line[(colon + 2)...].dropLast(), as: UTF8.self)
+        }
+        return nil
+    }
+}

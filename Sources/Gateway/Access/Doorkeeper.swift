@@ -1,0 +1,46 @@
+import FastCGI
+
+/// Decides who may use the metadata routes and who the administrator's.
+struct Doorkeeper: Sendable {
+    let identities: any IdentitySource
+    /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
+    let metadataNeedsSession: Bool
+    let adminToken: Secret?
+
+    /// Who a lookup is charged to, or the refusal.
+    enum Admission {
+        case admitted(client: String, user: Int?)
+        case refused(Response)
+    }
+
+    func admitToMetadata(_ request: Request, _ dialect: Dialect) -> Admission {
+        guard metadataNeedsSession else { return .admitted(client: Self.address(request), user: nil) }
+        return admitUser(request, dialect)
+    }
+
+    /// Asks for a session whatever the setting says.
+    func admitUser(_ request: Request, _ dialect: Dialect) -> Admission {
+        switch identities.identity(of: request) {
+        case let .user(id, _): .admitted(client: "user:\(id)", user: id)
+        case .anonymous: .refused(dialect.error(401, "No token provided"))
+        case let .refused(status, message): .refused(dialect.error(status == 403 ? 403 : 401, message))
+        }
+    }
+
+    /// nil for the administrator: the admin token as bearer, or a session with the role admin.
+    func refuseUnlessAdmin(_ request: Request, _ dialect: Dialect) -> Response? {
+        if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) { return nil }
+        switch identities.identity(of: request) {
+        case let .user(_, roles): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
+        case .anonymous: return dialect.error(401, "An admin's session or token is needed")
+        case let .refused(status, message): return dialect.error(status == 403 ? 403 : 401, message)
+        }
+    }
+
+    private static func bearer(_ request: Request) -> Substring? {
+        guard let header = request.parameter("HTTP_AUTHORIZATION"), header.hasPrefix("Bearer ") else { return nil }
+        return header.dropFirst("Bearer ".count)
+    }
+
+    private static func address(_ request: Request) -> String { request.parameter("REMOTE_ADDR") ?? "" }
+}

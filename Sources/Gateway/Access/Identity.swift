@@ -1,0 +1,20 @@
+import FastCGI
+
+/// Who a request comes from, for the routes that are not about sessions.
+enum Identity: Sendable {
+    case user(id: Int, roles: [String])
+    /// No token at all.
+    case anonymous
+    /// A token that is no good, with swingmusic's status and words for it.
+    case refused(status: Int, message: String)
+}
+
+/// Tells who a request comes from. Asked on an event thread.
+protocol IdentitySource: Sendable {
+    func identity(of request: Request) -> Identity
+}
+
+/// Without swingmusic's folder nobody can be known.
+struct NobodyKnown: IdentitySource {
+    func identity(of request: Request) -> Identity { .anonymous }
+}

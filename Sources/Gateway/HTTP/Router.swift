@@ -1,0 +1,39 @@
+import FastCGI
+
+/// Finds the family of routes for a request.
+///
+/// The route is `PATH_INFO` when set, else `DOCUMENT_URI`, else `SCRIPT_NAME`; nginx has decoded and normalised it.
+public struct Router: Handler {
+    /// Prefixes with a slash at the end, and who answers below them; the first that fits.
+    let families: [(prefix: String, family: any RouteFamily)]
+
+    public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
+        // Most requests have no body; the route matters only when one is announced.
+        guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
+        let copy = copy request
+        return find(Self.path(of: copy), copy) { family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
+    }
+
+    public func handle(_ request: Request) -> Outcome {
+        let path = Self.path(of: request)
+        let outcome = find(path, request) { family, routed in
+            if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
+            return family.answer(routed)
+        }
+        return outcome ?? .now(Dialect.plain.error(404, "Not found"))
+    }
+
+    private func find<Answer>(_ path: String, _ request: Request, _ answer: (any RouteFamily, Routed) -> Answer) -> Answer? {
+        for (prefix, family) in families where path.hasPrefix(prefix) {
+            return answer(family, Routed(request: request, rest: path.dropFirst(prefix.count)))
+        }
+        return nil
+    }
+
+    private static func path(of request: Request) -> String {
+        for name: StaticString in ["PATH_INFO", "DOCUMENT_URI", "SCRIPT_NAME"] {
+            if let path = request.parameter(name), !path.isEmpty { return path }
+        }
+        return "/"
+    }
+}

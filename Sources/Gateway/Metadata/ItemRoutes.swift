@@ -1,0 +1,82 @@
+import Catalog
+import FastCGI
+import Spotify
+
+/// `/api/catalog/...`: the web client's dialect, computed from the same records.
+struct ItemRoutes: RouteFamily {
+    let desk: MetadataDesk
+    let door: Doorkeeper
+    let dialect = Dialect.plain
+
+    func answer(_ routed: Routed) -> Outcome {
+        guard let route = ItemRoute(LinkFolding.fold(routed.segments.map(String.init))) else { return .now(dialect.error(404, "Not found")) }
+        let method = routed.request.method
+        guard route.isPost ? method == .post : method == .get || method == .head else {
+            return .now(dialect.methodNotAllowed(route.isPost ? "POST" : "GET, HEAD"))
+        }
+        switch door.admitToMetadata(routed.request, dialect) {
+        case let .refused(response): return .now(response)
+        case let .admitted(client, _):
+            do {
+                let question = try route.question(ItemParameters(routed))
+                return desk.answer(question, routed.request, client: client, dialect, notFound: route.notFound)
+            } catch {
+                return .now(dialect.error(error.status, error.message))
+            }
+        }
+    }
+}
+
+/// The web client's paths.
+enum ItemRoute {
+    case track(String), album(String), playlist(String), artist(String), topTracks(String), albums(String), search
+
+    /// nil for a path that is not the web client's.
+    init?(_ path: [String]) {
+        switch (path.count, path.first ?? "", path.last ?? "") {
+        case (1, "search", _): self = .search
+        case (2, "track", let id): self = .track(id)
+        case (2, "album", let id): self = .album(id)
+        case (2, "playlist", let id): self = .playlist(id)
+        case (2, "artist", let id): self = .artist(id)
+        case (3, "artist", "top-tracks"): self = .topTracks(path[1])
+        case (3, "artist", "albums"): self = .albums(path[1])
+        default: return nil
+        }
+    }
+
+    var isPost: Bool {
+        if case .search = self { true } else { false }
+    }
+
+    /// What is said when Spotify does not know it.
+    var notFound: String {
+        switch self {
+        case .track: "Track not found"
+        case .album: "Album not found"
+        case .playlist: "Playlist not found"
+        case .artist, .topTracks, .albums: "Artist not found"
+        case .search: "Not found"
+        }
+    }
+
+    func question(_ given: ItemParameters) throws(BadRequest) -> any Question {
+        switch self {
+        case let .track(text): return TrackItemQuestion(id: try Self.id(text, .track))
+        case let .album(text): return AlbumItemQuestion(id: try Self.id(text, .album))
+        case let .playlist(text):
+            return PlaylistItemQuestion(id: try Self.id(text, .playlist), limit: try given.limit(default: 200, most: 300))
+        case let .artist(text): return ArtistPageQuestion(id: try Self.id(text, .artist))
+        case let .topTracks(text):
+            return ArtistTopTracksQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 15, most: 15))
+        case let .albums(text):
+            return ArtistDiscographyQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 50, most: 50))
+        case .search: return try given.search()
+        }
+    }
+
+    private static func id(_ text: String, _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
+        guard let id = SpotifyID(text, kind: kind) else { throw BadRequest(400, "Invalid Spotify id") }
+        return id
+    }
+}

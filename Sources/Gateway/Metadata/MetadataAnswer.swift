@@ -1,0 +1,72 @@
+import Caching
+import Catalog
+import FastCGI
+
+/// What a metadata request wants of an answer besides its content.
+struct Wishes: Sendable {
+    /// `If-None-Match`.
+    var condition: String?
+    var isHead: Bool
+    var dialect: Dialect
+    /// The family's words for 404; Spotify's own when nil.
+    var notFound: String?
+
+    init(_ request: Request, _ dialect: Dialect, notFound: String? = nil) {
+        self.notFound = notFound
+        condition = request.parameter("HTTP_IF_NONE_MATCH")
+        isHead = request.method == .head
+        self.dialect = dialect
+    }
+}
+
+/// Known things as HTTP answers: stored bytes, a tag, and where they came from.
+enum MetadataAnswer {
+    static let json = "application/json; charset=utf-8"
+
+    /// - Parameter status: what `Cache-Status` says; nil for a hit.
+    static func complete(_ composed: Composed, _ wishes: Wishes, status: String? = nil) -> Response {
+        let isPatchy = !composed.pending.isEmpty
+        let tag = EntityTag.text(composed.tag)
+        let matches = !isPatchy && (wishes.condition.map { EntityTag.matches($0, tag) } ?? false)
+        var response = matches ? Response(status: 304) : Response(status: 200, contentType: json, body: composed.body)
+        response.omitsBody = matches || wishes.isHead
+        if isPatchy {
+            response.add("Cache-Control", "no-store")
+        } else {
+            response.add("ETag", bytes: tag)
+            response.add("Cache-Control", "private, max-age=0")
+        }
+        if let status {
+            response.add("Cache-Status", status)
+        } else {
+            response.add("Cache-Status", bytes: CacheStatus.hit(tier: composed.tier, ttl: composed.ttl, freshness: composed.freshness))
+        }
+        return response
+    }
+
+    static func denied(_ denial: Denial, _ wishes: Wishes) -> Response {
+        var response = wishes.dialect.error(denial.status, (denial.status == 404 ? wishes.notFound : nil) ?? denial.message)
+        response.add("Cache-Status", "swingmusic-fcgi; hit; detail=denied")
+        response.omitsBody = wishes.isHead
+        return response
+    }
+
+    /// 503: not here, and not to be had within the caller's patience.
+    static func missing(_ message: String, after: Duration, _ wishes: Wishes) -> Response {
+        var response = wishes.dialect.unavailable(message, retryAfter: after)
+        response.add("Cache-Status", CacheStatus.miss)
+        response.omitsBody = wishes.isHead
+        return response
+    }
+
+    /// 202 (RFC 7240, `respond-async`): it is queued, come back.
+    static func queued(after: Duration, _ wishes: Wishes) -> Response {
+        var response = Response(status: 202, contentType: json, body: Array(#"{"status":"queued"}"#.utf8))
+        response.add("Retry-After", "\(after.wholeSeconds)")
+        response.add("Preference-Applied", "respond-async")
+        response.add("Cache-Control", "no-store")
+        response.add("Cache-Status", CacheStatus.miss)
+        response.omitsBody = wishes.isHead
+        return response
+    }
+}

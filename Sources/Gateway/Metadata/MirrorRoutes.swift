@@ -1,0 +1,94 @@
+import Catalog
+import FastCGI
+import Spotify
+
+/// `/spotify/v1/...`: the Web API's own paths, parameters and messages, answered from what is known here.
+struct MirrorRoutes: RouteFamily {
+    let desk: MetadataDesk
+    let door: Doorkeeper
+    let dialect = Dialect.spotify
+
+    func answer(_ routed: Routed) -> Outcome {
+        let path = LinkFolding.fold(routed.segments.map(String.init))
+        guard let route = MirrorRoute(path) else { return .now(dialect.error(404, "Service not found")) }
+        guard routed.request.method == .get || routed.request.method == .head else {
+            return .now(dialect.methodNotAllowed("GET, HEAD"))
+        }
+        switch door.admitToMetadata(routed.request, dialect) {
+        case let .refused(response): return .now(response)
+        case let .admitted(client, _): return answer(route, path, routed, client)
+        }
+    }
+
+    private func answer(_ route: MirrorRoute, _ path: [String], _ routed: Routed, _ client: String) -> Outcome {
+        do {
+            let question = try route.question(path, MirrorParameters(query: routed.query))
+            return desk.answer(question, routed.request, client: client, dialect)
+        } catch {
+            return .now(dialect.error(error.status, error.message))
+        }
+    }
+}
+
+/// The mirror's paths.
+enum MirrorRoute {
+    case object(ObjectKind), batch(ObjectKind), albumTracks, artistAlbums, playlistItems(PlaylistPart), topTracks, search
+
+    /// nil for a path that the mirror does not have.
+    init?(_ path: [String]) {
+        switch (path.count, path.first ?? "", path.last ?? "") {
+        case (1, "search", _): self = .search
+        case (1, "tracks", _): self = .batch(.track)
+        case (1, "albums", _): self = .batch(.album)
+        case (1, "artists", _): self = .batch(.artist)
+        case (2, "tracks", _): self = .object(.track)
+        case (2, "albums", _): self = .object(.album)
+        case (2, "artists", _): self = .object(.artist)
+        case (2, "playlists", _): self = .object(.playlist)
+        case (3, "albums", "tracks"): self = .albumTracks
+        case (3, "artists", "albums"): self = .artistAlbums
+        case (3, "artists", "top-tracks"): self = .topTracks
+        case (3, "playlists", "items"): self = .playlistItems(.items)
+        case (3, "playlists", "tracks"): self = .playlistItems(.tracks)
+        default: return nil
+        }
+    }
+
+    func question(_ path: [String], _ given: MirrorParameters) throws(BadRequest) -> any Question {
+        let market = try given.market()
+        switch self {
+        case let .object(kind):
+            return ObjectQuestion(.object(kind, try id(path, kind), market: kind == .artist ? nil : market))
+        case let .batch(kind):
+            return BatchQuestion(kind: kind, ids: try given.ids(of: kind, most: kind == .album ? 20 : 50), market: market)
+        case .albumTracks:
+            return AlbumTracksQuestion(
+                id: try id(path, .album), offset: try given.offset(), limit: try given.limit(default: 20, most: 50), market: market)
+        case .artistAlbums:
+            return ArtistAlbumsQuestion(
+                id: try id(path, .artist), groups: try given.groups(), offset: try given.offset(),
+                limit: try given.limit(default: 20, most: 50), market: market)
+        case let .playlistItems(part):
+            return PlaylistItemsQuestion(
+                id: try id(path, .playlist), part: part, offset: try given.offset(),
+                limit: try given.limit(default: 100, most: 100), market: market)
+        case .topTracks: return TopTracksQuestion(id: try id(path, .artist), market: market)
+        case .search: return try search(given, market)
+        }
+    }
+
+    private func search(_ given: MirrorParameters, _ market: Market?) throws(BadRequest) -> any Question {
+        let query = given.query["q"] ?? ""
+        guard let term = SearchTerm(query) else { throw BadRequest(400, query.count > 300 ? "Query exceeds maximum length" : "No search query") }
+        let kinds = try given.kinds()
+        let limit = try given.limit(default: 20, most: 50)
+        let offset = try given.offset(most: 1000)
+        guard offset + limit <= 1000 || offset == 0 else { throw BadRequest(400, "Invalid offset") }
+        return SearchQuestion(term: term, query: query, kinds: kinds, offset: offset, limit: limit, market: market)
+    }
+
+    private func id(_ path: [String], _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
+        guard let id = SpotifyID(path[1], kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
+        return id
+    }
+}

@@ -1,0 +1,92 @@
+import CSystem
+import Catalog
+import FastCGI
+import Synchronization
+
+/// A caller whose question misses something: parked until its parts have come, or until its patience ends.
+final class ParkedQuestion: Sendable {
+    private let catalog: Catalog
+    private let question: any Question
+    private let base: String
+    private let wishes: Wishes
+    private let client: String
+    private let patience: Patience
+    private let deadline: UInt64
+    /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
+    private let place = Mutex<UInt64?>(nil)
+
+    /// How long somebody who does not want to wait is kept until the queue has said how long it is.
+    private static let asyncWait = Duration.seconds(2)
+
+    init(catalog: Catalog, question: any Question, base: String, wishes: Wishes, client: String, patience: Patience) {
+        self.catalog = catalog
+        self.question = question
+        self.base = base
+        self.wishes = wishes
+        self.client = client
+        self.patience = patience
+        deadline = csys_monotonic_ns() + (patience.isAsync ? Self.asyncWait : patience.wait).monotonicNanoseconds
+    }
+
+    func ticket(for resources: [Resource]) -> Ticket {
+        Ticket(
+            deadline: deadline,
+            parked: { reply in self.wait(for: resources, reply, joined: true) },
+            ended: { ending in self.end(ending) })
+    }
+
+    /// - Parameter joined: all calls so far were other requests'.
+    private func wait(for resources: [Resource], _ reply: Reply, joined: Bool) {
+        let until = patience.isAsync ? csys_monotonic_ns() : deadline
+        let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
+            self.settle(settlement, reply, joined)
+        }
+        place.withLock { $0 = number }
+    }
+
+    /// On the lookup thread: more is known, or it is known that no more will come.
+    private func settle(_ settlement: Settlement, _ reply: Reply, _ joined: Bool) {
+        switch settlement {
+        case let .settled(collapsed):
+            let joined = joined && collapsed
+            switch try? catalog.answer(question, base: base) {
+            case let .complete(composed):
+                reply.send(MetadataAnswer.complete(composed, wishes, status: CacheStatus.stored(joined: joined)))
+            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes))
+            case let .missing(resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
+            case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
+            }
+        case let .later(after, reason): reply.send(patience.isAsync ? MetadataAnswer.queued(after: after, wishes) : rest(reason, after: after))
+        case let .failed(reason, after): reply.send(rest(reason, after: after))
+        case let .refused(.queueFull, after): reply.send(rest("Too many lookups are waiting", after: after))
+        case let .refused(.clientShare, after): reply.send(rest("Too many lookups of yours are waiting", after: after))
+        }
+    }
+
+    /// On an event thread: the wait is over without us.
+    private func end(_ ending: Ticket.Ending) -> Response {
+        if let number = place.withLock({ $0 }) { catalog.desk.leave(number) }
+        switch ending {
+        case .deadline where patience.isAsync: return MetadataAnswer.queued(after: .seconds(5), wishes)
+        case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
+        case .stopping: return rest("The server is restarting", after: .seconds(2))
+        case .refused: return rest("Too many requests are waiting", after: .seconds(5))
+        case .clientLeft: return rest("The caller left", after: .seconds(5))
+        }
+    }
+
+    /// What there is, where the question may be patchy or an old answer will do; else 503.
+    private func rest(_ message: String, after: Duration) -> Response {
+        if case let .complete(composed)? = try? catalog.answer(question, base: base, isLast: true) {
+            return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : CacheStatus.miss)
+        }
+        return MetadataAnswer.missing(message, after: after, wishes)
+    }
+}
+
+extension Duration {
+    /// Nanoseconds for a CLOCK_MONOTONIC deadline, never negative.
+    var monotonicNanoseconds: UInt64 {
+        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
+    }
+}

@@ -1,0 +1,146 @@
+import CLibCurl
+import CSystem
+import Glibc
+import Logging
+
+/// Talks to Spotify over libcurl's multi interface. It belongs to one thread, which calls `poll` over and over; gates and completions
+/// are called on that thread, from inside `poll`. It never waits for the network longer than `poll` was told.
+///
+/// Certificates are always verified, redirects never followed, and a request is sent at most once.
+public final class SpotifyClient {
+    private let endpoints: SpotifyEndpoints
+    private let api: BaseAddress
+    private let accounts: BaseAddress
+    private let log: Logger
+    private let multi: UnsafeMutableRawPointer
+    /// Begun, and not yet given to curl: a gate or a completion may begin another call.
+    private var begun: [Transfer] = []
+    private var running: [UnsafeMutableRawPointer: Transfer] = [:]
+    private var kept = KeptConnection()
+
+    /// Throws `.badRequest` when an address is no http or https address, `.unreachable` when libcurl cannot be set up.
+    public init(endpoints: SpotifyEndpoints, log: Logger) throws(SpotifyError) {
+        guard let api = BaseAddress(endpoints.apiURL), let accounts = BaseAddress(endpoints.accountsURL) else {
+            throw .badRequest("the address of the Web API or of the accounts service is not an http or https address")
+        }
+        guard curlIsSetUp, let multi = curl_multi_init() else { throw .unreachable("libcurl cannot be set up") }
+        self.endpoints = endpoints
+        self.api = api
+        self.accounts = accounts
+        self.log = log
+        self.multi = multi
+        // Room for the kept connections of a few calls at once; curl would otherwise close some when calls are few.
+        _ = ccurl_multi_set_long(multi, CURLMOPT_MAXCONNECTS, 8)
+    }
+
+    deinit {
+        for handle in running.keys { curl_multi_remove_handle(multi, handle) }
+        running.removeAll()
+        curl_multi_cleanup(multi)
+    }
+
+    /// Calls that have not ended, token requests among them.
+    public var active: Int { begun.count + running.count }
+
+    /// Whether the next call will probably find an open connection. It may have died without a sign.
+    public var hasWarmConnection: Bool { kept.isAlive }
+
+    /// Begins one GET of the Web API. The connection comes first: name, TCP and TLS, or a kept one. When it is ready and before a byte
+    /// is sent, `gate` is called, once. Says it `.send`, the request is written before `poll` does anything else; `.hold` ends the
+    /// call with `.held` and keeps the connection.
+    ///
+    /// A kept connection that turns out dead after the gate ends the call with `.cut`: the request is not sent again on one turn.
+    public func begin(gate: @escaping () -> Gate, completion: @escaping (CallResult) -> Void) {
+        let transfer = Transfer(to: api, path: "/v1/", endpoints: endpoints, gate: gate) { [log] ending in
+            let result = ending.callResult
+            log.debug(
+                "call of the Web API ended",
+                metadata: ["status": "\(ending.status)", "bytes": "\(ending.body.count)", "result": "\(result.summary)"])
+            completion(result)
+        }
+        guard let transfer else { return completion(.failure(.unreachable("libcurl is out of memory"))) }
+        begun.append(transfer)
+    }
+
+    /// Asks the accounts service for a token (client-credentials flow). It spends no turn and has no gate.
+    public func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        let transfer = Transfer(to: accounts, path: "/api/token", endpoints: endpoints, gate: nil) { [log] ending in
+            log.debug("token request ended", metadata: ["status": "\(ending.status)"])
+            completion(ending.tokenResult)
+        }
+        guard let transfer, transfer.becomeTokenRequest(credentials) else {
+            return completion(.failure(.unreachable("libcurl is out of memory")))
+        }
+        begun.append(transfer)
+    }
+
+    /// One round: does what can be done at once; when that ended no call, waits until something happens on curl's connections, the
+    /// eventfd `wake` is written (and reads it empty), or the time is over; then does what that allows. Calls completions on the way.
+    /// - Parameters:
+    ///   - longest: the longest wait; zero for none.
+    ///   - wake: an eventfd, or -1.
+    public func poll(for longest: Duration, wake: CInt) {
+        advance()
+        wait(deliver() ? .zero : longest, wake)
+        advance()
+        _ = deliver()
+    }
+
+    private func advance() {
+        let fresh = begun
+        begun.removeAll()
+        for transfer in fresh {
+            running[transfer.handle] = transfer
+            if curl_multi_add_handle(multi, transfer.handle) != CURLM_OK {
+                running[transfer.handle] = nil
+                transfer.end(code: CURLE_OUT_OF_MEMORY)
+            }
+        }
+        guard !running.isEmpty else { return }
+        var count: CInt = 0
+        let code = curl_multi_perform(multi, &count)
+        if code != CURLM_OK { log.error("libcurl failed", metadata: ["reason": "\(String(cString: curl_multi_strerror(code)))"]) }
+    }
+
+    /// Completes what has ended; whether anything had.
+    private func deliver() -> Bool {
+        var any = false
+        var left: CInt = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
+            let code = message.pointee.data.result
+            kept.note(socket: ccurl_kept_socket(handle), now: csys_monotonic_ns())
+            let transfer = running.removeValue(forKey: handle)
+            transfer?.keepConnection()
+            curl_multi_remove_handle(multi, handle)
+            transfer?.end(code: code)
+            any = true
+        }
+        return any
+    }
+
+    private func wait(_ longest: Duration, _ wake: CInt) {
+        if running.isEmpty {
+            Wake.wait(on: wake, for: begun.isEmpty ? longest : .zero)
+            return
+        }
+        var extra = curl_waitfd(fd: wake, events: CShort(CURL_WAIT_POLLIN), revents: 0)
+        let milliseconds = begun.isEmpty ? longest.wholeMilliseconds : 0
+        curl_multi_poll(multi, &extra, wake >= 0 ? 1 : 0, milliseconds, nil)
+        if extra.revents != 0 { Wake.drain(wake) }
+    }
+}
+
+extension CallResult {
+    /// For the log: the kind of result, without its content.
+    fileprivate var summary: String {
+        switch self {
+        case .answer: "answer"
+        case .held: "held"
+        case .failure(let error): "\(error)"
+        }
+    }
+}
+
+/// Once for the process: libcurl's own set-up. Debian's libcurl makes it safe on any thread.
+private let curlIsSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK

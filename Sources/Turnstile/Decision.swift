@@ -1,0 +1,103 @@
+// When the next call may be made: arithmetic on instants, no clock and no file.
+//
+// Windows are half-open: a call at instant x is in every window [s, s + length) with s <= x < s + length, so it
+// no longer counts from x + length on, and of `limit` calls the oldest must be that old before the next one.
+
+/// The calls of the past that bear on the next one.
+struct History: Equatable {
+    var newest: Instant?
+    /// The newest that was a renewal or warming.
+    var newestBackground: Instant?
+    /// The `callsPerWindow`-th newest: while it is in the window, the window is full.
+    var atLimit: Instant?
+    /// The `backgroundLimit`-th newest: while it is in the window, what is left is the callers'.
+    var atShare: Instant?
+    /// The newest but half of that.
+    var atHalfShare: Instant?
+}
+
+/// Instants before which no call is made at all.
+struct Holds: Equatable {
+    /// Spotify told us to wait until then.
+    var cooldown: Instant?
+    /// Upstream could not be reached, or no token is to be had, until then.
+    var outage: Instant?
+}
+
+/// The first instant at which a slot is free, and the rule that says so.
+struct Opening: Equatable {
+    var instant: Instant = -.never
+    var reason: WaitReason = .interval
+
+    mutating func wait(for other: Instant?, _ reason: WaitReason) {
+        guard let other, other > instant else { return }
+        self = Opening(instant: other, reason: reason)
+    }
+}
+
+extension Pace {
+    /// When the next call may be made for a caller, or for a renewal or warming.
+    func opening(background: Bool, history: History, holds: Holds) -> Opening {
+        var opening = Opening()
+        opening.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
+        opening.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
+        if background { opening.wait(for: backgroundOpening(history), .hour) }
+        opening.wait(for: holds.outage, .backoff)
+        opening.wait(for: holds.cooldown, .cooldown)
+        return opening
+    }
+
+    /// Renewals and warming may use their share of the window and no more. The first half of it as fast as the
+    /// pace allows, the rest evenly spread: spent in one go, it would leave the callers with a full window for
+    /// as long as it took to spend.
+    private func backgroundOpening(_ history: History) -> Instant? {
+        guard backgroundLimit > 0 else { return .never }
+        let share = history.atShare.map { $0 + countedWindow }
+        guard let half = history.atHalfShare, let newest = history.newestBackground else { return share }
+        let spread = min(half + countedWindow, newest + countedWindow / Int64(backgroundLimit))
+        return max(share ?? spread, spread)
+    }
+}
+
+/// The queue's side: when the first lookup of a kind is free to be taken.
+struct Readiness: Equatable {
+    var instant: Instant
+    /// It is leased until then; else it is pausing after a failure.
+    var isLeased: Bool
+}
+
+/// Openings and lookups of one kind, callers' or background.
+struct Offer: Equatable {
+    var opening: Opening
+    /// Nil when nothing of that kind is queued.
+    var ready: Readiness?
+
+    /// When a worker that has to give a head start of so many nanoseconds may take it, and why not before.
+    func due(now: Instant, headStart: Int64) -> Opening? {
+        guard let ready else { return nil }
+        var due = opening
+        if headStart > 0 {
+            due.instant += headStart
+            if opening.instant <= now { due.reason = .turnOfAnother }
+        }
+        due.wait(for: ready.instant, ready.isLeased ? .turnOfAnother : .backoff)
+        return due
+    }
+}
+
+enum Decision: Equatable {
+    case grant(background: Bool)
+    case wait(until: Instant, WaitReason)
+    /// Nothing is queued.
+    case nothing
+}
+
+/// Whether a worker gets a slot now. Callers come first.
+func decide(now: Instant, callers: Offer, background: Offer, headStart: Int64) -> Decision {
+    let first = callers.due(now: now, headStart: headStart)
+    if let first, first.instant <= now { return .grant(background: false) }
+    let second = background.due(now: now, headStart: headStart)
+    if let second, second.instant <= now { return .grant(background: true) }
+    guard let next = [first, second].compactMap({ $0 }).min(by: { $0.instant < $1.instant }) else { return .nothing }
+    return .wait(until: next.instant, next.reason)
+}

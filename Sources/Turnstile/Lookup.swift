@@ -1,0 +1,62 @@
+/// Why a lookup is in the queue. The order is the order of service.
+public enum Priority: Int, Sendable, Comparable, CaseIterable {
+    /// Somebody waits for it. Ranks as `unattended` from the moment nobody does (`Ask.attendedUntil`).
+    case caller = 0
+    /// Somebody asked for it and is not waiting (any more).
+    case unattended = 1
+    /// A record in use falls due.
+    case renewal = 2
+    /// Asked for by the operator, ahead of any use.
+    case warming = 3
+
+    public static func < (one: Priority, other: Priority) -> Bool { one.rawValue < other.rawValue }
+
+    /// Served from what the callers' reserve leaves of the window.
+    var isBackground: Bool { self >= .renewal }
+}
+
+/// A wish to have one key looked up.
+public struct Ask: Sendable {
+    /// What is to be looked up; equal keys are one lookup.
+    public var key: String
+    public var priority: Priority
+    /// Who asks: callers are served in turn by this name. Not used for renewals and warming.
+    public var client: String
+    /// Until when somebody waits for the answer, in wall-clock milliseconds; 0 when nobody does.
+    public var attendedUntil: Int64
+
+    public init(key: String, priority: Priority, client: String, attendedUntil: Int64) {
+        self.key = key
+        self.priority = priority
+        self.client = client
+        self.attendedUntil = attendedUntil
+    }
+}
+
+/// What became of an ask.
+public enum Admission: Sendable, Equatable {
+    /// In the queue with `ahead` lookups to be granted before it; its answer can be expected in `wait`.
+    case queued(ahead: Int, wait: Duration)
+    /// Not in the queue; there should be room in `retryAfter`.
+    case refused(Refusal, retryAfter: Duration)
+}
+
+public enum Refusal: Sendable, Equatable {
+    /// The queue holds as many lookups of this kind as it may.
+    case queueFull
+    /// The client holds a quarter of the queue already.
+    case clientShare
+}
+
+/// Where a lookup stands.
+public enum LookupState: Sendable, Equatable {
+    /// Not in the queue: done (the answer is in the cache), lapsed, or never asked for.
+    case absent
+    /// Not granted yet, or to be tried again after a failure.
+    case waiting(ahead: Int, wait: Duration)
+    /// A worker is fetching it.
+    case leased
+    /// Given up for the reason named. An ask before `retryAt` (wall-clock milliseconds) queues it again, to be
+    /// granted no sooner than that.
+    case failed(reason: String, retryAt: Int64)
+}

@@ -1,0 +1,69 @@
+/// What could not be reached.
+public enum Outage: Sendable, Equatable {
+    /// Spotify's Web API, before a byte was sent. The reason is for the log and the status.
+    case upstream(String)
+    /// The token could not be had.
+    case token(String)
+}
+
+/// Cooldowns and outages, shared by all workers.
+extension Turnstile {
+    /// Spotify answered 429: no call until the cooldown ends, by any process, restarts included.
+    ///
+    /// - Parameters:
+    ///   - retryAfter: as Spotify named it, at most 30 days; nil or zero: 30 s, doubling up to an hour while it
+    ///     repeats.
+    ///   - quotaExceeded: the answer said QUOTA_EXCEEDED, not merely too many calls lately.
+    /// - Returns: the cooldown's end in wall-clock milliseconds; never earlier than it was.
+    /// - Throws: when it could not be written. This process keeps to it all the same, and writes it with its
+    ///   next turn.
+    public func coolDown(_ retryAfter: Duration?, quotaExceeded: Bool) throws(TurnstileError) -> Int64 {
+        let told = retryAfter.flatMap { $0 > .zero ? min($0.inNanoseconds, 30 * 86_400_000_000_000) : nil }
+        keep(clock.now().instant + (told ?? Pause.Growth.cooldown.first), saved: false)
+        let (until, end) = try file.write { transaction in
+            var pause = Pause.after(
+                try transaction.pause(.cooldown), now: transaction.now, told: told, growth: .cooldown)
+            pause.quotaExceeded = quotaExceeded
+            try transaction.set(.cooldown, pause)
+            return (pause.until, transaction.moment.wall(of: pause.until))
+        }
+        keep(until, saved: true)
+        log.warning(
+            "Spotify asks for a pause; no call is made before it ends.",
+            metadata: ["until": "\(end)", "quotaExceeded": "\(quotaExceeded)"])
+        return end
+    }
+
+    /// Something could not be reached: nobody tries before the pause ends. Upstream: 1 s, doubling up to a
+    /// minute; token: 30 s, doubling up to an hour. Spends no slot; a success ends it.
+    ///
+    /// - Returns: the pause's end in wall-clock milliseconds.
+    public func backOff(_ outage: Outage) throws(TurnstileError) -> Int64 {
+        let (kind, growth, reason): (Pause.Kind, Pause.Growth, String) =
+            switch outage {
+            case .upstream(let reason): (.upstream, .upstream, reason)
+            case .token(let reason): (.token, .token, reason)
+            }
+        return try file.write { transaction in
+            let earlier = try transaction.pause(kind)
+            if kind == .token { try transaction.releaseClaim() }
+            if let earlier, earlier.until > transaction.now { return transaction.moment.wall(of: earlier.until) }
+            var pause = Pause.after(earlier, now: transaction.now, told: nil, growth: growth)
+            pause.reason = reason
+            try transaction.set(kind, pause)
+            return transaction.moment.wall(of: pause.until)
+        }
+    }
+
+    /// A call came back well outside of a lease (`finish` with `.answered` says it by itself).
+    public func noteSuccess() throws(TurnstileError) {
+        try file.write { try $0.noteSuccess() }
+    }
+
+    private func keep(_ until: Instant, saved: Bool) {
+        memory.withLock {
+            $0.cooldown = max(until, $0.cooldown ?? until)
+            $0.cooldownIsSaved = saved
+        }
+    }
+}

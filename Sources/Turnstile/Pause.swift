@@ -1,0 +1,62 @@
+import GRDB
+
+/// A time during which something is not tried: Spotify's cooldown, or an outage.
+struct Pause: Equatable {
+    enum Kind: String {
+        case cooldown, upstream, token
+    }
+
+    /// How a pause grows by itself: `first`, then twice as long each time, up to `longest`.
+    struct Growth: Equatable {
+        var first: Int64
+        var longest: Int64
+
+        static let cooldown = Growth(first: 30_000_000_000, longest: 3_600_000_000_000)
+        static let upstream = Growth(first: 1_000_000_000, longest: 60_000_000_000)
+        static let token = Growth(first: 30_000_000_000, longest: 3_600_000_000_000)
+
+        func length(_ repeats: Int) -> Int64 {
+            min(first << Int64(min(max(repeats, 1), 20) - 1), longest)
+        }
+    }
+
+    /// When the pause was last confirmed.
+    var recorded: Instant
+    var until: Instant
+    /// How often in a row it began without a length being told.
+    var repeats: Int
+    var quotaExceeded = false
+    var reason = ""
+
+    /// The pause after one more failure at `now`. It is never shortened. What fails while a pause lasts was under
+    /// way before it began and does not make it grow.
+    ///
+    /// - Parameter told: the length that was asked for; nil to go by the growth.
+    static func after(_ earlier: Pause?, now: Instant, told: Int64?, growth: Growth) -> Pause {
+        let isOver = earlier.map { $0.until <= now } ?? true
+        var repeats = earlier?.repeats ?? 0
+        if told == nil, isOver || repeats == 0 { repeats += 1 }
+        let end = now + (told ?? growth.length(repeats))
+        return Pause(recorded: now, until: max(end, earlier?.until ?? end), repeats: repeats)
+    }
+}
+
+extension Transaction {
+    func pause(_ kind: Pause.Kind) throws -> Pause? {
+        try row(
+            "SELECT recorded, until, repeats, quota_exceeded, reason FROM pauses WHERE what = ?", [kind.rawValue]
+        ).map { Pause(recorded: $0[0], until: $0[1], repeats: $0[2], quotaExceeded: $0[3], reason: $0[4]) }
+    }
+
+    func set(_ kind: Pause.Kind, _ pause: Pause) throws {
+        try run(
+            "INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            [kind.rawValue, pause.recorded, pause.until, pause.repeats, pause.quotaExceeded, pause.reason])
+    }
+
+    /// A call came back well: upstream is there, and the next cooldown starts small again. While a cooldown
+    /// lasts, the call was made before it began and says nothing about it.
+    func noteSuccess() throws {
+        try run("DELETE FROM pauses WHERE what = 'upstream' OR (what = 'cooldown' AND until <= ?)", [now])
+    }
+}

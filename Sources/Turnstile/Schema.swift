@@ -1,0 +1,117 @@
+import GRDB
+
+/// The tables of `limiter.db` and how they came to be.
+enum Schema {
+    /// "SWMT": the file is ours (sqlite.org/pragma.html#pragma_application_id).
+    static let applicationID: Int32 = 0x5357_4D54
+
+    /// One step a version; a step is never changed once it was released.
+    private static let steps = [
+        """
+        CREATE TABLE ledger (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            boot_id TEXT NOT NULL,          -- Timeline
+            instant INTEGER NOT NULL,
+            wall INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,      -- numbers leases, lookups and clients' turns
+            call_time INTEGER NOT NULL      -- mean time from a grant to its answer
+        );
+        CREATE TABLE grants (               -- the calls of the last window; ids have no gaps
+            id INTEGER PRIMARY KEY,
+            instant INTEGER NOT NULL,
+            background INTEGER NOT NULL,
+            worker TEXT NOT NULL
+        );
+        CREATE INDEX background_grants ON grants (id) WHERE background;
+        CREATE TABLE lookups (
+            key TEXT PRIMARY KEY,
+            number INTEGER NOT NULL,        -- place in the line
+            priority INTEGER NOT NULL,
+            client TEXT NOT NULL,
+            wanted_until INTEGER NOT NULL,  -- somebody waits until then
+            not_before INTEGER,             -- pausing after a failure
+            attempts INTEGER NOT NULL DEFAULT 0,
+            failure TEXT,
+            failed INTEGER NOT NULL DEFAULT 0,  -- given up, kept to say so until not_before
+            lease INTEGER,
+            lease_until INTEGER
+        ) WITHOUT ROWID;
+        CREATE INDEX lookups_in_line ON lookups (client, number);
+        CREATE INDEX lookups_by_priority ON lookups (priority, number);
+        CREATE TABLE clients (
+            client TEXT PRIMARY KEY,
+            served INTEGER NOT NULL,
+            joined INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX clients_in_turn ON clients (served, joined);
+        CREATE TABLE pauses (               -- cooldown and outages
+            what TEXT PRIMARY KEY,
+            recorded INTEGER NOT NULL,
+            until INTEGER NOT NULL,
+            repeats INTEGER NOT NULL,
+            quota_exceeded INTEGER NOT NULL,
+            reason TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE token (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            token TEXT,
+            issued_for TEXT NOT NULL,
+            renew INTEGER,
+            expires INTEGER,
+            claimed_by TEXT,
+            claimed_until INTEGER
+        );
+        CREATE TABLE facts (
+            name TEXT PRIMARY KEY,
+            value TEXT NOT NULL,
+            until INTEGER
+        ) WITHOUT ROWID;
+        """
+    ]
+
+    static var version: Int { steps.count }
+
+    /// Brings the file to the current version; several processes may try at once. Call outside a transaction.
+    ///
+    /// - Returns: whether the file was new.
+    static func prepare(_ db: Database, at moment: Moment) throws -> Bool {
+        guard try check(db) < version else { return false }
+        var isNew = false
+        try db.inTransaction(.immediate) {
+            let found = try check(db)  // another process may have been first
+            for step in steps[found...] { try db.execute(sql: step) }
+            if found == 0 {
+                isNew = true
+                try db.execute(
+                    sql: "INSERT INTO ledger VALUES (1, ?, ?, ?, 0, 500000000)",
+                    arguments: [moment.bootID, moment.instant, moment.wall])
+                try db.execute(sql: "INSERT INTO token (only, issued_for) VALUES (1, '')")
+            }
+            try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+            return .commit
+        }
+        return isNew
+    }
+
+    /// The version of the file; 0 for an empty one.
+    private static func check(_ db: Database) throws -> Int {
+        let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+        if isEmpty { return 0 }
+        guard owner == applicationID else {
+            throw TurnstileError.foreign("it is another application's database (application_id \(owner))")
+        }
+        guard (1...version).contains(found) else { throw TurnstileError.newerSchema(found: found, known: version) }
+        return found
+    }
+
+    /// The columns that hold instants, for `Timeline`. The ledger's own is set with every write.
+    static let instants = [
+        "grants": ["instant"],
+        "lookups": ["wanted_until", "not_before", "lease_until"],
+        "pauses": ["recorded", "until"],
+        "token": ["renew", "expires", "claimed_until"],
+        "facts": ["until"],
+    ]
+}

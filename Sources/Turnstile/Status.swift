@@ -1,0 +1,94 @@
+import GRDB
+
+/// The limiter and the queue at one moment, for people and metrics. Instants are wall-clock milliseconds.
+public struct TurnstileStatus: Sendable, Equatable {
+    public struct Cooldown: Sendable, Equatable {
+        public var recordedAt: Int64
+        public var endsAt: Int64
+        public var quotaExceeded: Bool
+    }
+
+    public struct Interruption: Sendable, Equatable {
+        public var recordedAt: Int64
+        public var endsAt: Int64
+        /// How often in a row.
+        public var failures: Int
+        public var reason: String
+    }
+
+    /// Calls that count at this moment, and how many may.
+    public var callsInWindow: Int
+    public var callsPerWindow: Int
+    /// What renewals and warming may bring them to.
+    public var backgroundLimit: Int
+    /// When a slot is free for a caller, and for a renewal; in the past when one is free now.
+    public var nextSlotAt: Int64
+    public var nextBackgroundSlotAt: Int64
+    /// While Spotify has told us to wait.
+    public var cooldown: Cooldown?
+    /// While upstream, or the token, is not tried.
+    public var upstream: Interruption?
+    public var tokenOutage: Interruption?
+    /// Lookups that wait for a turn, by the rank they have now.
+    public var waiting: [Priority: Int]
+    public var leased: Int
+    public var failed: Int
+    /// Mean time from a grant to its answer.
+    public var callTime: Duration
+    public var tokenExpiresAt: Int64?
+}
+
+extension Turnstile {
+    /// Reads everything an operator may want to know; a few milliseconds with a long queue.
+    public func status() throws(TurnstileError) -> TurnstileStatus {
+        try file.read { transaction in
+            let forecast = try forecast(transaction)
+            let lines = try transaction.lines()
+            let moment = transaction.moment
+            func opening(_ opening: Opening) -> Int64 {
+                opening.instant == -Instant.never ? moment.wall : moment.wall(of: opening.instant)
+            }
+            return TurnstileStatus(
+                callsInWindow: try transaction.callsInWindow(of: pace), callsPerWindow: pace.callsPerWindow,
+                backgroundLimit: pace.backgroundLimit, nextSlotAt: opening(forecast.callers),
+                nextBackgroundSlotAt: opening(forecast.background), cooldown: try transaction.cooldown(),
+                upstream: try transaction.interruption(.upstream), tokenOutage: try transaction.interruption(.token),
+                waiting: lines.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
+                callTime: .nanoseconds(try transaction.callTime()), tokenExpiresAt: try transaction.token()?.expiresAt)
+        }
+    }
+}
+
+extension Lines {
+    fileprivate var waiting: [Priority: Int] {
+        [
+            .caller: clients.values.reduce(0) { $0 + $1.attended },
+            .unattended: clients.values.reduce(0) { $0 + $1.unattended },
+            .renewal: renewals, .warming: warming,
+        ]
+    }
+}
+
+extension Transaction {
+    fileprivate func cooldown() throws -> TurnstileStatus.Cooldown? {
+        guard let pause = try pause(.cooldown), pause.until > now else { return nil }
+        return .init(
+            recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until),
+            quotaExceeded: pause.quotaExceeded)
+    }
+
+    fileprivate func interruption(_ kind: Pause.Kind) throws -> TurnstileStatus.Interruption? {
+        guard let pause = try pause(kind), pause.until > now else { return nil }
+        return .init(
+            recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until), failures: pause.repeats,
+            reason: pause.reason)
+    }
+
+    fileprivate func leased() throws -> Int {
+        try one("SELECT count(*) FROM lookups WHERE \(Self.isLeased)", ["now": now]) ?? 0
+    }
+
+    fileprivate func failed() throws -> Int {
+        try one("SELECT count(*) FROM lookups WHERE failed") ?? 0
+    }
+}

@@ -1,5 +1,0 @@
-import ArgumentParser
-
-@main struct SwingmusicFCGI: ParsableCommand {
-    func run() throws {}
-}

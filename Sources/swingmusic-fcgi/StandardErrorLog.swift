@@ -1,0 +1,71 @@
+import Foundation
+import Gateway
+import Glibc
+import Logging
+
+/// Log lines on standard error, one an event, each in one write so that workers' lines do not mix.
+struct StandardErrorLog: LogHandler {
+    let label: String
+    let format: Settings.LogFormat
+    private var level: Logger.Level
+    private var own: Logger.Metadata = [:]
+
+    init(label: String, format: Settings.LogFormat, level: Logger.Level) {
+        self.label = label
+        self.format = format
+        self.level = level
+    }
+
+    var logLevel: Logger.Level {
+        get { level }
+        set { level = newValue }
+    }
+
+    var metadata: Logger.Metadata {
+        get { own }
+        set { own = newValue }
+    }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { own[key] }
+        set { own[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let line = LogLine(
+            time: Date(), process: getpid(), level: event.level, message: event.message.description,
+            metadata: own.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description).sorted { $0.key < $1.key })
+        let bytes = Array(((format == .json ? line.json : line.text) + "\n").utf8)
+        _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+/// One line of the log in either format.
+struct LogLine {
+    var time: Date
+    var process: pid_t
+    var level: Logger.Level
+    var message: String
+    var metadata: [(key: String, value: String)]
+
+    /// `2026-11-22T19:33:00Z info [4711] message key=value`, control characters replaced so that no message makes a second line.
+    var text: String {
+        let extras = metadata.map { " \($0.key)=\($0.value)" }.joined()
+        return Self.printable("\(time.formatted(.iso8601)) \(level) [\(process)] \(message)\(extras)")
+    }
+
+    var json: String {
+        var members = [("time", time.formatted(.iso8601)), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
+        members += metadata
+        return "{" + members.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}"
+    }
+
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "\u{FFFD}" : $0 }))
+    }
+
+    private static func quoted(_ text: String) -> String {
+        guard let data = try? JSONEncoder().encode(text) else { return "\"\"" }
+        return String(decoding: data, as: UTF8.self)
+    }
+}

@@ -1,4 +1,0 @@
-import Testing
-@testable import Caching
-
-@Suite struct CachingPlaceholderTests {}

@@ -1,0 +1,87 @@
+import Foundation
+import Logging
+import Synchronization
+
+@testable import Caching
+
+/// A folder of its own, gone with the object.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("caching-\(UUID().uuidString.prefix(8))").path
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func file(_ name: String) -> String { path + "/" + name }
+}
+
+/// Clocks that stand still until they are turned.
+final class TestClock: CacheClock {
+    private let wall: Mutex<Int64>
+    private let sinceBoot = Mutex<UInt64>(1_000_000_000)
+
+    init(now: Int64 = 1_800_000_000_000) { wall = Mutex(now) }
+
+    var now: Int64 { wall.withLock { $0 } }
+    var monotonic: UInt64 { sinceBoot.withLock { $0 } }
+
+    func advance(_ length: Duration) {
+        wall.withLock { $0 += length.milliseconds }
+        sinceBoot.withLock { $0 += length.nanoseconds }
+    }
+
+    func setWall(_ now: Int64) { wall.withLock { $0 = now } }
+}
+
+/// Log lines, kept.
+final class LogLines: Sendable {
+    private let kept = Mutex<[String]>([])
+    var lines: [String] { kept.withLock { $0 } }
+    func count(containing text: String) -> Int { lines.filter { $0.contains(text) }.count }
+    fileprivate func append(_ line: String) { kept.withLock { $0.append(line) } }
+
+    var logger: Logger {
+        Logger(label: "test") { _ in Handler(lines: self) }
+    }
+
+    private struct Handler: LogHandler {
+        let lines: LogLines
+        var metadata = Logger.Metadata()
+        var logLevel = Logger.Level.debug
+
+        init(lines: LogLines) { self.lines = lines }
+
+        subscript(metadataKey key: String) -> Logger.MetadataValue? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            lines.append("\(event.level) \(event.message) \(event.metadata ?? [:])")
+        }
+    }
+}
+
+func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+/// Caches over SQLite and memory in a folder of their own.
+struct Bench {
+    let folder: TemporaryFolder
+    let clock: TestClock
+    let log: LogLines
+    let caches: Caches
+
+    init(folder: TemporaryFolder = TemporaryFolder(), clock: TestClock = TestClock(), log: LogLines = LogLines()) throws {
+        self.folder = folder
+        self.clock = clock
+        self.log = log
+        caches = try Caches(
+            CachesConfiguration(path: folder.file("cache.db"), threads: 2), log: log.logger, clock: clock)
+    }
+
+    /// Another worker on the same file.
+    func another() throws -> Bench { try Bench(folder: folder, clock: clock, log: log) }
+}

@@ -1,4 +1,0 @@
-import Testing
-@testable import Catalog
-
-@Suite struct CatalogPlaceholderTests {}

@@ -1,0 +1,49 @@
+import Spotify
+import Testing
+
+@testable import Catalog
+
+@Suite struct RecordTests {
+    @Test("A record is read back as it was stored, its links put in at their places")
+    func roundTrip() throws {
+        let body = Array(#"{"href":"/spotify/v1/a","next":"/spotify/v1/b"}"#.utf8)
+        let places = [UInt32(9), UInt32(body.count - 15)]
+        let record = Record(body: body, linkPlaces: places, isGone: true, isExtended: true)
+        let read = try #require(Record(encoded: record.encoded))
+        #expect(read == record)
+        #expect(
+            String(decoding: read.body(linkedTo: "https://h"), as: UTF8.self)
+                == #"{"href":"https://h/spotify/v1/a","next":"https://h/spotify/v1/b"}"#)
+    }
+
+    @Test("Bytes of another layout, cut bytes and places beyond the body are no record", arguments: [
+        [], Array("R".utf8), [0x52, 2] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
+        [0x52, 1, 0, 1] + [UInt8](repeating: 0, count: 8) + [255, 0, 0, 0] + Array("{}".utf8),
+    ] as [[UInt8]])
+    func foreign(_ bytes: [UInt8]) {
+        #expect(Record(encoded: bytes) == nil)
+    }
+
+    @Test("An album's page links point to the mirror, its own href stays Spotify's")
+    func albumLinks() throws {
+        let body = #"{"type":"album","href":"https://api.spotify.com/v1/albums/X","tracks":{"href":"https://api.spotify.com/v1/albums/X/tracks?offset=0&limit=50","items":[{"id":1.50}],"next":null,"total":1}}"#
+        let document = try #require(JSONDocument(Array(body.utf8)))
+        let record = MirrorRecord.make(of: .album, document)
+        #expect(record.linkPlaces.count == 1)
+        #expect(
+            String(decoding: record.body(linkedTo: "http://h:1"), as: UTF8.self)
+                == body.replacing("https://api.spotify.com/v1/albums/X/tracks?", with: "http://h:1/spotify/v1/albums/X/tracks?"))
+    }
+
+    @Test("A playlist has its items under the old and the new name, whichever Spotify used", arguments: [
+        (#"{"type":"playlist","items":{"items":[{"item":{"id":"a"}}],"total":1}}"#, false),
+        (#"{"type":"playlist","tracks":{"items":[{"track":{"id":"a"}}],"total":1}}"#, true),
+    ])
+    func playlistNames(_ body: String, _ isExtended: Bool) throws {
+        let record = MirrorRecord.make(of: .playlist, try #require(JSONDocument(Array(body.utf8))))
+        let document = try #require(JSONDocument(record.body))
+        #expect(document.root["tracks"]?["items"]?.elements.first?["track"] != nil)
+        #expect(document.root["items"]?["items"]?.elements.first?["item"] != nil)
+        #expect(record.isExtended == isExtended)
+    }
+}

@@ -1,0 +1,50 @@
+import Spotify
+import Testing
+
+@testable import Catalog
+
+@Suite struct ResourceTests {
+    static let id = SpotifyID("11dFghVXANMlKmJXsNCbNl")!
+    static let resources: [Resource] = [
+        .object(.track, id, market: nil), .object(.album, id, market: Market("se")), .albumTracks(id, offset: 50, market: nil),
+        .artistAlbums(id, groups: .all, offset: 0, market: Market("DE")), .artistAlbums(id, groups: AlbumGroups("single,album")!, offset: 100, market: nil),
+        .playlistItems(id, .tracks, offset: 100, market: nil), .topTracks(id, market: nil),
+        .search(SearchTerm("a/b @SE  C")!, kinds: [.track, .album], offset: 20, market: Market("SE")),
+    ]
+
+    @Test("Every resource is read back from its name", arguments: resources)
+    func names(_ resource: Resource) {
+        #expect(Resource(name: resource.name) == resource)
+    }
+
+    @Test("What is no name of a resource is refused", arguments: [
+        "", "track", "track/short", "tracks/11dFghVXANMlKmJXsNCbNl", "track@SWE/11dFghVXANMlKmJXsNCbNl", "album-tracks/11dFghVXANMlKmJXsNCbNl/-1",
+        "search/track/0/", "search/nothing/0/x", "playlist-items/11dFghVXANMlKmJXsNCbNl/others/0",
+    ])
+    func noNames(_ name: String) {
+        #expect(Resource(name: name) == nil)
+    }
+
+    @Test("Targets carry the Web API's parameters, the account's market where none was asked, and are encoded")
+    func targets() {
+        let own = Market("SE")
+        #expect(Resource.object(.track, Self.id, market: nil).target(market: nil) == "/v1/tracks/11dFghVXANMlKmJXsNCbNl")
+        #expect(Resource.object(.track, Self.id, market: nil).target(market: own) == "/v1/tracks/11dFghVXANMlKmJXsNCbNl?market=SE")
+        #expect(Resource.object(.artist, Self.id, market: nil).target(market: own) == "/v1/artists/11dFghVXANMlKmJXsNCbNl")
+        #expect(
+            Resource.search(SearchTerm("Björk & co")!, kinds: [.track], offset: 10, market: nil).target(market: nil)
+                == "/v1/search?q=bj%C3%B6rk%20%26%20co&type=track&limit=10&offset=10")
+    }
+
+    @Test("A query's case and spaces make no second lookup; spaces alone are no query")
+    func terms() {
+        #expect(SearchTerm("  Daft \t PUNK ") == SearchTerm("daft punk"))
+        #expect(SearchTerm(" \n ") == nil)
+        #expect(SearchTerm(String(repeating: "x", count: 301)) == nil)
+    }
+
+    @Test("A market is two ASCII letters", arguments: ["S", "SWE", "s1", "ÅÄ", "@@", ""])
+    func markets(_ text: String) {
+        #expect(Market(text) == nil)
+    }
+}

@@ -1,0 +1,120 @@
+import Glibc
+
+/// A FastCGI web server's side of one connection, as small as the tests need it. Blocking, with a receive timeout of 5 s.
+final class Client {
+    struct Answer: Equatable {
+        var head: [String] = []
+        var body: [UInt8] = []
+        var request: UInt16 = 0
+        /// Bytes that came after END_REQUEST in the same read.
+        var trailing: [UInt8] = []
+
+        var status: Int { header("Status").flatMap { Int($0) } ?? 0 }
+        var text: String { String(decoding: body, as: UTF8.self) }
+
+        func header(_ name: String) -> String? {
+            head.first { $0.hasPrefix("\(name): ") }.map { String($0.dropFirst(name.utf8.count + 2)) }
+        }
+    }
+
+    enum Failure: Error, Equatable { case connect(CInt), closed, timedOut, protocolError }
+
+    let descriptor: CInt
+    private var buffer: [UInt8] = []
+
+    init(path: String) throws {
+        descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+        var name = sockaddr_un()
+        name.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let result = withUnsafePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        guard result == 0 else { throw Failure.connect(errno) }
+        var timeout = timeval(tv_sec: 5, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    func exchange(_ parameters: [(String, String)], body: [UInt8] = [], keep: Bool = true, id: UInt16 = 1) throws -> Answer {
+        write(Wire.request(parameters, body: body, keep: keep, id: id))
+        return try answer()
+    }
+
+    func get(_ path: String, keep: Bool = true) throws -> Answer {
+        try exchange([("REQUEST_METHOD", "GET"), ("PATH_INFO", path)], keep: keep)
+    }
+
+    /// Sends bytes as they are; false when the other side has closed.
+    @discardableResult
+    func write(_ bytes: [UInt8]) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress! + sent, bytes.count - sent, CInt(MSG_NOSIGNAL)) }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+
+    /// Reads up to END_REQUEST.
+    func answer() throws -> Answer {
+        var answer = Answer()
+        var output: [UInt8] = []
+        while true {
+            let record = try nextRecord()
+            answer.request = record.id
+            switch record.type {
+            case 6: output += record.content
+            case 3:
+                answer.trailing = buffer
+                buffer = []
+                return split(output, into: answer)
+            default: throw Failure.protocolError
+            }
+        }
+    }
+
+    /// True when the other side closes without another byte.
+    func seesEnd() throws -> Bool {
+        if !buffer.isEmpty { return false }
+        do { try fill() } catch Failure.closed { return true }
+        return false
+    }
+
+    /// Nothing more will be sent (half-closes the connection).
+    func endSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+
+    private func nextRecord() throws -> (type: UInt8, id: UInt16, content: [UInt8]) {
+        while buffer.count < 8 { try fill() }
+        let (length, padding) = (Int(buffer[4]) << 8 | Int(buffer[5]), Int(buffer[6]))
+        while buffer.count < 8 + length + padding { try fill() }
+        defer { buffer.removeFirst(8 + length + padding) }
+        return (buffer[1], UInt16(buffer[2]) << 8 | UInt16(buffer[3]), Array(buffer[8..<8 + length]))
+    }
+
+    private func fill() throws {
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        let count = recv(descriptor, &chunk, chunk.count, 0)
+        if count < 0, errno == EAGAIN { throw Failure.timedOut }
+        guard count > 0 else { throw Failure.closed }
+        buffer += chunk[..<count]
+    }
+
+    private func split(_ output: [UInt8], into answer: Answer) -> Answer {
+        var answer = answer
+        var rest = output[...]
+        while let end = rest.firstIndex(of: 0x0a) {
+            let line = String(decoding: rest[..<end].dropLast(), as: UTF8.self)
+            rest = rest[(end + 1)...]
+            if line.isEmpty { break }
+            answer.head.append(line)
+        }
+        answer.body = Array(rest)
+        return answer
+    }
+}

@@ -1,0 +1,127 @@
+import CSystem
+import Synchronization
+import Testing
+
+@testable import FastCGI
+
+@Suite("Parked requests") struct ParkingTests {
+    @Test("a reply from another thread is written, once, and the connection is kept")
+    func reply() throws {
+        let script = Script()
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        let client = try stage.client()
+        for round in 1...20 {
+            client.write(Wire.request([("PATH_INFO", "/park")]))
+            #expect(eventually { script.replies.withLock { $0.count } == round })
+            let reply = script.replies.withLock { $0[round - 1] }
+            #expect(reply.send(text("round \(round)")))
+            #expect(!reply.send(text("again")))
+            #expect(try client.answer().text == "round \(round)")
+        }
+        #expect(script.endings.withLock { $0.isEmpty })
+        #expect(stage.loop.figures.parked == 0)
+    }
+
+    @Test("a reply inside the parking is written as well")
+    func atOnce() throws {
+        let stage = try Stage(Script())
+        defer { stage.stop() }
+        let client = try stage.client()
+        for _ in 0..<20 { #expect(try client.get("/at-once").text == "at once") }
+        #expect(stage.loop.figures.parked == 0)
+    }
+
+    @Test("the deadline ends the wait with the ticket's answer, and no reply comes after it")
+    func deadline() throws {
+        let script = Script(wait: .milliseconds(30))
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        let client = try stage.client()
+        let start = csys_monotonic_ns()
+        #expect(try client.get("/park").text == "ended: deadline")
+        #expect(csys_monotonic_ns() - start >= 30_000_000)
+        #expect(script.replies.withLock { !$0[0].send(text("late")) })
+        #expect(try client.get("/x").text == "none")
+        #expect(stage.loop.figures.parked == 0)
+    }
+
+    @Test("500 callers parked hold no thread; all get their answer at one reply each")
+    func manyParked() throws {
+        let script = Script()
+        let stage = try Stage(script, threads: 2)
+        defer { stage.stop() }
+        let clients = try (0..<500).map { _ in try stage.client() }
+        for client in clients { client.write(Wire.request([("PATH_INFO", "/park")])) }
+        #expect(eventually { stage.loop.figures.parked == 500 })
+        #expect(try stage.client().get("/x").text == "none")
+        for reply in script.replies.withLock({ $0 }) { reply.send(text("here")) }
+        for client in clients { #expect(try client.answer().text == "here") }
+        #expect(stage.loop.figures.parked == 0)
+    }
+
+    @Test("a caller that leaves ends its own wait and no other")
+    func leaving() throws {
+        let script = Script()
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        var leaver: Client? = try stage.client()
+        let stayer = try stage.client()
+        leaver?.write(Wire.request([("PATH_INFO", "/park")]))
+        #expect(eventually { stage.loop.figures.parked == 1 })
+        stayer.write(Wire.request([("PATH_INFO", "/park")]))
+        #expect(eventually { stage.loop.figures.parked == 2 })
+        leaver = nil
+        #expect(eventually { script.endings.withLock { $0 } == [.clientLeft] })
+        #expect(script.replies.withLock { !$0[0].send(text("nobody")) })
+        #expect(script.replies.withLock { $0[1].send(text("you")) })
+        #expect(try stayer.answer().text == "you")
+        #expect(eventually { stage.loop.figures == Figures(connections: 1, parked: 0, answered: 1) })
+    }
+
+    @Test("beyond the limit a ticket ends as refused")
+    func refused() throws {
+        var limits = Limits()
+        limits.parked = 1
+        let script = Script()
+        let stage = try Stage(script, limits: limits)
+        defer { stage.stop() }
+        let first = try stage.client()
+        first.write(Wire.request([("PATH_INFO", "/park")]))
+        #expect(eventually { stage.loop.figures.parked == 1 })
+        #expect(try stage.client().get("/park").text == "ended: refused")
+        #expect(script.replies.withLock { $0[0].send(text("first")) })
+        #expect(try first.answer().text == "first")
+    }
+
+    @Test("replies, deadlines and leaving callers race without losing or doubling an answer")
+    func race() throws {
+        let script = Script(wait: .milliseconds(2))
+        let stage = try Stage(script, threads: 4)
+        defer { stage.stop() }
+        let done = Flag()
+        let replier = PlainThread(named: "replier") {
+            while !done.isRaised {
+                for reply in script.replies.withLock({ replies in defer { replies = [] }; return replies }) { reply.send(text("sent")) }
+            }
+        }
+        let answers = Counter()
+        let threads = (0..<8).map { number in
+            PlainThread(named: "client") { [path = stage.path] in
+                for round in 0..<100 {
+                    guard let client = try? Client(path: path) else { continue }
+                    client.write(Wire.request([("PATH_INFO", "/park")]))
+                    if (round + number) % 3 == 0 { continue }
+                    if let answer = try? client.answer(), ["sent", "ended: deadline"].contains(answer.text) { answers.add() }
+                    if (try? client.get("/x"))?.text == "none" { answers.add() }
+                }
+            }
+        }
+        threads.forEach { $0.join() }
+        done.raise()
+        replier.join()
+        let left = (0..<8).reduce(0) { sum, number in sum + (0..<100).filter { ($0 + number) % 3 == 0 }.count }
+        #expect(answers.value == 2 * (800 - left))
+        #expect(eventually { stage.loop.figures.connections == 0 && stage.loop.figures.parked == 0 })
+    }
+}

@@ -1,4 +1,0 @@
-import Testing
-@testable import FastCGI
-
-@Suite struct FastCGIPlaceholderTests {}

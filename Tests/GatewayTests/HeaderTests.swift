@@ -1,0 +1,54 @@
+import Caching
+import Catalog
+import Testing
+
+@testable import Gateway
+
+@Suite struct HeaderTests {
+    @Test("Prefer shortens the wait, never lengthens it", arguments: [
+        (nil, 25, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 25, true), ("respond-async, wait=5", 5, true),
+        ("WAIT = 7; foo", 7, false), ("wait=x", 25, false), ("wait=-1", 25, false),
+    ] as [(String?, Int, Bool)])
+    func patience(_ header: String?, _ seconds: Int, _ isAsync: Bool) {
+        let patience = Patience(header, most: .seconds(25))
+        #expect(patience.wait == .seconds(seconds))
+        #expect(patience.isAsync == isAsync)
+    }
+
+    @Test("If-None-Match compares weakly and knows the star")
+    func tags() {
+        let tag = EntityTag.text(0x0123_4567_89ab_cdef)
+        #expect(String(decoding: tag, as: UTF8.self) == "\"0123456789abcdef\"")
+        #expect(EntityTag.matches("\"x\", W/\"0123456789abcdef\"", tag))
+        #expect(EntityTag.matches("*", tag))
+        #expect(!EntityTag.matches("0123456789abcdef", tag))
+    }
+
+    @Test("Cache-Status names tier and age as RFC 9211 has them")
+    func cacheStatus() {
+        func text(_ tier: Tier, _ ttl: Int64, _ freshness: Freshness) -> String {
+            String(decoding: CacheStatus.hit(tier: tier, ttl: ttl, freshness: freshness), as: UTF8.self)
+        }
+        #expect(text(.memory, 41020, .fresh) == "swingmusic-fcgi; hit; ttl=41020; detail=memory")
+        #expect(text(.sqlite, -300, .stale) == "swingmusic-fcgi; hit; ttl=-300; detail=sqlite; fwd=stale")
+        #expect(CacheStatus.stored(joined: false) == "swingmusic-fcgi; fwd=miss; stored")
+        #expect(CacheStatus.stored(joined: true) == "swingmusic-fcgi; fwd=miss; stored; collapsed")
+    }
+
+    @Test("Query values are decoded, and what cannot be is said")
+    func query() {
+        let query = Query("q=a+b%26%C3%A9&empty=&flag&q=2")
+        #expect(query["q"] == "a b&é" && query["empty"] == "" && query["flag"] == "" && query["none"] == nil)
+        #expect(!query.isMalformed)
+        #expect(Query("q=%zz").isMalformed && Query("q=%ff").isMalformed)
+    }
+
+    @Test("A pasted link is one segment, with one slash or two and with a language", arguments: [
+        (["tracks", "https:", "open.spotify.com", "track", "ID"], ["tracks", "https:/open.spotify.com/track/ID"]),
+        (["albums", "https:", "open.spotify.com", "intl-de", "album", "ID", "tracks"], ["albums", "https:/open.spotify.com/intl-de/album/ID", "tracks"]),
+        (["tracks", "ID"], ["tracks", "ID"]), (["tracks", "https:", "spotify.link", "abc"], ["tracks", "https:/spotify.link/abc"]),
+    ])
+    func links(_ path: [String], _ folded: [String]) {
+        #expect(LinkFolding.fold(path) == folded)
+    }
+}

@@ -1,4 +1,0 @@
-import Testing
-@testable import Spotify
-
-@Suite struct SpotifyPlaceholderTests {}

@@ -1,0 +1,54 @@
+import CLibCurl
+import Testing
+
+@testable import Spotify
+
+@Suite struct ReadingTests {
+    @Test(
+        "complete JSON is recognised",
+        arguments: [
+            "{}", "[]", " {\"a\" : [1, -0.5e+10, 1E3, true, false, null, \"\\u00e9\\n\\\"\", {}] }\r\n\t", "[[[]],{}]", "{\"é\":\"夜 🔥\"}", "[0]",
+            "[0.5,-1]", "{\"a\":{\"b\":[{\"c\":[]}]},\"d\":[]}",
+        ])
+    func complete(text: String) { #expect(JSONText.isComplete(Array(text.utf8))) }
+
+    @Test(
+        "anything less is not",
+        arguments: [
+            "", " ", "{", "[", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "{\"a\"}", "{a:1}", "{\"a\":1,}", "[1,]", "[,1]", "[1 2]", "[01]", "[1.]",
+            "[.5]", "[+1]", "[1e]", "[-]", "[tru]", "[nul", "[\"\\x\"]", "[\"\\u12g4\"]", "[\"a\nb\"]", "[\"a]", "null", "\"a\"", "1", "[}", "{]",
+            "<html></html>", "[NaN]", "['a']", "[1]\0", "\u{feff}{}", "{\"a\":}", "{,}", "{\"a\" 1}", "[\"\\", "[{]}",
+        ])
+    func incomplete(text: String) { #expect(!JSONText.isComplete(Array(text.utf8))) }
+
+    @Test("every cut of a record shows, and so do bytes that are no UTF-8 and nesting without end")
+    func cuts() {
+        let record = Array(#"{"id":"é","list":[1,2.5,{"x":null}],"ok":true}"#.utf8)
+        for length in 0..<record.count { #expect(!JSONText.isComplete(Array(record[..<length]))) }
+        #expect(JSONText.isComplete(record))
+        #expect(!JSONText.isComplete([0x5b, 0x22, 0xff, 0x22, 0x5d]))
+        let deep = [UInt8](repeating: UInt8(ascii: "["), count: 100_000) + [UInt8](repeating: UInt8(ascii: "]"), count: 100_000)
+        #expect(!JSONText.isComplete(deep))
+        #expect(JSONText.isComplete(Array(deep[99_900..<100_100])))
+    }
+
+    @Test(
+        "Retry-After is read as seconds or as a date",
+        arguments: [
+            ("Retry-After: 30\r\n", 30), ("retry-after:0", 0), ("RETRY-AFTER:  86400 \r\n", 86_400), ("Retry-After: 1.2", 2),
+            ("Retry-After: 99999999999999999999999", 366 * 86_400), ("Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 37),
+            ("Retry-After: Sun, 06 Nov 1994 08:48:00 GMT", 0), ("Retry-After: ", nil), ("Retry-After: soon", nil), ("Retry-After: -5", nil),
+            ("X-Retry-After: 30", nil), ("Retry-After", nil), ("HTTP/1.1 429 Too Many Requests", nil),
+        ] as [(String, Int?)])
+    func retryAfter(line: String, seconds: Int?) {
+        let now: Int64 = 784_111_740_000  // Sun, 06 Nov 1994 08:49:00 GMT
+        #expect(RetryAfter.read(line: line, now: now) == seconds.map { .seconds($0) })
+    }
+
+    @Test("a 429 counts although its body was cut")
+    func cutLimit() {
+        let ending = Ending(
+            stage: .sent(at: 1), code: CURLE_PARTIAL_FILE, words: "", status: 429, body: [], overflowed: false, retryAfter: .seconds(9), endedAt: 2)
+        #expect(ending.callResult == .failure(.rateLimited(retryAfter: .seconds(9), quotaExceeded: false)))
+    }
+}

@@ -1,4 +1,0 @@
-import Testing
-@testable import Turnstile
-
-@Suite struct TurnstilePlaceholderTests {}

@@ -1,0 +1,46 @@
+import Testing
+
+@testable import Turnstile
+
+@Suite("Timeline: what the clocks say after a while") struct TimelineTests {
+    private let hour: Int64 = 3_600_000_000_000
+    private var seen: Timeline { Timeline(bootID: "a", instant: 10 * hour, wall: 1_700_000_000_000) }
+
+    private func shift(_ boot: String, _ instant: Instant, wall: Int64) -> Int64? {
+        seen.shift(to: Moment(bootID: boot, boot: UInt64(instant), wall: wall))
+    }
+
+    @Test("Within one boot the wall clock may say what it likes")
+    func sameBoot() {
+        for wall: Int64 in [0, 1_600_000_000_000, 1_700_000_000_000, 4_000_000_000_000, .max, .min] {
+            #expect(shift("a", 11 * hour, wall: wall) == nil)
+        }
+    }
+
+    @Test("After a reboot the wall clock says how long it took, a call before it keeping its age")
+    func reboot() throws {
+        let moved = try #require(shift("b", 60_000_000_000, wall: 1_700_000_000_000 + 300_000))
+        let call = seen.instant - 1_000_000_000  // a second before the file was last written
+        #expect(60_000_000_000 - (call + moved) == 301_000_000_000 - 1_000_000)
+    }
+
+    @Test("A wall clock that went back during a reboot lets no time pass")
+    func clockWentBack() throws {
+        for wall: Int64 in [1_699_000_000_000, 0, -5, .min] {
+            let moved = try #require(shift("b", hour, wall: wall))
+            #expect(seen.instant + moved == hour)
+        }
+    }
+
+    @Test("A boot clock that ran backwards is taken for another boot's")
+    func namespace() throws {
+        let moved = try #require(shift("a", hour, wall: 1_700_000_000_000 + 1001))
+        #expect(hour - (seen.instant + moved) == 1_000_000_000)
+    }
+
+    @Test("A wall clock far in the future does not overflow")
+    func future() throws {
+        let moved = try #require(shift("b", hour, wall: .max - 5))
+        #expect(seen.instant + moved < hour)
+    }
+}
