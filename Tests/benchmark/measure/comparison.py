@@ -81,14 +81,21 @@ class Comparison:
         self.contenders.append(contender)
 
     def warm(self):
-        """Every record into the store, every connection open; then which tier answers each contender, in shares."""
-        shares = {}
-        for contender in self.contenders:
+        """Every record into the store, every connection open; then which tier answers each contender, in shares.
+
+        Who does not answer as it should is named and takes no part."""
+        shares, self.left_out = {}, {}
+        for contender in list(self.contenders):
             port = self.front.ports[contender.name]
             if contender.tier == "dragonfly":
                 http_load(port, contender.paths, count=self.options.ids)
             wrk(port, contender.paths, 1, self.options.connections, self.options.threads, contender.headers)
-            shares[contender.name] = self.tiers(contender)
+            try:
+                shares[contender.name] = self.tiers(contender)
+            except RuntimeError as trouble:
+                say(f"left out: {trouble}")
+                self.left_out[contender.name] = str(trouble)
+                self.contenders.remove(contender)
         return shares
 
     def tiers(self, contender):
@@ -154,7 +161,8 @@ def run(options):
         print_rounds(comparison, rounds, shares)
         if options.direct:
             print_straight(comparison, straight)
-        return {"body_bytes": comparison.body_bytes, "rounds": rounds, "straight": straight, "tiers": shares, "tiers_after": after}
+        return {"body_bytes": comparison.body_bytes, "rounds": rounds, "straight": straight, "tiers": shares, "tiers_after": after,
+                "left_out": comparison.left_out}
 
 
 def print_rounds(comparison, rounds, shares):
@@ -171,7 +179,8 @@ def print_rounds(comparison, rounds, shares):
     show(f"Behind nginx: medians of {options.rounds} rounds, {comparison.body_bytes:,} bytes of body",
          ["answered by", "requests/s", "to plain C", "to epoll C", "to Flask", "p50 µs", "p99 µs", "µs responder", "µs nginx", "µs store", "from its tier"],
          rows, f"wrk -t{options.threads} -c{options.connections} -d{options.seconds}s, rounds interleaved; {options.workers} processes of "
-               f"{options.responder_threads} threads each. µs responder, nginx, store: processor time a request.")
+               f"{options.responder_threads} threads each. µs responder, nginx, store: processor time a request."
+               + "".join(f" Left out: {trouble}." for trouble in comparison.left_out.values()))
 
 
 def print_straight(comparison, straight):
