@@ -4,6 +4,7 @@ import threading
 
 from harness.sandbox import Sandbox
 from harness.standin import StandIn
+from harness.waiting import TooLate
 
 from . import records
 from .build import say
@@ -52,9 +53,18 @@ def measured(place, trouble, number, rate):
         got = http_load(place.port, place.file, place.seconds, 64, rate=rate, first=number * 1000)
     finally:
         beside.join()
-        got_to = trouble.end()
-    got["came_to"] = got_to
+        came_to = ended(trouble)
+    got["came_to"] = came_to
     return got
+
+
+def ended(trouble):
+    """What the trouble came to. One that does not pass is a finding, not the end of the run."""
+    try:
+        return trouble.end()
+    except TooLate as late:
+        say(f"{trouble.label}: {late}")
+        return str(late)
 
 
 def run(options):
