@@ -8,6 +8,8 @@ import threading
 from .http import encode, parse_head
 
 BATCH = 50
+#: nginx ends a kept connection after a thousand requests (keepalive_requests).
+ERRAND = 1000
 
 
 class Flood:
@@ -27,12 +29,16 @@ class Flood:
 
     def _run(self, paths):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
-                file = connection.makefile("rb")
-                for at in range(0, len(paths), BATCH):
-                    self._batch(connection, file, paths[at:at + BATCH])
+            for at in range(0, len(paths), ERRAND):
+                self._errand(paths[at:at + ERRAND])
         except (OSError, ValueError, IndexError, KeyError) as error:
             self.troubles.append(repr(error))
+
+    def _errand(self, paths):
+        with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
+            file = connection.makefile("rb")
+            for at in range(0, len(paths), BATCH):
+                self._batch(connection, file, paths[at:at + BATCH])
 
     def _batch(self, connection, file, paths):
         host = f"127.0.0.1:{self.port}"
