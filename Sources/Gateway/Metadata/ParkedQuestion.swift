@@ -16,7 +16,7 @@ final class ParkedQuestion: Sendable {
     private let place = Mutex<UInt64?>(nil)
 
     /// How long somebody who does not want to wait is kept until the queue has said how long it is.
-    private static let asyncWait = Duration.seconds(2)
+    private static let shortWait = Duration.seconds(2)
 
     init(catalog: Catalog, question: any Question, base: String, wishes: Wishes, client: String, patience: Patience) {
         self.catalog = catalog
@@ -25,7 +25,7 @@ final class ParkedQuestion: Sendable {
         self.wishes = wishes
         self.client = client
         self.patience = patience
-        deadline = csys_monotonic_ns() + (patience.isAsync ? Self.asyncWait : patience.wait).monotonicNanoseconds
+        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
     }
 
     func ticket(for resources: [Resource]) -> Ticket {
@@ -37,7 +37,7 @@ final class ParkedQuestion: Sendable {
 
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: Reply, joined: Bool) {
-        let until = patience.isAsync ? csys_monotonic_ns() : deadline
+        let until = patience.isNone ? csys_monotonic_ns() : deadline
         let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
