@@ -206,8 +206,8 @@ final class SQLiteStore: Sendable {
         guard rename(path, aside) == 0 else { throw .cannotRead("cache.db is damaged (\(reason)) and cannot be set aside") }
         for suffix in ["-wal", "-shm", "-journal"] { rename(path + suffix, aside + suffix) }
         log.error("cache.db is damaged: it was set aside and an empty one begun", metadata: ["reason": "\(reason)", "kept": "\(aside)"])
-        page.raiseAllMarks()
         page.raiseEra()
+        page.raiseAllMarks()
         do {
             return try CacheFile(path: path, generation: page.generation, threads: threads)
         } catch {

@@ -1,0 +1,107 @@
+"""Isolation: hits at a fixed rate below saturation, alone and beside each trouble, round after round."""
+
+import threading
+
+from harness.sandbox import Sandbox
+from harness.standin import StandIn
+from harness.waiting import TooLate
+
+from . import records
+from .build import say
+from .contenders import responder, start_store
+from .front import Front
+from .load import http_load, paths_file
+from .swingmusic import make_folder
+from .table import median, show
+from .troubles import Freezing, Frozen, Logins, Parked, Purge, SlowReaders, StalledPeers, Trouble
+
+TROUBLES = {"parked": Parked, "frozen": Frozen, "freezing": Freezing, "purge": Purge, "logins": Logins, "slow": SlowReaders,
+            "stalled": StalledPeers}
+
+#: Patience that outlasts a measurement, and lookups that do not crawl.
+PATIENT = {"SWINGMUSIC_FCGI_MISS_WAIT": "39s", "SPOTIFY_TIMEOUT": "60s", "SPOTIFY_MIN_INTERVAL": "200ms", "SPOTIFY_CALLS_PER_HOUR": "1000000"}
+#: Every record is due at once, and renewed as fast as the stand-in can.
+DUE = {**PATIENT, "SPOTIFY_CACHE_TTL": "1s", "SPOTIFY_MIN_INTERVAL": "20ms", "SWINGMUSIC_FCGI_QUEUE_LIMIT": "10000"}
+
+
+class Place:
+    """The program on a folder of its own, its store and its stand-in, behind nginx."""
+
+    def __init__(self, sandbox, options, front, name, settings):
+        self.name, self.front, self.seconds = name, front, options.seconds
+        self.standin, self.store = StandIn(sandbox).start(), start_store(sandbox)
+        folder = sandbox.directory(f"data-{name}")
+        records.fetch_known(sandbox, options.program, self.standin, folder)
+        records.fill(folder, options.ids)
+        self.paths = records.copies(options.ids, options.ids)
+        self.file = paths_file(sandbox, name, self.paths)
+        swingmusic = make_folder(sandbox.path(f"config-{name}", "swingmusic"))
+        program = responder(sandbox, options, self.standin, folder, name, self.store, SWINGMUSIC_CONFIG_DIR=str(swingmusic), **settings).start()
+        self.address = program.address
+        front.add_fastcgi(name, self.address)
+
+    @property
+    def port(self):
+        return self.front.ports[self.name]
+
+
+def measured(place, trouble, number, rate):
+    trouble.begin(number)
+    beside = threading.Thread(target=trouble.during)
+    beside.start()
+    try:
+        got = http_load(place.port, place.file, place.seconds, 64, rate=rate, first=number * 1000)
+    finally:
+        beside.join()
+        came_to = ended(trouble)
+    got["came_to"] = came_to
+    return got
+
+
+def ended(trouble):
+    """What the trouble came to. One that does not pass is a finding, not the end of the run."""
+    try:
+        return trouble.end()
+    except TooLate as late:
+        say(f"{trouble.label}: {late}")
+        return str(late)
+
+
+def run(options):
+    chosen = {name: kind for name, kind in TROUBLES.items() if not options.trouble or name in options.trouble}
+    with Sandbox("isolation") as sandbox:
+        front = Front(sandbox)
+        places = {"usual": Place(sandbox, options, front, "usual", PATIENT)}
+        if "purge" in chosen:
+            places["due"] = Place(sandbox, options, front, "due", DUE)
+        front.start()
+        for place in places.values():
+            http_load(place.port, place.file, count=options.ids)
+        fastest = http_load(places["usual"].port, places["usual"].file, 2)["per_second"]
+        rate = options.rate or int(fastest / 2)
+        say(f"http_load reaches {fastest:,.0f}/s; the rate is {rate:,}/s")
+        cases = [("alone", Trouble, places["usual"])]
+        cases += [(name, kind, places["usual"]) for name, kind in chosen.items() if name != "purge"]
+        cases += [("purge", Purge, places["due"])] if "purge" in chosen else []
+        rounds = {name: [] for name, _, _ in cases}
+        for number in range(options.rounds):
+            for name, kind, place in cases:
+                say(f"round {number + 1} of {options.rounds}: {kind.label}")
+                rounds[name].append(measured(place, kind(place), number, rate))
+        print_isolation(cases, rounds, rate, options)
+        return {"fastest": fastest, "rate": rate, "rounds": rounds}
+
+
+def print_isolation(cases, rounds, rate, options):
+    base = median([one["latency"]["p99"] for one in rounds["alone"]])
+    rows = []
+    for name, kind, _ in cases:
+        got = rounds[name]
+        p99 = median([one["latency"]["p99"] for one in got])
+        bad = sum(one["broken"] + one["sent"] - one["statuses"]["2xx"] for one in got)
+        rows.append([kind.label, *(median([one["latency"][key] for one in got]) for key in ("p50",)), p99,
+                     f"{p99 / base:.2f} × / {(p99 - base) / 1000:+.2f} ms" if name != "alone" else "",
+                     *(median([one["latency"][key] for one in got]) for key in ("p99.9", "max")), bad, got[-1]["came_to"]])
+    show(f"Isolation: hits at {rate:,} a second, medians of {options.rounds} rounds of {options.seconds} s",
+         ["beside", "p50 µs", "p99 µs", "p99 to alone", "p99.9 µs", "max µs", "not 2xx", "last round"], rows,
+         f"Latency counts from the instant at which a request was due. {options.ids:,} records in turn, from the store.")
