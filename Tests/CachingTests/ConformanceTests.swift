@@ -113,7 +113,7 @@ struct ConformingDragonfly: ConformingStore {
     }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws {
         store.sweep(cache, prefix: prefix)
-        try wait(for: "the sweep") { try count(cache, prefix: prefix) == 0 }
+        try wait(for: "the end of the sweep") { [store] in store.attendant.nextSweep == nil }
     }
     func pass(_ length: Duration) { usleep(UInt32(length.milliseconds * 1000)) }
 }
