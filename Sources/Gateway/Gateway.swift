@@ -25,13 +25,13 @@ public final class Gateway: Sendable {
             caches: caches, turnstile: turnstile,
             configuration: CatalogConfiguration(
                 credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
-                temporaryTTL: settings.ttl.temp, worker: worker),
+                recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker),
             log: log)
         let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let door = Doorkeeper(
             identities: NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
         router = Router(families: [
-            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door)),
+            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
             ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
             ("/cache/", CacheRoutes(caches: caches, door: door)),
             ("/swingmusic-fcgi/", HealthRoutes(caches: caches)),

@@ -35,8 +35,10 @@ extension LookupLoop {
     private func attend(_ waiter: Waiter, _ resource: Resource, _ asks: inout [Resource: Ask]) {
         if let known = room.expectation(of: resource), known.attendedUntil >= waiter.deadline { return }
         let until = wall(of: waiter.deadline) + Self.attendanceMargin
-        if let earlier = asks[resource], earlier.attendedUntil >= until { return }
-        asks[resource] = Ask(key: resource.name, priority: .caller, client: waiter.client, attendedUntil: until)
+        // The first of several is charged for the place.
+        let client = asks[resource]?.client ?? waiter.client
+        asks[resource] = Ask(
+            key: resource.name, priority: .caller, client: client, attendedUntil: max(until, asks[resource]?.attendedUntil ?? 0))
     }
 
     /// Callers of one lookup who come within this time do not each write to the file, milliseconds.
@@ -49,12 +51,12 @@ extension LookupLoop {
         let wallNow = csys_wall_ms()
         for ((resource, ask), admission) in zip(order, admissions) {
             switch admission {
-            case let .queued(_, wait):
+            case let .queued(_, wait, wasQueued):
                 room.expect(
                     .init(
                         answerAt: now + UInt64(clamping: wait.nanoseconds),
                         attendedUntil: now + UInt64(clamping: (ask.attendedUntil - wallNow) * 1_000_000),
-                        wasQueued: room.expectation(of: resource)?.wasQueued ?? false), of: resource)
+                        wasQueued: room.expectation(of: resource)?.wasQueued ?? wasQueued), of: resource)
             case let .refused(refusal, retryAfter):
                 room.fail(resource, .refused(refusal, after: retryAfter))
             }
@@ -69,20 +71,6 @@ extension LookupLoop {
         let now = csys_monotonic_ns()
         let wait = Duration.nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0))
         waiter.settle(.later(after: wait, reason: "The lookup is queued; its turn comes later than this request may wait"))
-    }
-
-    /// A renewal waits behind all callers; the same one is not asked for again within a minute.
-    func renew(_ stale: Set<Resource>) {
-        guard configuration.credentials != nil else { return }
-        let now = csys_monotonic_ns()
-        renewalsAskedAt = renewalsAskedAt.filter { now < $0.value + 60_000_000_000 }
-        let due = stale.filter { renewalsAskedAt[$0] == nil }
-        guard !due.isEmpty else { return }
-        guarded {
-            _ = try turnstile.enqueue(due.map { Ask(key: $0.name, priority: .renewal, client: "", attendedUntil: 0) })
-            for resource in due { renewalsAskedAt[resource] = now }
-            nextTurnAt = min(nextTurnAt, now)
-        }
     }
 
     private func wall(of instant: UInt64) -> Int64 {

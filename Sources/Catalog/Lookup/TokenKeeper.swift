@@ -50,6 +50,13 @@ final class TokenKeeper {
         if self.token?.token == token { self.token = nil }
     }
 
+    private func fail(_ error: SpotifyError) {
+        if case let .rateLimited(retryAfter, quotaExceeded) = error {
+            _ = try? turnstile.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+        }
+        _ = try? turnstile.backOff(.token(error.description))
+    }
+
     private func isFresh(_ token: StoredToken) -> Bool {
         token.token != refused && csys_wall_ms() < token.renewAt
     }
@@ -61,7 +68,7 @@ final class TokenKeeper {
             // A file that cannot be written shows at the next turn, which fails closed.
             switch result {
             case let .success(fresh): try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
-            case let .failure(error): _ = try? turnstile.backOff(.token(error.description))
+            case let .failure(error): fail(error)
             }
         }
     }

@@ -12,11 +12,13 @@ struct Page {
 
     /// nil when `node` is no paging object.
     init?(_ document: JSONDocument, _ node: JSONNode?) {
-        guard let node, let total = document.integer(node["total"]), node.has("items") else { return nil }
+        guard let node, let total = document.integer(node["total"]), total >= 0, case .array? = node["items"]?.kind else { return nil }
         self.document = document
         self.elements = node["items"]?.elements ?? []
         self.total = total
     }
+
+    var all: [Element] { elements.map { Element(document: document, node: $0) } }
 
     init?(_ record: Record?) {
         guard let record, let document = JSONDocument(record.body) else { return nil }

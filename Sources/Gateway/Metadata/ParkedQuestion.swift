@@ -41,7 +41,8 @@ final class ParkedQuestion: Sendable {
         let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
-        place.withLock { $0 = number }
+        // It may have been settled, and have begun the next wait, before this line: numbers only grow.
+        place.withLock { $0 = max($0 ?? 0, number) }
     }
 
     /// On the lookup thread: more is known, or it is known that no more will come.
@@ -52,7 +53,7 @@ final class ParkedQuestion: Sendable {
             switch try? catalog.answer(question, base: base) {
             case let .complete(composed):
                 reply.send(MetadataAnswer.complete(composed, wishes, status: CacheStatus.stored(joined: joined)))
-            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes))
+            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes, status: CacheStatus.stored(joined: joined)))
             case let .missing(resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
             case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
             }
@@ -71,7 +72,7 @@ final class ParkedQuestion: Sendable {
         case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
         case .stopping: return rest("The server is restarting", after: .seconds(2))
         case .refused: return rest("Too many requests are waiting", after: .seconds(5))
-        case .clientLeft: return rest("The caller left", after: .seconds(5))
+        case .clientLeft: return MetadataAnswer.missing("The caller left", after: .seconds(5), wishes)
         }
     }
 

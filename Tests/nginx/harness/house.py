@@ -94,7 +94,7 @@ def track(seed):
     return f"/spotify/v1/tracks/{spotify_id(seed)}"
 
 
-_FORM = re.compile(r"swingmusic-fcgi((?:; [a-z]+(?:=[^;,]+)?)*)\Z")
+_FORM = re.compile(r"swingmusic-fcgi((?:; [a-z-]+(?:=[^;,]+)?)*)\Z")
 
 
 def cache_status(answer):
