@@ -12,6 +12,7 @@ public final class Caches: Sendable {
     let memory: MemoryStore
     /// nil: SQLite alone.
     let store: DragonflyStore?
+    let upkeep: Upkeep
     let tallies = TallyBook()
     var page: SharedPage { record.page }
 
@@ -27,6 +28,7 @@ public final class Caches: Sendable {
         self.log = log
         let record = try SQLiteStore(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
         self.record = record
+        upkeep = Upkeep(record: record, log: log)
         memory = MemoryStore(
             bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime.nanoseconds, page: record.page)
         store = configuration.dragonfly.map {

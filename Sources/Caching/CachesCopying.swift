@@ -16,7 +16,8 @@ extension Caches {
 
     /// Copies of what was written; `era` as it stood before the transaction.
     func publish(_ cache: CacheName, _ written: [(key: [UInt8], entry: Entry)], era: UInt64) {
-        if cache == .spotify { written.forEach { forget($0.key) } }
+        // Last: until the older copy is gone, a reader may still find it and put it into memory.
+        defer { if cache == .spotify { written.forEach { forget($0.key) } } }
         guard let store else { return }
         for batch in batches(written) {
             let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, era: era) }
@@ -30,8 +31,10 @@ extension Caches {
 
     /// No copy of what was deleted or has another end now.
     func withdraw(_ cache: CacheName, _ key: [UInt8]) {
-        if cache == .spotify { forget(key) }
-        if !removeCopies(cache, [key]), cache == .spotify { page.raiseEra() }
+        let isGone = removeCopies(cache, [key])
+        guard cache == .spotify else { return }
+        if !isGone { page.raiseEra() }
+        forget(key)
     }
 
     /// true: they are certainly gone, or there is no store.

@@ -9,22 +9,50 @@ extension Caches {
         try record.count(cache, prefix: prefix)
     }
 
+    /// The largest namespaces of a cache.
+    public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceFigures] {
+        try record.namespaces(cache, limit: limit)
+    }
+
     /// Records of `spotify` that are due before `before` (wall-clock milliseconds) and were used at or after
-    /// `usedSince` (0: whether used or not), the longest due first.
+    /// `usedSince` (0: whether used or not; uses are remembered for a week), the longest due first.
     public func due(
         before: Int64, usedSince: Int64, prefix: [UInt8] = [], limit: Int
     ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
         try record.due(before: before, usedSince: usedSince, prefix: prefix, limit: limit)
     }
 
-    /// One small step of purge and checkpoint, when this process is the one that does it. About once a second, from a
-    /// thread that may block.
-    public func maintain() throws(CacheError) {
-        try record.lookAgain()
-        memory.purge(now: clock.monotonic)
+    /// Cheap enough to be polled: a few rows of SQLite, and counters.
+    public func figures() -> CacheFigures {
+        let sums = tallies.flush(to: page)
+        let totals = (try? record.totals()) ?? [:]
+        let services = CacheName.allCases.map { cache in
+            CacheFigures.Service(
+                cache: cache, entries: totals[cache]?.entries ?? 0, bytes: totals[cache]?.bytes ?? 0,
+                lastUpdated: totals[cache]?.lastUpdated, tally: sums[cache] ?? Tally(),
+                workerTally: tallies.tally(cache))
+        }
+        return CacheFigures(
+            services: services, memoryEntries: memory.count, memoryBytes: memory.bytes, store: store?.figures,
+            writeRefusal: record.writeRefusal)
     }
 
-    /// Empties DragonflyDB of the copies, in the background.
+    /// One PING to DragonflyDB, at most its timeout long; nil without DRAGONFLYDB_HOST.
+    public func storeHealth() -> StoreHealth? { store?.health() }
+
+    /// DragonflyDB's INFO, field by field, at most its timeout long; nil when it does not answer or there is none.
+    public func storeInfo() -> [String: String]? { store?.info() }
+
+    /// One small step of purge, checkpoint and check, when this process is the one that does it. About once a second,
+    /// from a thread that may block. Throws what kept it from its work; call it again all the same.
+    public func maintain() throws(CacheError) {
+        memory.purge(now: clock.monotonic)
+        tallies.flush(to: page)
+        try record.lookAgain()
+        try upkeep.step()
+    }
+
+    /// Empties DragonflyDB of the copies, in the background; what is cached is found in SQLite.
     public func clearCopies() throws(CacheError) {
         guard let store else { return }
         for cache in CacheName.allCases { store.sweep(cache, prefix: []) }

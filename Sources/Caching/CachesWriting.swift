@@ -79,8 +79,8 @@ extension Caches {
         try Limits.check(key: prefix)
         let count = try record.write { writer in try writer.clear(cache, prefix: prefix) }
         if cache == .spotify {
-            page.raiseAllMarks()
             page.raiseEra()
+            page.raiseAllMarks()
         } else if count > 0 {
             store?.sweep(cache, prefix: prefix)
         }

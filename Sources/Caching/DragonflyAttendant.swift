@@ -1,62 +1,6 @@
 import CSystem
 import Foundation
 
-/// How the attendant's thread is woken and ended.
-final class AttendantBell: @unchecked Sendable {
-    enum Call { case probe, connect, sweep([UInt8]) }
-    // Guards what follows.
-    private let condition = NSCondition()
-    private var isRung = true
-    private var isStopped = false
-    private var sweeps: [[UInt8]] = []
-
-    func ring(_ call: Call) {
-        condition.lock()
-        isRung = true
-        if case .sweep(let pattern) = call, !sweeps.contains(pattern), sweeps.count < 64 { sweeps.append(pattern) }
-        condition.signal()
-        condition.unlock()
-    }
-
-    func stop() {
-        condition.lock()
-        isStopped = true
-        condition.signal()
-        condition.unlock()
-    }
-
-    /// Waits until somebody rings, or for `seconds`. false: the end has come.
-    func wait(seconds: Double?) -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        let until = seconds.map { Date(timeIntervalSinceNow: $0) } ?? .distantFuture
-        while !isRung, !isStopped, condition.wait(until: until) {}
-        isRung = false
-        return !isStopped
-    }
-
-    /// Waits out the second between two probes, whoever rings. false: the end has come.
-    func rest(seconds: Double) -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        let until = Date(timeIntervalSinceNow: seconds)
-        while !isStopped, condition.wait(until: until) {}
-        return !isStopped
-    }
-
-    func nextSweep() -> [UInt8]? {
-        condition.lock()
-        defer { condition.unlock() }
-        return sweeps.first
-    }
-
-    func finish(_ sweep: [UInt8]) {
-        condition.lock()
-        sweeps.removeAll { $0 == sweep }
-        condition.unlock()
-    }
-}
-
 /// The one thread that connects: while the breaker is open it probes once a second; while it is closed it opens
 /// connections that are missing, and sweeps copies away.
 extension DragonflyStore {
@@ -65,7 +9,7 @@ extension DragonflyStore {
             while true {
                 // The store is let go of while this thread rests, so that it can end.
                 guard let isOpen = self?.attend() else { return }
-                guard isOpen ? attendant.rest(seconds: 1) : attendant.wait(seconds: nil) else { return }
+                guard isOpen ? attendant.rest(milliseconds: 1000) : attendant.wait() else { return }
             }
         }
         thread.name = "dragonfly"
@@ -76,7 +20,7 @@ extension DragonflyStore {
     /// One round. Answers whether the breaker is open after it.
     private func attend() -> Bool {
         if !isAnswering { probe() } else if pool.count == 0 { connectOne() }
-        while isAnswering, let pattern = attendant.nextSweep() {
+        while isAnswering, let pattern = attendant.nextSweep {
             guard sweep(pattern) else { break }
             attendant.finish(pattern)
         }
@@ -158,7 +102,7 @@ extension DragonflyStore {
     /// Removes the copies of a cache whose keys begin with `prefix`, in the background; later, when the store is away.
     func sweep(_ cache: CacheName, prefix: [UInt8]) {
         let start = key(cache, prefix)
-        attendant.ring(.sweep(Self.pattern(prefix: start.prefix + start.key)))
+        attendant.ring(sweep: Self.pattern(prefix: start.prefix + start.key))
     }
 
     /// Matches what begins with `prefix`, whatever glob characters are in it.

@@ -34,6 +34,8 @@ final class DragonflyStore: Sendable {
         startAttendant()
     }
 
+    deinit { attendant.stop() }
+
     func close() {
         attendant.stop()
         isReady.store(false, ordering: .sequentiallyConsistent)
@@ -65,7 +67,7 @@ final class DragonflyStore: Sendable {
         while let connection = pool.take() {
             if !connection.isStale { return connection }
         }
-        attendant.ring(.connect)
+        attendant.ring()
         return nil
     }
 
@@ -79,7 +81,7 @@ final class DragonflyStore: Sendable {
         say(message)
         guard isOpen else { return }
         while pool.take() != nil {}
-        attendant.ring(.probe)
+        attendant.ring()
     }
 
     /// The attendant has a sound store before it. The era is raised before a connection can be used: what the store

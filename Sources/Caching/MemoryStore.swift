@@ -81,8 +81,21 @@ final class MemoryStore: Sendable {
         }
     }
 
-    func removeAll() {
-        for box in shards { box.shard.withLock { $0 = Shard() } }
+    func clear(prefix: [UInt8]) {
+        for box in shards {
+            box.shard.withLock { shard in
+                for (key, held) in shard.held where key.bytes.starts(with: prefix) {
+                    shard.held[key] = nil
+                    shard.bytes -= Self.cost(key, held.entry)
+                }
+            }
+        }
+    }
+
+    func count(prefix: [UInt8]) -> Int {
+        shards.reduce(0) { sum, box in
+            sum + box.shard.withLock { shard in shard.held.keys.count { $0.bytes.starts(with: prefix) } }
+        }
     }
 
     /// Lets go of what has had its time; about once a second, so that an idle worker holds nothing.

@@ -33,7 +33,7 @@ extension RowWriter {
         }
         try db.execute(
             sql: """
-                UPDATE totals SET rows = rows - n.rows, bytes = bytes - n.bytes FROM namespaces n
+                UPDATE totals SET rows = totals.rows - n.rows, bytes = totals.bytes - n.bytes FROM namespaces n
                 WHERE totals.cache = ?1 AND n.cache = ?1 AND n.name = ?2
                 """, arguments: [cache.number, Data(name)])
         try db.execute(sql: "DELETE FROM namespaces WHERE cache = ? AND name = ?", arguments: [cache.number, Data(name)])

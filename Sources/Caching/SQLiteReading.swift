@@ -50,4 +50,33 @@ extension SQLiteStore {
             return due
         }
     }
+
+    func totals() throws(CacheError) -> [CacheName: NamespaceFigures] {
+        try read { reader throws(SQLiteFailure) in
+            var totals: [CacheName: NamespaceFigures] = [:]
+            try reader.query("SELECT cache, rows, bytes, written_at FROM totals") { columns in
+                let cache = CacheName.allCases.first { $0.number == columns.integer(0) }
+                if let cache { totals[cache] = Self.figures([], columns) }
+            }
+            return totals
+        }
+    }
+
+    func namespaces(_ cache: CacheName, limit: Int) throws(CacheError) -> [NamespaceFigures] {
+        let sql = "SELECT name, rows, bytes, written_at FROM namespaces WHERE cache = ? ORDER BY rows DESC, name LIMIT ?"
+        return try read { reader throws(SQLiteFailure) in
+            var namespaces: [NamespaceFigures] = []
+            try reader.query(sql, [.integer(cache.number), .integer(Int64(limit))]) { columns in
+                namespaces.append(Self.figures(columns.bytes(0), columns))
+            }
+            return namespaces
+        }
+    }
+
+    private static func figures(_ name: [UInt8], _ columns: Columns) -> NamespaceFigures {
+        let writtenAt = columns.integer(3)
+        return NamespaceFigures(
+            name: name, entries: Int(columns.integer(1)), bytes: columns.integer(2),
+            lastUpdated: writtenAt > 0 ? writtenAt : nil)
+    }
 }

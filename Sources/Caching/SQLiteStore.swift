@@ -10,7 +10,7 @@ final class SQLiteStore: Sendable {
     let page: SharedPage
     let clock: any CacheClock
     let log: Logger
-    private let path: String
+    let path: String
     private let threads: Int
     /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
     private let current: Mutex<CacheFile?>
@@ -33,7 +33,8 @@ final class SQLiteStore: Sendable {
 
     /// The file's own number; 0 after `close()`.
     var epoch: Int64 { current.withLock { $0?.epoch ?? 0 } }
-    var refusal: String? { current.withLock { $0?.refusal } }
+    /// Why writing failed last; nil after a write that succeeded.
+    var writeRefusal: String? { writeHealth.withLock { $0.reason } }
 
     func close() {
         current.withLock { file in
@@ -205,8 +206,8 @@ final class SQLiteStore: Sendable {
         guard rename(path, aside) == 0 else { throw .cannotRead("cache.db is damaged (\(reason)) and cannot be set aside") }
         for suffix in ["-wal", "-shm", "-journal"] { rename(path + suffix, aside + suffix) }
         log.error("cache.db is damaged: it was set aside and an empty one begun", metadata: ["reason": "\(reason)", "kept": "\(aside)"])
-        page.raiseAllMarks()
         page.raiseEra()
+        page.raiseAllMarks()
         do {
             return try CacheFile(path: path, generation: page.generation, threads: threads)
         } catch {

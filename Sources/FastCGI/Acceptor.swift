@@ -80,7 +80,7 @@ final class Acceptor: Sendable {
     /// libfcgi reads and writes with blocking calls. What it reads has been seen whole, and what it writes fits the socket unless
     /// the caller has not read earlier answers: so neither should ever block, and neither blocks for long.
     private func setTimeouts(_ descriptor: CInt) {
-        var receive = timeval(tv_sec: Int(reactor.limits.receiveTimeout.components.seconds), tv_usec: 0)
+        var receive = timeval(tv_sec: max(1, Int(reactor.limits.receiveTimeout.components.seconds)), tv_usec: 0)
         var send = timeval(tv_sec: 1, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &receive, size)

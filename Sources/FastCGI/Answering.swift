@@ -50,7 +50,7 @@ extension EventThread {
             return answer(connection, ticket.ended(.refused))
         }
         let reactor = reactor
-        let reply = Reply(to: ticket, timetable: reactor.timetable) { reactor.replies.push($0, to: connection) }
+        let reply = Reply(timetable: reactor.timetable, ended: ticket.ended) { reactor.replies.push($0, to: connection) }
         ticket.parked(reply)
         let early = reply.begin { reply in
             // Should epoll refuse the descriptor, the deadline still ends the wait.
@@ -84,6 +84,7 @@ extension EventThread {
             var text = LineWriter(line)
             text.write("Status: ")
             text.write(max(100, min(response.status, 999)))
+            text.write(response.reason)
             text.write("\r\n")
             guard exchange.put(text.written), response.head.withUnsafeBytes(exchange.put) else { return false }
             text.clear()
@@ -99,6 +100,38 @@ extension EventThread {
 }
 
 extension Response {
+    /// A space and the reason phrase of the codes an application is likely to use: nginx repeats the Status line as it is.
+    fileprivate var reason: StaticString {
+        switch status {
+        case 200: " OK"
+        case 201: " Created"
+        case 202: " Accepted"
+        case 204: " No Content"
+        case 301: " Moved Permanently"
+        case 302: " Found"
+        case 303: " See Other"
+        case 304: " Not Modified"
+        case 307: " Temporary Redirect"
+        case 308: " Permanent Redirect"
+        case 400: " Bad Request"
+        case 401: " Unauthorized"
+        case 403: " Forbidden"
+        case 404: " Not Found"
+        case 405: " Method Not Allowed"
+        case 409: " Conflict"
+        case 413: " Content Too Large"
+        case 415: " Unsupported Media Type"
+        case 422: " Unprocessable Content"
+        case 429: " Too Many Requests"
+        case 500: " Internal Server Error"
+        case 501: " Not Implemented"
+        case 502: " Bad Gateway"
+        case 503: " Service Unavailable"
+        case 504: " Gateway Timeout"
+        default: ""
+        }
+    }
+
     /// Neither a body nor a Content-Length belongs to 1xx, 204 and 304 (RFC 9110 section 8.6).
     fileprivate var allowsBody: Bool { status >= 200 && status != 204 && status != 304 }
 }

@@ -21,16 +21,8 @@ final class Connection: @unchecked Sendable {
         var phase = Phase.closed
         /// Changes whenever what was armed before must not count any more.
         var epoch: UInt32 = 0
-        var isWatched = false
-
-        /// Called with the lock held: once the phase says so, another thread may close the descriptor and its number be given away.
-        mutating func arm(_ descriptor: CInt, _ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
-            let error = isWatched ? poller.rearm(descriptor, epoch, for: readiness) : poller.add(descriptor, epoch, for: readiness)
-            guard error == 0 else { return false }
-            isWatched = true
-            phase = next
-            return true
-        }
+        /// Resting in the middle of a request.
+        var isAtWork = false
     }
 
     /// What a busy connection is in the middle of.
@@ -55,6 +47,7 @@ final class Connection: @unchecked Sendable {
     var deadline: Timetable.Timer?
     /// The caller has sent, or may still send, more than was read of its request.
     var hasUnreadInput = false
+    private var isWatched = false
     private let state = Mutex(State())
 
     init(descriptor: CInt) {
@@ -65,7 +58,6 @@ final class Connection: @unchecked Sendable {
     func open() {
         state.withLock {
             $0.phase = .busy
-            $0.isWatched = false
             $0.epoch &+= 1
         }
         reset()
@@ -87,24 +79,22 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// A request is under way, half-received or half-answered.
-    var isAtWork: Bool {
-        if case .none = work { arrival != nil } else { true }
-    }
-
     /// Gives the connection back to epoll. False when epoll refused it; the caller still has it then.
     func rest(until readiness: Readiness, in poller: Poller) -> Bool {
-        state.withLock { $0.arm(descriptor, .idle, readiness, poller) }
+        arm(.idle, readiness, poller)
     }
 
     /// Waits for the reply, watching whether the caller leaves.
     func park(_ reply: Reply, in poller: Poller) -> Bool {
-        state.withLock { $0.arm(descriptor, .parked(reply), .peerClosed, poller) }
+        arm(.parked(reply), .peerClosed, poller)
     }
 
-    /// The thread that ended the wait has it.
+    /// The calling thread, which ended the wait, has it. The new epoch makes the caller's leaving, noticed at the same moment, stale.
     func unpark() {
-        state.withLock { $0.phase = .busy }
+        state.withLock {
+            $0.phase = .busy
+            $0.epoch &+= 1
+        }
     }
 
     var parkedReply: Reply? {
@@ -120,11 +110,12 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Has epoll watch a paused connection again. What it has sent already wakes a thread at once.
-    func resume(epoch: UInt32, in poller: Poller) {
+    /// Claims a paused connection for the timer's thread.
+    func resume(epoch: UInt32) -> Bool {
         state.withLock {
-            guard case .paused = $0.phase, $0.epoch == epoch else { return }
-            _ = $0.arm(descriptor, .idle, .readable, poller)
+            guard case .paused = $0.phase, $0.epoch == epoch else { return false }
+            $0.phase = .busy
+            return true
         }
     }
 
@@ -136,19 +127,26 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    enum Seizure { case mine, busy, stale }
-
-    /// Claims a resting connection for a thread that epoll did not wake; with an epoch, only while that epoch lasts.
-    func seize(epoch: UInt32? = nil) -> Seizure {
+    /// Shuts the socket down, whoever has the connection: the thread that has it, or that epoll wakes now, will close it. With an
+    /// epoch, only while that epoch lasts. Nobody but the owner closes a descriptor, so that none is used after it was closed.
+    func hangUp(epoch: UInt32? = nil) {
         state.withLock { state in
-            if let epoch, epoch != state.epoch { return .stale }
-            switch state.phase {
-            case .idle, .paused:
-                state.phase = .busy
-                return .mine
-            case .busy: return .busy
-            case .closed, .parked: return .stale
-            }
+            if case .closed = state.phase { return }
+            if let epoch, epoch != state.epoch { return }
+            shutdown(descriptor, CInt(SHUT_RDWR))
+        }
+    }
+
+    var isOpen: Bool {
+        state.withLock { if case .closed = $0.phase { false } else { true } }
+    }
+
+    /// Nothing is under way and nothing has arrived.
+    var isQuiet: Bool {
+        state.withLock { state in
+            guard case .idle = state.phase, !state.isAtWork else { return false }
+            var waiting: CInt = 0
+            return ioctl(descriptor, UInt(FIONREAD), &waiting) == 0 && waiting == 0
         }
     }
 
@@ -170,7 +168,24 @@ final class Connection: @unchecked Sendable {
         }
     }
 
+    private func arm(_ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
+        let isAtWork = if case .none = work { arrival != nil } else { true }
+        let epoch = state.withLock { state in
+            state.phase = next
+            state.isAtWork = isAtWork
+            return state.epoch
+        }
+        // From here on the connection is another thread's as soon as epoll has it.
+        let wasWatched = isWatched
+        isWatched = true
+        let error = wasWatched ? poller.rearm(descriptor, epoch, for: readiness) : poller.add(descriptor, epoch, for: readiness)
+        if error == 0 { return true }
+        unpark()
+        return false
+    }
+
     private func reset() {
+        isWatched = false
         exchange.abandon()
         work = .none
         arrival = nil

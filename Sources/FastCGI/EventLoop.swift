@@ -51,6 +51,9 @@ public final class EventLoop: Sendable {
         reactor.timetable.schedule(at: csys_monotonic_ns()) { [leave] in leave.drain() }
     }
 
+    /// How often its threads were woken, for tests of idleness.
+    var wakes: Int { tallies.reduce(0) { $0 + $1.wakes.load(ordering: .relaxed) } }
+
     public var figures: Figures {
         Figures(
             connections: reactor.connections.load(ordering: .relaxed),

@@ -2,16 +2,14 @@ import CSystem
 import Glibc
 import Synchronization
 
-/// One of the threads that wait on the shared epoll and serve what is ready. Used by its own thread alone, but for `answered`.
+/// One of the threads that wait on the shared epoll and serve what is ready. Used by its own thread alone, but for the tally.
 final class EventThread {
     let reactor: Reactor
-    /// Answers of this thread; counted apart so that threads do not share a cache line.
+    /// Counted by thread, so that threads do not share a cache line.
     let tally: Tally
     /// Holds a request while it is looked at: parameters, their framing, and a body that fits.
     let scratch: UnsafeMutableRawBufferPointer
     private let acceptor: Acceptor
-    /// Signals taken at once: a busy loop saves calls, and a thread does not sit on much that another could serve.
-    private static let batch = 4
 
     init(reactor: Reactor, acceptor: Acceptor, tally: Tally) {
         self.reactor = reactor
@@ -26,37 +24,29 @@ final class EventThread {
 
     /// Serves until the loop's stop bell rings.
     func run() {
-        let tokens = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: Self.batch)
-        defer { tokens.deallocate() }
-        while true {
-            let count = Int(reactor.poller.wait(tokens))
-            guard count >= 0 else {
-                reactor.log.critical("epoll_wait: \(String(cString: strerror(CInt(-count))))")
-                return
+        do {
+            while true {
+                let signal = try reactor.poller.next()
+                tally.wakes.add(1, ordering: .relaxed)
+                switch signal {
+                case .connection(let descriptor, let epoch): serve(descriptor, epoch)
+                case .listening: if let connection = acceptor.next() { look(at: connection) }
+                case .replies: deliver(reactor.replies.fetch())
+                case .stop: return
+                case nil: break
+                }
             }
-            var stops = false
-            for index in 0..<count {
-                if case .stop = serve(Poller.signal(tokens[index])) { stops = true }
-            }
-            if stops { return }
+        } catch {
+            reactor.log.critical("an event thread ends: \(error)")
         }
     }
 
-    @discardableResult
-    private func serve(_ signal: Poller.Signal) -> Poller.Signal {
-        switch signal {
-        case .connection(let descriptor, let epoch): serve(descriptor, epoch)
-        case .listening:
-            if let connection = acceptor.next() { look(at: connection) }
-        case .replies:
-            for item in reactor.replies.fetch() {
-                reactor.parked.subtract(1, ordering: .relaxed)
-                item.connection.unpark()
-                answer(item.connection, item.response)
-            }
-        case .stop: break
+    private func deliver(_ items: [ReplyQueue.Item]) {
+        for item in items {
+            reactor.parked.subtract(1, ordering: .relaxed)
+            item.connection.unpark()
+            answer(item.connection, item.response)
         }
-        return signal
     }
 
     private func serve(_ descriptor: CInt, _ epoch: UInt32) {
@@ -82,7 +72,8 @@ final class EventThread {
     }
 }
 
-/// How many answers a thread has given.
+/// What a thread has done.
 final class Tally: Sendable {
     let answered = Atomic(0)
+    let wakes = Atomic(0)
 }

@@ -7,8 +7,8 @@ struct InternetBinding {
     let port: UInt16
     private var address: ListenAddress { .tcp(host: host, port: port) }
 
-    /// Takes the first address of the host that can be bound.
-    func listen(backlog: CInt) throws(ListenError) -> ListeningSocket {
+    /// The descriptor of a socket that listens at the first address of the host that can be bound.
+    func listen(backlog: CInt) throws(ListenError) -> CInt {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
@@ -26,7 +26,7 @@ struct InternetBinding {
         throw failure
     }
 
-    private func listen(at info: addrinfo, _ backlog: CInt) throws(ListenError) -> ListeningSocket {
+    private func listen(at info: addrinfo, _ backlog: CInt) throws(ListenError) -> CInt {
         let descriptor = socket(info.ai_family, csys_stream_socket, 0)
         guard descriptor >= 0 else { throw .system(call: "socket", on: address, errno: errno) }
         var on: CInt = 1
@@ -37,7 +37,7 @@ struct InternetBinding {
         setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
         if Glibc.bind(descriptor, info.ai_addr, info.ai_addrlen) != 0 { throw failure("bind", closing: descriptor) }
         if Glibc.listen(descriptor, backlog) != 0 { throw failure("listen", closing: descriptor) }
-        return ListeningSocket(descriptor: descriptor)
+        return descriptor
     }
 
     private func failure(_ call: String, closing descriptor: CInt) -> ListenError {

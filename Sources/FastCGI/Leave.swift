@@ -50,13 +50,8 @@ final class Leave: Sendable {
     /// Closes whatever a stop that ran out of time has left.
     func closeAll() {
         reactor.table.forEach { connection in
-            if let reply = connection.parkedReply {
-                reply.end(.stopping)
-                connection.unpark()
-                reactor.close(connection)
-            } else if connection.seize() == .mine {
-                reactor.close(connection)
-            }
+            connection.parkedReply?.end(.stopping)
+            if connection.isOpen { reactor.close(connection) }
         }
     }
 
@@ -74,10 +69,7 @@ final class Leave: Sendable {
     /// Closes connections that nothing came on since the stop began.
     private func closeIdle() {
         reactor.table.forEach { connection in
-            guard connection.seize() == .mine else { return }
-            var waiting: CInt = 0
-            let hasBytes = ioctl(connection.descriptor, UInt(FIONREAD), &waiting) == 0 && waiting > 0
-            if hasBytes || connection.isAtWork { reactor.rest(connection) } else { reactor.close(connection) }
+            if connection.isQuiet { connection.hangUp() }
         }
     }
 }

@@ -6,7 +6,7 @@ struct Poller: Sendable {
     /// What a ready descriptor means.
     enum Signal: Equatable {
         case listening, replies, stop
-        case connection(descriptor: CInt, incarnation: UInt32)
+        case connection(descriptor: CInt, epoch: UInt32)
     }
 
     private let epoll: CInt
@@ -39,30 +39,33 @@ struct Poller: Sendable {
     }
 
     /// Watches a new connection, once: the thread that is woken owns it until it rearms it.
-    func add(_ descriptor: CInt, _ incarnation: UInt32, for events: Readiness) -> CInt {
-        control(EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, incarnation))
+    func add(_ descriptor: CInt, _ epoch: UInt32, for events: Readiness) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
     }
 
-    func rearm(_ descriptor: CInt, _ incarnation: UInt32, for events: Readiness) -> CInt {
-        control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, incarnation))
+    func rearm(_ descriptor: CInt, _ epoch: UInt32, for events: Readiness) -> CInt {
+        control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
     }
 
-    /// Waits for as many signals as the buffer holds. 0 when interrupted, negative errno on failure.
-    func wait(_ tokens: UnsafeMutableBufferPointer<UInt64>) -> CInt {
-        csys_epoll_tokens(epoll, tokens.baseAddress, CInt(tokens.count))
+    /// Waits for one signal: more at a time would sit with this thread while another could serve them. nil when interrupted.
+    func next() throws(EventLoopError) -> Signal? {
+        var token: UInt64 = 0
+        let count = csys_epoll_next(epoll, &token)
+        guard count >= 0 else { throw .system(call: "epoll_wait", errno: -count) }
+        return count == 0 ? nil : Self.signal(token)
     }
 
-    static func signal(_ token: UInt64) -> Signal {
+    private static func signal(_ token: UInt64) -> Signal {
         switch token {
         case listeningToken: .listening
         case repliesToken: .replies
         case stopToken: .stop
-        default: .connection(descriptor: CInt(token & 0x7fff_ffff), incarnation: UInt32(token >> 32))
+        default: .connection(descriptor: CInt(token & 0x7fff_ffff), epoch: UInt32(token >> 32))
         }
     }
 
-    private static func token(_ descriptor: CInt, _ incarnation: UInt32) -> UInt64 {
-        UInt64(incarnation) << 32 | UInt64(descriptor)
+    private static func token(_ descriptor: CInt, _ epoch: UInt32) -> UInt64 {
+        UInt64(epoch) << 32 | UInt64(descriptor)
     }
 
     private func control(_ operation: CInt, _ descriptor: CInt, _ events: UInt32, _ token: UInt64) -> CInt {

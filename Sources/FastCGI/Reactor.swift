@@ -66,7 +66,7 @@ final class Reactor: Sendable {
     /// Closes the connection when its present work is not done after so long.
     func limitWork(of connection: Connection, to duration: Duration, since start: UInt64) {
         let epoch = connection.renewEpoch()
-        connection.deadline = timetable.schedule(at: start + duration.nanoseconds) { [self] in expire(connection, epoch) }
+        connection.deadline = timetable.schedule(at: start + duration.nanoseconds) { connection.hangUp(epoch: epoch) }
     }
 
     /// The work is done.
@@ -75,15 +75,6 @@ final class Reactor: Sendable {
         timetable.cancel(deadline)
         connection.deadline = nil
         _ = connection.renewEpoch()
-    }
-
-    private func expire(_ connection: Connection, _ epoch: UInt32) {
-        switch connection.seize(epoch: epoch) {
-        case .mine: close(connection)
-        case .stale: break
-        case .busy:
-            timetable.schedule(at: csys_monotonic_ns() + 50_000_000) { [self] in expire(connection, epoch) }
-        }
     }
 
     private func countClosed() {

@@ -31,7 +31,10 @@ extension EventThread {
         let isLate = now - arrival.since >= reactor.limits.receiveTimeout.nanoseconds
         guard !isLate, count < scratch.count, !hasEnded(connection, at: count) else { return reactor.close(connection) }
         let (reactor, epoch) = (reactor, connection.pause())
-        reactor.timetable.schedule(at: now + arrival.pause) { connection.resume(epoch: epoch, in: reactor.poller) }
+        reactor.timetable.schedule(at: now + arrival.pause) {
+            // What has arrived already wakes a thread at once.
+            if connection.resume(epoch: epoch) { reactor.rest(connection) }
+        }
     }
 
     /// The caller hung up, and there is no more than what was seen.

@@ -3,7 +3,7 @@ import Synchronization
 /// The handle by which a parked request is answered: once, by whoever comes first.
 public final class Reply: Sendable {
     private enum Phase {
-        /// `Ticket.parked` runs; nothing watches the caller yet.
+        /// The application is being told; nothing watches the caller yet.
         case parking
         /// Answered while parking.
         case answered(Response)
@@ -12,14 +12,17 @@ public final class Reply: Sendable {
     }
 
     private let phase = Mutex(Phase.parking)
-    private let ended: @Sendable (Ticket.Ending) -> Response
+    private let ended: @Sendable (WaitEnding) -> Response
     private let deliver: @Sendable (Response) -> Void
     private let timetable: Timetable
 
+    /// - Parameters:
+    ///   - ended: the ticket's answer when the event loop ends the wait.
+    ///   - deliver: hands the answer to an event thread; it must not block.
     init(
-        to ticket: Ticket, timetable: Timetable, deliver: @escaping @Sendable (Response) -> Void
+        timetable: Timetable, ended: @escaping @Sendable (WaitEnding) -> Response, deliver: @escaping @Sendable (Response) -> Void
     ) {
-        ended = ticket.ended
+        self.ended = ended
         self.timetable = timetable
         self.deliver = deliver
     }
@@ -42,7 +45,7 @@ public final class Reply: Sendable {
     /// Ends the wait for the event loop's own reason and delivers the ticket's answer, except to a client that left. False when the
     /// wait had ended already.
     @discardableResult
-    func end(_ ending: Ticket.Ending) -> Bool {
+    func end(_ ending: WaitEnding) -> Bool {
         guard case .mine(let timer) = claim(answer: nil) else { return false }
         timetable.cancel(timer)
         let response = ended(ending)

@@ -11,10 +11,7 @@ public struct Response: Sendable {
         self.status = status
         self.body = body
         head = []
-        if let contentType {
-            head.reserveCapacity(256)
-            add("Content-Type", contentType)
-        }
+        if let contentType { add("Content-Type", contentType) }
     }
 
     /// Adds a header line. A value with a control byte (CR, LF, NUL and the others) would be an injection: the line is dropped.
@@ -30,6 +27,7 @@ public struct Response: Sendable {
 
     private mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
         guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else { return }
+        if head.isEmpty { head.reserveCapacity(256) }
         name.withUTF8Buffer { head.append(contentsOf: $0) }
         head.append(0x3a)
         head.append(0x20)

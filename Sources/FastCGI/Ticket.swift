@@ -1,16 +1,6 @@
 /// The terms under which a request is parked.
 public struct Ticket: Sendable {
-    /// Why the event loop ends a wait by itself.
-    public enum Ending: Sendable, Equatable {
-        /// The deadline passed.
-        case deadline
-        /// The event loop stops.
-        case stopping
-        /// The caller hung up; the answer is thrown away.
-        case clientLeft
-        /// Too many are parked already: `parked` was never called.
-        case refused
-    }
+    public typealias Ending = WaitEnding
 
     let deadline: UInt64
     let parked: @Sendable (Reply) -> Void

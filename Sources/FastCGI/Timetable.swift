@@ -3,7 +3,7 @@ import Glibc
 
 /// What is to happen when: kept by a thread of its own, so that no deadline depends on the threads that serve requests.
 ///
-/// `@unchecked Sendable`: `mutex` guards `heap` and every timer's place in it.
+/// `@unchecked Sendable`: `mutex` guards `heap` and `hasRung`.
 final class Timetable: @unchecked Sendable {
     /// An appointment that can be cancelled.
     final class Timer: Sendable {
@@ -19,6 +19,7 @@ final class Timetable: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
     private var heap = DeadlineHeap<Timer>()
+    private var hasRung = false
 
     init() {
         mutex = .allocate(capacity: 1)
@@ -51,22 +52,24 @@ final class Timetable: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    /// Makes the timekeeper look at its condition again.
+    /// Makes the timekeeper ask again whether it is over.
     func ring() {
         pthread_mutex_lock(mutex)
+        hasRung = true
         pthread_mutex_unlock(mutex)
         pthread_cond_signal(condition)
     }
 
-    /// The timekeeper's work: runs what is due, sleeps until the next, returns when `isOver` says so between two actions.
+    /// The timekeeper's work: runs what is due, sleeps until the next, and returns when `isOver` says so, which it asks after every
+    /// action and every ring.
     func keep(until isOver: () -> Bool) {
-        while true {
+        while !isOver() {
             pthread_mutex_lock(mutex)
-            while !isOver() && !heap.isDue(at: csys_monotonic_ns()) { sleep() }
-            let timer = isOver() ? nil : heap.takeFirst()
+            while !hasRung && !heap.isDue(at: csys_monotonic_ns()) { sleep() }
+            hasRung = false
+            let timer = heap.isDue(at: csys_monotonic_ns()) ? heap.takeFirst() : nil
             pthread_mutex_unlock(mutex)
-            guard let timer else { return }
-            timer.action()
+            timer?.action()
         }
     }
 

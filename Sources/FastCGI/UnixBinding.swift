@@ -6,7 +6,8 @@ struct UnixBinding {
     let path: String
     private var address: ListenAddress { .unix(path: path) }
 
-    func listen(mode: mode_t, group: String?, backlog: CInt) throws(ListenError) -> ListeningSocket {
+    /// The descriptor of a socket that listens.
+    func listen(mode: mode_t, group: String?, backlog: CInt) throws(ListenError) -> CInt {
         let name = try socketName()
         let groupID = try group.map { (name) throws(ListenError) in try Self.groupID(of: name) }
         try removeStale(name)
@@ -22,7 +23,7 @@ struct UnixBinding {
             _ = close(descriptor)
             throw error
         }
-        return ListeningSocket(descriptor: descriptor)
+        return descriptor
     }
 
     private func socketName() throws(ListenError) -> sockaddr_un {

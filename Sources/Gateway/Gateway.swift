@@ -10,6 +10,8 @@ public final class Gateway: Sendable {
     public let router: Router
     private let catalog: Catalog
     private let caches: Caches
+    private let upkeep: Upkeep
+    private let errands: Errands
 
     /// Opens the databases and starts the lookup thread.
     /// - Parameter worker: names this process to the others on the host.
@@ -21,6 +23,9 @@ public final class Gateway: Sendable {
             pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
         self.caches = caches
+        upkeep = Upkeep(caches)
+        let errands = Errands(name: "errands")
+        self.errands = errands
         catalog = Catalog(
             caches: caches, turnstile: turnstile,
             configuration: CatalogConfiguration(
@@ -33,7 +38,8 @@ public final class Gateway: Sendable {
         router = Router(families: [
             ("/spotify/v1/", MirrorRoutes(desk: desk, door: door)),
             ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
-            ("/cache/", CacheRoutes(caches: caches, door: door)),
+            ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
+            ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
             ("/swingmusic-fcgi/", HealthRoutes(caches: caches)),
         ])
     }
@@ -41,6 +47,8 @@ public final class Gateway: Sendable {
     /// Ends the lookup thread and closes the databases, after the event loop has ended.
     public func close() {
         catalog.stop()
+        errands.stop()
+        upkeep.stop()
         caches.close()
     }
 }

@@ -1,3 +1,47 @@
-import Crypto
-import CryptoExtras
-import GRDB
+import Logging
+
+/// swingmusic's sessions: who a request comes from, and the routes that begin, renew, show and end sessions.
+///
+/// Everything but the password hashes runs on the caller's thread: a few file reads, and a write where a session begins, ends or
+/// is first seen. Values in, values out; HTTP is somebody else's.
+public final class Sessions: Sendable {
+    public let origins: OriginPolicy
+    let configuration: SessionsConfiguration
+    let clock: SessionClock
+    let log: Logger
+    let settings: SettingsFile
+    let directory: UserDirectory
+    let ledger: Ledger
+    let records: any SessionRecords
+    let guesses: GuessLimit
+    let memory = TokenMemory()
+    let renewed = RenewedTokens()
+    let seen = SeenSessions()
+    let desk: LoginDesk
+    let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
+    let storeComplaint: Complaint
+
+    init(
+        _ configuration: SessionsConfiguration, records: any SessionRecords, counts: any CountStore, clock: SessionClock, log: Logger,
+        desk: LoginDesk = LoginDesk()
+    ) {
+        self.configuration = configuration
+        self.clock = clock
+        self.log = log
+        self.records = records
+        self.desk = desk
+        origins = OriginPolicy(origins: configuration.origins)
+        settings = SettingsFile(folder: configuration.swingmusicFolder, clock: clock, log: log)
+        directory = UserDirectory(folder: configuration.swingmusicFolder, clock: clock, log: log)
+        ledger = Ledger(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        guesses = GuessLimit(store: counts, clock: clock, log: log)
+        storeComplaint = Complaint(about: "session records", log: log)
+    }
+
+    /// Stops the login thread and closes the files.
+    public func close() {
+        desk.close()
+        ledger.close()
+        directory.close()
+    }
+}

@@ -6,28 +6,33 @@ private struct Queued {
     var client: String
     /// False when it was given up or has lapsed.
     var isLive: Bool
+    /// False when it was given up.
+    var isCounted: Bool
 }
 
 /// Letting asks into the queue.
 extension Transaction {
+    /// The queue as it is; how much of it a client holds is looked up when the client asks (`know`).
     func occupancy(limit: Int) throws -> Occupancy {
         var occupancy = Occupancy(limit: limit)
-        for row in try rows(
-            """
-            SELECT max(priority, 1), CASE WHEN priority <= 1 THEN client ELSE '' END, count(*)
-            FROM lookups WHERE \(Self.isLive) GROUP BY 1, 2
-            """, ["now": now])
-        {
+        for row in try rows("SELECT priority, count(*) FROM lookups WHERE failed = 0 GROUP BY priority") {
             guard let priority = Priority(rawValue: row[0]) else { continue }
-            occupancy.count(priority, client: row[1], by: row[2])
+            occupancy.count(priority, by: row[1])
         }
         return occupancy
+    }
+
+    private func know(_ client: String, _ occupancy: inout Occupancy) throws {
+        guard occupancy.clients[client] == nil else { return }
+        occupancy.clients[client] = try one(
+            "SELECT count(*) FROM lookups WHERE client = ? AND failed = 0 AND priority <= 1", [client]) ?? 0
     }
 
     /// Puts an ask into the queue or joins it to the lookup that is there; nil when that went well.
     func admit(_ ask: Ask, _ occupancy: inout Occupancy) throws -> Refusal? {
         let wanted = max(now, ask.attendedUntil > 0 ? moment.instant(ofWall: ask.attendedUntil) : now)
         let queued = try queued(ask.key)
+        for client in [ask.client, queued?.client].compactMap({ $0 }) { try know(client, &occupancy) }
         if let queued, queued.isLive, queued.priority.isBackground == ask.priority.isBackground
             || ask.priority.isBackground
         {
@@ -39,7 +44,7 @@ extension Transaction {
                 return refusal
             }
         }
-        if let queued, queued.isLive { occupancy.count(queued.priority, client: queued.client, by: -1) }
+        if let queued, queued.isCounted { occupancy.count(queued.priority, client: queued.client, by: -1) }
         occupancy.count(ask.priority, client: ask.client)
         try put(ask, wanted: wanted)
         return nil
@@ -47,8 +52,11 @@ extension Transaction {
 
     private func queued(_ key: String) throws -> Queued? {
         try row(
-            "SELECT priority, client, \(Self.isLive) FROM lookups WHERE key = :key", ["key": key, "now": now]
-        ).map { Queued(priority: Priority(rawValue: $0[0]) ?? .warming, client: $0[1], isLive: $0[2]) }
+            "SELECT priority, client, \(Self.isLive), failed = 0 FROM lookups WHERE key = :key", ["key": key, "now": now]
+        ).map {
+            Queued(
+                priority: Priority(rawValue: $0[0]) ?? .warming, client: $0[1], isLive: $0[2], isCounted: $0[3])
+        }
     }
 
     /// A lookup that is in the queue already stays where it is. It moves to the line of the client with fewer
@@ -98,11 +106,12 @@ extension Transaction {
         let row = try row(
             """
             SELECT key, priority, client FROM lookups
-            WHERE priority <= 1 AND wanted_until <= :now AND \(Self.isLive) AND NOT \(Self.isLeased)
+            WHERE failed = 0 AND priority <= 1 AND wanted_until <= :now AND \(Self.isLive) AND NOT \(Self.isLeased)
             ORDER BY wanted_until LIMIT 1
             """, ["now": now])
         guard let row, let priority = Priority(rawValue: row[1]) else { return false }
         try run("DELETE FROM lookups WHERE key = ?", [row[0] as String])
+        try know(row[2], &occupancy)
         occupancy.count(priority, client: row[2], by: -1)
         return true
     }

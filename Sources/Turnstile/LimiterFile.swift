@@ -20,12 +20,14 @@ final class LimiterFile: Sendable {
     private let log: Logger
     /// How long a locked file is waited for.
     private let patience: Duration
+    private let creating: Bool
     /// Guards which connection is open, and is held through each transaction on it.
     private let connection = Mutex(Connection())
 
-    init(path: String, patience: Duration, clock: any TurnstileClock, log: Logger) {
+    init(path: String, patience: Duration, creating: Bool, clock: any TurnstileClock, log: Logger) {
         self.path = path
         self.patience = patience
+        self.creating = creating
         self.clock = clock
         self.log = log
     }
@@ -103,6 +105,7 @@ final class LimiterFile: Sendable {
             log.warning("The limiter's file was replaced; opening the new one.", metadata: ["path": "\(path)"])
             close(&connection)
         }
+        if !creating, FileIdentity(path) == nil { throw TurnstileError.cannotOpen("there is no such file") }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in
             let isNew = try Schema.prepare(db, at: clock.now())

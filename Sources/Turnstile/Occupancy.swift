@@ -1,7 +1,7 @@
 /// How much of the queue is taken, and what may still come in.
 struct Occupancy: Equatable {
     let limit: Int
-    /// Callers' lookups by client, attended or not.
+    /// Callers' lookups of the clients that asked, attended or not.
     var clients: [String: Int] = [:]
     var callers = 0
     var renewals = 0
@@ -29,11 +29,11 @@ struct Occupancy: Equatable {
 
     func held(by client: String) -> Int { clients[client, default: 0] }
 
-    mutating func count(_ priority: Priority, client: String, by amount: Int = 1) {
+    mutating func count(_ priority: Priority, client: String? = nil, by amount: Int = 1) {
         switch priority {
         case .caller, .unattended:
             callers += amount
-            clients[client, default: 0] += amount
+            if let client { clients[client, default: 0] += amount }
         case .renewal: renewals += amount
         case .warming: warming += amount
         }

@@ -35,7 +35,8 @@ extension Turnstile {
     }
 
     /// Something could not be reached: nobody tries before the pause ends. Upstream: 1 s, doubling up to a
-    /// minute; token: 30 s, doubling up to an hour. Spends no slot; a success ends it.
+    /// minute; token: 30 s, doubling up to an hour. Spends no slot; a success ends it. The reason is logged and
+    /// shown in the status: no secret belongs in it.
     ///
     /// - Returns: the pause's end in wall-clock milliseconds.
     public func backOff(_ outage: Outage) throws(TurnstileError) -> Int64 {
@@ -44,15 +45,23 @@ extension Turnstile {
             case .upstream(let reason): (.upstream, .upstream, reason)
             case .token(let reason): (.token, .token, reason)
             }
-        return try file.write { transaction in
+        let (isNew, end) = try file.write { transaction in
             let earlier = try transaction.pause(kind)
             if kind == .token { try transaction.releaseClaim() }
-            if let earlier, earlier.until > transaction.now { return transaction.moment.wall(of: earlier.until) }
+            if let earlier, earlier.until > transaction.now {
+                return (false, transaction.moment.wall(of: earlier.until))
+            }
             var pause = Pause.after(earlier, now: transaction.now, told: nil, growth: growth)
             pause.reason = reason
             try transaction.set(kind, pause)
-            return transaction.moment.wall(of: pause.until)
+            return (true, transaction.moment.wall(of: pause.until))
         }
+        if isNew {
+            log.warning(
+                "Spotify cannot be used; no call is made for a while.",
+                metadata: ["what": "\(kind.rawValue)", "reason": "\(reason)", "until": "\(end)"])
+        }
+        return end
     }
 
     /// A call came back well outside of a lease (`finish` with `.answered` says it by itself).

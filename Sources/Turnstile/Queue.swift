@@ -21,13 +21,15 @@ extension Transaction {
 
     // MARK: Whose turn it is
 
-    /// When the first lookup of callers, or of the background, can be taken.
+    /// When the first lookup of callers, or of the background, can be taken; nil when there is none.
     func readiness(background: Bool) throws -> Readiness? {
+        let rows = "FROM lookups WHERE priority IN \(background ? "(2, 3)" : "(0, 1)") AND \(Self.isLive)"
+        if try one("SELECT 1 \(rows) AND \(Self.isFree) LIMIT 1", ["now": now], as: Int.self) != nil {
+            return Readiness(instant: now, isLeased: false)
+        }
         let row = try row(
-            """
-            SELECT min(max(coalesce(not_before, :past), coalesce(lease_until, :past))), coalesce(\(Self.isLeased), 0)
-            FROM lookups WHERE priority \(background ? ">= 2" : "<= 1") AND \(Self.isLive)
-            """, ["now": now, "past": -Instant.never])
+            "SELECT min(max(coalesce(not_before, :now), coalesce(lease_until, :now))), coalesce(\(Self.isLeased), 0) \(rows)",
+            ["now": now])
         guard let row, let instant: Instant = row[0] else { return nil }
         return Readiness(instant: instant, isLeased: row[1])
     }
@@ -37,7 +39,7 @@ extension Transaction {
             return try pickBackground(.renewal) ?? pickBackground(.warming)
         }
         return try pickCallers(.caller, Self.isAttended)
-            ?? pickCallers(.unattended, "priority <= 1 AND NOT \(Self.isAttended) AND \(Self.isLive)")
+            ?? pickCallers(.unattended, "NOT \(Self.isAttended) AND \(Self.isLive)")
     }
 
     /// Clients in turn, each one's lookups in the order they came. The indexes walk in just that order and the
@@ -47,7 +49,7 @@ extension Transaction {
             """
             SELECT key, lookups.client, attempts
             FROM clients CROSS JOIN lookups INDEXED BY lookups_in_line ON lookups.client = clients.client
-            WHERE \(condition) AND \(Self.isFree)
+            WHERE priority <= 1 AND \(condition) AND \(Self.isFree)
             ORDER BY served, joined, number LIMIT 1
             """, ["now": now]
         ).map { Pick(key: $0[0], rank: rank, client: $0[1], attempts: $0[2]) }
@@ -92,7 +94,7 @@ extension Transaction {
             lines.clients[row[0]] = Line(served: row[1], joined: row[2], attended: row[3], unattended: row[4])
         }
         for row in try rows(
-            "SELECT priority, count(*) FROM lookups WHERE priority > 1 AND \(waiting) GROUP BY priority", ["now": now])
+            "SELECT priority, count(*) FROM lookups WHERE priority IN (2, 3) AND \(waiting) GROUP BY priority", ["now": now])
         {
             if row[0] == Priority.renewal.rawValue { lines.renewals = row[1] } else { lines.warming = row[1] }
         }
@@ -123,11 +125,16 @@ extension Transaction {
     func tidy() throws {
         try run(
             """
-            DELETE FROM lookups WHERE key IN (
-                SELECT key FROM lookups WHERE NOT \(Self.isLeased) AND (
-                    (failed = 0 AND priority <= 1 AND wanted_until <= :now - \(Self.lapse))
-                    OR (failed = 1 AND not_before <= :now - \(Self.lapse)))
+            DELETE FROM lookups WHERE number IN (
+                SELECT number FROM lookups INDEXED BY lookups_by_end
+                WHERE priority <= 1 AND wanted_until <= :now - \(Self.lapse) AND failed = 0 AND NOT \(Self.isLeased)
                 LIMIT 64)
+            """, ["now": now])
+        try run(
+            """
+            DELETE FROM lookups WHERE number IN (
+                SELECT number FROM lookups INDEXED BY lookups_given_up
+                WHERE failed AND not_before <= :now - \(Self.lapse) AND NOT \(Self.isLeased) LIMIT 64)
             """, ["now": now])
         guard let clients = try one("SELECT count(*) FROM clients", as: Int.self), clients > 256 else { return }
         try run(

@@ -24,8 +24,8 @@ enum Schema {
         );
         CREATE INDEX background_grants ON grants (id) WHERE background;
         CREATE TABLE lookups (
-            key TEXT PRIMARY KEY,
-            number INTEGER NOT NULL,        -- place in the line
+            number INTEGER PRIMARY KEY,     -- place in the line
+            key TEXT NOT NULL UNIQUE,
             priority INTEGER NOT NULL,
             client TEXT NOT NULL,
             wanted_until INTEGER NOT NULL,  -- somebody waits until then
@@ -35,9 +35,11 @@ enum Schema {
             failed INTEGER NOT NULL DEFAULT 0,  -- given up, kept to say so until not_before
             lease INTEGER,
             lease_until INTEGER
-        ) WITHOUT ROWID;
-        CREATE INDEX lookups_in_line ON lookups (client, number);
-        CREATE INDEX lookups_by_priority ON lookups (priority, number);
+        );
+        CREATE INDEX lookups_in_line ON lookups (client, number) WHERE failed = 0 AND priority <= 1;
+        CREATE INDEX lookups_by_priority ON lookups (priority, number) WHERE failed = 0;
+        CREATE INDEX lookups_by_end ON lookups (wanted_until) WHERE failed = 0 AND priority <= 1;
+        CREATE INDEX lookups_given_up ON lookups (not_before) WHERE failed;
         CREATE TABLE clients (
             client TEXT PRIMARY KEY,
             served INTEGER NOT NULL,

@@ -28,13 +28,16 @@ public final class Turnstile: Sendable {
     }
 
     /// - Parameters:
-    ///   - path: the file; created with mode 0600 when it is not there.
+    ///   - path: the file.
+    ///   - creating: whether to create it, with mode 0600, when it is not there. False is for those who only look
+    ///     and may run as another user than the workers.
+    ///   - queueLimit: how many callers' lookups may wait.
     ///   - leaseLifetime: after this time a lookup that its worker did not finish falls to another.
     /// - Throws: `settings` for values that make no sense. A file that cannot be used does not throw here: it is
     ///   logged, and every call throws the cause until the file can be used.
     public init(
         path: String, pace: Pace, queueLimit: Int, leaseLifetime: Duration,
-        clock: any TurnstileClock = SystemClock(), log: Logger
+        clock: any TurnstileClock = SystemClock(), creating: Bool = true, log: Logger
     ) throws(TurnstileError) {
         if let fault = pace.fault { throw .settings(fault) }
         if queueLimit < 1 { throw .settings("the queue holds fewer than one lookup") }
@@ -44,7 +47,7 @@ public final class Turnstile: Sendable {
         self.leaseLifetime = leaseLifetime.inNanoseconds
         self.clock = clock
         self.log = log
-        file = LimiterFile(path: path, patience: .seconds(2), clock: clock, log: log)
+        file = LimiterFile(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
         _ = try? file.changeCounter()  // opens the file; a failure has been logged
     }
 

@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// A FastCGI web server's side of one connection, as small as the tests need it. Blocking, with a receive timeout of 5 s.
@@ -9,7 +10,7 @@ final class Client {
         /// Bytes that came after END_REQUEST in the same read.
         var trailing: [UInt8] = []
 
-        var status: Int { header("Status").flatMap { Int($0) } ?? 0 }
+        var status: Int { header("Status").flatMap { Int($0.prefix(3)) } ?? 0 }
         var text: String { String(decoding: body, as: UTF8.self) }
 
         func header(_ name: String) -> String? {
@@ -22,14 +23,27 @@ final class Client {
     let descriptor: CInt
     private var buffer: [UInt8] = []
 
-    init(path: String) throws {
-        descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
+    convenience init(path: String) throws {
         var name = sockaddr_un()
         name.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-        let result = withUnsafePointer(to: &name) {
+        try self.init(name, AF_UNIX)
+    }
+
+    /// A port on 127.0.0.1.
+    convenience init(port: UInt16) throws {
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_port = port.bigEndian
+        name.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        try self.init(name, AF_INET)
+    }
+
+    private init<Name>(_ name: Name, _ family: CInt) throws {
+        descriptor = socket(family, csys_stream_socket, 0)
+        let result = withUnsafePointer(to: name) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                connect(descriptor, $0, socklen_t(MemoryLayout<Name>.size))
             }
         }
         guard result == 0 else { throw Failure.connect(errno) }

@@ -1,4 +1,5 @@
 import CSystem
+import Glibc
 import Synchronization
 import Testing
 
@@ -124,6 +125,48 @@ import Testing
         #expect(try stage.client().get("/x").text == "none")
         #expect(try slow.answer().body.count == 3_000_000)
         #expect(try slow.get("/x").text == "none")
+    }
+
+    @Test("a caller that does not read its answer is closed after the send timeout")
+    func unread() throws {
+        var limits = Limits()
+        limits.sendTimeout = .milliseconds(100)
+        let stage = try Stage(Script(), threads: 1, limits: limits)
+        defer { stage.stop() }
+        let slow = try stage.client()
+        slow.write(Wire.request([("PATH_INFO", "/large")]))
+        #expect(eventually { stage.loop.figures.connections == 1 })
+        #expect(eventually { stage.loop.figures.connections == 0 })
+        #expect(throws: Client.Failure.closed) { try slow.answer() }
+    }
+
+    @Test("beyond the limit of connections a new one waits until another ends")
+    func limitOfConnections() throws {
+        var limits = Limits()
+        limits.connections = 2
+        let stage = try Stage(Script(), limits: limits)
+        defer { stage.stop() }
+        var first: Client? = try stage.client()
+        let (second, third) = (try stage.client(), try stage.client())
+        #expect(try first?.get("/x").text == "none")
+        #expect(try second.get("/x").text == "none")
+        third.write(Wire.request([("PATH_INFO", "/x")]))
+        usleep(20_000)
+        #expect(stage.loop.figures.connections == 2)
+        first = nil
+        #expect(try third.answer().text == "none")
+    }
+
+    @Test("an idle loop sleeps")
+    func idleLoop() throws {
+        let stage = try Stage(Script(), threads: 4)
+        defer { stage.stop() }
+        let client = try stage.client()
+        #expect(try client.get("/x").text == "none")
+        #expect(eventually { stage.loop.figures.answered == 1 })
+        let before = stage.loop.wakes
+        usleep(200_000)
+        #expect(stage.loop.wakes == before)
     }
 
     @Test("HEAD has the length of the body it does not have; 304 has neither")

@@ -1,6 +1,5 @@
 """Spotify is called gently: the pace holds over workers, instances and restarts."""
 
-import sqlite3
 import threading
 import time
 
@@ -9,29 +8,9 @@ import pytest
 from harness.house import assert_spotify_error, retry_after, track
 from harness.http import at_once
 from harness.nginx import Nginx
+from harness.pace import assert_pace, grants
 from harness.responder import Responder, SpawnedWorkers, spotify_settings
 from harness.standin import StandIn, spotify_id
-
-#: A turn is used within 50 ms of its grant or lost, so two arrivals may be that much closer than two grants.
-LATENESS = 0.05
-
-
-def assert_pace(calls, interval):
-    """No two calls closer than the interval, and over several calls no drift towards faster."""
-    instants = sorted(call["monotonic_ns"] / 1e9 for call in calls)
-    for n, earlier in enumerate(instants):
-        for steps, later in enumerate(instants[n + 1:n + 6], 1):
-            assert later - earlier >= steps * interval - LATENESS, (steps, later - earlier)
-
-
-def granted(house):
-    """The instants of the grants in limiter.db, in seconds of the boot-time clock."""
-    limiter = sqlite3.connect(f"file:{house.sandbox.path('data', 'limiter.db')}?mode=ro", uri=True, timeout=10)
-    try:
-        return [instant / 1e9 for instant, in limiter.execute("SELECT instant FROM grants ORDER BY id")]
-    finally:
-        limiter.close()
-
 
 def test_forty_unknown_ids_at_once_are_forty_calls_at_the_pace(new_house):
     house = new_house("forty", SPOTIFY_MIN_INTERVAL="200ms")
@@ -41,9 +20,7 @@ def test_forty_unknown_ids_at_once_are_forty_calls_at_the_pace(new_house):
     assert [answer.status for answer in answers] == [200] * 40
     calls = house.standin.calls()
     assert sorted(call["path"] for call in calls) == sorted(f"/v1/tracks/{spotify_id(f'forty-{n}')}" for n in range(40))
-    assert_pace(calls, 0.2)
-    grants = granted(house)
-    assert len(grants) == 40 and min(later - earlier for earlier, later in zip(grants, grants[1:])) >= 0.2
+    assert_pace(house.sandbox, house.standin, 0.2)
     assert 39 * 0.2 <= took < 39 * 0.2 * 1.25 + 1, "forty calls take thirty-nine intervals and little more"
 
 
@@ -51,22 +28,27 @@ def test_the_default_pace_is_two_seconds(new_house):
     house = new_house("default-pace", SPOTIFY_MIN_INTERVAL=None, SPOTIFY_CALLS_PER_HOUR=None)
     answers = house.at_once([track(f"default-{n}") for n in range(3)])
     assert [answer.status for answer in answers] == [200] * 3
-    assert_pace(house.standin.calls(), 2.0)
+    assert_pace(house.sandbox, house.standin, 2.0)
 
 
 def test_the_eleventh_call_of_an_hour_of_ten_waits_and_says_how_long(new_house):
-    house = new_house("hour", SPOTIFY_CALLS_PER_HOUR="10")
-    assert [answer.status for answer in house.at_once([track(f"hour-{n}") for n in range(10)])] == [200] * 10
-    eleventh = house.get(track("hour-10"))
+    house = new_house("hour", SPOTIFY_CALLS_PER_HOUR="10", SPOTIFY_MIN_INTERVAL="100ms", SWINGMUSIC_FCGI_MISS_WAIT="5s")
+    answers = [house.get(track(f"hour-{n}")) for n in range(11)]
+    # A turn that a busy machine does not use at once is lost, and its slot is spent.
+    known = sum(answer.status == 200 for answer in answers)
+    assert 8 <= known <= 10
+    eleventh = house.get(track("hour-11"))
     assert_spotify_error(eleventh, 503)
     assert eleventh.seconds < 1, "the wait is known beforehand: no reason to park"
-    assert 3500 <= retry_after(eleventh) <= 3600
+    assert 3500 <= retry_after(eleventh) <= 3605, "the hour, and the call itself"
+    assert len(grants(house.sandbox)) == 10
     assert house.get(track("hour-0")).status == 200
     house.responder.restart()
-    again = house.get(track("hour-11"))
+    again = house.get(track("hour-12"))
     assert_spotify_error(again, 503)
-    assert 3500 <= retry_after(again) <= 3600
-    assert len(house.standin.calls()) == 10
+    assert 3500 <= retry_after(again) <= 3605
+    assert len(house.standin.calls()) == known
+    assert len(grants(house.sandbox)) == 10
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])
@@ -76,7 +58,7 @@ def test_restarting_everything_does_not_reset_the_pace(new_house, ending):
     getattr(house.responder, ending)()
     house.responder.start()
     assert house.get(track("after")).status == 200
-    assert_pace(house.standin.calls(), 3.0)
+    assert_pace(house.sandbox, house.standin, 3.0)
 
 
 def test_a_wait_longer_than_the_callers_patience_is_answered_at_once(new_house):
@@ -101,7 +83,7 @@ def test_two_instances_on_one_data_folder_keep_one_pace(new_house):
     answers = _from_both(house.port, door.port, paths)
     assert [answer.status for answer in answers] == [200] * 48
     assert len(house.standin.calls()) == 24, "one flight for both instances"
-    assert_pace(house.standin.calls(), 0.2)
+    assert_pace(house.sandbox, house.standin, 0.2)
 
 
 def test_workers_under_spawn_fcgi_keep_one_pace(sandbox):
@@ -113,7 +95,7 @@ def test_workers_under_spawn_fcgi_keep_one_pace(sandbox):
     assert [answer.status for answer in answers] == [200] * 200
     assert len(standin.calls()) == 20
     assert len(standin.calls(on="token")) == 1
-    assert_pace(standin.calls(), 0.2)
+    assert_pace(sandbox, standin, 0.2)
 
 
 def test_a_pace_looser_than_the_projects_own_is_a_warning_in_the_log(new_house):

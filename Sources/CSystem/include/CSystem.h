@@ -8,8 +8,6 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-#include "Waiting.h"
-
 /** Nanoseconds on CLOCK_MONOTONIC: for deadlines inside one process. */
 static inline uint64_t csys_monotonic_ns(void) {
     struct timespec t;
@@ -34,5 +32,6 @@ static inline int64_t csys_wall_ms(void) {
 #include "Caching.h"
 #include "FastCGIShims.h"
 #include "Supervision.h"
+#include "Waiting.h"
 
 #endif

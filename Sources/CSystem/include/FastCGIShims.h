@@ -35,12 +35,12 @@ static inline int csys_epoll_control(int epoll, int operation, int descriptor, u
     return epoll_ctl(epoll, operation, descriptor, &event) == 0 ? 0 : errno;
 }
 
-/** Waits without a timeout; writes the tokens of the ready descriptors. Their number, 0 when interrupted, or -errno. */
-static inline int csys_epoll_tokens(int epoll, uint64_t *tokens, int capacity) {
-    struct epoll_event events[16];
-    int count = epoll_wait(epoll, events, capacity < 16 ? capacity : 16, -1);
+/** Waits without a timeout and writes the token of one ready descriptor. 1, 0 when interrupted, or -errno. */
+static inline int csys_epoll_next(int epoll, uint64_t *token) {
+    struct epoll_event event;
+    int count = epoll_wait(epoll, &event, 1, -1);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    for (int i = 0; i < count; i++) tokens[i] = events[i].data.u64;
+    *token = event.data.u64;
     return count;
 }
 

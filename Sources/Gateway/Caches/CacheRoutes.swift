@@ -6,6 +6,7 @@ import FastCGI
 struct CacheRoutes: RouteFamily {
     let caches: Caches
     let door: Doorkeeper
+    let errands: Errands
     let dialect = Dialect.plain
 
     private static let mostValueBytes = 1 << 20
@@ -14,39 +15,40 @@ struct CacheRoutes: RouteFamily {
     func bodyPolicy(_ routed: Routed) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
 
     func answer(_ routed: Routed) -> Outcome {
-        .now(door.refuseUnlessAdmin(routed.request, dialect) ?? respond(routed))
+        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+        let parts = routed.rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let cache = CacheName(rawValue: String(parts.first ?? "")) else { return .now(dialect.error(404, "There is no such cache")) }
+        let key = parts.count == 2 ? Array(parts[1].utf8) : []
+        guard key.count <= Self.mostKeyBytes else { return .now(dialect.error(400, "A key has at most \(Self.mostKeyBytes) bytes")) }
+        return key.isEmpty ? clear(cache, routed.request) : entry(cache, key, routed)
     }
 
-    private func respond(_ routed: Routed) -> Response {
-        let parts = routed.rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let cache = CacheName(rawValue: String(parts[0])) else { return dialect.error(404, "There is no such cache") }
-        let key = parts.count == 2 ? Array(parts[1].utf8) : []
-        guard key.count <= Self.mostKeyBytes else { return dialect.error(400, "A key has at most \(Self.mostKeyBytes) bytes") }
-        do {
-            return key.isEmpty ? try clear(cache, routed.request) : try entry(cache, key, routed)
-        } catch let error as CacheError {
-            return refusal(error)
-        } catch {
-            return dialect.error(500, "\(error)")
+    private func clear(_ cache: CacheName, _ request: Request) -> Outcome {
+        guard request.method == .delete else { return .now(dialect.methodNotAllowed("DELETE")) }
+        return writing {
+            let count = try caches.clear(cache)
+            return Response(status: 200, contentType: Dialect.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
 
-    private func clear(_ cache: CacheName, _ request: Request) throws -> Response {
-        guard request.method == .delete else { return dialect.methodNotAllowed("DELETE") }
-        var writer = "{\"cleared\":"
-        writer += "\(try caches.clear(cache))}"
-        return Response(status: 200, contentType: Dialect.json, body: Array(writer.utf8))
-    }
-
-    private func entry(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) throws -> Response {
+    private func entry(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) -> Outcome {
         let isCatalogs = key.starts(with: Resource.cachePrefix.utf8)
         switch routed.request.method {
-        case .get, .head: return try read(cache, key, isCatalogs, isHead: routed.request.method == .head)
-        case .put where isCatalogs: return dialect.error(403, "The catalog's own entries cannot be written")
-        case .put: return try write(cache, key, routed)
-        case .delete: return try caches.delete(cache, key) ? done() : dialect.error(404, "Not found")
-        default: return dialect.methodNotAllowed("GET, HEAD, PUT, DELETE")
+        case .get, .head: return .now(answering { try read(cache, key, isCatalogs, isHead: routed.request.method == .head) })
+        case .put where isCatalogs: return .now(dialect.error(403, "The catalog's own entries cannot be written"))
+        case .put: return write(cache, key, routed)
+        case .delete: return writing { try caches.delete(cache, key) ? Self.done() : dialect.error(404, "Not found") }
+        default: return .now(dialect.methodNotAllowed("GET, HEAD, PUT, DELETE"))
         }
+    }
+
+    /// SQLite may keep a writer waiting; never an event thread.
+    private func writing(_ write: @escaping @Sendable () throws -> Response) -> Outcome {
+        errands.run(dialect) { answering(write) }
+    }
+
+    private func answering(_ make: () throws -> Response) -> Response {
+        do { return try make() } catch { return dialect.unavailable("\(error)", retryAfter: .seconds(10)) }
     }
 
     private func read(_ cache: CacheName, _ key: [UInt8], _ isCatalogs: Bool, isHead: Bool) throws -> Response {
@@ -66,27 +68,23 @@ struct CacheRoutes: RouteFamily {
         return response
     }
 
-    private func write(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) throws -> Response {
+    private func write(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) -> Outcome {
         var ttl: Duration?
         if let text = routed.query["ttl"] {
-            guard let asked = Duration(setting: text), asked > .zero else { return dialect.error(400, "ttl is a duration such as 90s") }
+            guard let asked = Duration(setting: text), asked > .zero else { return .now(dialect.error(400, "ttl is a duration such as 90s")) }
             ttl = asked
         }
-        switch routed.request.body {
-        case let .bytes(value): try caches.put(cache, key, value, ttl: ttl)
-        case .none, .ignored: try caches.put(cache, key, [], ttl: ttl)
-        case .tooLarge: return dialect.error(413, "The body is too large")
+        var value: [UInt8] = []
+        if case let .bytes(bytes) = routed.request.body { value = bytes }
+        return writing { [ttl, value] in
+            try caches.put(cache, key, value, ttl: ttl)
+            return Self.done()
         }
-        return done()
     }
 
-    private func done() -> Response {
+    private static func done() -> Response {
         var response = Response(status: 204)
         response.add("Cache-Control", "no-store")
         return response
-    }
-
-    private func refusal(_ error: CacheError) -> Response {
-        dialect.unavailable("\(error)", retryAfter: .seconds(10))
     }
 }

@@ -1,0 +1,72 @@
+import Caching
+import FastCGI
+import Foundation
+
+/// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
+struct DashboardRoutes: RouteFamily {
+    let caches: Caches
+    let door: Doorkeeper
+    let errands: Errands
+    let dialect = Dialect.plain
+
+    func answer(_ routed: Routed) -> Outcome {
+        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+        let segments = routed.segments.map(String.init)
+        let method = routed.request.method
+        let isClearing = segments.first?.hasPrefix("clear") == true
+        guard let make = isClearing ? clearing(routed, segments) : reading(segments) else { return .now(dialect.error(404, "Not found")) }
+        guard isClearing ? method == .post : method == .get || method == .head else {
+            return .now(dialect.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
+        }
+        let isHead = method == .head
+        return errands.run(dialect) {
+            var response = answering(make)
+            response.omitsBody = isHead
+            return response
+        }
+    }
+
+    private func answering(_ make: () throws -> any Encodable) -> Response {
+        do {
+            return DashboardAnswer.response(try make())
+        } catch let refusal as BadRequest {
+            return dialect.error(refusal.status, refusal.message)
+        } catch {
+            return dialect.unavailable("\(error)", retryAfter: .seconds(10))
+        }
+    }
+
+    private func reading(_ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
+        switch segments {
+        case ["health"]: { DashboardAnswer.Health(caches.storeHealth()) }
+        case ["stats"]: { DashboardAnswer.Stats(caches.storeInfo() ?? [:]) }
+        case ["services"]: { DashboardAnswer.Services(caches.figures()) }
+        case ["keys"]: { try DashboardAnswer.Keys(caches) }
+        default: nil
+        }
+    }
+
+    private func clearing(_ routed: Routed, _ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
+        if segments == ["clear-all"] { return clearAll }
+        guard segments.first == "clear", segments.count > 1 else { return nil }
+        let name = String(routed.rest.dropFirst("clear/".count))
+        return { try clear(name) }
+    }
+
+    /// `temp` and the copies go, `spotify` becomes due; users' and sessions' entries stay.
+    private func clearAll() throws -> any Encodable {
+        let count = try caches.clear(.temp)
+        let due = try caches.clear(.spotify)
+        try caches.clearCopies()
+        return DashboardAnswer.Cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
+    }
+
+    /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.
+    private func clear(_ name: String) throws -> any Encodable {
+        let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let cache = CacheName(rawValue: String(parts[0])) else { throw BadRequest(404, "There is no such namespace") }
+        guard cache == .temp || cache == .spotify else { throw BadRequest(400, "\(cache.rawValue) is cleared through /cache alone") }
+        let count = try caches.clear(cache, prefix: parts.count == 2 ? Array("\(parts[1])/".utf8) : [])
+        return DashboardAnswer.Cleared(message: "\(count) entries cleared", count: count)
+    }
+}

@@ -1,0 +1,54 @@
+/// How Python prints a value that came from JSON: swingmusic shows a token's `sub` so in one of its errors.
+enum PythonText {
+    /// `repr(value)`.
+    static func representation(_ value: JSONValue) -> String {
+        switch value {
+        case .null: "None"
+        case .bool(let value): value ? "True" : "False"
+        case .number(let text): number(text, infinity: "inf")
+        case .string(let text): quoted(text)
+        case .array(let items): "[" + items.map(representation).joined(separator: ", ") + "]"
+        case .object(let members):
+            "{" + members.map { quoted($0.name) + ": " + representation($0.value) }.joined(separator: ", ") + "}"
+        }
+    }
+
+    /// A number's text after Python has read and printed it: integers stay, everything else becomes a float's shortest text.
+    static func number(_ text: String, infinity: String) -> String {
+        if JSONValue.isInteger(text) { return text == "-0" ? "0" : text }
+        guard let value = Double(text) else { return text }
+        if value.isInfinite { return (value < 0 ? "-" : "") + infinity }
+        return value.description
+    }
+
+    /// A string's `repr`: in single quotes, in double ones when it holds single quotes and no double ones.
+    private static func quoted(_ text: String) -> String {
+        let quote: Unicode.Scalar = text.contains("'") && !text.contains("\"") ? "\"" : "'"
+        var output = String(quote)
+        for scalar in text.unicodeScalars { output += escaped(scalar, quote: quote) }
+        return output + String(quote)
+    }
+
+    private static func escaped(_ scalar: Unicode.Scalar, quote: Unicode.Scalar) -> String {
+        switch scalar {
+        case quote, "\\": return "\\" + String(scalar)
+        case "\n": return "\\n"
+        case "\r": return "\\r"
+        case "\t": return "\\t"
+        default: break
+        }
+        if isPrintable(scalar) { return String(scalar) }
+        let digits = String(scalar.value, radix: 16)
+        let (letter, width) = scalar.value < 0x100 ? ("x", 2) : scalar.value < 0x10000 ? ("u", 4) : ("U", 8)
+        return "\\" + letter + String(repeating: "0", count: width - digits.count) + digits
+    }
+
+    /// `str.isprintable`: everything but the categories "Other" and "Separator", except the space (docs.python.org, str.isprintable).
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return scalar.value >= 0x20 && scalar.value < 0x7f }
+        switch scalar.properties.generalCategory {
+        case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator, .spaceSeparator: return false
+        default: return true
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import GRDB
+import Logging
+
+/// `sessions.db`: which tokens belong to which session, which sessions have ended, and what is known of each user.
+///
+/// Every worker has it open; what one commits, the next question of any other sees.
+final class Ledger: Sendable {
+    private let file: LedgerFile
+    private let quick: ConnectionShelf
+    private let patient: ConnectionShelf
+    private let clock: SessionClock
+    private let log: Logger
+    private let complaint: Complaint
+    private let evidence: @Sendable () -> Bool
+    private let prepared = Locked<Preparation>(Preparation())  // guards which file was prepared; held while one is being prepared
+
+    private struct Preparation {
+        var stamp: FileStamp?
+        var failure: LedgerFault?
+        var failedAt: Int64 = 0
+    }
+
+    /// How long a call may wait for a lock: `event` on a request's way, `background` elsewhere.
+    enum Place { case event, background }
+
+    /// - Parameter evidence: whether something else says that there was a `sessions.db` before.
+    init(folder: String, clock: SessionClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
+        let file = LedgerFile(folder: folder)
+        self.file = file
+        self.clock = clock
+        self.log = log
+        self.evidence = evidence
+        quick = ConnectionShelf(path: file.path) { _ in try file.connect(waiting: Patience.brief) }
+        patient = ConnectionShelf(path: file.path, most: 2) { _ in try file.connect(waiting: Patience.long) }
+        complaint = Complaint(about: "sessions.db", log: log)
+    }
+
+    /// The file as it is now, made if it is missing. A file that was replaced or removed is noticed here.
+    func stamp() throws(LedgerFault) -> FileStamp {
+        if let stamp = FileStamp(path: file.path), prepared.withLock({ $0.stamp?.isSameFile(as: stamp) ?? false }) { return stamp }
+        return try prepare()
+    }
+
+    /// What is known of a token and of its user.
+    func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(LedgerFault) -> LedgerAnswer {
+        try guarded { try quick.borrow(at: stamp) { db in try LedgerRows(db).answer(hash, userID: userID) } }
+    }
+
+    func read<Result>(_ body: (LedgerRows) throws -> Result) throws(LedgerFault) -> Result {
+        let stamp = try stamp()
+        return try guarded { try quick.borrow(at: stamp) { db in try body(LedgerRows(db)) } }
+    }
+
+    /// One immediate transaction: all of `body` or nothing of it.
+    func write<Result>(_ place: Place, _ body: (LedgerRows) throws -> Result) throws(LedgerFault) -> Result {
+        let stamp = try stamp()
+        let shelf = place == .event ? quick : patient
+        return try guarded {
+            try shelf.borrow(at: stamp) { db in
+                var result: Result?
+                try db.inTransaction(.immediate) {
+                    result = try body(LedgerRows(db))
+                    return .commit
+                }
+                guard let result else { throw LedgerFault.cannotUse("the transaction did not run") }
+                return result
+            }
+        }
+    }
+
+    func close() {
+        quick.closeAll()
+        patient.closeAll()
+    }
+
+    private func guarded<Result>(_ body: () throws -> Result) throws(LedgerFault) -> Result {
+        do {
+            let result = try body()
+            complaint.settle()
+            return result
+        } catch let fault as DirectoryFault {
+            // A body that reads swingmusic's users: that file has its own complaint.
+            throw .cannotUse("\(fault)")
+        } catch {
+            let fault = LedgerFault(error)
+            complaint.raise(fault.words, now: clock.now())
+            throw fault
+        }
+    }
+
+    private func prepare() throws(LedgerFault) -> FileStamp {
+        let now = clock.now()
+        let result = prepared.withLock { prepared -> Result<FileStamp, LedgerFault> in
+            if let stamp = FileStamp(path: file.path), prepared.stamp?.isSameFile(as: stamp) ?? false { return .success(stamp) }
+            // A file that cannot be opened is tried again once a second, not by every request.
+            if let failure = prepared.failure, abs(now - prepared.failedAt) < 1000 { return .failure(failure) }
+            do throws(LedgerFault) {
+                let opening = try file.prepare(now: now, knownToHaveBegun: evidence() || prepared.stamp != nil)
+                guard let stamp = FileStamp(path: file.path) else { throw .cannotOpen("it vanished") }
+                prepared = Preparation(stamp: stamp)
+                if opening == .lost { log.error("sessions.db was lost: a new one is begun, and every token issued before now is refused") }
+                return .success(stamp)
+            } catch {
+                prepared = Preparation(failure: error, failedAt: now)
+                return .failure(error)
+            }
+        }
+        if case .failure(let fault) = result { complaint.raise(fault.words, now: now) } else { complaint.settle() }
+        return try result.get()
+    }
+}

@@ -1,0 +1,128 @@
+/// A token that was found good, and whose it is.
+struct Presence: Sendable {
+    let account: Account
+    let token: Token
+    let session: KnownSession
+    let place: Credential.Place
+    let settings: Settings
+
+    var user: User { account.user }
+}
+
+enum Examination {
+    case present(Presence)
+    case refused(Refused)
+    case absent(Refused)
+}
+
+extension Sessions {
+    /// Finds the token that counts and asks all there is to ask about it.
+    func examine(_ caller: Caller, for kind: TokenKind = .access, duplicates: Credential.Duplicates) -> Examination {
+        let credential: Credential
+        switch Credential.search(caller, for: kind, duplicates: duplicates) {
+        case .found(let found): credential = found
+        case .absent(let message): return .absent(Refused(status: 401, message: message))
+        case .malformed(let refused): return .refused(refused)
+        }
+        do {
+            return .present(try present(credential, for: kind, caller))
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    private func present(_ credential: Credential, for kind: TokenKind, _ caller: Caller) throws(Refused) -> Presence {
+        guard let settings = settings.current() else { throw .unavailable }
+        let remembered = try token(credential.text, settings.key)
+        let token = remembered.token
+        let now = clock.now()
+        do throws(TokenFault) { try token.claims.check(now: now, wanted: kind) } catch { throw Refused(error) }
+        guard case .user(let userID) = token.claims.userID else { throw .noUser(token.claims.subject) }
+        let (account, session) = try admit(remembered, userID, now)
+        if remembered.isDueToBeNoted(now: now) { note(session, account.user, caller, now) }
+        return Presence(account: account, token: token, session: session, place: credential.place, settings: settings)
+    }
+
+    /// The token behind a text, from memory or read and verified.
+    func token(_ text: [UInt8], _ key: SigningKey) throws(Refused) -> RememberedToken {
+        guard text.count <= Token.longest else { throw Refused(.tooLong) }
+        let hash = TokenHash(of: text[...])
+        if let found = memory.find(hash, under: key.mark) { return found }
+        do throws(TokenFault) {
+            let token = RememberedToken(token: try TokenReader.read(text, key: key), mark: key.mark)
+            if !token.token.claims.isExpired(now: clock.now()) { memory.remember(token, as: hash) }
+            return token
+        } catch {
+            throw Refused(error)
+        }
+    }
+
+    /// Whether the session goes on and the user is the one that it began with. The ledger is asked before the user's row is read: a
+    /// row that differs is then the later state, and never an older one than what another process has settled.
+    private func admit(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(Refused) -> (Account, KnownSession) {
+        let answer: LedgerAnswer
+        let row: Account?
+        do {
+            answer = try known(remembered, userID, now)
+            row = try directory.account(id: userID)
+        } catch {
+            throw .unavailable
+        }
+        guard let row else {
+            if let account = answer.account, !account.isGone { _ = try? enter(remembered.token, userID, now) }
+            throw .noUser(remembered.token.claims.subject)
+        }
+        switch Judgement.decide(issuedAt: remembered.token.claims.issuedAt, answer: answer, row: row) {
+        case .good(let session): return (row, session)
+        case .revoked: throw .revoked
+        case .newcomer, .unsettled:
+            let entered: (Account, KnownSession)?
+            do { entered = try enter(remembered.token, userID, now) } catch { throw .unavailable }
+            guard let entered else { throw .revoked }
+            return entered
+        }
+    }
+
+    private func known(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(LedgerFault) -> LedgerAnswer {
+        let stamp = try ledger.stamp()
+        if let answer = remembered.answer(at: stamp) { return answer }
+        let answer = try ledger.look(remembered.token.hash, userID: userID, at: stamp)
+        remembered.remember(answer, at: stamp, now: now)
+        return answer
+    }
+
+    /// Settles what became of the user's row and lets the token in if it may: one transaction. nil where it is refused.
+    func enter(_ token: Token, _ userID: Int64, _ now: Int64) throws(LedgerFault) -> (Account, KnownSession)? {
+        try ledger.write(.event) { rows in
+            let row = try directory.account(id: userID)
+            try Settlement.settle(userID, row: row, in: rows, now: now)
+            guard let row else { return nil }
+            let answer = try rows.answer(token.hash, userID: userID)
+            switch Judgement.decide(issuedAt: token.claims.issuedAt, answer: answer, row: row) {
+            case .good(let session): return (row, session)
+            case .newcomer: return try adopt(token, of: row, in: rows, now).map { (row, $0) }
+            case .unsettled, .revoked: return nil
+            }
+        }
+    }
+
+    /// A token that swingmusic made becomes a session, or joins the one of the token that was made together with it.
+    private func adopt(_ token: Token, of row: Account, in rows: LedgerRows, _ now: Int64) throws -> KnownSession? {
+        if let twin = try rows.sessionOfTwin(token, userID: row.user.id) {
+            try rows.adopt(token, into: twin.id)
+            return twin.endedAt == nil ? twin : nil
+        }
+        let session = KnownSession(id: RandomName.session(), userID: row.user.id, beganAt: now)
+        try rows.begin(session: session.id, userID: session.userID, now: now)
+        try rows.adopt(token, into: session.id)
+        return session
+    }
+
+    private func note(_ session: KnownSession, _ user: User, _ caller: Caller, _ now: Int64) {
+        seen.note(
+            SeenSessions.Use(
+                userID: user.id, userName: user.name, userAgent: caller.userAgent, address: caller.address, beganAt: session.beganAt,
+                seenAt: now),
+            of: session.id)
+    }
+}

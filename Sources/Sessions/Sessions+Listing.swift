@@ -1,0 +1,107 @@
+/// A session as it is shown.
+public struct ShownSession: Sendable, Equatable {
+    public var id: String
+    public var userID: Int64
+    public var userName: String
+    public var device: String
+    public var userAgent: String
+    public var address: String
+    /// ms since 1970.
+    public var createdAt: Int64
+    public var seenAt: Int64
+    public var isCurrent: Bool
+
+    var json: JSONValue {
+        .object([
+            JSONMember("id", .string(id)),
+            JSONMember("user", .object([JSONMember("id", .integer(userID)), JSONMember("username", .string(userName))])),
+            JSONMember("device", .string(device)), JSONMember("user_agent", .string(userAgent)), JSONMember("address", .string(address)),
+            JSONMember("created", .integer(createdAt / 1000)), JSONMember("last_seen", .integer(seenAt / 1000)),
+            JSONMember("current", .bool(isCurrent)),
+        ])
+    }
+}
+
+extension Sessions {
+    /// `GET /auth/sessions`: one's own, or for an admin those of `user`.
+    /// - Parameter user: of the query: a user's id, or `all`; nil for oneself.
+    public func list(_ caller: Caller, user: String?) -> Answer {
+        signedIn(caller, duplicates: .refused) { presence in
+            var userID: Int64? = presence.user.id
+            if let user {
+                guard user == "all" || Int64(user) != nil else { return .message("user must be an id or all", status: 422) }
+                userID = Int64(user)
+                guard presence.user.isAdmin || userID == presence.user.id else { return .refused(.adminsOnly) }
+            }
+            note(presence, caller)
+            guard let shown = try? openSessions(of: userID, current: presence.session.id) else { return .unavailable }
+            return .json(.object([JSONMember("sessions", .array(shown.map(\.json)))]))
+        }
+    }
+
+    /// `DELETE /auth/sessions/{id}`: one's own, or for an admin anybody's.
+    public func end(_ caller: Caller, session id: String) -> Answer {
+        signedIn(caller, duplicates: .refused, changes: true) { presence in
+            let now = clock.now()
+            let hasEnded = try? ledger.write(.event) { rows -> Bool in
+                guard let session = try rows.session(id), session.userID == presence.user.id || presence.user.isAdmin else { return false }
+                return try rows.end(session: id, now: now)
+            }
+            guard let hasEnded else { return .unavailable }
+            // Somebody else's is answered like one that is not: ids of others are not to be probed.
+            guard hasEnded else { return .message("Session not found", status: 404) }
+            forgetRecords([id])
+            var answer = Answer.message("Session ended", status: 200)
+            if id == presence.session.id { answer.cookies = [SetCookie.cleared] }
+            return answer
+        }
+    }
+
+    /// `DELETE /auth/sessions`: all of one's own but this one, with every older token that is not known here.
+    public func endOthers(_ caller: Caller) -> Answer {
+        signedIn(caller, duplicates: .refused, changes: true) { presence in
+            let now = clock.now()
+            let ended = try? ledger.write(.event) { rows in
+                try endAll(presence.user.id, except: presence.session.id, in: rows, now)
+            }
+            guard let ended else { return .unavailable }
+            forgetRecords(ended)
+            return .json(.object([JSONMember("ended", .integer(Int64(ended.count))), JSONMember("msg", .string("Other sessions ended"))]))
+        }
+    }
+
+    /// Tokens not known here that were issued before the present second are refused from now on.
+    func endAll(_ userID: Int64, except kept: String?, in rows: LedgerRows, _ now: Int64) throws -> [String] {
+        let ended = try rows.endAll(of: userID, except: kept, now: now)
+        if var account = try rows.account(userID) {
+            account.refusedBefore = max(now / 1000, account.refusedBefore ?? 0)
+            try rows.put(account, now: now)
+        }
+        return ended
+    }
+
+    func openSessions(of userID: Int64?, current: String?) throws -> [ShownSession] {
+        let now = clock.now()
+        let open = try ledger.read { try $0.openSessions(of: userID, now: now) }
+        var names: [Int64: String] = [:]
+        for account in try directory.accounts() { names[account.user.id] = account.user.name }
+        let records = (try? records.records(open.map(\.id))) ?? open.map { _ in nil }
+        return zip(open, records).compactMap { session, record in
+            guard let name = names[session.userID] else { return nil }
+            return ShownSession(
+                id: session.id, userID: session.userID, userName: name, device: record?.device ?? Device.name(userAgent: nil),
+                userAgent: record?.userAgent ?? "", address: record?.address ?? "", createdAt: session.beganAt,
+                seenAt: max(record?.seenAt ?? session.beganAt, session.beganAt), isCurrent: session.id == current)
+        }
+    }
+
+    /// Writes the present use down now, so that the list shows it.
+    private func note(_ presence: Presence, _ caller: Caller) {
+        let now = clock.now()
+        keepRecord(
+            SessionRecord(
+                userID: presence.user.id, userName: presence.user.name, userAgent: caller.userAgent, address: caller.address,
+                createdAt: presence.session.beganAt, seenAt: now),
+            as: presence.session.id)
+    }
+}

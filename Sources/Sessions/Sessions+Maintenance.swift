@@ -1,0 +1,59 @@
+extension Sessions {
+    /// One small step of what is not urgent: writes "last seen", looks whether users changed, removes what expired. To be called about
+    /// once a second from a plain thread.
+    public func maintain() {
+        writeSeen()
+        sweep()
+        purge()
+    }
+
+    private func writeSeen() {
+        for (id, use) in seen.take() {
+            // A session that ended since must not be shown again.
+            guard let session = try? ledger.read({ try $0.session(id) }), session.endedAt == nil else { continue }
+            keepRecord(
+                SessionRecord(
+                    userID: use.userID, userName: use.userName, userAgent: use.userAgent, address: use.address, createdAt: use.beganAt,
+                    seenAt: use.seenAt),
+                as: id)
+        }
+    }
+
+    /// Compares all users with what is known of them, so that a user who was removed is noticed although nobody asks: the id may be given
+    /// to somebody else.
+    func sweep() {
+        guard let known = try? ledger.read({ try $0.accounts() }), let rows = try? directory.accounts() else { return }
+        records.markBegun()
+        var rowOf: [Int64: Account] = [:]
+        for row in rows { rowOf[row.user.id] = row }
+        let changed = known.filter { account in
+            guard let row = rowOf[account.userID] else { return !account.isGone }
+            return !account.isOwner(row)
+        }.map(\.userID)
+        let strangers = Set(rowOf.keys).subtracting(known.map(\.userID))
+        for userID in changed + strangers.sorted() { settle(userID) }
+    }
+
+    private func settle(_ userID: Int64) {
+        let now = clock.now()
+        let ended = try? ledger.write(.background) { rows in
+            try Settlement.settle(userID, row: try directory.account(id: userID), in: rows, now: now)
+        }
+        forgetRecords(ended ?? [])
+    }
+
+    /// In ms. The workers need not agree on who does it.
+    private static let purgeInterval: Int64 = 600_000
+
+    private func purge() {
+        let now = clock.now()
+        let isDue = purgedAt.withLock { purgedAt -> Bool in
+            guard now - purgedAt >= Self.purgeInterval || now < purgedAt else { return false }
+            purgedAt = now
+            return true
+        }
+        guard isDue else { return }
+        let hasMore = try? ledger.write(.background) { try $0.purge(now: now, atMost: 500) }
+        if hasMore ?? false { purgedAt.withLock { $0 = 0 } }
+    }
+}

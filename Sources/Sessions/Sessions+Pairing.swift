@@ -1,0 +1,59 @@
+extension Sessions {
+    /// How long a pair code is good, in ms.
+    static let pairCodeLifetime: Int64 = 600_000
+
+    /// `GET /auth/getpaircode`
+    public func pairCode(_ caller: Caller) -> Answer {
+        signedIn(caller, changes: true) { presence in
+            let now = clock.now()
+            for _ in 0..<5 {
+                let code = RandomName.pairCode()
+                let isNew = try? ledger.write(.event) { rows in
+                    try rows.insert(
+                        pairCode: Self.hash(code), session: presence.session.id, userID: presence.user.id,
+                        until: now + Self.pairCodeLifetime, now: now)
+                }
+                guard let isNew else { return .unavailable }
+                if isNew { return .json(.object([JSONMember("code", .string(code))])) }
+            }
+            return .unavailable
+        }
+    }
+
+    /// `GET /auth/pair`: redeems a code, once.
+    /// - Parameter code: of the query; nil where it is not in it.
+    public func pair(_ caller: Caller, code: String?) -> Answer {
+        if case .refused(let refused) = examine(caller, duplicates: .firstCounts) { return .refused(refused) }
+        guard let settings = settings.current() else { return .unavailable }
+        let attempt: GuessLimit.Attempt
+        switch guesses.begin(.pair, address: caller.address) {
+        case .refused(let wait): return Self.tooMany(wait)
+        case .admitted(let admitted): attempt = admitted
+        }
+        do {
+            guard let (pair, name) = try redeem(code ?? "", settings) else { return .message("Invalid code", status: 400) }
+            guesses.forgive(attempt)
+            return pair.answer(name: name)
+        } catch {
+            guesses.forgive(attempt)
+            return .unavailable
+        }
+    }
+
+    /// One transaction: who takes the code out has its tokens.
+    private func redeem(_ code: String, _ settings: Settings) throws(LedgerFault) -> (TokenPair, String)? {
+        let now = clock.now()
+        return try ledger.write(.event) { rows in
+            guard let session = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
+            let row = try directory.account(id: session.userID)
+            try Settlement.settle(session.userID, row: row, in: rows, now: now)
+            // Settling may have ended the session.
+            guard let row, try rows.session(session.id)?.endedAt == nil else { return nil }
+            let pair = TokenPair.make(subject: row.user.subject, mint: TokenMint(key: settings.key), now: now)
+            for token in pair.all { try rows.add(token, to: session.id) }
+            return (pair, row.user.name)
+        }
+    }
+
+    private static func hash(_ code: String) -> TokenHash { TokenHash(of: Array(code.utf8)[...]) }
+}

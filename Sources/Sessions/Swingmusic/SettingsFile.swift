@@ -1,0 +1,51 @@
+import Glibc
+import Logging
+
+/// swingmusic's `settings.json`, read again when its time, size or inode change.
+final class SettingsFile: Sendable {
+    private struct Known {
+        var settings: Settings?
+        /// Of the file that was read; nil while what was read may already be outdated.
+        var stamp: FileStamp?
+    }
+
+    private let path: String
+    private let clock: SessionClock
+    private let log: Logger
+    private let complaint: Complaint
+    private let known = Locked(Known())  // guards the settings last read and under which stamp
+
+    init(folder: String, clock: SessionClock, log: Logger) {
+        path = folder + "/settings.json"
+        self.clock = clock
+        self.log = log
+        complaint = Complaint(about: "settings.json", log: log)
+    }
+
+    /// The settings in force. While the file is missing or half written the last good ones; nil if there never were any.
+    func current() -> Settings? {
+        let now = clock.now()
+        guard let stamp = FileStamp(path: path) else {
+            complaint.raise("the file is missing", now: now)
+            return known.withLock { $0.settings }
+        }
+        let (settings, isCurrent) = known.withLock { ($0.settings, $0.stamp == stamp) }
+        if isCurrent { return settings }
+        return reread(stamp, now) ?? settings
+    }
+
+    private func reread(_ stamp: FileStamp, _ now: Int64) -> Settings? {
+        guard let text = WholeFile.read(path, most: 1 << 20), let settings = Settings(text: text) else {
+            complaint.raise("holds no readable serverId", now: now)
+            return nil
+        }
+        complaint.settle()
+        let isOtherKey = known.withLock { known -> Bool in
+            let before = known.settings?.key.mark
+            known = Known(settings: settings, stamp: stamp.isSettled(now: now) ? stamp : nil)
+            return before != nil && before != settings.key.mark
+        }
+        if isOtherKey { log.notice("settings.json: another serverId, tokens made before are no longer good") }
+        return settings
+    }
+}

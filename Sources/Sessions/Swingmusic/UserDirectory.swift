@@ -1,0 +1,115 @@
+import CSystem
+import GRDB
+import Glibc
+import Logging
+
+/// Why swingmusic's users cannot be read.
+enum DirectoryFault: Error, Equatable {
+    case missing
+    case busy
+    case unreadable(String)
+}
+
+/// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
+final class UserDirectory: Sendable {
+    let path: String
+    private let folder: String
+    private let shelf: ConnectionShelf
+    private let complaint: Complaint
+    private let clock: SessionClock
+
+    init(folder: String, clock: SessionClock, log: Logger) {
+        let path = folder + "/swingmusic.db"
+        self.folder = folder
+        self.path = path
+        self.clock = clock
+        shelf = ConnectionShelf(path: path) { isFrozen in
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .callback(Patience.brief)
+            configuration.label = "swingmusic.db"
+            return try DatabaseQueue(path: isFrozen ? Self.immutableAddress(path) : path, configuration: configuration)
+        }
+        complaint = Complaint(about: "swingmusic.db", log: log)
+    }
+
+    func account(id: Int64) throws(DirectoryFault) -> Account? {
+        try read { db in
+            let statement = try db.cachedStatement(sql: Self.columns + " WHERE id = ?")
+            return try Row.fetchOne(statement, arguments: [id]).flatMap(Self.account)
+        }
+    }
+
+    /// The one of that exact name; of several the one with the lowest id.
+    func account(named name: String) throws(DirectoryFault) -> Account? {
+        try read { db in
+            let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
+            return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
+        }
+    }
+
+    /// Everybody, by id.
+    func accounts() throws(DirectoryFault) -> [Account] {
+        try read { db in
+            try Row.fetchAll(db.cachedStatement(sql: Self.columns + " ORDER BY id")).compactMap(Self.account)
+        }
+    }
+
+    func close() { shelf.closeAll() }
+
+    private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
+
+    /// nil for a row that cannot be a user: a name or password that is no text.
+    private static func account(_ row: Row) -> Account? {
+        guard let id = Int64.fromDatabaseValue(row[0]), let name = text(row[1]), let password = text(row[3]) else { return nil }
+        return Account(
+            user: User(id: id, name: name, image: text(row[2]), rolesText: text(row[4]) ?? "[]", extraText: text(row[5])),
+            passwordHash: password)
+    }
+
+    private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
+
+    private func read<Result>(_ body: (Database) throws -> Result) throws(DirectoryFault) -> Result {
+        do {
+            guard let stamp = FileStamp(path: path) else { throw DirectoryFault.missing }
+            let result = try shelf.borrow(at: stamp, isFrozen: { isFolderClosed && !hasLog }, isStale: { hasLog }, body)
+            complaint.settle()
+            return result
+        } catch {
+            let fault = Self.fault(error)
+            complaint.raise(Self.words(fault), now: clock.now())
+            throw fault
+        }
+    }
+
+    private var hasLog: Bool { access(path + "-wal", F_OK) == 0 }
+    private var isFolderClosed: Bool { access(folder, W_OK) != 0 }
+
+    /// sqlite.org/uri.html: without write access to the folder a WAL database can only be read as immutable, which is right while
+    /// nobody has it open, that is while there is no `-wal`.
+    static func immutableAddress(_ path: String) -> String {
+        var address = "file:"
+        for byte in path.utf8 {
+            let isPlain = (48...57).contains(byte) || (97...122).contains(byte | 0x20) || "/._-".utf8.contains(byte)
+            address += isPlain ? String(Unicode.Scalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+        return address + "?immutable=1"
+    }
+
+    private static func fault(_ error: any Error) -> DirectoryFault {
+        switch error {
+        case let fault as DirectoryFault: fault
+        case let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY: .busy
+        case let error as DatabaseError: .unreadable(error.message ?? "\(error.resultCode)")
+        default: .unreadable("\(error)")
+        }
+    }
+
+    private static func words(_ fault: DirectoryFault) -> String {
+        switch fault {
+        case .missing: "the file is missing"
+        case .busy: "locked by another process"
+        case .unreadable(let reason): "cannot be read: \(reason)"
+        }
+    }
+}

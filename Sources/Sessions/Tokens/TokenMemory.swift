@@ -1,0 +1,45 @@
+import Synchronization
+
+/// The verified tokens of this process by the hash of their text, so that a repeated check reads and signs nothing.
+///
+/// Only tokens whose signature was good come in. Two generations bound it: when the young one is full it becomes the old one,
+/// and what is asked for again moves back.
+final class TokenMemory: Sendable {
+    private struct Shard {
+        var young: [TokenHash: RememberedToken] = [:]
+        var old: [TokenHash: RememberedToken] = [:]
+    }
+
+    private let shards: [Locked<Shard>]
+    private let generation: Int
+
+    /// - Parameter capacity: tokens at most, some 1 KB each.
+    init(capacity: Int = 16_384) {
+        shards = (0..<16).map { _ in Locked(Shard()) }
+        generation = max(1, capacity / 32)
+    }
+
+    /// - Parameter mark: the key in force: what was verified under another is not known.
+    func find(_ hash: TokenHash, under mark: TokenHash) -> RememberedToken? {
+        shards[hash.shard(of: 16)].withLock { shard in
+            if let found = shard.young[hash] { return found.mark == mark ? found : nil }
+            guard let found = shard.old.removeValue(forKey: hash), found.mark == mark else { return nil }
+            insert(found, hash, &shard)
+            return found
+        }
+    }
+
+    func remember(_ token: RememberedToken, as hash: TokenHash) {
+        shards[hash.shard(of: 16)].withLock { shard in insert(token, hash, &shard) }
+    }
+
+    var count: Int { shards.reduce(0) { sum, shard in sum + shard.withLock { $0.young.count + $0.old.count } } }
+
+    private func insert(_ token: RememberedToken, _ hash: TokenHash, _ shard: inout Shard) {
+        if shard.young.count >= generation {
+            shard.old = shard.young
+            shard.young = [:]
+        }
+        shard.young[hash] = token
+    }
+}

@@ -1,0 +1,94 @@
+import Testing
+
+@testable import Caching
+
+/// What every store must be able to do, each in its own words.
+protocol ConformingStore {
+    var clock: TestClock? { get }
+    func find(_ cache: CacheName, _ key: [UInt8]) throws -> Entry?
+    @discardableResult
+    func put(_ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration) throws -> Entry
+    func delete(_ cache: CacheName, _ key: [UInt8]) throws
+    func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration) throws
+    func count(_ cache: CacheName, prefix: [UInt8]) throws -> Int
+    func clear(_ cache: CacheName, prefix: [UInt8]) throws
+    /// Lets a length of time pass for this store.
+    func pass(_ length: Duration)
+}
+
+/// One suite for all of them.
+enum Conformance {
+    static func check(_ store: some ConformingStore, cache: CacheName) throws {
+        try bytesInBytesOut(store, cache)
+        try overwriteAndDelete(store, cache)
+        try namespaces(store, cache)
+        try time(store, cache)
+    }
+
+    private static func bytesInBytesOut(_ store: some ConformingStore, _ cache: CacheName) throws {
+        let everyByte = [UInt8](0...255)
+        let values: [[UInt8]] = [
+            [], [0], everyByte, bytes("*3\r\n$3\r\nSET\r\n"), [UInt8](repeating: 0xA5, count: Limits.valueBytes),
+        ]
+        let keys: [[UInt8]] = [
+            bytes("plain"), [0], everyByte + everyByte, bytes("a b\r\n\"*?[x]"), bytes("ü/日本"), [0xFF, 0xFE],
+        ]
+        for key in keys {
+            for value in values {
+                try store.put(cache, key, value, ttl: .seconds(600))
+                #expect(try store.find(cache, key)?.value == value)
+            }
+        }
+        for key in keys { try store.delete(cache, key) }
+    }
+
+    private static func overwriteAndDelete(_ store: some ConformingStore, _ cache: CacheName) throws {
+        let key = bytes("ns/key")
+        #expect(try store.find(cache, key) == nil)
+        let first = try store.put(cache, key, bytes("1"), ttl: .seconds(60))
+        let second = try store.put(cache, key, bytes("2"), ttl: .seconds(60))
+        #expect(second.version > first.version)
+        #expect(try store.find(cache, key) == second)
+        #expect(try store.find(cache, bytes("ns/ke")) == nil)
+        try store.delete(cache, key)
+        let third = try store.put(cache, key, bytes("3"), ttl: .seconds(60))
+        #expect(third.version > second.version)
+        try store.delete(cache, key)
+        if !cache.keepsDueRows { #expect(try store.find(cache, key) == nil) }
+    }
+
+    private static func namespaces(_ store: some ConformingStore, _ cache: CacheName) throws {
+        try store.clear(cache, prefix: [])
+        let base = try store.count(cache, prefix: bytes("one/"))
+        for number in 0..<5 { try store.put(cache, bytes("one/\(number)"), bytes("x"), ttl: .seconds(60)) }
+        for number in 0..<3 { try store.put(cache, bytes("two/\(number)"), bytes("x"), ttl: .seconds(60)) }
+        try store.put(cache, bytes("one/0"), bytes("again"), ttl: .seconds(60))
+        #expect(try store.count(cache, prefix: bytes("one/")) == base + 5)
+        #expect(try store.count(cache, prefix: bytes("two/")) == 3)
+        guard !cache.keepsDueRows else { return }
+        #expect(try store.count(cache, prefix: []) == 8)
+        try store.clear(cache, prefix: bytes("one/"))
+        #expect(try store.count(cache, prefix: bytes("one/")) == 0)
+        #expect(try store.count(cache, prefix: []) == 3)
+        #expect(try store.find(cache, bytes("one/1")) == nil)
+        #expect(try store.find(cache, bytes("two/1"))?.value == bytes("x"))
+        try store.put(cache, bytes("one/1"), bytes("y"), ttl: .seconds(60))
+        #expect(try store.find(cache, bytes("one/1"))?.value == bytes("y"))
+        try store.clear(cache, prefix: [])
+        #expect(try store.count(cache, prefix: []) == 0)
+    }
+
+    private static func time(_ store: some ConformingStore, _ cache: CacheName) throws {
+        guard !cache.keepsDueRows else { return }
+        try store.put(cache, bytes("short"), bytes("x"), ttl: .seconds(2))
+        try store.put(cache, bytes("cut"), bytes("x"), ttl: .seconds(600))
+        try store.expire(cache, bytes("cut"), in: .seconds(1))
+        store.pass(.milliseconds(900))
+        #expect(try store.find(cache, bytes("cut")) != nil)
+        store.pass(.milliseconds(150))
+        #expect(try store.find(cache, bytes("cut")) == nil)
+        #expect(try store.find(cache, bytes("short")) != nil)
+        store.pass(.milliseconds(1000))
+        #expect(try store.find(cache, bytes("short")) == nil)
+    }
+}

@@ -1,0 +1,74 @@
+import Testing
+
+@testable import FastCGI
+
+@Suite("Looking at a request") struct ScanTests {
+    private func look(_ bytes: [UInt8], limits: Limits = Limits()) throws -> RequestScan? {
+        try bytes.withUnsafeBytes { try RequestScan.look(at: $0, limits: limits) }
+    }
+
+    @Test("a whole request is recognised only when its last byte is there", arguments: [0, 1, 7, 255], [3, 60, 65535])
+    func prefixes(_ padding: Int, _ chunk: Int) throws {
+        let bytes = Wire.request(
+            [("REQUEST_METHOD", "POST"), ("LONG", String(repeating: "x", count: 200))], body: [1, 2, 3, 4], chunk: chunk, padding: padding)
+        let inputLength = Wire.stream(5, [1, 2, 3, 4], chunk: chunk, padding: padding).count
+        for count in 0..<bytes.count {
+            let scan = try look(Array(bytes[..<count]))
+            #expect((scan == nil) == (count < bytes.count - inputLength))
+            #expect(scan?.isWhole != true)
+        }
+        let scan = try #require(try look(bytes))
+        #expect(scan.isWhole)
+        #expect(scan.inputLength == 4)
+        #expect(scan.parametersEnd == bytes.count - inputLength)
+        #expect(scan.libraryEnd == scan.parametersEnd - padding)
+    }
+
+    @Test("the limits hold to the byte and to the parameter")
+    func limits() throws {
+        var limits = Limits()
+        limits.parameterBytes = 100
+        limits.parameterCount = 10
+        func request(_ parameters: [(String, String)]) -> [UInt8] { Wire.begin() + Wire.stream(4, Wire.pairs(parameters)) }
+        #expect(try look(request([("A", String(repeating: "x", count: 97))]), limits: limits) != nil)
+        #expect(throws: Fault.parametersTooLarge) { try look(request([("A", String(repeating: "x", count: 98))]), limits: limits) }
+        #expect(try look(request([(String, String)](repeating: ("A", ""), count: 10)), limits: limits) != nil)
+        #expect(throws: Fault.parametersTooLarge) {
+            try look(request([(String, String)](repeating: ("A", ""), count: 11)), limits: limits)
+        }
+    }
+
+    @Test("a length that cannot be is refused before its bytes arrive")
+    func announced() {
+        #expect(throws: Fault.parametersTooLarge) { try look(Wire.begin() + Wire.record(4, [1, 0x80, 2, 0, 0, 65])) }
+        #expect(throws: Fault.parametersTooLarge) { try look(Wire.begin() + Wire.record(4, [0xff, 0xff, 0xff, 0xff, 0])) }
+    }
+
+    @Test("input is collected from pieces of any size", arguments: [1, 2, 3, 7, 8, 9, 1000])
+    func input(_ piece: Int) throws {
+        let content = (0..<500).map { UInt8(truncatingIfNeeded: $0) }
+        let bytes = Wire.stream(5, content, id: 9, chunk: 77, padding: 3)
+        var input = StandardInput(request: 9, limit: 500, expecting: 500)
+        var progress = StandardInput.Progress.wants(8)
+        var position = 0
+        while case .wants(let wanted) = progress {
+            #expect(wanted > 0 && wanted <= bytes.count - position)
+            let end = min(position + piece, position + wanted)
+            progress = try bytes[position..<end].withUnsafeBytes { try input.feed($0) }
+            position = end
+        }
+        #expect(progress == .complete)
+        #expect(position == bytes.count)
+        #expect(input.content == content)
+    }
+
+    @Test("input over the limit, or of another request, is noticed")
+    func wrongInput() throws {
+        var input = StandardInput(request: 1, limit: 3, expecting: 0)
+        #expect(try Wire.stream(5, [1, 2, 3, 4]).withUnsafeBytes { try input.feed($0) } == .overLimit)
+        var other = StandardInput(request: 1, limit: 3, expecting: 0)
+        #expect(throws: Fault.unexpectedRecord(type: 5)) { try Wire.stream(5, [1], id: 2).withUnsafeBytes { try other.feed($0) } }
+        var more = StandardInput(request: 1, limit: 3, expecting: 0)
+        #expect(throws: Fault.pipelined) { try (Wire.stream(5, [1]) + [1]).withUnsafeBytes { try more.feed($0) } }
+    }
+}

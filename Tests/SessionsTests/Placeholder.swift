@@ -1,4 +1,0 @@
-import Testing
-@testable import Sessions
-
-@Suite struct SessionsPlaceholderTests {}

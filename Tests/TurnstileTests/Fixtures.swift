@@ -1,0 +1,142 @@
+import Foundation
+import GRDB
+import Logging
+import Synchronization
+
+@testable import Turnstile
+
+/// A clock that stands still until it is moved.
+final class FakeClock: TurnstileClock {
+    private let moment: Mutex<Moment>
+
+    init(bootID: String = "boot 1", boot: Duration = .seconds(100_000), wall: Int64 = 1_790_000_000_000) {
+        moment = Mutex(Moment(bootID: bootID, boot: UInt64(boot.inNanoseconds), wall: wall))
+    }
+
+    func now() -> Moment { moment.withLock { $0 } }
+
+    func advance(_ length: Duration) {
+        moment.withLock {
+            $0.boot += UInt64(length.inNanoseconds)
+            $0.wall += length.inNanoseconds / 1_000_000
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    func set(wall: Int64) { moment.withLock { $0.wall = wall } }
+
+    func reboot(_ bootID: String, uptime: Duration = .seconds(20), down: Duration) {
+        moment.withLock {
+            $0 = Moment(
+                bootID: bootID, boot: UInt64(uptime.inNanoseconds),
+                wall: $0.wall + (down + uptime).inNanoseconds / 1_000_000)
+        }
+    }
+}
+
+/// A clock that moves on by the same step each time it is read.
+final class SteppingClock: TurnstileClock {
+    private let clock = FakeClock()
+    private let step: Duration
+
+    init(step: Duration) { self.step = step }
+
+    func now() -> Moment {
+        defer { clock.advance(step) }
+        return clock.now()
+    }
+
+    func advance(_ length: Duration) { clock.advance(length) }
+}
+
+/// A folder with a limiter's file, gone when the test is over. In memory where the host has a place for that: with
+/// a clock that stands still, nothing is gained by waiting for a disk.
+final class Folder: Sendable {
+    let path: String
+    var limiter: String { path + "/limiter.db" }
+
+    init(onDisk: Bool = false) throws {
+        let memory = "/dev/shm/"
+        let parent = !onDisk && FileManager.default.isWritableFile(atPath: memory) ? memory : NSTemporaryDirectory()
+        path = parent + "turnstile-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func open(
+        pace: Pace = Pace(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
+        clock: any TurnstileClock = SystemClock(), creating: Bool = true
+    ) throws -> Turnstile {
+        try Turnstile(
+            path: limiter, pace: pace, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
+            creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    }
+
+    /// A connection past the turnstile, as another program would have it.
+    func raw() throws -> DatabaseQueue { try DatabaseQueue(path: limiter) }
+}
+
+/// A turnstile on a clock of its own.
+struct Bench {
+    let folder: Folder
+    let clock: FakeClock
+    let turnstile: Turnstile
+
+    init(pace: Pace = Pace(), queueLimit: Int = 1000) throws {
+        folder = try Folder()
+        clock = FakeClock()
+        turnstile = try folder.open(pace: pace, queueLimit: queueLimit, clock: clock)
+    }
+
+    /// An ask that somebody waits for during the next `patience`.
+    func ask(
+        _ key: String, _ priority: Priority = .caller, client: String = "anna", patience: Duration = .seconds(25)
+    ) -> Ask {
+        Ask(
+            key: key, priority: priority, client: client,
+            attendedUntil: clock.now().wall + patience.inNanoseconds / 1_000_000)
+    }
+
+    @discardableResult
+    func enqueue(_ asks: Ask...) throws -> [Admission] { try turnstile.enqueue(asks) }
+
+    /// Waits as long as it is told to and takes the next turn.
+    func next(worker: String = "one") throws -> Lease {
+        for _ in 0..<100 {
+            switch try turnstile.turn(worker: worker) {
+            case .granted(let lease): return lease
+            case .wait(let length, _): clock.advance(length)
+            }
+        }
+        throw Stuck()
+    }
+
+    struct Stuck: Error {}
+}
+
+extension Turn {
+    var lease: Lease? {
+        if case .granted(let lease) = self { lease } else { nil }
+    }
+}
+
+/// Runs a closure on so many threads at once, each with its number, and waits for all.
+func concurrently(_ count: Int, _ work: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for index in 0..<count {
+        group.enter()
+        Thread.detachNewThread {
+            work(index)
+            group.leave()
+        }
+    }
+    group.wait()
+}
+
+/// What several threads have to say.
+final class Tally: Sendable {
+    private let entries = Mutex<[String]>([])
+    func add(_ entry: String) { entries.withLock { $0.append(entry) } }
+    var all: [String] { entries.withLock { $0 } }
+}
