@@ -23,7 +23,7 @@ extension Sessions {
                 let changesOwnPassword = target.id == presence.user.id && !form.password.isEmpty
                 guard changesOwnPassword else { return allow(form, row, row.passwordHash, presence) }
                 let isTaken = desk.submit { [self] in
-                    let hash = PasswordHash.make(password: form.password, salt: presence.settings.serverID) ?? row.passwordHash
+                    let hash = desk.hash(password: form.password, salt: presence.settings.serverID) ?? row.passwordHash
                     let handing = allow(form, row, hash, presence)
                     completion(adding(renewal(presence, caller), to: handing))
                 }

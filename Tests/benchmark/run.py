@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, comparison, growth, idle, isolation, machine, profile, soak, table, turnstile  # noqa: E402
+from measure import build, comparison, growth, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
 
 MODES = {"compare": comparison, "growth": growth, "isolation": isolation, "idle": idle, "turnstile": turnstile, "soak": soak,
-         "profile": profile}
+         "profile": profile, "instructions": instructions}
 
 
 def read_options():
@@ -29,6 +29,7 @@ def read_options():
     modes.add_argument("--turnstile", action="store_true", help="the pace of calls with several processes, and long queues")
     modes.add_argument("--soak", action="store_true", help="many requests, memory before and after")
     modes.add_argument("--profile", action="store_true", help="where the processor time of a hit goes, by stage and by function (perf)")
+    modes.add_argument("--instructions", action="store_true", help="instructions a hit, by function (valgrind): the same on a busy machine")
     shape = parser.add_argument_group("shape")
     shape.add_argument("--rounds", type=int, default=5)
     shape.add_argument("--seconds", type=int, default=3, help="of one measurement")

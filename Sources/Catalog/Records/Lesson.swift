@@ -54,11 +54,24 @@ struct Lesson {
             guard let id = document.string(node["id"]).flatMap({ SpotifyID($0) }) else { continue }
             switch document.string(node["type"]) {
             case "track" where node.has("album") && node.has("duration_ms") && node.has("external_ids"):
-                add(.object(.track, id, market: market), Record(body: Array(document.raw(node))))
+                add(.object(.track, id, market: market), Record(body: Self.track(node, document)))
             case "artist" where node.has("genres") && node.has("images"):
                 add(.object(.artist, id, market: nil), Record(body: Array(document.raw(node))))
             default: continue
             }
         }
+    }
+
+    /// A track's own bytes. A playlist also says of its elements whether they are tracks or episodes, which the track does not.
+    private static func track(_ node: JSONNode, _ document: JSONDocument) -> [UInt8] {
+        let added: Set = ["episode", "track"]
+        guard case let .object(members) = node.kind, members.contains(where: { added.contains($0.key) }) else {
+            return Array(document.raw(node))
+        }
+        var writer = JSONWriter(reserving: 4096)
+        writer.object { writer in
+            for (key, value) in members where !added.contains(key) { writer.member(key, raw: document.raw(value)) }
+        }
+        return writer.bytes
     }
 }

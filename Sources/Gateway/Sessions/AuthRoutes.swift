@@ -11,7 +11,7 @@ struct AuthRoutes: RouteFamily {
     let dialect = Dialect.swingmusic
 
     /// How long a login may wait for its turn to be hashed.
-    private static let loginWait = Duration.seconds(20)
+    private static let loginWait = Duration.seconds(30)
 
     func bodyPolicy(_ routed: Routed) -> BodyPolicy {
         // nginx asks with the length of another request's body.

@@ -20,7 +20,7 @@ class Comparison:
     """Sets everything up in a sandbox; `contenders` in the order in which a round asks them."""
 
     def __init__(self, sandbox, options):
-        self.sandbox, self.options, self.contenders = sandbox, options, []
+        self.sandbox, self.options, self.contenders, self.programs = sandbox, options, [], {}
         self.standin = StandIn(sandbox).start()
         self.front = Front(sandbox)
         self.one = paths_file(sandbox, "one", [records.path_of(records.KNOWN)])
@@ -44,7 +44,7 @@ class Comparison:
         swingmusic = make_folder(sandbox.path("config", "swingmusic"))
         with_store = responder(sandbox, options, self.standin, folder, "tiered", self.store, SWINGMUSIC_CONFIG_DIR=str(swingmusic)).start()
         alone = responder(sandbox, options, self.standin, folder, "alone").start()
-        self.programs = {"tiered": with_store, "alone": alone}
+        self.programs = {program: program.worker_pids() for program in (with_store, alone)}
         for contender, program in [
                 (Contender("memory", "hit from memory", self.one, None, tier="memory"), with_store),
                 (Contender("dragonfly", f"hit from the store ({options.store})", many, None, tier="dragonfly"), with_store),
@@ -107,6 +107,10 @@ class Comparison:
             raise RuntimeError(f"{contender.label}: {bad} of {got['answered']} answers were not 2xx: {got['statuses']}")
         return {tier: count / got["answered"] for tier, count in got["tiers"].items() if count}
 
+    def ended_workers(self):
+        """How many of the program's workers ended by themselves since the start, which none should."""
+        return sum(len(set(workers) - set(program.worker_pids())) for program, workers in self.programs.items())
+
     def once(self, contender):
         """One contender in one round. Processor time in microseconds a request, of the responder, of nginx and of the store."""
         parts = {"responder": contender.pids(), "nginx": family(self.front.process.pid), "store": [self.store.process.pid]}
@@ -157,12 +161,14 @@ def run(options):
                 rounds[contender.name].append(comparison.once(contender))
                 if contender.socket and options.direct:
                     straight[contender.name].append(comparison.direct(contender))
-        after = {contender.name: comparison.tiers(contender) for contender in comparison.contenders if contender.tier}
+        if ended := comparison.ended_workers():
+            say(f"{ended} of the program's workers ended in the meantime:\n" + "\n".join(program.log()[-3000:] for program in comparison.programs))
+        after = {contender.name: comparison.tiers(contender) for contender in comparison.contenders if contender.tier} if not ended else {}
         print_rounds(comparison, rounds, shares)
         if options.direct:
             print_straight(comparison, straight)
         return {"body_bytes": comparison.body_bytes, "rounds": rounds, "straight": straight, "tiers": shares, "tiers_after": after,
-                "left_out": comparison.left_out}
+                "left_out": comparison.left_out, "ended_workers": ended}
 
 
 def print_rounds(comparison, rounds, shares):
@@ -180,6 +186,7 @@ def print_rounds(comparison, rounds, shares):
          ["answered by", "requests/s", "to plain C", "to epoll C", "to Flask", "p50 µs", "p99 µs", "µs responder", "µs nginx", "µs store", "from its tier"],
          rows, f"wrk -t{options.threads} -c{options.connections} -d{options.seconds}s, rounds interleaved; {options.workers} processes of "
                f"{options.responder_threads} threads each. µs responder, nginx, store: processor time a request."
+               + (f" {ended} WORKERS ENDED MEANWHILE." if (ended := comparison.ended_workers()) else "")
                + "".join(f" Left out: {trouble}." for trouble in comparison.left_out.values()))
 
 

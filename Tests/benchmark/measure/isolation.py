@@ -46,7 +46,12 @@ class Place:
 
 
 def measured(place, trouble, number, rate):
-    trouble.begin(number)
+    """What http_load counted beside the trouble; a trouble that cannot be made is left out."""
+    try:
+        trouble.begin(number)
+    except RuntimeError as refused:
+        say(f"{trouble.label}: {refused}")
+        return {"skipped": True, "came_to": f"left out: {refused}"}
     beside = threading.Thread(target=trouble.during)
     beside.start()
     try:
@@ -96,7 +101,10 @@ def print_isolation(cases, rounds, rate, options):
     base = median([one["latency"]["p99"] for one in rounds["alone"]])
     rows = []
     for name, kind, _ in cases:
-        got = rounds[name]
+        got = [one for one in rounds[name] if not one.get("skipped")]
+        if not got:
+            rows.append([kind.label, *[None] * 6, rounds[name][-1]["came_to"]])
+            continue
         p99 = median([one["latency"]["p99"] for one in got])
         bad = sum(one["broken"] + one["sent"] - one["statuses"]["2xx"] for one in got)
         rows.append([kind.label, *(median([one["latency"][key] for one in got]) for key in ("p50",)), p99,

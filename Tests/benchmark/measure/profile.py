@@ -1,11 +1,13 @@
 """The inside of a hit: where the processor time of a request goes, by stage and by function. Needs linux-perf.
 
 perf samples the workers while fcgi_load asks them without nginx. A sample belongs to the stage in which it was taken: in the
-kernel, the system call that led there; in a library, that library; in the program, the room whose function it was.
+kernel, the system call that led there; in a library, that library; in the program, the room whose function it was. Functions are
+counted twice over: where the samples lie, and, of the program's own, with everything that they called.
 """
 
 import collections
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -50,12 +52,15 @@ def profile(sandbox, contender, options):
     script = subprocess.run(["perf", "script", "-i", data, "-F", "ip,sym,dso"], capture_output=True, text=True, errors="replace").stdout
     samples = [frames(block) for block in script.split("\n\n") if block.strip()]
     share = each / max(1, len(samples))
-    stages, functions = collections.Counter(), collections.Counter()
+    program = os.path.basename(options.program or "")
+    stages, functions, inclusive = collections.Counter(), collections.Counter(), collections.Counter()
     for sample in filter(None, samples):
-        stages[stage_of(sample)] += share
-        functions[f"{sample[0][0]} ({sample[0][1].rpartition('/')[2]})"] += share
+        stages[stage_of(sample, program)] += share
+        functions[f"{sample[0][0]} ({os.path.basename(sample[0][1])})"] += share
+        for symbol in {symbol for symbol, file in sample if os.path.basename(file) == program}:
+            inclusive[symbol] += share
     return {"label": contender.label, "microseconds": each, "samples": len(samples), "per_second": load["per_second"], "stages": dict(stages.most_common()),
-            "functions": dict(functions.most_common(FUNCTIONS))}
+            "functions": dict(functions.most_common(FUNCTIONS)), "inclusive": dict(inclusive.most_common(2 * FUNCTIONS))}
 
 
 def frames(block):
@@ -64,18 +69,24 @@ def frames(block):
     return [(symbol.partition("+0x")[0], file) for symbol, file in found]
 
 
-def stage_of(sample):
+def stage_of(sample, program):
     symbol, file = sample[0]
     if "kernel" in file or file.startswith("["):
         call = next(filter(None, (re.match(r"(?:__x64_sys|ksys|__sys)_(\w+)", name) for name, _ in sample)), None)
         return f"kernel: {call[1]}" if call else "kernel: entry and scheduling"
-    if file.endswith("swingmusic-fcgi"):
-        room = re.match(r"\$[sS](\d+)(\w+)", symbol)
-        return f"program: {room[2][:int(room[1])]}" if room else "program: other"
-    name = file.rpartition("/")[2].partition(".so")[0]
+    if os.path.basename(file) == program:
+        rooms = (room_of(name) for name, where in sample if os.path.basename(where) == program)
+        return f"program: {next(filter(None, rooms), 'other')}"
+    name = os.path.basename(file).partition(".so")[0]
     if name.startswith("libc") and re.search(r"malloc|free|calloc|realloc|_int_", symbol):
         return "libc: memory"
     return name
+
+
+def room_of(symbol):
+    """The module in a mangled Swift name; None of the standard library's, which belong to who called them."""
+    found = re.match(r"\$s(\d+)(\w+)", symbol)
+    return found[2][:int(found[1])] if found else None
 
 
 def print_stages(profiles):
@@ -89,9 +100,11 @@ def print_stages(profiles):
 
 
 def print_functions(name, one):
-    names = demangled(list(one["functions"]))
-    show(f"{one['label']}: functions", ["function", "µs", "share"],
-         [[names[function], spent, f"{spent / one['microseconds']:.1%}"] for function, spent in one["functions"].items()])
+    for what, functions in [("where the samples lie", one["functions"]), ("the program's, with what they call", one["inclusive"])]:
+        if functions:
+            names = demangled(list(functions))
+            show(f"{one['label']}: {what}", ["function", "µs", "share"],
+                 [[names[function], spent, f"{spent / one['microseconds']:.1%}"] for function, spent in functions.items()])
 
 
 def demangled(names):

@@ -5,7 +5,7 @@ import time
 
 from harness import fastcgi
 from harness.sandbox import Sandbox
-from harness.standin import StandIn, gaps, spotify_id
+from harness.standin import StandIn, spotify_id
 
 from . import records
 from .build import say
@@ -47,12 +47,18 @@ def await_calls(standin, count, limit):
     return standin.calls("^/v1/tracks")
 
 
+def gaps(instants):
+    """Seconds between one instant and the next, given nanoseconds."""
+    ordered = sorted(instants)
+    return [(later - earlier) / 1e9 for earlier, later in zip(ordered, ordered[1:])]
+
+
 def granted(folder):
     """Seconds between grants, as limiter.db has them (instants of the boot-time clock in nanoseconds)."""
     database = sqlite3.connect(f"file:{folder}/limiter.db?mode=ro", uri=True)
     instants = [row[0] for row in database.execute("SELECT instant FROM grants ORDER BY id")]
     database.close()
-    return [(later - earlier) / 1e9 for earlier, later in zip(instants, instants[1:])]
+    return gaps(instants)
 
 
 def spread_of(values, interval):
@@ -75,7 +81,7 @@ def pace(options, processes):
         enqueue(program.address, options.lookups, f"pace {processes}")
         calls = await_calls(standin, options.lookups, options.lookups * options.interval / 1000 * 1.5 + 10)
         connections = {call["connection"] for call in calls}
-        return {"grants": spread_of(granted(folder), options.interval), "calls": spread_of(gaps(calls), options.interval),
+        return {"grants": spread_of(granted(folder), options.interval), "calls": spread_of(gaps(call["monotonic_ns"] for call in calls), options.interval),
                 "twice": len(calls) - len({call["path"] for call in calls}), "connections": len(connections)}
 
 
