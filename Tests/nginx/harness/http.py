@@ -159,10 +159,15 @@ async def _one(port, method, path, headers, body, timeout, source):
             writer.close()
 
 
-def at_once(port, paths, method="GET", headers=None, body=b"", timeout=60.0, source=None):
-    """All requests at the same moment, each over a connection of its own. Answers in the order of `paths`."""
+def at_once(port, paths, method="GET", headers=None, body=b"", timeout=60.0, source=None, over=0.0):
+    """All requests at the same moment (or spread evenly `over` some seconds), each over a connection of its own.
+    Answers in the order of `paths`."""
+    async def one(number, path):
+        await asyncio.sleep(over * number / len(paths))
+        return await _one(port, method, path, headers, body, timeout, source)
+
     async def everything():
-        return await asyncio.gather(*(_one(port, method, path, headers, body, timeout, source) for path in paths))
+        return await asyncio.gather(*(one(number, path) for number, path in enumerate(paths)))
     return asyncio.run(everything())
 
 

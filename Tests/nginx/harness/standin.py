@@ -97,3 +97,9 @@ class StandIn:
         if self.process and self.process.running:
             self.process.kill()
 
+
+
+def gaps(calls):
+    """Seconds between one call's arrival and the next's."""
+    instants = sorted(call["monotonic_ns"] for call in calls)
+    return [(later - earlier) / 1e9 for earlier, later in zip(instants, instants[1:])]
