@@ -48,8 +48,3 @@ struct Selection {
         writer.member("total", items.count)
     }
 }
-
-extension Element {
-    /// The ids of a track's or an album's artists.
-    var artistIDs: [String] { node["artists"]?.elements.compactMap { document.string($0["id"]) } ?? [] }
-}

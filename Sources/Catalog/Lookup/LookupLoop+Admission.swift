@@ -17,7 +17,7 @@ extension LookupLoop {
             }
         }
         if !asks.isEmpty { guarded { try enqueue(asks) } }
-        for waiter in arrivals { sendAway(waiter) }
+        sendAway(arrivals)
     }
 
     static let noCredentials = "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set"
@@ -64,13 +64,18 @@ extension LookupLoop {
         nextTurnAt = min(nextTurnAt, now)
     }
 
-    /// Who would wait longer than it wants to is told at once; its lookups stay queued.
-    private func sendAway(_ waiter: Waiter) {
-        guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline, room.remove(waiter.number) != nil
-        else { return }
+    /// Who would wait longer than it wants to is told at once, and why; its lookups stay queued.
+    private func sendAway(_ arrivals: [Waiter]) {
+        let leaving = arrivals.compactMap { waiter -> (Waiter, answerAt: UInt64)? in
+            guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline else { return nil }
+            return room.remove(waiter.number).map { ($0, answerAt) }
+        }
+        guard !leaving.isEmpty else { return }
+        let reason = (try? outage()) ?? "The lookup is queued; its turn comes later than this request may wait"
         let now = csys_monotonic_ns()
-        let wait = Duration.nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0))
-        waiter.settle(.later(after: wait, reason: "The lookup is queued; its turn comes later than this request may wait"))
+        for (waiter, answerAt) in leaving {
+            waiter.settle(.later(after: .nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0)), reason: reason))
+        }
     }
 
     private func wall(of instant: UInt64) -> Int64 {

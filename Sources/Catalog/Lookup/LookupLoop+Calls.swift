@@ -117,18 +117,18 @@ extension LookupLoop {
         }
     }
 
-    /// A 401: the lookup is tried once more with another token, at the cost of another turn. A second 401 is its failure: it is not
-    /// the token then, and asking for more of them would be a loop. Which worker gets the second one is open, so that the first is
-    /// remembered for all.
+    /// A 401: the lookup is tried once more with another token, at the cost of another turn. A second token's 401 is the lookup's
+    /// failure: it is not the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so
+    /// that the first is remembered for all.
     private func renewToken(_ lease: Lease, _ resource: Resource, _ token: String) throws {
         let fact = "refused/\(resource.name)"
-        if try turnstile.recall(fact) != nil {
+        if let earlier = try turnstile.recall(fact), earlier != TokenKeeper.mark(of: token) {
             try turnstile.remember(fact, "", until: csys_wall_ms())
             return try again(lease, resource, reason: "Spotify refuses every token for this", isFinal: true)
         }
         log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
-        try turnstile.remember(fact, "once", until: csys_wall_ms() + 60_000)
-        tokens?.refuse(token)
+        try turnstile.remember(fact, TokenKeeper.mark(of: token), until: csys_wall_ms() + 60_000)
+        try tokens?.refuse(token)
         _ = try turnstile.finish(lease, .failed(reason: "Spotify refused the token", retryAfter: .zero, final: false))
     }
 
@@ -187,14 +187,15 @@ extension LookupLoop {
     private func tellWhoCannotWait(_ pause: Duration, _ reason: WaitReason) throws {
         guard !room.isEmpty, reason == .cooldown || reason == .backoff else { return }
         let until = csys_monotonic_ns() + UInt64(clamping: pause.nanoseconds)
-        room.failImpatient(before: until, underWay: inFlight, .failed(reason: try outage(), after: pause))
+        room.failImpatient(before: until, underWay: inFlight, .failed(reason: try outage() ?? "Spotify cannot be asked", after: pause))
     }
 
-    private func outage() throws -> String {
+    /// Why no call is made, when that is not the pace.
+    func outage() throws -> String? {
         let status = try turnstile.status()
         if let cooldown = status.cooldown {
             return cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
         }
-        return status.tokenOutage?.reason ?? status.upstream?.reason ?? "Spotify cannot be asked"
+        return status.tokenOutage?.reason ?? status.upstream?.reason
     }
 }

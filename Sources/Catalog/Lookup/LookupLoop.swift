@@ -92,7 +92,7 @@ final class LookupLoop {
             for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name), estimating: false)) {
                 switch state {
                 case .waiting, .leased: continue
-                case .absent: room.settle(resource, joined: true)
+                case .absent: room.settle(resource)
                 case let .failed(reason, retryAt):
                     let pause = Duration.milliseconds(max(retryAt - csys_wall_ms(), 1000))
                     room.fail(resource, .failed(reason: reason, after: pause))

@@ -26,7 +26,7 @@ final class TokenKeeper {
 
     /// A fresh token, or how long to wait for one. May start the renewal on `client`.
     func stand(_ client: SpotifyClient) throws -> Standing {
-        if let token, isFresh(token) { return .ready(token.token) }
+        if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
         if isRenewing { return .wait(.milliseconds(100)) }
         switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
         case let .current(stored) where stored.issuedFor != credentials.clientID:
@@ -44,10 +44,22 @@ final class TokenKeeper {
         }
     }
 
-    /// The Web API refused `token` (401): the next call waits for another one.
-    func refuse(_ token: String) {
+    /// The Web API refused `token` (401): the next call, of every worker, waits for another one.
+    func refuse(_ token: String) throws {
         refused = token
         if self.token?.token == token { self.token = nil }
+        try turnstile.remember(Self.refusedFact, Self.mark(of: token), until: nil)
+    }
+
+    /// Tells tokens apart without showing them.
+    static func mark(of token: String) -> String { String(FNV.hash(Array(token.utf8)), radix: 16) }
+
+    private static let refusedFact = "refused-token"
+
+    private func isRefusedElsewhere(_ token: StoredToken) throws -> Bool {
+        guard try turnstile.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
+        refused = token.token
+        return true
     }
 
     private func fail(_ error: SpotifyError) {
