@@ -31,7 +31,7 @@ class Place:
         self.name, self.front, self.seconds = name, front, options.seconds
         self.standin, self.store = StandIn(sandbox).start(), start_store(sandbox)
         folder = sandbox.directory(f"data-{name}")
-        records.fetch_known(sandbox, options.program, self.standin, folder)
+        records.fetch_known(sandbox, options.program, self.standin, folder, SPOTIFY_CACHE_TTL=settings.get("SPOTIFY_CACHE_TTL", "12h"))
         records.fill(folder, options.ids)
         self.paths = records.copies(options.ids, options.ids)
         self.file = paths_file(sandbox, name, self.paths)

@@ -31,10 +31,10 @@ def copies(count, of):
     return [path_of(copy_id(n * step)) for n in range(min(count, of))]
 
 
-def fetch_known(sandbox, program, standin, folder):
-    """Starts the program on an empty folder, has it fetch KNOWN, stops it. The header lines and the body it answered a hit with."""
-    responder = Responder(sandbox, {**spotify_settings(standin), "SPOTIFY_MIN_INTERVAL": "20ms", "SWINGMUSIC_FCGI_DATA_DIR": str(folder)},
-                          workers=1, log="fetch", program=program).start()
+def fetch_known(sandbox, program, standin, folder, **settings):
+    """Starts the program on an empty folder, has it fetch KNOWN, stops it. The answer it gave to a hit."""
+    settings = {**spotify_settings(standin), "SPOTIFY_MIN_INTERVAL": "20ms", "SWINGMUSIC_FCGI_DATA_DIR": str(folder), **settings}
+    responder = Responder(sandbox, settings, workers=1, log="fetch", program=program).start()
     fastcgi.ask(responder.address, path_of(KNOWN))
     hit = fastcgi.ask(responder.address, path_of(KNOWN))
     responder.stop()

@@ -10,7 +10,8 @@ from harness.house import ADMIN
 from harness.standin import spotify_id
 from harness.waiting import eventually
 
-from .records import KNOWN, path_of
+from .load import http_load
+from .records import path_of
 from .swingmusic import PASSWORD
 
 LARGE = "/cache/temp/benchmark/large"
@@ -60,8 +61,7 @@ class Frozen(Trouble):
 
     def begin(self, number):
         self.place.store.freeze()
-        for _ in range(64):
-            http.request(self.place.port, "GET", path_of(KNOWN))
+        http_load(self.place.port, self.place.file, count=5000)  # so that every worker has met it
 
     def end(self):
         self.place.store.thaw()
