@@ -76,7 +76,7 @@ def test_a_token_that_is_refused_for_ever_ends_in_an_error_not_in_a_loop(new_hou
 def test_no_secret_reaches_a_log(new_house, name):
     password = "the-stores-password-7f3a"
     from harness.redis import RedisServer
-    house = new_house("secrets", SWINGMUSIC_FCGI_LOG_LEVEL="trace",
+    house = new_house("secrets", SWINGMUSIC_FCGI_LOG_LEVEL="trace", SWINGMUSIC_FCGI_MISS_WAIT="4s",
                       SWINGMUSIC_FCGI_LOG_FORMAT="json" if name == "errors" else "text")
     store = RedisServer(house.sandbox, password=password).start()
     house.responder.restart(**store.settings())

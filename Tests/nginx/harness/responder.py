@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 from . import fastcgi
 from .process import LoggedProcess, children_of, end_all, is_alive, send_signal
@@ -42,6 +43,7 @@ class Responder:
         }
         sandbox.directory("data")
         self.process = None
+        self._seen = set()
         sandbox.owns(self)
 
     def start(self, command=None, stdin=subprocess.DEVNULL, **settings):
@@ -74,7 +76,9 @@ class Responder:
 
     def worker_pids(self):
         """The direct and only children of `serve` (Interface)."""
-        return children_of(self.process.pid)
+        children = children_of(self.process.pid)
+        self._seen.update(children)
+        return children
 
     def reload(self, within=30.0):
         """SIGHUP, until none of the workers of before takes new work: as many new ones serve."""
@@ -94,10 +98,19 @@ class Responder:
         """SIGTERM; the exit status. What is left over is killed, so that no test leaves a stray process."""
         if self.process is None:
             return None
-        workers = self.worker_pids() if self.process.running else []
+        if self.process.running:
+            self.worker_pids()
         status = self.process.stop(within)
-        end_all([pid for pid in workers if is_alive(pid)])
+        end_all([pid for pid in self._seen if self._is_ours(pid)])
+        self._seen.clear()
         return status
+
+    def _is_ours(self, pid):
+        """Whether a process that was a worker of ours still is one: its environment names our folder."""
+        try:
+            return is_alive(pid) and str(self.sandbox.folder).encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
 
     def restart(self, **settings):
         self.stop()

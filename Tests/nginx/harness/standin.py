@@ -98,7 +98,6 @@ class StandIn:
             self.process.kill()
 
 
-
 def gaps(calls):
     """Seconds between one call's arrival and the next's."""
     instants = sorted(call["monotonic_ns"] for call in calls)
