@@ -2,7 +2,7 @@ import CSystem
 import Spotify
 import Turnstile
 
-/// Taking turns and what comes of them.
+/// Taking turns, and why none is taken.
 extension LookupLoop {
     /// Begins a call when one is due. The turn itself is taken at the gate, when the connection is ready to send.
     func takeTurn(_ client: SpotifyClient) {
@@ -93,94 +93,6 @@ extension LookupLoop {
         }
         inFlight.remove(resource)
         guarded { try conclude(lease, resource, token, CallVerdict(result, sent: true)) }
-    }
-
-    private func conclude(_ lease: Lease, _ resource: Resource, _ token: String, _ verdict: CallVerdict) throws {
-        switch verdict {
-        case let .keep(body):
-            guard let lesson = Lesson(resource, body) else {
-                return try again(lease, resource, reason: "Spotify's answer has an unknown form")
-            }
-            try store(lease, resource) { try shelf.store(lesson) }
-            try learn(lesson.mode)
-        case let .deny(denial):
-            try store(lease, resource) { try shelf.store(denial, for: resource) }
-            try learn(AccountMode(resource, refusedWith: denial))
-        case .renewToken:
-            try renewToken(lease, resource, token)
-        case let .coolDown(retryAfter, quotaExceeded):
-            try coolDown(lease, retryAfter, quotaExceeded)
-        case let .retry(reason), let .unreachable(reason):
-            try again(lease, resource, reason: reason)
-        case .nothing:
-            try turnstile.loseTurn(lease)
-        }
-    }
-
-    /// A 401: the lookup is tried once more with another token, at the cost of another turn. A second token's 401 is the lookup's
-    /// failure: it is not the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so
-    /// that the first is remembered for all.
-    private func renewToken(_ lease: Lease, _ resource: Resource, _ token: String) throws {
-        let fact = "refused/\(resource.name)"
-        if let earlier = try turnstile.recall(fact), earlier != TokenKeeper.mark(of: token) {
-            try turnstile.remember(fact, "", until: csys_wall_ms())
-            return try again(lease, resource, reason: "Spotify refuses every token for this", isFinal: true)
-        }
-        log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
-        try turnstile.remember(fact, TokenKeeper.mark(of: token), until: csys_wall_ms() + 60_000)
-        try tokens?.refuse(token)
-        _ = try turnstile.finish(lease, .failed(reason: "Spotify refused the token", retryAfter: .zero, final: false))
-    }
-
-    /// What kind of account this is, for the status page: written when it is new.
-    private func learn(_ mode: AccountMode?) throws {
-        guard let mode, mode != accountMode else { return }
-        accountMode = mode
-        guard try turnstile.recall(AccountMode.fact) != mode.rawValue else { return }
-        try turnstile.remember(AccountMode.fact, mode.rawValue, until: nil)
-        log.notice("Spotify's answers show the account's mode", metadata: ["mode": "\(mode.rawValue)"])
-    }
-
-    /// Keeps an answer while the lease is still ours, and ends the wait of its callers.
-    private func store(_ lease: Lease, _ resource: Resource, _ write: () throws -> Void) throws(TurnstileError) {
-        do {
-            guard try turnstile.finish(lease, .answered, storing: write) else { return }
-            room.settle(resource)
-        } catch .storing(let cause) {
-            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.name)"])
-            try again(lease, resource, reason: "the database cannot be written: \(cause)", pauseAtLeast: .seconds(30))
-        }
-    }
-
-    /// Something failed: another turn later, or the end for those who wait.
-    private func again(
-        _ lease: Lease, _ resource: Resource, reason: String, pauseAtLeast least: Duration = .zero, isFinal isHopeless: Bool = false
-    ) throws(TurnstileError) {
-        let attended = room.waits(for: resource) || lease.priority == .caller
-        let isFinal = attended && (isHopeless || lease.attempt >= Retries.turns)
-        let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
-        log.warning(
-            "a lookup failed",
-            metadata: ["lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(lease.attempt)", "pause": "\(pause.components.seconds)s"])
-        guard try turnstile.finish(lease, .failed(reason: reason, retryAfter: pause, final: isFinal)) else { return }
-        if isFinal { room.fail(resource, .failed(reason: reason, after: max(pause, .seconds(5)))) }
-    }
-
-    private func coolDown(_ lease: Lease, _ retryAfter: Duration?, _ quotaExceeded: Bool) throws {
-        let end = try turnstile.coolDown(retryAfter, quotaExceeded: quotaExceeded)
-        let rest = Duration.milliseconds(max(end - csys_wall_ms(), 1000))
-        _ = try turnstile.finish(lease, .failed(reason: "rate limited", retryAfter: .zero, final: false))
-        log.warning(
-            quotaExceeded ? "Spotify says that the quota is spent" : "Spotify limits the rate of calls",
-            metadata: ["wait": "\(rest.components.seconds)s"])
-    }
-
-    private func noteUnreachable(_ reason: String) {
-        guarded {
-            let end = try turnstile.backOff(.upstream(reason))
-            let pause = Duration.milliseconds(max(end - csys_wall_ms(), 1000))
-            log.warning("Spotify cannot be reached", metadata: ["reason": "\(reason)", "pause": "\(pause.components.seconds)s"])
-        }
     }
 
     /// While Spotify must not or cannot be asked, callers whose patience ends before that are told at once, and told why.

@@ -1,0 +1,111 @@
+import CSystem
+import Caching
+import Logging
+import Spotify
+import Testing
+import Turnstile
+
+@testable import Catalog
+
+/// The lookup thread's rounds, called one by one: nothing is sent.
+@Suite struct RenewalTests {
+    let house: House
+    let loop: LookupLoop
+    let track = Resource.object(.track, Sample.id(1), market: nil)
+
+    init() throws {
+        house = try House()
+        loop = LookupLoop(
+            desk: LookupDesk(), shelf: house.shelf, turnstile: house.turnstile,
+            configuration: CatalogConfiguration(
+                credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
+                recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
+            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        loop.lastRenewalRound = 0
+    }
+
+    func keep(dueIn: Duration, used: Bool = true, refusedWith: Int? = nil) throws {
+        var record = Record(body: Array(Sample.track(1, by: 2).utf8))
+        record.refusedWith = refusedWith
+        _ = try house.caches.put(.spotify, track.cacheKey, record.encoded, ttl: dueIn)
+        if used { try house.used(track) }
+    }
+
+    var isQueued: Bool {
+        get throws { try house.turnstile.states(of: [track.name], estimating: false) != [.absent] }
+    }
+
+    @Test("What was used lately and falls due within the hour is queued, behind callers")
+    func ahead() throws {
+        try keep(dueIn: .seconds(3000))
+        loop.renewAhead()
+        #expect(try isQueued)
+        #expect(try house.turnstile.status().waiting[.renewal] == 1)
+    }
+
+    @Test("What is good for longer, what nobody used, and what Spotify refused today is left alone")
+    func alone() throws {
+        try keep(dueIn: .seconds(4000))
+        loop.renewAhead()
+        #expect(try !isQueued)
+        try keep(dueIn: .seconds(3000), refusedWith: 404)
+        loop.lastRenewalRound = 0
+        loop.renewAhead()
+        #expect(try !isQueued)
+    }
+
+    @Test("What was never used is left alone")
+    func unused() throws {
+        try keep(dueIn: .seconds(3000), used: false)
+        loop.renewAhead()
+        #expect(try !isQueued)
+    }
+
+    @Test("A refusal is asked about again after its day")
+    func refusedYesterday() throws {
+        try keep(dueIn: .milliseconds(1), refusedWith: 404)
+        try house.caches.expire(.spotify, track.cacheKey, in: .zero)
+        loop.renewAhead()
+        #expect(try isQueued)
+    }
+
+    @Test("A round comes once a minute")
+    func rounds() throws {
+        loop.renewAhead()
+        try keep(dueIn: .seconds(3000))
+        loop.renewAhead()
+        #expect(try !isQueued)
+    }
+
+    @Test("A stale record is asked for once, and again when it was renewed in between")
+    func once() throws {
+        func ask(dueAt: Int64) throws -> Bool {
+            loop.renew([track: dueAt])
+            guard case let .granted(lease) = try house.turnstile.turn(worker: "test") else { return try isQueued }
+            return try house.turnstile.finish(lease, .answered)
+        }
+        #expect(try ask(dueAt: 1000))
+        #expect(try !ask(dueAt: 1000))
+        #expect(try ask(dueAt: 2000))
+    }
+
+    @Test("A lookup that was queued already is another request's call")
+    func wasQueued() throws {
+        let ask = Ask(key: track.name, priority: .renewal, client: "", attendedUntil: 0)
+        guard case .queued(_, _, wasQueued: false) = try house.turnstile.enqueue([ask])[0] else { throw House.Unreadable() }
+        guard case .queued(_, _, wasQueued: true) = try house.turnstile.enqueue([ask])[0] else { throw House.Unreadable() }
+    }
+
+    @Test("Callers whose answer is under way are not sent away when a cooldown begins")
+    func underWay() {
+        var room = WaitingRoom()
+        let told = Told()
+        let other = Resource.object(.track, Sample.id(2), market: nil)
+        for (number, resources) in [(1, [track]), (2, [track, other])] as [(UInt64, [Resource])] {
+            let waiter = Waiter(number: number, resources: resources, client: "c", deadline: 10) { _ in told.note("\(number)") }
+            room.seat(waiter, for: Set(resources))
+        }
+        room.failImpatient(before: 20, underWay: [track], .failed(reason: "", after: .seconds(1)))
+        #expect(told.all == ["2"])
+    }
+}
