@@ -133,9 +133,9 @@ def hits_and_misses_for_a_while(house, connection, paths):
 
 
 def test_a_full_queue_of_renewals_keeps_nobody_out(new_house):
-    house = new_house("full", workers=2, SPOTIFY_CACHE_TTL="1s", SWINGMUSIC_FCGI_QUEUE_LIMIT="40")
+    house = new_house("full", workers=2, SPOTIFY_CACHE_TTL="1s")
     paths, known = queue_renewals(house, 100)
-    house.responder.restart(SPOTIFY_MIN_INTERVAL="400ms")
+    house.responder.restart(SPOTIFY_MIN_INTERVAL="400ms", SWINGMUSIC_FCGI_QUEUE_LIMIT="40")
     assert {answer.status for answer in house.at_once(paths)} == {200}
     answers = house.at_once([track(f"let-in-{n}") for n in range(8)])
     assert [answer.status for answer in answers] == [200] * 8

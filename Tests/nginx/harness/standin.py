@@ -77,9 +77,9 @@ class StandIn:
         """The first call that fits, once it has arrived."""
         return eventually(lambda: self.calls(pattern, since, on), within, what=f"a call for {pattern}")[0]
 
-    def ids(self, kind, count=1, more_than=-1, seed=""):
-        """Ids of the stand-in's world; `more_than`: so many albums, tracks or items at least, and one more."""
-        query = f"?kind={kind}&count={count}&more_than={more_than}&seed={seed}"
+    def ids(self, kind, count=1, more_than=-1, seed="", at_most=1000):
+        """Ids of the stand-in's world; `more_than` and `at_most` so many albums, tracks or items."""
+        query = f"?kind={kind}&count={count}&more_than={more_than}&at_most={at_most}&seed={seed}"
         return self.control("ids", method="GET", query=query)["ids"]
 
     def freeze(self):

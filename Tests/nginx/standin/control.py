@@ -32,14 +32,14 @@ class Control:
                 "mode": self.standin.settings["mode"]}
 
     def get_ids(self, query, given):
-        kind, more_than = query.get("kind", "track"), int(query.get("more_than", -1))
+        kind, more_than, at_most = query.get("kind", "track"), int(query.get("more_than", -1)), int(query.get("at_most", 1000))
         size = {"artist": lambda p: len(data.discography(p.artist)), "album": lambda p: data.track_count(p.artist, p.album),
                 "playlist": lambda p: data.playlist_count(p.artist), "track": lambda p: 0}[kind]
         found, at = [], int(query.get("start", 0))
         while len(found) < int(query.get("count", 10)):
             place = data.drawn(kind, "ids", query.get("seed", ""), at)
             at += 1
-            if size(place) > more_than:
+            if more_than < size(place) <= at_most:
                 found.append(ids.canonical(place))
         return {"ids": found, "next_start": at}
 

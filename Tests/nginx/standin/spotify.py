@@ -22,7 +22,7 @@ Calls. Each is one JSON line in --log and an element of /control/calls, written 
 Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` does the POSTs by name at the start):
   GET  /control/calls[?since=NUMBER][&on=api|token|all]    {"calls": [...]}
   GET  /control/figures       calls, token_requests, tokens_issued, connections_open, connections_accepted, revision, mode
-  GET  /control/ids?kind=track|album|artist|playlist[&count=10][&more_than=50][&seed=x][&start=0]
+  GET  /control/ids?kind=track|album|artist|playlist[&count=10][&more_than=50][&at_most=100][&seed=x][&start=0]
                               ids of this world: albums with more than 50 tracks, artists with more than 50 albums, ...
   POST /control/reset         rules, settings, revision and calls as at the start (tokens stay good; hanging calls end)
   POST /control/mode          {"mode": "extended"}

@@ -1,0 +1,8 @@
+"""The table in docs/costs.md says what the routes cost."""
+
+import measure_costs
+
+
+def test_the_table_of_costs_is_what_is_measured():
+    _, written, _ = measure_costs.current()
+    assert measure_costs.table() == written, "run Tests/nginx/measure_costs.py"
