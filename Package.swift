@@ -57,7 +57,7 @@ let package = Package(
         tests(of: "Spotify", ["CSystem"]),
         tests(of: "Catalog", ["CSystem"]),
         tests(of: "Sessions", ["CSystem", grdb, crypto]),
-        tests(of: "Gateway", ["CSystem"]),
+        tests(of: "Gateway", ["CSystem", grdb]),
     ],
     swiftLanguageModes: [.v6]
 )

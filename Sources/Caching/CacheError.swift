@@ -25,7 +25,8 @@ public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
 /// What a cache takes.
 public enum Limits {
     public static let keyBytes = 512
-    public static let valueBytes = 1 << 20
+    /// What Spotify answers may have 8 MiB, and a playlist is kept under two names.
+    public static let valueBytes = 17 << 20
 
     static func check(key: [UInt8], value: [UInt8] = []) throws(CacheError) {
         guard key.count <= keyBytes, value.count <= valueBytes else { throw .tooLarge }

@@ -40,6 +40,7 @@ public final class Caches: Sendable {
     public func close() {
         store?.close()
         record.close()
+        page.maintenance.unlock()
     }
 
     func lifetime(_ cache: CacheName, _ ttl: Duration?, keep: Bool = false) -> Lifetime {

@@ -1,3 +1,5 @@
+import CSystem
+
 /// A copy on its way to the store, and how long it may stay there.
 struct Offer {
     var key: StoreKey
@@ -36,7 +38,7 @@ extension DragonflyStore {
     /// leave the older copy behind, and neither can a reader that fills in what it has read before.
     func offer(_ offers: [Offer]) -> OfferResult {
         guard mayWrite else { return .refused }
-        let deadline = clock.monotonic &+ configuration.timeout.nanoseconds
+        let deadline = csys_monotonic_ns() &+ configuration.timeout.nanoseconds
         for _ in 0..<3 {
             guard let result = use({ connection throws(StoreFault) in
                 try offerOnce(offers, connection, deadline)

@@ -11,9 +11,10 @@ final class SQLiteStore: Sendable {
     let clock: any CacheClock
     let log: Logger
     let path: String
-    private let threads: Int
+    let threads: Int
     /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
-    private let current: Mutex<CacheFile?>
+    let current: Mutex<CacheFile?>
+    let isClosed = Atomic<Bool>(false)
     private let writeHealth = Mutex(WriteHealth())
 
     /// How long a write waits for another process's.
@@ -28,7 +29,7 @@ final class SQLiteStore: Sendable {
         self.log = log
         page = SharedPage(path: path + ".shared")
         current = Mutex(nil)
-        _ = try opened(replacing: nil, within: Self.openingPatience)
+        try opened(replacing: nil, within: Self.openingPatience)
     }
 
     /// The file's own number; 0 after `close()`.
@@ -37,6 +38,7 @@ final class SQLiteStore: Sendable {
     var writeRefusal: String? { writeHealth.withLock { $0.reason } }
 
     func close() {
+        isClosed.store(true, ordering: .relaxed)
         current.withLock { file in
             defer { file = nil }
             return file
@@ -53,7 +55,7 @@ final class SQLiteStore: Sendable {
             } catch {
                 guard error.isDamage else { throw .cannotRead("\(error.message) (SQLite \(error.code))") }
                 // Once more over new connections before the file itself is held to be damaged.
-                if attempt == 0 { _ = try opened(replacing: file) } else { try setAside(file, error.message) }
+                if attempt == 0 { try opened(replacing: file) } else { try setAside(file, error.message) }
             }
         }
         throw .cannotRead("cache.db is damaged again and again")
@@ -76,14 +78,14 @@ final class SQLiteStore: Sendable {
             guard let writer = file.writer else { throw refused(file.refusal ?? "it was opened for reading only") }
             do {
                 guard let result = try transact(file, writer, body) else {
-                    _ = try opened(replacing: file)
+                    try opened(replacing: file)
                     continue
                 }
                 noteWritten()
                 return result
             } catch {
                 guard error.isDamage, attempt < 2 else { throw mapped(error) }
-                if attempt == 0 { _ = try opened(replacing: file) } else { try setAside(file, "\(error)") }
+                if attempt == 0 { try opened(replacing: file) } else { try setAside(file, "\(error)") }
             }
         }
         throw refused("cache.db is replaced again and again")
@@ -130,91 +132,6 @@ final class SQLiteStore: Sendable {
         }
     }
 
-    // MARK: Which file
-
-    private func file() throws(CacheError) -> CacheFile {
-        let file = current.withLock { $0 }
-        if let file, file.generation == page.generation { return file }
-        return try opened(replacing: file)
-    }
-
-    /// Whether the path still names the file that is open. Under the gate; raises the generation for all when not.
-    private func isCurrent(_ file: CacheFile) -> Bool {
-        guard file.generation == page.generation else { return false }
-        if FileIdentity.of(path) == file.identity { return true }
-        page.raiseGeneration()
-        return false
-    }
-
-    /// Looks whether the file was replaced by hand, or can be written again. About once a second, from `maintain()`.
-    func lookAgain() throws(CacheError) {
-        let file = try self.file()
-        if FileIdentity.of(path) != file.identity {
-            page.raiseGeneration()
-            _ = try opened(replacing: file)
-        } else if file.writer == nil {
-            _ = try opened(replacing: file)
-        }
-    }
-
-    /// The opening that stands in place of `old`: a thread that comes second finds the first one's.
-    private func opened(replacing old: CacheFile?, within patience: UInt64 = patience) throws(CacheError) -> CacheFile {
-        guard page.gate.open(within: patience) else { throw .cannotRead("another process is opening cache.db") }
-        defer { page.gate.close() }
-        if let file = current.withLock({ $0 }), file !== old, file.generation == page.generation { return file }
-        let file: CacheFile
-        do throws(OpeningFailure) {
-            file = try CacheFile(path: path, generation: page.generation, threads: threads)
-        } catch {
-            switch error {
-            case .newerSchema(let found, let known): throw .newerSchema(found: found, known: known)
-            case .failed(let reason): throw .cannotRead(reason)
-            case .damaged(let reason): file = try begunAnew(reason)
-            }
-        }
-        install(file)
-        return file
-    }
-
-    private func install(_ file: CacheFile) {
-        let old = current.withLock { current in
-            defer { current = file }
-            return current
-        }
-        old?.close()
-        if let refusal = file.refusal { _ = refused(refusal) }
-    }
-
-    // MARK: Damage
-
-    /// Sets the file aside unless another worker has done so meanwhile.
-    func setAside(_ file: CacheFile, _ reason: String) throws(CacheError) {
-        guard page.gate.open(within: Self.patience) else { throw .cannotRead("another process is opening cache.db") }
-        defer { page.gate.close() }
-        guard isCurrent(file) else { return }
-        install(try begunAnew(reason))
-    }
-
-    /// Sets the current file aside, when a check of it by `tend` found damage.
-    func setAside(_ reason: String) throws(CacheError) { try setAside(try file(), reason) }
-
-    /// Under the gate. The generation is raised first: from here on the other workers wait at the gate for the new file.
-    /// The database goes before its log, since a log without a database is thrown away at the next opening.
-    private func begunAnew(_ reason: String) throws(CacheError) -> CacheFile {
-        page.raiseGeneration()
-        let aside = "\(path).damaged-\(clock.now / 1000)"
-        guard rename(path, aside) == 0 else { throw .cannotRead("cache.db is damaged (\(reason)) and cannot be set aside") }
-        for suffix in ["-wal", "-shm", "-journal"] { rename(path + suffix, aside + suffix) }
-        log.error("cache.db is damaged: it was set aside and an empty one begun", metadata: ["reason": "\(reason)", "kept": "\(aside)"])
-        page.raiseEra()
-        page.raiseAllMarks()
-        do {
-            return try CacheFile(path: path, generation: page.generation, threads: threads)
-        } catch {
-            throw .cannotRead("a new cache.db cannot be made: \(error)")
-        }
-    }
-
     // MARK: Whether writing works
 
     private struct WriteHealth {
@@ -222,7 +139,8 @@ final class SQLiteStore: Sendable {
     }
 
     /// Says so in the log when it is news, not once per request.
-    private func refused(_ reason: String) -> CacheError {
+    @discardableResult
+    func refused(_ reason: String) -> CacheError {
         let isNews = writeHealth.withLock { health in
             defer { health.reason = reason }
             return health.reason == nil

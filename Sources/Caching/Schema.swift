@@ -50,6 +50,12 @@ enum Schema {
             );
             CREATE INDEX uses_due ON uses (expires_at, used_at);
             CREATE INDEX uses_age ON uses (used_at);
+            """)
+        try counts(db)
+    }
+
+    private static func counts(_ db: Database) throws {
+        try db.execute(sql: """
             CREATE TABLE clearings (
                 cache INTEGER NOT NULL,
                 prefix BLOB NOT NULL,

@@ -23,7 +23,7 @@ final class SharedPage: @unchecked Sendable {
     private static let length = 40960
     private static let magic: UInt64 = 0x5347_4143_4845_0001
     private static let markCount: UInt64 = 8192
-    private enum Offset { static let magic = 0, seed = 8, generation = 16, era = 24, tallies = 1024, marks = 4096 }
+    private enum Offset { static let magic = 0, seed = 8, generation = 16, era = 24, readOnly = 32, tallies = 1024, marks = 4096 }
 
     init(path: String) {
         let opened = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
@@ -74,6 +74,13 @@ final class SharedPage: @unchecked Sendable {
     func raiseGeneration() { _ = csys_add64(start + Offset.generation, 1) }
     var era: UInt64 { csys_load64(start + Offset.era) }
     func raiseEra() { _ = csys_add64(start + Offset.era, 1) }
+
+    /// Whether a worker had to open the file for reading only since this was asked last. Noted and asked under the gate.
+    func noteReadOnly() { csys_store64(start + Offset.readOnly, 1) }
+    func takeReadOnly() -> Bool {
+        defer { csys_store64(start + Offset.readOnly, 0) }
+        return csys_load64(start + Offset.readOnly) != 0
+    }
 
     func mark(_ hash: UInt64) -> UInt32 { csys_load32(markAddress(hash)) }
     func raiseMark(_ hash: UInt64) { _ = csys_add32(markAddress(hash), 1) }

@@ -37,9 +37,10 @@ final class Upkeep: Sendable {
     }
 
     private func perform() throws {
-        if try isWorkToDo() { try purge() }
+        // First what makes room: a purge on a full disk throws.
         try checkpointWhenDue()
         beginCheckWhenDue()
+        if try isWorkToDo() { try purge() }
     }
 
     // MARK: Purge

@@ -5,27 +5,17 @@ import Turnstile
 /// The catalog: what is known is read at once, what is not is looked up behind the turnstile.
 public final class Catalog: Sendable {
     public let desk: LookupDesk
-    let shelf: Shelf
+    let library: Library
+    private let turnstile: Turnstile
     private let thread: LookupThread
 
     /// Starts the lookup thread.
     public init(caches: Caches, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
-        shelf = Shelf(caches: caches, temporaryTTL: configuration.temporaryTTL)
         desk = LookupDesk()
+        let shelf = Shelf(caches: caches, temporaryTTL: configuration.temporaryTTL)
+        library = Library(shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches))
+        self.turnstile = turnstile
         thread = LookupThread(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log)
-    }
-
-    /// Reads a record for a caller. A stale one is noted for renewal, and that it was used.
-    ///
-    /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
-    /// memory copy is noted once.
-    public func read(_ resource: Resource) throws(CacheError) -> Reading {
-        let reading = try shelf.read(resource)
-        if case let .hit(served) = reading, served.tier != .memory, resource.cache == .spotify {
-            desk.noteUse(resource.cacheKey)
-            if served.freshness == .stale { desk.noteStale(resource) }
-        }
-        return reading
     }
 
     /// Answers a question from what is known.
@@ -33,18 +23,40 @@ public final class Catalog: Sendable {
     ///   - base: scheme and host for the mirror's links.
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
     public func answer(_ question: some Question, base: String, isLast: Bool = false) throws(CacheError) -> Composition {
-        var reader = Reader(catalog: self, base: base, isLast: isLast)
+        var reader = Reader(library: library, base: base, isLast: isLast)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }
             return .complete(reader.composed(body))
         } catch let denial as Denial {
-            return .denied(denial)
+            return .denied(reader.composed(denial))
         } catch let error as CacheError {
             throw error
         } catch {
             return .missing(reader.missing)
         }
+    }
+
+    /// What kind of account Spotify's answers show; nil before the first that does. Reads the limiter's file.
+    public func accountMode() throws(TurnstileError) -> AccountMode? {
+        try turnstile.recall(AccountMode.fact).flatMap { AccountMode(rawValue: $0) }
+    }
+
+    /// The endpoints that Spotify refused within the last day, by the names they have in the Web API.
+    public func closedEndpoints() throws(CacheError) -> [String] {
+        var closed: [String] = []
+        for endpoint in Endpoint.allCases where try library.shelf.isClosed(endpoint) { closed.append(endpoint.rawValue) }
+        return closed
+    }
+
+    /// A user's preferences; the defaults where nothing was chosen.
+    public func preferences(of user: Int) throws(CacheError) -> Preferences {
+        try library.shelf.preferences(of: user)
+    }
+
+    /// Changes a user's preferences, in one transaction, for good.
+    public func changePreferences(of user: Int, _ change: (inout Preferences) -> Void) throws(CacheError) {
+        try library.shelf.changePreferences(of: user, change)
     }
 
     /// Ends the lookup thread.

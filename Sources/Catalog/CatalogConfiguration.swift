@@ -7,15 +7,21 @@ public struct CatalogConfiguration: Sendable {
     public var endpoints: SpotifyEndpoints
     /// `SPOTIFY_MARKET`.
     public var market: Market?
+    /// `SPOTIFY_CACHE_TTL`: from then on a record is due.
+    public var recordTTL: Duration
     /// `TEMP_CACHE_TTL`: for refusals and search results.
     public var temporaryTTL: Duration
     /// Names this worker to the others: unique on the host, `<pid>-<start>` say.
     public var worker: String
 
-    public init(credentials: SpotifyCredentials?, endpoints: SpotifyEndpoints, market: Market?, temporaryTTL: Duration, worker: String) {
+    public init(
+        credentials: SpotifyCredentials?, endpoints: SpotifyEndpoints, market: Market?, recordTTL: Duration, temporaryTTL: Duration,
+        worker: String
+    ) {
         self.credentials = credentials
         self.endpoints = endpoints
         self.market = market
+        self.recordTTL = recordTTL
         self.temporaryTTL = temporaryTTL
         self.worker = worker
     }

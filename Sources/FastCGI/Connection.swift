@@ -23,6 +23,8 @@ final class Connection: @unchecked Sendable {
         var epoch: UInt32 = 0
         /// Resting in the middle of a request.
         var isAtWork = false
+        /// Known to epoll.
+        var isWatched = false
     }
 
     /// What a busy connection is in the middle of.
@@ -47,7 +49,6 @@ final class Connection: @unchecked Sendable {
     var deadline: Timetable.Timer?
     /// The caller has sent, or may still send, more than was read of its request.
     var hasUnreadInput = false
-    private var isWatched = false
     private let state = Mutex(State())
 
     init(descriptor: CInt) {
@@ -58,6 +59,7 @@ final class Connection: @unchecked Sendable {
     func open() {
         state.withLock {
             $0.phase = .busy
+            $0.isWatched = false
             $0.epoch &+= 1
         }
         reset()
@@ -170,14 +172,13 @@ final class Connection: @unchecked Sendable {
 
     private func arm(_ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
         let isAtWork = if case .none = work { arrival != nil } else { true }
-        let epoch = state.withLock { state in
+        let (epoch, wasWatched) = state.withLock { state in
             state.phase = next
             state.isAtWork = isAtWork
-            return state.epoch
+            defer { state.isWatched = true }
+            return (state.epoch, state.isWatched)
         }
         // From here on the connection is another thread's as soon as epoll has it.
-        let wasWatched = isWatched
-        isWatched = true
         let error = wasWatched ? poller.rearm(descriptor, epoch, for: readiness) : poller.add(descriptor, epoch, for: readiness)
         if error == 0 { return true }
         unpark()
@@ -185,7 +186,6 @@ final class Connection: @unchecked Sendable {
     }
 
     private func reset() {
-        isWatched = false
         exchange.abandon()
         work = .none
         arrival = nil

@@ -2,6 +2,7 @@ import Caching
 import Catalog
 import FastCGI
 import Logging
+import Sessions
 import Spotify
 import Turnstile
 
@@ -12,6 +13,7 @@ public final class Gateway: Sendable {
     private let caches: Caches
     private let upkeep: Upkeep
     private let errands: Errands
+    private let sessions: Sessions?
 
     /// Opens the databases and starts the lookup thread.
     /// - Parameter worker: names this process to the others on the host.
@@ -23,25 +25,36 @@ public final class Gateway: Sendable {
             pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
         self.caches = caches
-        upkeep = Upkeep(caches)
+        let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
+        self.sessions = sessions
+        upkeep = Upkeep(caches, sessions)
         let errands = Errands(name: "errands")
         self.errands = errands
         catalog = Catalog(
             caches: caches, turnstile: turnstile,
             configuration: CatalogConfiguration(
                 credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
-                temporaryTTL: settings.ttl.temp, worker: worker),
+                recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker),
             log: log)
         let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let door = Doorkeeper(
-            identities: NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
+            identities: sessions.map { SessionIdentity(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
         router = Router(families: [
-            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door)),
+            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
             ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
+            ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
             ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
             ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
             ("/swingmusic-fcgi/", HealthRoutes(caches: caches)),
         ])
+    }
+
+    private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {
+        Sessions(
+            SessionsConfiguration(
+                swingmusicFolder: folder, dataFolder: settings.dataDirectory, isRegistrationOpen: settings.registration == .open,
+                origins: settings.corsOrigins.map(\.text)),
+            caches: caches, log: log)
     }
 
     /// Ends the lookup thread and closes the databases, after the event loop has ended.
@@ -49,6 +62,7 @@ public final class Gateway: Sendable {
         catalog.stop()
         errands.stop()
         upkeep.stop()
+        sessions?.close()
         caches.close()
     }
 }

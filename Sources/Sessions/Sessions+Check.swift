@@ -1,6 +1,8 @@
 extension Sessions {
     /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
-    public func check(_ caller: Caller) -> Verdict {
+    /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
+    public func check(_ caller: Caller, changes: Bool = false) -> Verdict {
+        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
         switch examine(caller, duplicates: .refused) {
         case .present(let presence):
             return .user(SignedIn(user: presence.user, sessionID: presence.session.id, renewal: renewal(presence, caller)))

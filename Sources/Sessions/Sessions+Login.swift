@@ -1,7 +1,7 @@
 extension Sessions {
-    /// `POST /auth/login`. The password is hashed on the worker's login thread.
+    /// `POST /auth/login`. It is dealt with on the worker's login thread.
     /// - Returns: the answer where it is known at once; nil where `completion` will be called on the login thread.
-    public func login(_ body: Body, _ caller: Caller, completion: @escaping @Sendable (Answer) -> Void) -> Answer? {
+    public func login(_ body: FormBody, _ caller: Caller, completion: @escaping @Sendable (Answer) -> Void) -> Answer? {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
         let form: LoginForm
         switch LoginForm.read(body) {
@@ -39,7 +39,7 @@ extension Sessions {
     private func checked(_ account: Account, _ form: LoginForm, _ settings: Settings) throws -> Account? {
         let check = PasswordCheck.decide(
             password: form.password, stored: account.passwordHash, salt: settings.serverID, legacySalt: settings.legacyServerID,
-            hash: PasswordHash.make)
+            hash: desk.hash)
         switch check {
         case .wrong: return nil
         case .right: return account

@@ -8,7 +8,7 @@ public enum Handing: Sendable {
 extension Sessions {
     /// `PUT /auth/profile/update`. Where a user changes the own password its hash is computed first, so that this session goes on.
     /// - Returns: nil where `completion` will be called on the login thread.
-    public func updateProfile(_ body: Body, _ caller: Caller, completion: @escaping @Sendable (Handing) -> Void) -> Handing? {
+    public func updateProfile(_ body: FormBody, _ caller: Caller, completion: @escaping @Sendable (Handing) -> Void) -> Handing? {
         guarded(caller) { presence in
             let form: ProfileForm
             switch ProfileForm.read(body) {
@@ -23,7 +23,7 @@ extension Sessions {
                 let changesOwnPassword = target.id == presence.user.id && !form.password.isEmpty
                 guard changesOwnPassword else { return allow(form, row, row.passwordHash, presence) }
                 let isTaken = desk.submit { [self] in
-                    let hash = PasswordHash.make(password: form.password, salt: presence.settings.serverID) ?? row.passwordHash
+                    let hash = desk.hash(password: form.password, salt: presence.settings.serverID) ?? row.passwordHash
                     let handing = allow(form, row, hash, presence)
                     completion(adding(renewal(presence, caller), to: handing))
                 }
@@ -51,7 +51,7 @@ extension Sessions {
     }
 
     /// `POST /auth/profile/create`
-    public func createUser(_ body: Body, _ caller: Caller) -> Handing {
+    public func createUser(_ body: FormBody, _ caller: Caller) -> Handing {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
         let presence: Presence?
         let missing: Refused
@@ -86,7 +86,7 @@ extension Sessions {
     }
 
     /// `POST /auth/profile/guest/create`
-    public func createGuest(_ body: Body, _ caller: Caller) -> Handing {
+    public func createGuest(_ body: FormBody, _ caller: Caller) -> Handing {
         guarded(caller) { presence in
             if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
             guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
@@ -96,7 +96,7 @@ extension Sessions {
     }
 
     /// `DELETE /auth/profile/delete`. The sessions of whoever has the name end before the request is passed on.
-    public func deleteUser(_ body: Body, _ caller: Caller) -> Handing {
+    public func deleteUser(_ body: FormBody, _ caller: Caller) -> Handing {
         guarded(caller) { presence in
             // As in swingmusic an admin's right comes before the form.
             guard presence.user.isAdmin else { return .answer(.refused(.adminsOnly)) }

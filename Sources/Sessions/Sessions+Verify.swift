@@ -24,8 +24,7 @@ extension Sessions {
     ///   - method: of the request that is asked about. One that changes something must not come from another site.
     ///   - role: that the user must have.
     public func verify(_ caller: Caller, method: String, role: String?) -> Verification {
-        if !["GET", "HEAD", "OPTIONS"].contains(method), !origins.admits(caller) { return .refused(.foreignSite) }
-        switch check(caller) {
+        switch check(caller, changes: !["GET", "HEAD", "OPTIONS"].contains(method)) {
         case .refused(let refused), .absent(let refused): return .refused(refused)
         case .user(let signedIn):
             let user = signedIn.user

@@ -9,10 +9,12 @@ extension Turnstile {
         return try file.write { transaction in
             try transaction.tidy()
             var occupancy = try transaction.occupancy(limit: queueLimit)
+            let wasQueued = try asks.map { ask in try transaction.standing(of: ask.key).map { !$0.isFailed } ?? false }
             let refusals = try asks.map { try transaction.admit($0, &occupancy) }
             let outlook = try outlook(transaction)
-            return try zip(asks, refusals).map { ask, refusal in
-                guard let refusal else { return try outlook.admission(of: ask.key) }
+            return try zip(zip(asks, wasQueued), refusals).map { asked, refusal in
+                let (ask, wasQueued) = asked
+                guard let refusal else { return try outlook.admission(of: ask.key, wasQueued: wasQueued) }
                 return .refused(refusal, retryAfter: try outlook.room(for: ask, refused: refusal))
             }
         }
@@ -55,12 +57,12 @@ private struct Outlook {
     /// The mean time from a grant to its answer.
     let callTime: Int64
 
-    func admission(of key: String) throws -> Admission {
+    func admission(of key: String, wasQueued: Bool) throws -> Admission {
         guard let standing = try transaction.standing(of: key), !standing.isLeased else {
-            return .queued(ahead: 0, wait: .nanoseconds(callTime))
+            return .queued(ahead: 0, wait: .nanoseconds(callTime), wasQueued: wasQueued)
         }
         let (ahead, wait) = try wait(for: standing)
-        return .queued(ahead: ahead, wait: wait)
+        return .queued(ahead: ahead, wait: wait, wasQueued: wasQueued)
     }
 
     func wait(for standing: Standing) throws -> (ahead: Int, wait: Duration) {

@@ -35,8 +35,9 @@ public struct Ask: Sendable {
 
 /// What became of an ask.
 public enum Admission: Sendable, Equatable {
-    /// In the queue with `ahead` lookups to be granted before it; its answer can be expected in `wait`.
-    case queued(ahead: Int, wait: Duration)
+    /// In the queue with `ahead` lookups to be granted before it; its answer can be expected in `wait`. `wasQueued`: it was there, or
+    /// being looked up, before it was asked for.
+    case queued(ahead: Int, wait: Duration, wasQueued: Bool)
     /// Not in the queue; there should be room in `retryAfter`.
     case refused(Refusal, retryAfter: Duration)
 }

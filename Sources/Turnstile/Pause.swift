@@ -50,7 +50,10 @@ extension Transaction {
 
     func set(_ kind: Pause.Kind, _ pause: Pause) throws {
         try run(
-            "INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason) VALUES (?, ?, ?, ?, ?, ?)",
+            """
+            INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
             [kind.rawValue, pause.recorded, pause.until, pause.repeats, pause.quotaExceeded, pause.reason])
     }
 

@@ -28,8 +28,10 @@ extension Transaction {
             return Readiness(instant: now, isLeased: false)
         }
         let row = try row(
-            "SELECT min(max(coalesce(not_before, :now), coalesce(lease_until, :now))), coalesce(\(Self.isLeased), 0) \(rows)",
-            ["now": now])
+            """
+            SELECT min(max(coalesce(not_before, :now), coalesce(lease_until, :now))), coalesce(\(Self.isLeased), 0)
+            \(rows)
+            """, ["now": now])
         guard let row, let instant: Instant = row[0] else { return nil }
         return Readiness(instant: instant, isLeased: row[1])
     }

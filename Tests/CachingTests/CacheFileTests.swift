@@ -174,3 +174,32 @@ struct CacheFileTests {
         #expect(try bench.caches.get(.temp, bytes("k")) != nil)
     }
 }
+
+@Suite("A large file")
+struct LargeFileTests {
+    @Test("is checked while it serves, once, and set aside when it is damaged")
+    func checkedLater() throws {
+        let bench = try Bench()
+        let value = [UInt8](repeating: 1, count: 1 << 20)
+        for number in 0..<40 { try bench.caches.put(.temp, bytes("k\(number)"), value, keep: true) }
+        try bench.caches.maintain()
+        let queue = bench.caches.record
+        try wait(for: "the check") {
+            try queue.read { reader throws(SQLiteFailure) in try reader.number("SELECT checked_at FROM state") } > 0
+        }
+        #expect(bench.log.count(containing: "is sound") == 1)
+        bench.caches.close()
+
+        // The list of free pages, which no read looks at.
+        let file = try #require(FileHandle(forUpdatingAtPath: bench.folder.file("cache.db")))
+        try file.seek(toOffset: 32)
+        try file.write(contentsOf: Data([0, 0, 0, 9, 0, 0, 0, 40]))
+        try file.close()
+        bench.clock.advance(.seconds(7200))
+        let later = try bench.another()
+        #expect(try later.caches.get(.temp, bytes("k1")) != nil)
+        try later.caches.maintain()
+        try wait(for: "the check") { later.log.count(containing: "set aside") == 1 }
+        #expect(try later.caches.get(.temp, bytes("k1")) == nil)
+    }
+}

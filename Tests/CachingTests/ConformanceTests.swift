@@ -87,7 +87,7 @@ struct ConformingDragonfly: ConformingStore {
     init() throws {
         server = try RedisServer()
         store = DragonflyStore(
-            DragonflyConfiguration(host: "unix:" + server.socket), threads: 1,
+            DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5)), threads: 1,
             page: SharedPage(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
         try wait(for: "the first probe") { [store] in store.isAnswering }
     }
@@ -113,7 +113,7 @@ struct ConformingDragonfly: ConformingStore {
     }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws {
         store.sweep(cache, prefix: prefix)
-        try wait(for: "the sweep") { try count(cache, prefix: prefix) == 0 }
+        try wait(for: "the end of the sweep") { [store] in store.attendant.nextSweep == nil }
     }
     func pass(_ length: Duration) { usleep(UInt32(length.milliseconds * 1000)) }
 }
@@ -127,7 +127,7 @@ struct ConformingCaches: ConformingStore {
         server = try RedisServer()
         caches = try Caches(
             CachesConfiguration(
-                path: server.folder.file("cache.db"), dragonfly: DragonflyConfiguration(host: "unix:" + server.socket)),
+                path: server.folder.file("cache.db"), dragonfly: DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5))),
             log: LogLines().logger)
         try wait(for: "the first probe") { [caches] in caches.store?.isAnswering ?? false }
     }

@@ -10,7 +10,7 @@ struct Household {
     let log = LogLines()
     let timeout: Duration
 
-    init(_ options: [String] = [], timeout: Duration = .milliseconds(250)) throws {
+    init(_ options: [String] = [], timeout: Duration = .seconds(3)) throws {
         server = try RedisServer(options)
         self.timeout = timeout
     }

@@ -24,17 +24,17 @@ struct OutageTests {
 
     @Test("frozen: a call takes one deadline, the next ones none; a delete meanwhile holds after the thaw", arguments: CacheName.allCases)
     func frozen(_ cache: CacheName) throws {
-        let house = try Household(timeout: .milliseconds(100))
+        let house = try Household(timeout: .milliseconds(300))
         let (one, two) = (try house.worker(), try house.worker())
         try one.put(cache, bytes("k"), bytes("1"))
         try one.put(cache, bytes("d"), bytes("1"))
         house.server.freeze()
         let begin = SystemClock().monotonic
         #expect(try value(one, cache, "k") == "1")
-        #expect(SystemClock().monotonic - begin < 220_000_000)
+        #expect(SystemClock().monotonic - begin < 620_000_000)
         let then = SystemClock().monotonic
         for _ in 0..<100 { _ = try one.get(cache, bytes("k")) }
-        #expect(SystemClock().monotonic - then < 100_000_000)
+        #expect(SystemClock().monotonic - then < 290_000_000)
         // The other worker has not noticed: its command waits in the store's socket.
         try two.put(cache, bytes("k"), bytes("2"))
         try two.delete(cache, bytes("d"))
@@ -212,16 +212,19 @@ struct ImpostorTests {
         let worker = try Caches(
             CachesConfiguration(
                 path: folder.file("cache.db"),
-                dragonfly: DragonflyConfiguration(host: "127.0.0.1", port: port, timeout: .milliseconds(100))),
+                dragonfly: DragonflyConfiguration(host: "127.0.0.1", port: port, timeout: .milliseconds(400))),
             log: log.logger)
-        for number in 0..<5 {
+        var lengths: [UInt64] = []
+        for number in 0..<9 {
             let begin = SystemClock().monotonic
             try worker.put(.session, bytes("k"), bytes("\(number)"))
             #expect(try value(worker, .session, "k") == "\(number)")
-            #expect(SystemClock().monotonic - begin < 90_000_000)
+            lengths.append(SystemClock().monotonic - begin)
         }
+        // The median: a busy machine may hold up one of them.
+        #expect(lengths.sorted()[4] < 380_000_000)
         try wait(for: "the log") { log.count(containing: words) == 1 }
-        usleep(1_300_000)
+        usleep(1_600_000)
         #expect(log.count(containing: "is not used") == 1)
         #expect(worker.storeHealth()?.isConnected == false)
         worker.close()

@@ -8,7 +8,7 @@ import Testing
     func roundTrip() throws {
         let body = Array(#"{"href":"/spotify/v1/a","next":"/spotify/v1/b"}"#.utf8)
         let places = [UInt32(9), UInt32(body.count - 15)]
-        let record = Record(body: body, linkPlaces: places, isGone: true, isExtended: true)
+        let record = Record(body: body, linkPlaces: places, refusedWith: 404, isExtended: true)
         let read = try #require(Record(encoded: record.encoded))
         #expect(read == record)
         #expect(

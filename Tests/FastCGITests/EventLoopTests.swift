@@ -166,7 +166,7 @@ import Testing
         #expect(eventually { stage.loop.figures.answered == 1 })
         let before = stage.loop.wakes
         usleep(200_000)
-        #expect(stage.loop.wakes == before)
+        #expect(stage.loop.wakes - before < 10)  // a thread may still look for a second connection; a spin is thousands
     }
 
     @Test("HEAD has the length of the body it does not have; 304 has neither")

@@ -4,13 +4,18 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("Listening socket") struct ListeningSocketTests {
+@Suite("Listening socket") final class ListeningSocketTests {
     private let directory: String
 
     init() throws {
         var template = Array("/tmp/fastcgi-listen-XXXXXX".utf8CString)
         try #require(mkdtemp(&template) != nil)
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit {
+        for name in ["s", "g", "file"] { unlink(directory + "/" + name) }
+        rmdir(directory)
     }
 
     @Test("an address is a path, host:port or [v6]:port")

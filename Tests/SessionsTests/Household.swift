@@ -104,7 +104,7 @@ extension Sessions {
         let box = Mutex<Answer?>(nil)
         let done = DispatchSemaphore(value: 0)
         let waiter = Waiter(box: box, done: done)
-        let now = login(Body(bytes: Array(body.utf8), contentType: "application/json"), caller) { waiter.finish($0) }
+        let now = login(FormBody(bytes: Array(body.utf8), contentType: "application/json"), caller) { waiter.finish($0) }
         return now ?? waiter.wait()
     }
 

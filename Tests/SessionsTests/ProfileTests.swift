@@ -54,7 +54,7 @@ import Testing
         ])
     func strictness(body: String, type: String) throws {
         let bob = Caller.cookie(try house.foreignToken(user: 2))
-        let handing = worker.updateProfile(Body(bytes: Array(body.utf8), contentType: type), bob) { _ in }
+        let handing = worker.updateProfile(FormBody(bytes: Array(body.utf8), contentType: type), bob) { _ in }
         #expect(handing?.answer?.status == 422)
     }
 
@@ -62,8 +62,8 @@ import Testing
     func utf16() throws {
         let bytes = "{}".utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }
         let bob = Caller.cookie(try house.foreignToken(user: 2))
-        #expect(worker.updateProfile(Body(bytes: [0xff, 0xfe] + bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
-        #expect(worker.updateProfile(Body(bytes: bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
+        #expect(worker.updateProfile(FormBody(bytes: [0xff, 0xfe] + bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
+        #expect(worker.updateProfile(FormBody(bytes: bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
     }
 
     @Test("two cookies, or a foreign page, are refused by every guarded route")
@@ -76,12 +76,12 @@ import Testing
         for (caller, status) in [(two, 401), (foreign, 403)] {
             #expect(worker.update("{}", caller).answer?.status == status)
             #expect(worker.createUser(json(#"{"username":"x","password":"y"}"#), caller).answer?.status == status)
-            #expect(worker.createGuest(Body(), caller).answer?.status == status)
+            #expect(worker.createGuest(FormBody(), caller).answer?.status == status)
             #expect(worker.deleteUser(json(#"{"username":"x"}"#), caller).answer?.status == status)
         }
     }
 
-    private func json(_ text: String) -> Body { Body(bytes: Array(text.utf8), contentType: "application/json") }
+    private func json(_ text: String) -> FormBody { FormBody(bytes: Array(text.utf8), contentType: "application/json") }
 
     @Test("once there is an admin, registering takes one; set open, anybody may")
     func registration() throws {
@@ -111,12 +111,12 @@ import Testing
 
     @Test("guests are made by admins, once")
     func guest() throws {
-        expect(worker.createGuest(Body(), .cookie(try house.foreignToken(user: 2))), 403, "Only admins can do that!")
-        expect(worker.createGuest(Body(), .cookie(try house.foreignToken(user: 1))), 400, "Guest user already exists")
+        expect(worker.createGuest(FormBody(), .cookie(try house.foreignToken(user: 2))), 403, "Only admins can do that!")
+        expect(worker.createGuest(FormBody(), .cookie(try house.foreignToken(user: 1))), 400, "Guest user already exists")
         try house.change("DELETE FROM user WHERE id = 3")
         #expect(worker.createGuest(json(#"{"x":1}"#), .cookie(try house.foreignToken(user: 1))).answer?.status == 422)
-        #expect(worker.createGuest(Body(), .cookie(try house.foreignToken(user: 1))).isHandedOn)
-        expect(worker.createGuest(Body(), Caller()), 401, CredentialTests.noneAtAll)
+        #expect(worker.createGuest(FormBody(), .cookie(try house.foreignToken(user: 1))).isHandedOn)
+        expect(worker.createGuest(FormBody(), Caller()), 401, CredentialTests.noneAtAll)
     }
 
     @Test("deleting ends the sessions of whoever has the name, before it is handed on")
@@ -139,7 +139,7 @@ extension Sessions {
         let box = Mutex<Handing?>(nil)
         let done = DispatchSemaphore(value: 0)
         let result = Settled(box: box)
-        let now = updateProfile(Body(bytes: Array(body.utf8), contentType: "application/json"), caller) { handing in
+        let now = updateProfile(FormBody(bytes: Array(body.utf8), contentType: "application/json"), caller) { handing in
             result.box.withLock { $0 = handing }
             done.signal()
         }

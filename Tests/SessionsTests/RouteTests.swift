@@ -54,10 +54,10 @@ import Testing
     func bodies() {
         let good = Array(#"{"username":"nobody","password":"b"}"#.utf8)
         for type in ["application/json", "application/json; charset=utf-8", "application/vnd.api+json", " APPLICATION/JSON"] {
-            #expect(worker.answer(Body(bytes: good, contentType: type))?.status == 404, "\(type)")
+            #expect(worker.answer(FormBody(bytes: good, contentType: type))?.status == 404, "\(type)")
         }
         for type in ["text/json", "text/plain", nil, "application/jsonx", "text/x+json"] {
-            #expect(worker.answer(Body(bytes: good, contentType: type))?.text == Self.nothing)
+            #expect(worker.answer(FormBody(bytes: good, contentType: type))?.text == Self.nothing)
         }
         #expect(worker.logIn(#""{\"username\":\"nobody\",\"password\":\"b\"}""#).message == "User not found")
         #expect(worker.logIn(#"{"username":"bob","username":"nobody","password":"b"}"#).message == "User not found")
@@ -196,7 +196,7 @@ import Testing
 
 extension Sessions {
     /// A login whatever thread it is answered on.
-    func answer(_ body: Body) -> Answer? {
+    func answer(_ body: FormBody) -> Answer? {
         let form = LoginForm.read(body)
         if case .failure(let fault) = form { return fault.answer }
         return logIn(String(decoding: body.bytes, as: UTF8.self))

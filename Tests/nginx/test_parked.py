@@ -4,11 +4,9 @@ import threading
 
 from harness.house import assert_spotify_error, retry_after, track
 from harness.http import Connection, percentile
-from harness.process import waiting_system_calls
+from harness.process import EPOLL, waiting_system_calls
 from harness.waiting import eventually
 
-#: epoll_wait and epoll_pwait on x86-64, epoll_pwait on arm64.
-EPOLL = {"232", "281", "22"}
 WAIT = 5.0
 
 

@@ -73,3 +73,16 @@ def test_twenty_ids_asked_fifty_times_each_cause_twenty_calls(house):
     assert [answer.status for answer in answers] == [200] * 1000
     assert sorted(call["path"] for call in house.standin.calls(since=since)) == sorted(
         f"/v1/tracks/{spotify_id(f'crowd-{n}')}" for n in range(20))
+
+
+def test_callers_who_arrive_while_the_answer_is_being_stored_cause_no_second_call(house):
+    """Requests for one id come steadily before, during and after its answer's arrival, for many ids in turn."""
+    since = house.standin.last_number()
+    house.standin.control("settings", {"latency_ms": 30})
+    for number in range(30):
+        answers = house.at_once([track(f"steady-{number}")] * 60, over=0.15)
+        assert {answer.status for answer in answers} == {200}
+    house.standin.control("settings", {"latency_ms": 0})
+    asked = [call["path"] for call in house.standin.calls(since=since)]
+    assert sorted(asked) == sorted(set(asked)), "an id was asked for twice"
+    assert len(asked) == 30

@@ -185,7 +185,7 @@ def assert_said_once(house, *words):
     ("http", ("protocol", "something else", "foreign")),
     ("loading", ("loading",)),
     ("garbage", ("protocol", "something else", "foreign")),
-    ("closing", ("closed", "end of file", "eof")),
+    ("closing", ("closed", "reset", "end of file")),
 ])
 def test_service_goes_on_from_sqlite_when_the_store_is(new_house, sandbox, manner, words):
     house = new_house(f"odd-{manner}", workers=1, store=OddStore(sandbox, manner))

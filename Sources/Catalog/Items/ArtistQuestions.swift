@@ -47,8 +47,8 @@ public struct ArtistPageQuestion: Question {
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
-        let top = try TopTracks.read(of: id, atMost: Self.mostTopTracks, nil, &reader)
-        let discography = try Discography(of: id, atMost: PageSize.list, &reader)
+        let top = try part { try TopTracks.read(of: id, atMost: Self.mostTopTracks, nil, &reader) }
+        let discography = try part { try Discography(of: id, atMost: PageSize.list, &reader) }
         let root = artist.root
         var writer = JSONWriter(reserving: 131_072)
         writer.object { writer in
@@ -59,18 +59,28 @@ public struct ArtistPageQuestion: Question {
             writer.member("popularity", artist.integer(root["popularity"]))
             writer.member("genres", raw: root["genres"].map(artist.raw) ?? [0x5B, 0x5D])
             writer.key("top_tracks")
-            writer.array { writer in for track in top ?? [] { CatalogItem(.track, track)?.write(to: &writer) } }
+            writer.array { writer in for track in top.content ?? [] { CatalogItem(.track, track)?.write(to: &writer) } }
             writer.key("albums")
-            writer.array { writer in for album in discography?.albums ?? [] { album.write(to: &writer) } }
+            writer.array { writer in for album in discography.content?.albums ?? [] { album.write(to: &writer) } }
             writer.key("discography_sections")
-            Discography.writeSections(discography, to: &writer)
+            Discography.writeSections(discography.content, to: &writer)
             for empty in ["related_artists", "this_is_artist", "artist_radio"] {
                 writer.key(empty)
                 writer.array { _ in }
             }
-            writePending((top == nil ? ["top_tracks"] : []) + (discography == nil ? ["albums"] : []), &writer)
+            writePending((top.isPending ? ["top_tracks"] : []) + (discography.isPending ? ["albums"] : []), &writer)
         }
         return writer.bytes
+    }
+
+    /// One part of the page. What Spotify refuses is left empty for good: the artist is known.
+    private func part<Content>(_ read: () throws -> Content?) throws -> (content: Content?, isPending: Bool) {
+        do {
+            let content = try read()
+            return (content, content == nil)
+        } catch is Denial {
+            return (nil, false)
+        }
     }
 }
 

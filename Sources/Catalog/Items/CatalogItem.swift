@@ -10,9 +10,10 @@ struct CatalogItem {
     private var document: JSONDocument { element.document }
     private var node: JSONNode { element.node }
 
-    /// nil for an element that is no such object, as a removed track of a playlist.
+    /// nil for an element that is no such object, as a removed track of a playlist, a local file or an episode.
     init?(_ kind: ObjectKind, _ element: Element, album: Element? = nil) {
         guard element.document.string(element.node["id"]) != nil else { return nil }
+        if let type = element.document.string(element.node["type"]), type != kind.rawValue { return nil }
         self.kind = kind
         self.element = element
         self.album = album

@@ -23,12 +23,12 @@ public struct AlbumItemQuestion: Question {
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         guard let record = try reader.record(.object(.album, id, market: nil)),
-            let document = JSONDocument(record.body(linkedTo: reader.base))
+            let document = JSONDocument(record.body(linkedTo: reader.linkBase))
         else { return nil }
         let album = Element(document: document, node: document.root)
         guard let item = CatalogItem(.album, album) else { return nil }
         let list = AlbumTracks.list(of: id, in: document, nil)
-        let tracks = try list.stretch(Window(offset: 0, limit: 1000), &reader)?.elements ?? []
+        let tracks = try tracks(of: list, &reader)
         var writer = JSONWriter(reserving: 65_536)
         item.write(to: &writer) { writer in
             writer.key("tracks")
@@ -39,6 +39,18 @@ public struct AlbumItemQuestion: Question {
         }
         return writer.bytes
     }
+
+    /// All that are to be had; an album that is gone may have lost the pages that nobody had asked for.
+    private func tracks(of list: PagedList, _ reader: inout Reader) throws -> [Element] {
+        do {
+            return try list.stretch(Window(offset: 0, limit: Self.mostTracks), &reader)?.elements ?? []
+        } catch is Denial {
+            return list.embedded?.all ?? []
+        }
+    }
+
+    /// More than any album has; it bounds what one request can ask for.
+    private static let mostTracks = 1000
 }
 
 /// `GET /api/catalog/playlist/{id}?limit=`.
@@ -54,7 +66,7 @@ public struct PlaylistItemQuestion: Question {
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         guard let record = try reader.record(.object(.playlist, id, market: nil)),
-            let document = JSONDocument(record.body(linkedTo: reader.base)),
+            let document = JSONDocument(record.body(linkedTo: reader.linkBase)),
             let item = CatalogItem(.playlist, Element(document: document, node: document.root))
         else { return nil }
         let stretch = try items(&reader)
@@ -78,11 +90,11 @@ public struct PlaylistItemQuestion: Question {
         return writer.bytes
     }
 
-    /// nil for a playlist whose items this account may not read.
+    /// nil for a playlist whose items this account may not read, or may not read any more.
     private func items(_ reader: inout Reader) throws -> PagedList.Stretch? {
         do {
             return try PlaylistItems.list(of: id, nil, &reader)?.stretch(Window(offset: 0, limit: limit), &reader)
-        } catch let denial as Denial where denial.status == 403 {
+        } catch is Denial {
             return nil
         }
     }

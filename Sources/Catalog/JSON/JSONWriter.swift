@@ -1,14 +1,14 @@
 /// Writes JSON (RFC 8259): members in the order in which they are given, compact.
-struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+public struct JSONWriter {
+    public private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
-    init(reserving capacity: Int = 4096) { bytes.reserveCapacity(capacity) }
+    public init(reserving capacity: Int = 4096) { bytes.reserveCapacity(capacity) }
 
     /// Where the next value will begin, after the comma that it may need.
     var position: Int { bytes.count + (needsComma ? 1 : 0) }
 
-    mutating func object(_ members: (inout JSONWriter) throws -> Void) rethrows {
+    public mutating func object(_ members: (inout JSONWriter) throws -> Void) rethrows {
         separate()
         bytes.append(UInt8(ascii: "{"))
         needsComma = false
@@ -17,7 +17,7 @@ struct JSONWriter {
         needsComma = true
     }
 
-    mutating func array(_ elements: (inout JSONWriter) throws -> Void) rethrows {
+    public mutating func array(_ elements: (inout JSONWriter) throws -> Void) rethrows {
         separate()
         bytes.append(UInt8(ascii: "["))
         needsComma = false
@@ -26,54 +26,66 @@ struct JSONWriter {
         needsComma = true
     }
 
-    mutating func key(_ name: String) {
+    public mutating func key(_ name: String) {
         string(name)
         bytes.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    mutating func member(_ name: String, _ value: String?) {
+    public mutating func member(_ name: String, _ value: String?) {
         key(name)
         if let value { string(value) } else { null() }
     }
 
-    mutating func member(_ name: String, _ value: Int?) {
+    public mutating func member(_ name: String, _ value: Int?) {
         key(name)
         raw(value.map { Array(String($0).utf8) } ?? Self.nullText)
     }
 
-    mutating func member(_ name: String, _ value: Bool) {
+    public mutating func member(_ name: String, _ value: Bool) {
         key(name)
         raw(Array((value ? "true" : "false").utf8))
     }
 
     /// A member whose value is JSON already; null when nil.
-    mutating func member(_ name: String, raw value: (some Collection<UInt8>)?) {
+    public mutating func member(_ name: String, raw value: (some Collection<UInt8>)?) {
         key(name)
         if let value { raw(value) } else { null() }
     }
 
-    mutating func null() { raw(Self.nullText) }
+    public mutating func null() { raw(Self.nullText) }
 
     /// A value that is JSON already.
-    mutating func raw(_ text: some Collection<UInt8>) {
+    public mutating func raw(_ text: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: text)
         needsComma = true
     }
 
-    mutating func string(_ text: String) {
+    public mutating func string(_ text: String) {
         separate()
+        Self.append(text, to: &bytes)
+        needsComma = true
+    }
+
+    /// A text as a JSON string (RFC 8259, section 7).
+    public static func quoted(_ text: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count + 2)
+        append(text, to: &bytes)
+        return bytes
+    }
+
+    private static func append(_ text: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20: bytes += Array("\\u00".utf8) + [Self.hexDigit(byte >> 4), Self.hexDigit(byte & 15)]
+            case 0..<0x20: bytes += Array("\\u00".utf8) + [hexDigit(byte >> 4), hexDigit(byte & 15)]
             default: bytes.append(byte)
             }
         }
         bytes.append(UInt8(ascii: "\""))
-        needsComma = true
     }
 
     private mutating func separate() {

@@ -9,7 +9,8 @@ public final class LookupDesk: Sendable {
     struct Tray: Sendable {
         var arrivals: [Waiter] = []
         var departures: [UInt64] = []
-        var stale: Set<Resource> = []
+        /// Records that were served although they were due, with that time.
+        var due: [Resource: Int64] = [:]
         var used: Set<[UInt8]> = []
         var stopping = false
         var rung = false
@@ -42,11 +43,11 @@ public final class LookupDesk: Sendable {
     /// The caller does not wait any more; the lookup stays queued for who comes next.
     public func leave(_ number: UInt64) { put { $0.departures.append(number) } }
 
-    /// A stale record was served: renew it when nobody waits for anything.
-    public func noteStale(_ resource: Resource) { put { $0.stale.insert(resource) } }
+    /// A record that was due at `dueAt` (wall-clock milliseconds) was served: renew it when nobody waits for anything.
+    func noteDue(_ resource: Resource, since dueAt: Int64) { put { $0.due[resource] = dueAt } }
 
     /// A record was served: it is in use. Not worth waking the thread for.
-    public func noteUse(_ key: [UInt8]) { tray.withLock { _ = $0.used.insert(key) } }
+    func noteUse(_ key: [UInt8]) { tray.withLock { _ = $0.used.insert(key) } }
 
     public func stop() { put { $0.stopping = true } }
 

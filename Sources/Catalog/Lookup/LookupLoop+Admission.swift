@@ -17,7 +17,7 @@ extension LookupLoop {
             }
         }
         if !asks.isEmpty { guarded { try enqueue(asks) } }
-        for waiter in arrivals { sendAway(waiter) }
+        sendAway(arrivals)
     }
 
     static let noCredentials = "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set"
@@ -35,8 +35,10 @@ extension LookupLoop {
     private func attend(_ waiter: Waiter, _ resource: Resource, _ asks: inout [Resource: Ask]) {
         if let known = room.expectation(of: resource), known.attendedUntil >= waiter.deadline { return }
         let until = wall(of: waiter.deadline) + Self.attendanceMargin
-        if let earlier = asks[resource], earlier.attendedUntil >= until { return }
-        asks[resource] = Ask(key: resource.name, priority: .caller, client: waiter.client, attendedUntil: until)
+        // The first of several is charged for the place.
+        let client = asks[resource]?.client ?? waiter.client
+        asks[resource] = Ask(
+            key: resource.name, priority: .caller, client: client, attendedUntil: max(until, asks[resource]?.attendedUntil ?? 0))
     }
 
     /// Callers of one lookup who come within this time do not each write to the file, milliseconds.
@@ -49,12 +51,12 @@ extension LookupLoop {
         let wallNow = csys_wall_ms()
         for ((resource, ask), admission) in zip(order, admissions) {
             switch admission {
-            case let .queued(_, wait):
+            case let .queued(_, wait, wasQueued):
                 room.expect(
                     .init(
                         answerAt: now + UInt64(clamping: wait.nanoseconds),
                         attendedUntil: now + UInt64(clamping: (ask.attendedUntil - wallNow) * 1_000_000),
-                        wasQueued: room.expectation(of: resource)?.wasQueued ?? false), of: resource)
+                        wasQueued: room.expectation(of: resource)?.wasQueued ?? wasQueued), of: resource)
             case let .refused(refusal, retryAfter):
                 room.fail(resource, .refused(refusal, after: retryAfter))
             }
@@ -62,26 +64,17 @@ extension LookupLoop {
         nextTurnAt = min(nextTurnAt, now)
     }
 
-    /// Who would wait longer than it wants to is told at once; its lookups stay queued.
-    private func sendAway(_ waiter: Waiter) {
-        guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline, room.remove(waiter.number) != nil
-        else { return }
+    /// Who would wait longer than it wants to is told at once, and why; its lookups stay queued.
+    private func sendAway(_ arrivals: [Waiter]) {
+        let leaving = arrivals.compactMap { waiter -> (Waiter, answerAt: UInt64)? in
+            guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline else { return nil }
+            return room.remove(waiter.number).map { ($0, answerAt) }
+        }
+        guard !leaving.isEmpty else { return }
+        let reason = (try? outage()) ?? "The lookup is queued; its turn comes later than this request may wait"
         let now = csys_monotonic_ns()
-        let wait = Duration.nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0))
-        waiter.settle(.later(after: wait, reason: "The lookup is queued; its turn comes later than this request may wait"))
-    }
-
-    /// A renewal waits behind all callers; the same one is not asked for again within a minute.
-    func renew(_ stale: Set<Resource>) {
-        guard configuration.credentials != nil else { return }
-        let now = csys_monotonic_ns()
-        renewalsAskedAt = renewalsAskedAt.filter { now < $0.value + 60_000_000_000 }
-        let due = stale.filter { renewalsAskedAt[$0] == nil }
-        guard !due.isEmpty else { return }
-        guarded {
-            _ = try turnstile.enqueue(due.map { Ask(key: $0.name, priority: .renewal, client: "", attendedUntil: 0) })
-            for resource in due { renewalsAskedAt[resource] = now }
-            nextTurnAt = min(nextTurnAt, now)
+        for (waiter, answerAt) in leaving {
+            waiter.settle(.later(after: .nanoseconds(Int64(clamping: answerAt > now ? answerAt - now : 0)), reason: reason))
         }
     }
 

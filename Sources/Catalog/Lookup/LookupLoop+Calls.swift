@@ -57,6 +57,7 @@ extension LookupLoop {
                 if try settleKnown(lease, resource) { return }
                 guard lease.isFresh(now: csys_boottime_ns()) else { return try turnstile.loseTurn(lease) }
                 call.turn = (lease, resource)
+                inFlight.insert(resource)
                 gate = .send(target: resource.target(market: configuration.market), bearer: token)
             }
         }
@@ -74,8 +75,9 @@ extension LookupLoop {
         switch try shelf.read(resource) {
         case .miss: return false
         case let .hit(served):
-            let isNew = served.storedAt > csys_wall_ms() - 60_000
-            guard served.freshness == .fresh, isNew || lease.priority < .renewal else { return false }
+            // A renewal is spared when something else has renewed the record since it was queued.
+            let needed = lease.priority < .renewal ? csys_wall_ms() : csys_wall_ms() + renewalPlan.lead
+            guard served.dueAt > needed else { return false }
         case .denied: break
         }
         _ = try turnstile.finish(lease, .answered)
@@ -89,27 +91,54 @@ extension LookupLoop {
             if case let .unreachable(reason) = CallVerdict(result, sent: false) { noteUnreachable(reason) }
             return
         }
-        guarded {
-            switch CallVerdict(result, sent: true) {
-            case let .keep(body):
-                guard let lesson = Lesson(resource, body) else {
-                    return try again(lease, resource, reason: "Spotify's answer has an unknown form", pause: nil)
-                }
-                try store(lease, resource) { try shelf.store(lesson) }
-            case let .deny(denial):
-                try store(lease, resource) { try shelf.store(denial, for: resource) }
-            case .renewToken:
-                tokens?.refuse(token)
-                try again(lease, resource, reason: "Spotify refused the token", pause: .zero)
-            case let .coolDown(retryAfter, quotaExceeded):
-                try coolDown(lease, retryAfter, quotaExceeded)
-            case let .retry(reason), let .unreachable(reason):
-                log.warning("a lookup failed", metadata: ["lookup": "\(resource.name)", "reason": "\(reason)"])
-                try again(lease, resource, reason: reason, pause: nil)
-            case .nothing:
-                try turnstile.loseTurn(lease)
+        inFlight.remove(resource)
+        guarded { try conclude(lease, resource, token, CallVerdict(result, sent: true)) }
+    }
+
+    private func conclude(_ lease: Lease, _ resource: Resource, _ token: String, _ verdict: CallVerdict) throws {
+        switch verdict {
+        case let .keep(body):
+            guard let lesson = Lesson(resource, body) else {
+                return try again(lease, resource, reason: "Spotify's answer has an unknown form")
             }
+            try store(lease, resource) { try shelf.store(lesson) }
+            try learn(lesson.mode)
+        case let .deny(denial):
+            try store(lease, resource) { try shelf.store(denial, for: resource) }
+            try learn(AccountMode(resource, refusedWith: denial))
+        case .renewToken:
+            try renewToken(lease, resource, token)
+        case let .coolDown(retryAfter, quotaExceeded):
+            try coolDown(lease, retryAfter, quotaExceeded)
+        case let .retry(reason), let .unreachable(reason):
+            try again(lease, resource, reason: reason)
+        case .nothing:
+            try turnstile.loseTurn(lease)
         }
+    }
+
+    /// A 401: the lookup is tried once more with another token, at the cost of another turn. A second token's 401 is the lookup's
+    /// failure: it is not the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so
+    /// that the first is remembered for all.
+    private func renewToken(_ lease: Lease, _ resource: Resource, _ token: String) throws {
+        let fact = "refused/\(resource.name)"
+        if let earlier = try turnstile.recall(fact), earlier != TokenKeeper.mark(of: token) {
+            try turnstile.remember(fact, "", until: csys_wall_ms())
+            return try again(lease, resource, reason: "Spotify refuses every token for this", isFinal: true)
+        }
+        log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
+        try turnstile.remember(fact, TokenKeeper.mark(of: token), until: csys_wall_ms() + 60_000)
+        try tokens?.refuse(token)
+        _ = try turnstile.finish(lease, .failed(reason: "Spotify refused the token", retryAfter: .zero, final: false))
+    }
+
+    /// What kind of account this is, for the status page: written when it is new.
+    private func learn(_ mode: AccountMode?) throws {
+        guard let mode, mode != accountMode else { return }
+        accountMode = mode
+        guard try turnstile.recall(AccountMode.fact) != mode.rawValue else { return }
+        try turnstile.remember(AccountMode.fact, mode.rawValue, until: nil)
+        log.notice("Spotify's answers show the account's mode", metadata: ["mode": "\(mode.rawValue)"])
     }
 
     /// Keeps an answer while the lease is still ours, and ends the wait of its callers.
@@ -119,15 +148,21 @@ extension LookupLoop {
             room.settle(resource)
         } catch .storing(let cause) {
             log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.name)"])
-            try again(lease, resource, reason: "the database cannot be written: \(cause)", pause: .seconds(30))
+            try again(lease, resource, reason: "the database cannot be written: \(cause)", pauseAtLeast: .seconds(30))
         }
     }
 
-    private func again(_ lease: Lease, _ resource: Resource, reason: String, pause: Duration?) throws(TurnstileError) {
+    /// Something failed: another turn later, or the end for those who wait.
+    private func again(
+        _ lease: Lease, _ resource: Resource, reason: String, pauseAtLeast least: Duration = .zero, isFinal isHopeless: Bool = false
+    ) throws(TurnstileError) {
         let attended = room.waits(for: resource) || lease.priority == .caller
-        let isFinal = lease.attempt >= Retries.turns && attended
-        let pause = pause ?? Retries.pause(after: lease.attempt, attended: attended)
-        _ = try turnstile.finish(lease, .failed(reason: reason, retryAfter: pause, final: isFinal))
+        let isFinal = attended && (isHopeless || lease.attempt >= Retries.turns)
+        let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
+        log.warning(
+            "a lookup failed",
+            metadata: ["lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(lease.attempt)", "pause": "\(pause.components.seconds)s"])
+        guard try turnstile.finish(lease, .failed(reason: reason, retryAfter: pause, final: isFinal)) else { return }
         if isFinal { room.fail(resource, .failed(reason: reason, after: max(pause, .seconds(5)))) }
     }
 
@@ -152,14 +187,15 @@ extension LookupLoop {
     private func tellWhoCannotWait(_ pause: Duration, _ reason: WaitReason) throws {
         guard !room.isEmpty, reason == .cooldown || reason == .backoff else { return }
         let until = csys_monotonic_ns() + UInt64(clamping: pause.nanoseconds)
-        room.failImpatient(before: until, .failed(reason: try outage(), after: pause))
+        room.failImpatient(before: until, underWay: inFlight, .failed(reason: try outage() ?? "Spotify cannot be asked", after: pause))
     }
 
-    private func outage() throws -> String {
+    /// Why no call is made, when that is not the pace.
+    func outage() throws -> String? {
         let status = try turnstile.status()
         if let cooldown = status.cooldown {
             return cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
         }
-        return status.tokenOutage?.reason ?? status.upstream?.reason ?? "Spotify cannot be asked"
+        return status.tokenOutage?.reason ?? status.upstream?.reason
     }
 }

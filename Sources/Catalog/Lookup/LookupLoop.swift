@@ -19,7 +19,12 @@ final class LookupLoop {
     var isAtGate = false
     /// The shared file's last failure, so that it is logged when it begins and when it ends.
     var turnstileFailure: String?
-    var renewalsAskedAt: [Resource: UInt64] = [:]
+    var renewalsAsked: [Resource: RenewalAsked] = [:]
+    var lastRenewalRound: UInt64
+    let renewalPlan: RenewalPlan
+    /// Calls of this worker that were sent and have not ended.
+    var inFlight: Set<Resource> = []
+    var accountMode: AccountMode?
     private var lastChange: Int64?
     private var lastUseFlush: UInt64 = 0
     private var used: Set<[UInt8]> = []
@@ -36,6 +41,8 @@ final class LookupLoop {
         self.turnstile = turnstile
         self.configuration = configuration
         self.log = log
+        renewalPlan = RenewalPlan(ttl: configuration.recordTTL)
+        lastRenewalRound = csys_monotonic_ns()
         tokens = configuration.credentials.map {
             TokenKeeper(credentials: $0, turnstile: turnstile, worker: configuration.worker)
         }
@@ -54,9 +61,10 @@ final class LookupLoop {
             if tray.stopping { return }
             for number in tray.departures { room.remove(number) }
             if !tray.arrivals.isEmpty { admit(tray.arrivals) }
-            if !tray.stale.isEmpty { renew(tray.stale) }
+            if !tray.due.isEmpty { renew(tray.due) }
             used.formUnion(tray.used)
             flushUses()
+            renewAhead()
             watchOthers()
             takeTurn(client)
             client.poll(for: pause(client), wake: desk.bell)
@@ -81,10 +89,10 @@ final class LookupLoop {
             guard change != lastChange else { return }
             lastChange = change
             let waiting = room.resources
-            for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name))) {
+            for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name), estimating: false)) {
                 switch state {
                 case .waiting, .leased: continue
-                case .absent: room.settle(resource, joined: true)
+                case .absent: room.settle(resource)
                 case let .failed(reason, retryAt):
                     let pause = Duration.milliseconds(max(retryAt - csys_wall_ms(), 1000))
                     room.fail(resource, .failed(reason: reason, after: pause))

@@ -26,7 +26,7 @@ final class TokenKeeper {
 
     /// A fresh token, or how long to wait for one. May start the renewal on `client`.
     func stand(_ client: SpotifyClient) throws -> Standing {
-        if let token, isFresh(token) { return .ready(token.token) }
+        if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
         if isRenewing { return .wait(.milliseconds(100)) }
         switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
         case let .current(stored) where stored.issuedFor != credentials.clientID:
@@ -44,10 +44,29 @@ final class TokenKeeper {
         }
     }
 
-    /// The Web API refused `token` (401): the next call waits for another one.
-    func refuse(_ token: String) {
+    /// The Web API refused `token` (401): the next call, of every worker, waits for another one.
+    func refuse(_ token: String) throws {
         refused = token
         if self.token?.token == token { self.token = nil }
+        try turnstile.remember(Self.refusedFact, Self.mark(of: token), until: nil)
+    }
+
+    /// Tells tokens apart without showing them.
+    static func mark(of token: String) -> String { String(FNV.hash(Array(token.utf8)), radix: 16) }
+
+    private static let refusedFact = "refused-token"
+
+    private func isRefusedElsewhere(_ token: StoredToken) throws -> Bool {
+        guard try turnstile.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
+        refused = token.token
+        return true
+    }
+
+    private func fail(_ error: SpotifyError) {
+        if case let .rateLimited(retryAfter, quotaExceeded) = error {
+            _ = try? turnstile.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+        }
+        _ = try? turnstile.backOff(.token(error.description))
     }
 
     private func isFresh(_ token: StoredToken) -> Bool {
@@ -61,7 +80,7 @@ final class TokenKeeper {
             // A file that cannot be written shows at the next turn, which fails closed.
             switch result {
             case let .success(fresh): try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
-            case let .failure(error): _ = try? turnstile.backOff(.token(error.description))
+            case let .failure(error): fail(error)
             }
         }
     }

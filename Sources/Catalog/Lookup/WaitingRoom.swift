@@ -75,7 +75,10 @@ struct WaitingRoom {
     }
 
     /// Ends the wait of those whose patience does not reach `instant` (CLOCK_MONOTONIC nanoseconds).
-    mutating func failImpatient(before instant: UInt64, _ settlement: Settlement) {
-        for (number, seat) in seats where seat.waiter.deadline < instant { remove(number)?.settle(settlement) }
+    /// - Parameter underWay: lookups whose answer comes all the same: who waits for nothing else stays.
+    mutating func failImpatient(before instant: UInt64, underWay: Set<Resource> = [], _ settlement: Settlement) {
+        for (number, seat) in seats where seat.waiter.deadline < instant && !seat.remaining.isSubset(of: underWay) {
+            remove(number)?.settle(settlement)
+        }
     }
 }

@@ -20,7 +20,7 @@ public struct BatchQuestion: Question {
                 for id in ids {
                     let resource = Resource.object(kind, id, market: kind == .artist ? nil : market)
                     do {
-                        if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.base)) }
+                        if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.linkBase)) }
                     } catch let denial as Denial where denial.status == 404 {
                         writer.null()
                     }

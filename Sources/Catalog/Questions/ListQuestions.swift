@@ -16,7 +16,7 @@ public struct AlbumTracksQuestion: Question {
         guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
         let list = AlbumTracks.list(of: id, in: album, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.base, path: "/albums/\(id.text)/tracks", kept: kept(market))
+        let paging = PagingWriter(base: reader.linkBase, path: "/albums/\(id.text)/tracks", kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
         return writer.bytes
@@ -50,7 +50,7 @@ public struct ArtistAlbumsQuestion: Question {
         let list = ArtistAlbums.list(of: id, groups, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
-        let paging = PagingWriter(base: reader.base, path: "/artists/\(id.text)/albums", kept: choice + kept(market))
+        let paging = PagingWriter(base: reader.linkBase, path: "/artists/\(id.text)/albums", kept: choice + marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
         return writer.bytes
@@ -83,7 +83,7 @@ public struct PlaylistItemsQuestion: Question {
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.base, path: "/playlists/\(id.text)/\(part.rawValue)", kept: kept(market))
+        let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { MirrorRecord.write(element: $0.node, as: part, $0.document, &$1) }
         return writer.bytes
@@ -98,9 +98,14 @@ enum PlaylistItems {
         guard let embedded = Page(playlist, playlist.root["items"]) else { throw Denial(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
         return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
-            Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
+            do {
+                return Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
+            } catch let denial as Denial where denial.status == 403 {
+                // The account's mode has changed since the playlist was fetched.
+                return Page(try reader.record(.playlistItems(id, asked.other, offset: offset, market: market)))
+            }
         }
     }
 }
 
-private func kept(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }
+private func marketParameter(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }

@@ -5,6 +5,6 @@ public struct ObjectQuestion: Question {
     public init(_ resource: Resource) { self.resource = resource }
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
-        try reader.record(resource)?.body(linkedTo: reader.base)
+        try reader.record(resource).map { reader.verbatim($0) }
     }
 }

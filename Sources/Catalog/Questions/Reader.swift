@@ -2,43 +2,47 @@ import Caching
 
 /// Reads records for one question and keeps account of them.
 public struct Reader {
-    let catalog: Catalog
-    /// Scheme and host for the mirror's links.
-    let base: String
+    let library: Library
     /// Nothing more will come: answer with what there is, old search results included.
     let isLast: Bool
     private(set) var missing: [Resource] = []
-    private(set) var tier = Tier.memory
-    private(set) var ttl = Int64.max / 1000
-    private(set) var freshness = Freshness.fresh
-    private(set) var tag: UInt64 = 0
-    private var reads = 0
+    private let base: String
+    private var account = Account()
+    /// The tag of the one record whose body is the answer, or of nothing else.
+    private var verbatimTag: UInt64?
 
-    init(catalog: Catalog, base: String, isLast: Bool) {
-        self.catalog = catalog
+    init(library: Library, base: String, isLast: Bool) {
+        self.library = library
         self.base = base
         self.isLast = isLast
     }
 
+    /// Scheme and host for the mirror's links.
+    var linkBase: String { base }
+
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try catalog.read(resource) {
+        switch try library.read(resource) {
         case let .hit(served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
         case let .hit(served):
-            count(served)
+            account.count(served)
             return served.record
-        case let .denied(denial): throw denial
+        case let .denied(denial, tier, ttl):
+            account.count(tier, ttl)
+            throw denial
         case .miss:
             note(resource)
             return nil
         }
     }
 
-    /// A part that Spotify may have refused; then nil without a note.
-    mutating func part(_ resource: Resource) throws -> Record? {
-        do { return try record(resource) } catch is Denial { return nil }
+    /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
+    mutating func known(_ resource: Resource) throws -> Record? {
+        guard case let .hit(served) = try library.glance(resource) else { return nil }
+        account.count(served)
+        return served.record
     }
 
     /// A record as a document.
@@ -46,32 +50,68 @@ public struct Reader {
         try record(resource).flatMap { JSONDocument($0.body) }
     }
 
-    func isClosed(_ endpoint: Endpoint) throws -> Bool { try catalog.shelf.isClosed(endpoint) }
+    /// A record's body as the whole answer.
+    mutating func verbatim(_ record: Record) -> [UInt8] {
+        let seed = record.linkPlaces.isEmpty ? [] : Array(base.utf8)
+        verbatimTag = FNV.hash(seed, from: record.tag)
+        return record.body(linkedTo: base)
+    }
+
+    /// The answer's body is not the record's any more.
+    mutating func forgetVerbatim() { verbatimTag = nil }
+
+    func isClosed(_ endpoint: Endpoint) throws -> Bool { try library.shelf.isClosed(endpoint) }
 
     private mutating func note(_ resource: Resource) {
         if !missing.contains(resource) { missing.append(resource) }
     }
 
-    private mutating func count(_ served: Served) {
-        reads += 1
-        tag = reads == 1 ? served.record.tag : (tag &* 0x9E37_79B9_7F4A_7C15) ^ served.record.tag
-        ttl = min(ttl, served.ttl)
-        if served.freshness == .stale { freshness = .stale }
-        if served.tier.isSlower(than: tier) { tier = served.tier }
+    /// What was read, as the account of `body`.
+    func composed(_ body: [UInt8]) -> Composed {
+        Composed(
+            body: body, tag: verbatimTag ?? FNV.hash(body), tier: account.tier, ttl: account.soonest, freshness: account.freshness,
+            refusedWith: account.refusedWith, pending: missing)
     }
 
-    /// What was read, as the account of `body`.
-    /// - Parameter isVerbatim: the body is one record's own, without a link in it.
-    func composed(_ body: [UInt8]) -> Composed {
-        var seed = tag
-        for byte in base.utf8 { seed = (seed ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return Composed(body: body, tag: seed, tier: tier, ttl: ttl, freshness: freshness, pending: missing)
+    func composed(_ denial: Denial) -> ComposedDenial {
+        ComposedDenial(denial: denial, tier: account.tier, ttl: account.soonest)
+    }
+}
+
+/// The slowest tier, the soonest due and the worst freshness of what was read for one answer.
+private struct Account {
+    var tier = Tier.memory
+    var ttl: Int64?
+    var freshness = Freshness.fresh
+    var refusedWith: Int?
+
+    /// Seconds; 0 when nothing was read.
+    var soonest: Int64 { ttl ?? 0 }
+
+    mutating func count(_ served: Served) {
+        count(served.tier, served.ttl)
+        if served.freshness == .stale { freshness = .stale }
+        if refusedWith == nil { refusedWith = served.record.refusedWith }
+    }
+
+    mutating func count(_ tier: Tier, _ ttl: Int64) {
+        if tier.isSlower(than: self.tier) { self.tier = tier }
+        self.ttl = min(self.ttl ?? ttl, ttl)
     }
 }
 
 extension Tier {
-    func isSlower(than other: Tier) -> Bool {
+    fileprivate func isSlower(than other: Tier) -> Bool {
         let order: [Tier] = [.memory, .dragonfly, .sqlite]
         return (order.firstIndex(of: self) ?? 0) > (order.firstIndex(of: other) ?? 0)
+    }
+}
+
+/// The 64-bit FNV-1a hash (draft-eastlake-fnv): for tags, where nobody gains by a collision.
+enum FNV {
+    static func hash(_ bytes: [UInt8], from basis: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
+        var hash = basis
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash
     }
 }

@@ -15,13 +15,17 @@ public struct SearchQuestion: Question {
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         var writer = JSONWriter(reserving: 65_536)
+        let base = reader.linkBase
         try writer.object { writer in
             for kind in search.kinds {
                 guard let stretch = try search.list(of: kind).stretch(window, &reader) else { continue }
                 let kept = [("query", query), ("type", kind.rawValue)] + (search.market.map { [("market", $0.code)] } ?? [])
                 writer.key(kind.rawValue + "s")
-                PagingWriter(base: reader.base, path: "/search", kept: kept)
-                    .write(stretch, window, to: &writer) { $1.raw($0.raw) }
+                PagingWriter(base: base, path: "/search", kept: kept)
+                    .write(stretch, window, to: &writer) { element, writer in
+                        guard kind == .playlist else { return writer.raw(element.raw) }
+                        MirrorRecord.write(listed: element.node, linkedTo: base, element.document, &writer)
+                    }
             }
         }
         return reader.missing.isEmpty ? writer.bytes : nil

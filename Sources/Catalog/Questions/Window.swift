@@ -4,33 +4,6 @@ struct Window {
     var limit: Int
 }
 
-/// A page that stands in a document.
-struct Page {
-    let document: JSONDocument
-    let elements: [JSONNode]
-    let total: Int
-
-    /// nil when `node` is no paging object.
-    init?(_ document: JSONDocument, _ node: JSONNode?) {
-        guard let node, let total = document.integer(node["total"]), node.has("items") else { return nil }
-        self.document = document
-        self.elements = node["items"]?.elements ?? []
-        self.total = total
-    }
-
-    init?(_ record: Record?) {
-        guard let record, let document = JSONDocument(record.body) else { return nil }
-        self.init(document, document.root)
-    }
-}
-
-/// An element of a list and the document it stands in.
-struct Element {
-    let document: JSONDocument
-    let node: JSONNode
-    var raw: ArraySlice<UInt8> { document.raw(node) }
-}
-
 /// A list in pages: the first may stand in its parent, the others are records of their own, aligned to their size.
 struct PagedList {
     /// The page that the parent brought.

@@ -8,28 +8,31 @@ struct Lesson {
     }
 
     private(set) var lines: [Line] = []
+    /// What the answer shows of the account.
+    private(set) var mode: AccountMode?
 
     /// nil for a body that does not have the resource's form.
     init?(_ resource: Resource, _ body: [UInt8]) {
         guard let document = JSONDocument(body), case .object = document.root.kind else { return nil }
+        mode = AccountMode(resource, document.root)
         switch resource {
         case let .object(kind, _, market):
             guard document.string(document.root["type"]) == kind.rawValue else { return nil }
             add(resource, MirrorRecord.make(of: kind, document))
             if kind == .playlist { learnItems(document, Self.pages(of: document.root), market) }
         case .albumTracks, .artistAlbums:
-            guard document.root.has("items") else { return nil }
+            guard Page(document, document.root) != nil else { return nil }
             add(resource, Record(body: body))
         case let .playlistItems(_, _, _, market):
-            guard document.root.has("items") else { return nil }
+            guard Page(document, document.root) != nil else { return nil }
             add(resource, Record(body: body))
             learnItems(document, [document.root], market)
         case let .topTracks(_, market):
-            guard document.root.has("tracks") else { return nil }
+            guard case .array? = document.root["tracks"]?.kind else { return nil }
             add(resource, Record(body: body))
             learn(document, document.root["tracks"]?.elements ?? [], market)
         case let .search(_, kinds, _, market):
-            guard kinds.allSatisfy({ document.root[$0.rawValue + "s"] != nil }) else { return nil }
+            guard kinds.allSatisfy({ Page(document, document.root[$0.rawValue + "s"]) != nil }) else { return nil }
             add(resource, Record(body: body))
             for plural in ["tracks", "artists"] { learn(document, document.root[plural]?["items"]?.elements ?? [], market) }
         }
@@ -51,11 +54,24 @@ struct Lesson {
             guard let id = document.string(node["id"]).flatMap({ SpotifyID($0) }) else { continue }
             switch document.string(node["type"]) {
             case "track" where node.has("album") && node.has("duration_ms") && node.has("external_ids"):
-                add(.object(.track, id, market: market), Record(body: Array(document.raw(node))))
+                add(.object(.track, id, market: market), Record(body: Self.track(node, document)))
             case "artist" where node.has("genres") && node.has("images"):
                 add(.object(.artist, id, market: nil), Record(body: Array(document.raw(node))))
             default: continue
             }
         }
+    }
+
+    /// A track's own bytes. A playlist also says of its elements whether they are tracks or episodes, which the track does not.
+    private static func track(_ node: JSONNode, _ document: JSONDocument) -> [UInt8] {
+        let added: Set = ["episode", "track"]
+        guard case let .object(members) = node.kind, members.contains(where: { added.contains($0.key) }) else {
+            return Array(document.raw(node))
+        }
+        var writer = JSONWriter(reserving: 4096)
+        writer.object { writer in
+            for (key, value) in members where !added.contains(key) { writer.member(key, raw: document.raw(value)) }
+        }
+        return writer.bytes
     }
 }

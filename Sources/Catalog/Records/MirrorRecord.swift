@@ -56,6 +56,33 @@ enum MirrorRecord {
         }
     }
 
+    /// A playlist as a search lists it: how many items it has and where they are, under the old and the new name.
+    static func write(listed playlist: JSONNode, linkedTo base: String, _ document: JSONDocument, _ writer: inout JSONWriter) {
+        guard case let .object(members) = playlist.kind, playlist.has("tracks") != playlist.has("items") else {
+            return writer.raw(document.raw(playlist))
+        }
+        writer.object { writer in
+            for (key, value) in members {
+                guard PlaylistPart(rawValue: key) != nil, case let .object(inner) = value.kind else {
+                    writer.member(key, raw: document.raw(value))
+                    continue
+                }
+                for part in [PlaylistPart.tracks, .items] {
+                    writer.key(part.rawValue)
+                    writer.object { writer in
+                        for (key, value) in inner {
+                            if key == "href", let path = path(document.string(value), as: part) {
+                                writer.member(key, base + path)
+                            } else {
+                                writer.member(key, raw: document.raw(value))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The mirror's path for one of Spotify's links: `/spotify/v1/albums/...`; nil for any other text.
     private static func path(_ link: String?, as part: PlaylistPart) -> String? {
         guard let link, let rest = link.dropPrefix("https://api.spotify.com/v1/") else { return nil }

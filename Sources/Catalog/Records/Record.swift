@@ -9,17 +9,17 @@ public struct Record: Sendable, Equatable {
     public var body: [UInt8]
     /// Offsets into `body`, ascending, where a request's base URL belongs.
     public var linkPlaces: [UInt32]
-    /// Spotify said 404 for it lately; the body is what it once was.
-    public var isGone: Bool
+    /// The status (404, 403, 400) with which Spotify refused it the last time; the body is what it once was.
+    public var refusedWith: Int?
     /// A playlist that was answered in extended mode's form.
     public var isExtended: Bool
     /// The first 64 bits of the body's SHA-256: the same in every worker and after every restart.
     public var tag: UInt64
 
-    public init(body: [UInt8], linkPlaces: [UInt32] = [], isGone: Bool = false, isExtended: Bool = false) {
+    public init(body: [UInt8], linkPlaces: [UInt32] = [], refusedWith: Int? = nil, isExtended: Bool = false) {
         self.body = body
         self.linkPlaces = linkPlaces
-        self.isGone = isGone
+        self.refusedWith = refusedWith
         self.isExtended = isExtended
         self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -29,15 +29,16 @@ public struct Record: Sendable, Equatable {
     private static let fixedSize = 12
 
     private enum Flag {
-        static let gone: UInt8 = 1
         static let extended: UInt8 = 2
+        /// The statuses of refusals and their flags.
+        static let refusals: [(status: Int, flag: UInt8)] = [(404, 1), (403, 4), (400, 8)]
     }
 
     /// The stored form.
     public var encoded: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.fixedSize + 4 * linkPlaces.count + body.count)
-        let flags = (isGone ? Flag.gone : 0) | (isExtended ? Flag.extended : 0)
+        let flags = (Flag.refusals.first { $0.status == refusedWith }?.flag ?? 0) | (isExtended ? Flag.extended : 0)
         bytes += [Self.magic, Self.layout, flags, UInt8(truncatingIfNeeded: linkPlaces.count)]
         withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
         for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
@@ -50,7 +51,7 @@ public struct Record: Sendable, Equatable {
         let places = Int(bytes[3])
         let bodyStart = Self.fixedSize + 4 * places
         guard bytes.count >= bodyStart else { return nil }
-        isGone = bytes[2] & Flag.gone != 0
+        refusedWith = Flag.refusals.first { bytes[2] & $0.flag != 0 }?.status
         isExtended = bytes[2] & Flag.extended != 0
         (tag, linkPlaces) = bytes.withUnsafeBytes { raw in
             (

@@ -25,6 +25,9 @@ public enum PlaylistPart: String, Hashable, Sendable {
 
     /// The member of an element that holds the track.
     var element: String { self == .items ? "item" : "track" }
+
+    /// What the other mode calls it.
+    var other: PlaylistPart { self == .items ? .tracks : .items }
 }
 
 /// The sizes of the pages that are asked upstream and kept as records.
@@ -39,11 +42,21 @@ public enum PageSize {
 public struct SearchTerm: Hashable, Sendable {
     public let text: String
 
-    /// nil for a query without anything but spaces, or longer than 300 characters.
+    /// The longest query, in Unicode scalars.
+    public static let longest = 300
+
+    /// nil for a query without anything but spaces and control characters, or longer than `longest`.
     public init?(_ query: String) {
-        let words = query.lowercased().split(whereSeparator: { $0.isWhitespace || $0.asciiValue.map { $0 < 32 } ?? false })
-        guard !words.isEmpty, query.count <= 300 else { return nil }
-        text = words.joined(separator: " ")
+        guard query.unicodeScalars.count <= Self.longest else { return nil }
+        let words = query.lowercased().unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
+        guard !words.isEmpty else { return nil }
+        text = words.map { String($0) }.joined(separator: " ")
+    }
+
+    /// A text that was such a term's.
+    init?(normalised text: String) {
+        guard !text.isEmpty else { return nil }
+        self.text = text
     }
 }
 

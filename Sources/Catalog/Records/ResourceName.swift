@@ -1,3 +1,5 @@
+import Caching
+import Crypto
 import Spotify
 
 extension Resource {
@@ -5,7 +7,24 @@ extension Resource {
     public static let cachePrefix = "catalog:"
 
     /// The record's key in its cache.
-    public var cacheKey: [UInt8] { Array((Self.cachePrefix + name).utf8) }
+    public var cacheKey: [UInt8] { Self.key(name) }
+
+    /// The resource whose record has this key; nil for keys of other things, and for a long search, whose key is only a hash.
+    init?(cacheKey: [UInt8]) {
+        guard let text = String(validating: cacheKey, as: UTF8.self), let name = text.dropPrefix(Self.cachePrefix) else { return nil }
+        self.init(name: String(name))
+    }
+
+    /// A key below the prefix. Keys have an end at 512 bytes, which a search in a script of three bytes a letter may pass: what
+    /// is too long is told apart by its SHA-256.
+    static func key(_ name: String) -> [UInt8] {
+        let whole = Array((cachePrefix + name).utf8)
+        guard whole.count > Limits.keyBytes else { return whole }
+        var key = Array("\(cachePrefix)long/".utf8)
+        let digits = Array("0123456789abcdef".utf8)
+        for byte in SHA256.hash(data: whole) { key += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
+        return key
+    }
 
     /// Shapes: `track/<id>`, `album-tracks/<id>/<offset>`, `artist-albums/<id>/<groups>/<offset>`,
     /// `playlist-items/<id>/<part>/<offset>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`;
@@ -52,7 +71,7 @@ extension Resource {
 
     private static func search(_ parts: [String], _ market: Market?) -> Resource? {
         let kinds = parts[1].split(separator: ",").compactMap { ObjectKind(rawValue: String($0)) }
-        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(parts[3]) else { return nil }
+        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(normalised: parts[3]) else { return nil }
         return .search(term, kinds: kinds, offset: offset, market: market)
     }
 

@@ -5,18 +5,22 @@ import Caching
 public struct Served: Sendable {
     public var record: Record
     public var tier: Tier
-    /// Seconds until it falls due; negative when it is stale (RFC 9211, `ttl`).
+    /// Seconds until it becomes stale; negative when it is (RFC 9211, `ttl`).
     public var ttl: Int64
     public var freshness: Freshness
-    /// When it was fetched, wall-clock milliseconds.
+    /// When it was fetched, or refused, wall-clock milliseconds.
     public var storedAt: Int64
+    /// When Spotify shall be asked again, wall-clock milliseconds.
+    public var dueAt: Int64
+    /// That time has come. What Spotify refused is stale from then on, but not due for a day.
+    public var isDue: Bool
 }
 
 /// What the database knows of a resource.
 public enum Reading: Sendable {
     case hit(Served)
-    /// Spotify said no within the last `TEMP_CACHE_TTL`.
-    case denied(Denial)
+    /// Spotify said no within the last `TEMP_CACHE_TTL`, of which `ttl` seconds are left.
+    case denied(Denial, Tier, ttl: Int64)
     case miss
 }
 
@@ -42,7 +46,7 @@ public struct Shelf: Sendable {
     public func read(_ resource: Resource) throws(CacheError) -> Reading {
         if let served = try record(of: resource) { return .hit(served) }
         if let found = try caches.get(.temp, resource.denialKey), let denial = Denial(encoded: found.entry.value) {
-            return .denied(denial)
+            return .denied(denial, found.tier, ttl: (found.entry.expiresAt - csys_wall_ms()) / 1000)
         }
         return .miss
     }
@@ -51,10 +55,11 @@ public struct Shelf: Sendable {
         let found = try caches.get(resource.cache, resource.cacheKey)
         guard let entry = found?.entry, let tier = found?.tier, let record = Record(encoded: entry.value) else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
+        let end = record.refusedWith == nil ? due : entry.storedAt
         let now = csys_wall_ms()
         return Served(
-            record: record, tier: tier, ttl: due == .max ? .max / 1000 : (due - now) / 1000,
-            freshness: Freshness(expiresAt: due, now: now), storedAt: entry.storedAt)
+            record: record, tier: tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
+            storedAt: entry.storedAt, dueAt: due, isDue: due <= now)
     }
 
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week.
@@ -66,7 +71,8 @@ public struct Shelf: Sendable {
         }
     }
 
-    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked when it is gone.
+    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal, and
+    /// not asked for again for a day.
     func store(_ denial: Denial, for resource: Resource) throws(CacheError) {
         if denial.status == 403, let endpoint = resource.endpointThatCloses {
             _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
@@ -75,7 +81,7 @@ public struct Shelf: Sendable {
             _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: nil)
             return
         }
-        known.isGone = denial.status == 404
+        known.refusedWith = denial.status
         _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: Self.gonePause)
     }
 
@@ -86,7 +92,7 @@ public struct Shelf: Sendable {
 }
 
 /// An endpoint that development mode closed and that is still worth a try in extended mode.
-enum Endpoint: String, Sendable {
+enum Endpoint: String, Sendable, CaseIterable {
     case topTracks = "top-tracks"
 
     var closedKey: [UInt8] { Array("\(Resource.cachePrefix)closed/\(rawValue)".utf8) }
@@ -97,7 +103,7 @@ extension Resource {
         if case .search = self { .temp } else { .spotify }
     }
 
-    var denialKey: [UInt8] { Array("\(Self.cachePrefix)denied/\(name)".utf8) }
+    var denialKey: [UInt8] { Self.key("denied/\(name)") }
 
     var endpointThatCloses: Endpoint? {
         if case .topTracks = self { .topTracks } else { nil }

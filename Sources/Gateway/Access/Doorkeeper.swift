@@ -23,7 +23,7 @@ struct Doorkeeper: Sendable {
         switch identities.identity(of: request) {
         case let .user(id, _): .admitted(client: "user:\(id)", user: id)
         case .anonymous: .refused(dialect.error(401, "No token provided"))
-        case let .refused(status, message): .refused(dialect.error(status == 403 ? 403 : 401, message))
+        case let .refused(status, message): .refused(Self.refusal(status, message, dialect))
         }
     }
 
@@ -33,8 +33,14 @@ struct Doorkeeper: Sendable {
         switch identities.identity(of: request) {
         case let .user(_, roles): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
         case .anonymous: return dialect.error(401, "An admin's session or token is needed")
-        case let .refused(status, message): return dialect.error(status == 403 ? 403 : 401, message)
+        case let .refused(status, message): return Self.refusal(status, message, dialect)
         }
+    }
+
+    /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
+    private static func refusal(_ status: Int, _ message: String, _ dialect: Dialect) -> Response {
+        if status == 503 { return dialect.unavailable(message, retryAfter: .seconds(5)) }
+        return dialect.error(status == 403 ? 403 : 401, message)
     }
 
     private static func bearer(_ request: Request) -> Substring? {

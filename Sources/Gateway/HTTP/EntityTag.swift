@@ -4,9 +4,13 @@ enum EntityTag {
     static func text(_ tag: UInt64) -> [UInt8] {
         var bytes = [UInt8](repeating: UInt8(ascii: "\""), count: 18)
         for place in 0..<16 {
-            bytes[1 + place] = JSONText.hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * UInt64(place))) & 15)
+            bytes[1 + place] = hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * UInt64(place))) & 15)
         }
         return bytes
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 
     /// Whether `If-None-Match` names the tag; weak comparison.

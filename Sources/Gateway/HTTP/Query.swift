@@ -45,3 +45,12 @@ struct Query {
         }
     }
 }
+
+/// Numbers as they stand in queries: digits, with a minus perhaps; nothing else that `Int` would take.
+enum WholeNumber {
+    static func read(_ text: String) -> Int? {
+        let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
+        guard (1...18).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return Int(text)
+    }
+}

@@ -16,11 +16,14 @@ public struct Router: Handler {
 
     public func handle(_ request: Request) -> Outcome {
         let path = Self.path(of: request)
-        let outcome = find(path, request) { family, routed in
+        let answer = find(path, request) { family, routed in
             if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
             return family.answer(routed)
         }
-        return outcome ?? .now(Dialect.plain.error(404, "Not found"))
+        let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
+        guard request.method == .head, case var .now(response) = outcome else { return outcome }
+        response.omitsBody = true
+        return .now(response)
     }
 
     private func find<Answer>(_ path: String, _ request: Request, _ answer: (any RouteFamily, Routed) -> Answer) -> Answer? {

@@ -17,11 +17,16 @@ enum CacheStatus {
         return hit(tier: found.tier, ttl: ttl, freshness: Freshness(expiresAt: found.entry.expiresAt, now: now))
     }
 
-    static func hit(tier: Tier, ttl: Int64, freshness: Freshness) -> [UInt8] {
+    /// - Parameter refusedWith: what Spotify said when it was asked last; the answer is what it said before (RFC 9211, `fwd-status`).
+    static func hit(tier: Tier, ttl: Int64, freshness: Freshness, refusedWith: Int? = nil) -> [UInt8] {
         var bytes = Array("swingmusic-fcgi; hit; ttl=".utf8)
         appendDecimal(ttl, to: &bytes)
         bytes += detail(tier)
         if freshness == .stale { bytes += Array("; fwd=stale".utf8) }
+        if let refusedWith {
+            bytes += Array("; fwd-status=".utf8)
+            appendDecimal(Int64(refusedWith), to: &bytes)
+        }
         return bytes
     }
 

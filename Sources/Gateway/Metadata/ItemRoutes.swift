@@ -11,8 +11,9 @@ struct ItemRoutes: RouteFamily {
     func answer(_ routed: Routed) -> Outcome {
         guard let route = ItemRoute(LinkFolding.fold(routed.segments.map(String.init))) else { return .now(dialect.error(404, "Not found")) }
         let method = routed.request.method
-        guard route.isPost ? method == .post : method == .get || method == .head else {
-            return .now(dialect.methodNotAllowed(route.isPost ? "POST" : "GET, HEAD"))
+        guard route.methods.contains(method) else { return .now(dialect.methodNotAllowed(route.allowed)) }
+        if case let .preferences(user) = route {
+            return .now(PreferenceRoutes(catalog: desk.catalog, door: door, dialect: dialect).answer(routed, user: user))
         }
         switch door.admitToMetadata(routed.request, dialect) {
         case let .refused(response): return .now(response)
@@ -29,12 +30,17 @@ struct ItemRoutes: RouteFamily {
 
 /// The web client's paths.
 enum ItemRoute {
-    case track(String), album(String), playlist(String), artist(String), topTracks(String), albums(String), search
+    case track(String), album(String), playlist(String), artist(String), topTracks(String), albums(String)
+    case search, trending, recommendations, home, preferences(String)
 
     /// nil for a path that is not the web client's.
     init?(_ path: [String]) {
         switch (path.count, path.first ?? "", path.last ?? "") {
         case (1, "search", _): self = .search
+        case (1, "trending", _): self = .trending
+        case (1, "recommendations", _): self = .recommendations
+        case (2, "home", "recommendations"): self = .home
+        case (2, "preferences", let user): self = .preferences(user)
         case (2, "track", let id): self = .track(id)
         case (2, "album", let id): self = .album(id)
         case (2, "playlist", let id): self = .playlist(id)
@@ -45,8 +51,21 @@ enum ItemRoute {
         }
     }
 
-    var isPost: Bool {
-        if case .search = self { true } else { false }
+    var methods: [Method] {
+        switch self {
+        case .search, .recommendations: [.post]
+        case .preferences: [.get, .head, .post]
+        default: [.get, .head]
+        }
+    }
+
+    /// For `Allow`.
+    var allowed: String {
+        switch self {
+        case .search, .recommendations: "POST"
+        case .preferences: "GET, HEAD, POST"
+        default: "GET, HEAD"
+        }
     }
 
     /// What is said when Spotify does not know it.
@@ -56,7 +75,7 @@ enum ItemRoute {
         case .album: "Album not found"
         case .playlist: "Playlist not found"
         case .artist, .topTracks, .albums: "Artist not found"
-        case .search: "Not found"
+        case .search, .trending, .recommendations, .home, .preferences: "Not found"
         }
     }
 
@@ -72,6 +91,10 @@ enum ItemRoute {
         case let .albums(text):
             return ArtistDiscographyQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 50, most: 50))
         case .search: return try given.search()
+        case .trending: return try given.trending()
+        case .recommendations: return try given.recommendations()
+        case .home: return HomeQuestion()
+        case .preferences: throw BadRequest(404, "Not found")
         }
     }
 

@@ -39,14 +39,21 @@ enum MetadataAnswer {
         if let status {
             response.add("Cache-Status", status)
         } else {
-            response.add("Cache-Status", bytes: CacheStatus.hit(tier: composed.tier, ttl: composed.ttl, freshness: composed.freshness))
+            response.add("Cache-Status", bytes: composed.hitStatus)
         }
         return response
     }
 
-    static func denied(_ denial: Denial, _ wishes: Wishes) -> Response {
+    /// Spotify's refusal in the family's words.
+    /// - Parameter status: what `Cache-Status` says; nil for a hit.
+    static func denied(_ composed: ComposedDenial, _ wishes: Wishes, status: String? = nil) -> Response {
+        let denial = composed.denial
         var response = wishes.dialect.error(denial.status, (denial.status == 404 ? wishes.notFound : nil) ?? denial.message)
-        response.add("Cache-Status", "swingmusic-fcgi; hit; detail=denied")
+        if let status {
+            response.add("Cache-Status", status)
+        } else {
+            response.add("Cache-Status", bytes: CacheStatus.hit(tier: composed.tier, ttl: composed.ttl, freshness: .fresh))
+        }
         response.omitsBody = wishes.isHead
         return response
     }
@@ -69,4 +76,8 @@ enum MetadataAnswer {
         response.omitsBody = wishes.isHead
         return response
     }
+}
+
+extension Composed {
+    fileprivate var hitStatus: [UInt8] { CacheStatus.hit(tier: tier, ttl: ttl, freshness: freshness, refusedWith: refusedWith) }
 }

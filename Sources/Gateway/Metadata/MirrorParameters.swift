@@ -16,6 +16,10 @@ struct BadRequest: Error {
 struct MirrorParameters {
     let query: Query
 
+    func check() throws(BadRequest) {
+        if query.isMalformed { throw BadRequest(400, "Malformed query") }
+    }
+
     func market() throws(BadRequest) -> Market? {
         guard let text = query["market"], text != "from_token" else { return nil }
         guard let market = Market(text), market.code == text else { throw BadRequest(400, "Invalid market code") }
@@ -59,7 +63,7 @@ struct MirrorParameters {
 
     private func number(_ name: String, default fallback: Int, in range: ClosedRange<Int>) throws(BadRequest) -> Int {
         guard let text = query[name] else { return fallback }
-        guard let number = Int(text), range.contains(number) else { throw BadRequest(400, "Invalid \(name)") }
+        guard let number = WholeNumber.read(text), range.contains(number) else { throw BadRequest(400, "Invalid \(name)") }
         return number
     }
 }

@@ -6,6 +6,8 @@ import Spotify
 struct MirrorRoutes: RouteFamily {
     let desk: MetadataDesk
     let door: Doorkeeper
+    /// `SPOTIFY_FILL_REMOVED_FIELDS`.
+    let fillsRemovedFields: Bool
     let dialect = Dialect.spotify
 
     func answer(_ routed: Routed) -> Outcome {
@@ -23,10 +25,14 @@ struct MirrorRoutes: RouteFamily {
     private func answer(_ route: MirrorRoute, _ path: [String], _ routed: Routed, _ client: String) -> Outcome {
         do {
             let question = try route.question(path, MirrorParameters(query: routed.query))
-            return desk.answer(question, routed.request, client: client, dialect)
+            return fillsRemovedFields ? answer(filled: question, routed, client) : desk.answer(question, routed.request, client: client, dialect)
         } catch {
             return .now(dialect.error(error.status, error.message))
         }
+    }
+
+    private func answer(filled question: some Question, _ routed: Routed, _ client: String) -> Outcome {
+        desk.answer(FilledQuestion(question), routed.request, client: client, dialect)
     }
 }
 
@@ -55,6 +61,7 @@ enum MirrorRoute {
     }
 
     func question(_ path: [String], _ given: MirrorParameters) throws(BadRequest) -> any Question {
+        try given.check()
         let market = try given.market()
         switch self {
         case let .object(kind):
@@ -79,7 +86,7 @@ enum MirrorRoute {
 
     private func search(_ given: MirrorParameters, _ market: Market?) throws(BadRequest) -> any Question {
         let query = given.query["q"] ?? ""
-        guard let term = SearchTerm(query) else { throw BadRequest(400, query.count > 300 ? "Query exceeds maximum length" : "No search query") }
+        guard let term = SearchTerm(query) else { throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query") }
         let kinds = try given.kinds()
         let limit = try given.limit(default: 20, most: 50)
         let offset = try given.offset(most: 1000)

@@ -16,7 +16,7 @@ final class ParkedQuestion: Sendable {
     private let place = Mutex<UInt64?>(nil)
 
     /// How long somebody who does not want to wait is kept until the queue has said how long it is.
-    private static let asyncWait = Duration.seconds(2)
+    private static let shortWait = Duration.seconds(2)
 
     init(catalog: Catalog, question: any Question, base: String, wishes: Wishes, client: String, patience: Patience) {
         self.catalog = catalog
@@ -25,7 +25,7 @@ final class ParkedQuestion: Sendable {
         self.wishes = wishes
         self.client = client
         self.patience = patience
-        deadline = csys_monotonic_ns() + (patience.isAsync ? Self.asyncWait : patience.wait).monotonicNanoseconds
+        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
     }
 
     func ticket(for resources: [Resource]) -> Ticket {
@@ -37,11 +37,12 @@ final class ParkedQuestion: Sendable {
 
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: Reply, joined: Bool) {
-        let until = patience.isAsync ? csys_monotonic_ns() : deadline
+        let until = patience.isNone ? csys_monotonic_ns() : deadline
         let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
-        place.withLock { $0 = number }
+        // It may have been settled, and have begun the next wait, before this line: numbers only grow.
+        place.withLock { $0 = max($0 ?? 0, number) }
     }
 
     /// On the lookup thread: more is known, or it is known that no more will come.
@@ -52,7 +53,7 @@ final class ParkedQuestion: Sendable {
             switch try? catalog.answer(question, base: base) {
             case let .complete(composed):
                 reply.send(MetadataAnswer.complete(composed, wishes, status: CacheStatus.stored(joined: joined)))
-            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes))
+            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes, status: CacheStatus.stored(joined: joined)))
             case let .missing(resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
             case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
             }
@@ -71,7 +72,7 @@ final class ParkedQuestion: Sendable {
         case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
         case .stopping: return rest("The server is restarting", after: .seconds(2))
         case .refused: return rest("Too many requests are waiting", after: .seconds(5))
-        case .clientLeft: return rest("The caller left", after: .seconds(5))
+        case .clientLeft: return MetadataAnswer.missing("The caller left", after: .seconds(5), wishes)
         }
     }
 

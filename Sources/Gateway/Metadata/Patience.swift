@@ -3,6 +3,8 @@ struct Patience: Equatable {
     var wait: Duration
     /// `respond-async`: does not want to wait at all; is told to come back with 202.
     var isAsync = false
+    /// Only wants to know how long it would take.
+    var isNone: Bool { isAsync || wait == .zero }
 
     /// - Parameters:
     ///   - preferences: the request's `Prefer`.

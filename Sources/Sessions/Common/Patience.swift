@@ -2,9 +2,9 @@ import Glibc
 
 /// How long a statement waits for another process's lock.
 enum Patience {
-    /// On a request's way: about 100 ms, in short steps since locks here are held for a millisecond.
+    /// On a request's way: about 250 ms, in short steps since locks here are held for a millisecond.
     static let brief: @Sendable (Int) -> Bool = { attempt in
-        guard attempt < 100 else { return false }
+        guard attempt < 250 else { return false }
         usleep(attempt < 10 ? 300 : 1000)
         return true
     }

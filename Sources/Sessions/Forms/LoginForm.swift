@@ -3,7 +3,7 @@ struct LoginForm: Equatable {
     var name: String
     var password: String
 
-    static func read(_ body: Body) -> Result<LoginForm, FormFault> {
+    static func read(_ body: FormBody) -> Result<LoginForm, FormFault> {
         body.fields(of: "LoginBody").flatMap { fields in
             var errors: [FieldError] = []
             let name = text("username", in: fields, &errors)

@@ -6,7 +6,7 @@ struct ProfileForm: Equatable {
     var password = ""
     var roles: [String]?
 
-    static func read(_ body: Body) -> Result<ProfileForm, FormFault> {
+    static func read(_ body: FormBody) -> Result<ProfileForm, FormFault> {
         StrictBody.fields(
             body, known: [("id", .integer), ("username", .text), ("password", .text), ("roles", .texts), ("email", .text)]
         ).map { fields in
@@ -24,7 +24,7 @@ struct ProfileForm: Equatable {
 struct DeletionForm: Equatable {
     var name: String
 
-    static func read(_ body: Body) -> Result<DeletionForm, FormFault> {
+    static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
         StrictBody.fields(body, known: [("username", .text)]).flatMap { fields in
             guard let name = fields["username"]?.text else { return .failure(FormFault([.missing("username", in: fields)])) }
             return .success(DeletionForm(name: name))

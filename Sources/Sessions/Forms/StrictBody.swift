@@ -3,7 +3,7 @@ enum StrictBody {
     enum Kind { case text, integer, texts }
 
     /// - Parameter known: the fields that may occur.
-    static func fields(_ body: Body, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
+    static func fields(_ body: FormBody, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
         guard body.mediaType == "application/json", body.charset ?? "utf-8" == "utf-8" else {
             return .failure(FormFault(message: "Content-Type must be application/json"))
         }

@@ -1,55 +1,38 @@
 import Foundation
-import Glibc
-import Logging
 
-/// One plain thread of low priority on which a worker's password hashes are computed, one after the other, with a bounded queue.
+/// Where a worker's logins are dealt with, one after the other, off the event threads.
 ///
-/// `@unchecked`: `waiting`, `isClosed` and `thread` are only touched while `condition` is locked.
-final class LoginDesk: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var waiting: [@Sendable () -> Void] = []
-    private var isClosed = false
-    private var thread: Thread?
-    private let most: Int
+/// Two threads: one of low priority for the hashes alone, so that a flood of logins does not delay anybody, and one of usual priority
+/// for all else. A low one that held a database's lock would keep everybody waiting while it is not given a core.
+final class LoginDesk: Sendable {
+    private let desk: WorkThread
+    private let hashing = WorkThread(name: "hashing", most: 1, niceness: 15)
 
     /// - Parameter most: callers that may wait; each takes some 12 to 40 ms.
-    init(most: Int = 128) { self.most = most }
+    init(most: Int = 128) { desk = WorkThread(name: "logins", most: most) }
 
-    /// False where too many wait already, or the desk is closed.
-    func submit(_ work: @escaping @Sendable () -> Void) -> Bool {
-        condition.lock()
-        defer { condition.unlock() }
-        guard !isClosed, waiting.count < most else { return false }
-        waiting.append(work)
-        if thread == nil {
-            let thread = Thread { [weak self] in self?.run() }
-            thread.name = "login"
-            self.thread = thread
-            thread.start()
+    /// False where too many wait already.
+    func submit(_ work: @escaping @Sendable () -> Void) -> Bool { desk.submit(work) }
+
+    /// Computes a hash on the thread of low priority and waits for it. Only from within `submit`'s work.
+    func hash(password: String, salt: String) -> String? {
+        let result = Locked<String?>(nil)  // guards the hash on its way from one thread to the other
+        let done = DispatchSemaphore(value: 0)
+        let isTaken = hashing.submit {
+            let hash = PasswordHash.make(password: password, salt: salt)
+            result.withLock { $0 = hash }
+            done.signal()
         }
-        condition.signal()
-        return true
+        // Closing the desk drops what waits: then nobody waits for the answer either, and the thread may end.
+        while isTaken, done.wait(timeout: .now() + .seconds(1)) == .timedOut, !isClosed.withLock({ $0 }) {}
+        return result.withLock { $0 }
     }
 
-    /// What waits is not begun any more.
     func close() {
-        condition.lock()
-        isClosed = true
-        waiting = []
-        condition.broadcast()
-        condition.unlock()
+        isClosed.withLock { $0 = true }
+        desk.close()
+        hashing.close()
     }
 
-    private func run() {
-        // On Linux the priority of `0` is that of the calling thread alone (setpriority(2), "C library/kernel differences").
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
-        while let work = next() { work() }
-    }
-
-    private func next() -> (@Sendable () -> Void)? {
-        condition.lock()
-        defer { condition.unlock() }
-        while waiting.isEmpty, !isClosed { condition.wait() }
-        return isClosed ? nil : waiting.removeFirst()
-    }
+    private let isClosed = Locked(false)  // guards whether the desk is closed
 }

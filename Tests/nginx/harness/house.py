@@ -1,5 +1,6 @@
 """The whole way in one sandbox: nginx, the program, a stand-in Spotify and, where asked for, a Redis-protocol server."""
 
+import json
 import re
 
 from . import http
@@ -65,9 +66,13 @@ class House:
     def at_once(self, paths, **more):
         return http.at_once(self.port, paths, **more)
 
-    def connection(self):
+    def connection(self, source=None):
         """A kept connection to nginx; use as a context manager."""
-        return http.Connection(self.port)
+        return http.Connection(self.port, source=source)
+
+    def post(self, path, value, headers=None):
+        """A request with a JSON body."""
+        return self.request("POST", path, {"Content-Type": "application/json", **(headers or {})}, json.dumps(value).encode())
 
     def fill(self, count=1, name="known"):
         """Fetches tracks so that they are in the cache; returns their paths."""
@@ -89,7 +94,7 @@ def track(seed):
     return f"/spotify/v1/tracks/{spotify_id(seed)}"
 
 
-_FORM = re.compile(r"swingmusic-fcgi((?:; [a-z]+(?:=[^;,]+)?)*)\Z")
+_FORM = re.compile(r"swingmusic-fcgi((?:; [a-z-]+(?:=[^;,]+)?)*)\Z")
 
 
 def cache_status(answer):

@@ -26,8 +26,9 @@ class Answer:
 
 def encode(method, path, headers, body, host):
     """A request's bytes, path as given: nothing is normalised on the way."""
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
-    pairs = headers.items() if isinstance(headers, dict) else (headers or [])
+    pairs = list(headers.items() if isinstance(headers, dict) else headers or [])
+    named = any(name.lower() == "host" for name, _ in pairs)
+    lines = [f"{method} {path} HTTP/1.1", *([] if named else [f"Host: {host}"])]
     lines += [f"{name}: {value}" for name, value in pairs]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
@@ -54,10 +55,12 @@ def body_length(method, status, headers):
 
 
 class Connection:
-    """A kept connection that asks one thing after another, for exact latencies."""
+    """A kept connection that asks one thing after another, for exact latencies. `source`: the client's address, any of
+    127.0.0.0/8; a Host among the headers takes the place of the usual one."""
 
-    def __init__(self, port, timeout=60.0):
+    def __init__(self, port, timeout=60.0, source=None):
         self.port, self.timeout, self._socket, self._file = port, timeout, None, None
+        self._source = (source, 0) if source else None
 
     def __enter__(self):
         return self
@@ -75,7 +78,7 @@ class Connection:
         started = time.monotonic()
         try:
             if self._socket is None:
-                self._socket = socket.create_connection(("127.0.0.1", self.port), self.timeout)
+                self._socket = socket.create_connection(("127.0.0.1", self.port), self.timeout, self._source)
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._file = self._socket.makefile("rb")
             self._socket.sendall(encode(method, path, headers, body, f"127.0.0.1:{self.port}"))
@@ -125,13 +128,14 @@ def request(port, method, path, headers=None, body=b"", timeout=60.0):
         return connection.request(method, path, headers, body)
 
 
-async def _one(port, method, path, headers, body, timeout):
+async def _one(port, method, path, headers, body, timeout, source):
     started = time.monotonic()
     writer = None
 
     async def exchange():
         nonlocal writer
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, limit=1 << 22, local_addr=(source, 0) if source else None)
         head = [("Connection", "close"), *(headers.items() if isinstance(headers, dict) else headers or [])]
         writer.write(encode(method, path, head, body, f"127.0.0.1:{port}"))
         await writer.drain()
@@ -155,10 +159,15 @@ async def _one(port, method, path, headers, body, timeout):
             writer.close()
 
 
-def at_once(port, paths, method="GET", headers=None, body=b"", timeout=60.0):
-    """All requests at the same moment, each over a connection of its own. Answers in the order of `paths`."""
+def at_once(port, paths, method="GET", headers=None, body=b"", timeout=60.0, source=None, over=0.0):
+    """All requests at the same moment (or spread evenly `over` some seconds), each over a connection of its own.
+    Answers in the order of `paths`."""
+    async def one(number, path):
+        await asyncio.sleep(over * number / len(paths))
+        return await _one(port, method, path, headers, body, timeout, source)
+
     async def everything():
-        return await asyncio.gather(*(_one(port, method, path, headers, body, timeout) for path in paths))
+        return await asyncio.gather(*(one(number, path) for number, path in enumerate(paths)))
     return asyncio.run(everything())
 
 

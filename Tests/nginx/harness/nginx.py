@@ -15,17 +15,18 @@ USUAL_SOCKET = "unix:/run/swingmusic-fcgi/fcgi.sock"
 
 
 class Nginx:
-    """`address` is the responder's: a socket's path or (host, port)."""
+    """`address` is the responder's: a socket's path or (host, port). `sessions`: with the session routes; `swingmusic`: swingmusic's
+    port; `server`: further lines of server {}."""
 
-    def __init__(self, sandbox, address, sessions=False):
+    def __init__(self, sandbox, address, sessions=False, swingmusic=None, server=()):
         self.port = free_port()
         self.folder = sandbox.directory(f"nginx-{self.port}")
         self.log = sandbox.path(f"nginx-{self.port}.log")
-        self._configure(address, sessions)
+        self._configure(address, sessions, swingmusic, server)
         self.process = None
         sandbox.owns(self)
 
-    def _configure(self, address, sessions):
+    def _configure(self, address, sessions, swingmusic, server):
         configuration = self.folder / "conf"
         shutil.copytree(REPOSITORY / "nginx", configuration)
         upstream = configuration / "swingmusic-fcgi/upstream.conf"
@@ -36,6 +37,10 @@ class Nginx:
         lines = [f"listen 127.0.0.1:{self.port} backlog=4096;", "access_log off;"]
         if sessions:
             lines.append("include swingmusic-fcgi/sessions.conf;")
+        lines += server
+        if swingmusic:
+            site = configuration / "site/swingmusic.conf"
+            site.write_text(site.read_text().replace("127.0.0.1:1970", f"127.0.0.1:{swingmusic}"))
         (configuration / "site/server.conf").write_text("\n".join(lines) + "\n")
 
     def start(self):

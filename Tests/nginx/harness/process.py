@@ -9,6 +9,10 @@ from pathlib import Path
 from .waiting import eventually
 
 
+#: The numbers of epoll_wait and epoll_pwait on x86-64, of epoll_pwait on arm64.
+EPOLL = {"232", "281", "22"}
+
+
 def children_of(pid):
     """Process ids of the direct children, in ascending order; zombies are left out."""
     found = []

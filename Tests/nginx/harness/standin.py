@@ -77,6 +77,11 @@ class StandIn:
         """The first call that fits, once it has arrived."""
         return eventually(lambda: self.calls(pattern, since, on), within, what=f"a call for {pattern}")[0]
 
+    def ids(self, kind, count=1, more_than=-1, seed=""):
+        """Ids of the stand-in's world; `more_than`: so many albums, tracks or items at least, and one more."""
+        query = f"?kind={kind}&count={count}&more_than={more_than}&seed={seed}"
+        return self.control("ids", method="GET", query=query)["ids"]
+
     def freeze(self):
         """Connections are accepted by the kernel, and nobody answers."""
         self.process.signal(signal.SIGSTOP)
@@ -92,3 +97,9 @@ class StandIn:
         if self.process and self.process.running:
             self.process.kill()
 
+
+
+def gaps(calls):
+    """Seconds between one call's arrival and the next's."""
+    instants = sorted(call["monotonic_ns"] for call in calls)
+    return [(later - earlier) / 1e9 for earlier, later in zip(instants, instants[1:])]

@@ -161,7 +161,8 @@ class World:
         owner, gone = self.owner(playlist), number("gap", playlist) % 5 == 0 and position == 7
         added = {key: owner[key] for key in ("external_urls", "href", "id", "type", "uri")}
         element = {"added_at": f"2024-01-{1 + position % 28:02}T12:00:00Z", "added_by": added, "is_local": False, "primary_color": None}
-        return {**element, "track": None if gone else self.track(drawn("track", "item", playlist, position), market),
+        track = self.track(drawn("track", "item", playlist, position), market)
+        return {**element, "track": None if gone else {**track, "episode": False, "track": True},
                 "video_thumbnail": {"url": None}}
 
 

@@ -32,9 +32,9 @@ class Routes:
         return self.settings["mode"] == "development"
 
     def answer(self, path, query):
-        """(status, object) for GET path?query; query is a dict of first values."""
+        """(status, object) for GET path?query; query is a dict of first values. spotipy asks with a slash at the end."""
         try:
-            value = self.route(path, query)
+            value = self.route(path.rstrip("/"), query)
             return 200, data.shape(value) if self.development else value
         except Refusal as refusal:
             return refusal.status, error(refusal.status, refusal.message)

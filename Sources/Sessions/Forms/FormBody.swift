@@ -1,5 +1,5 @@
 /// A request's body as it came.
-public struct Body: Sendable {
+public struct FormBody: Sendable {
     public var bytes: [UInt8]
     /// CONTENT_TYPE.
     public var contentType: String?

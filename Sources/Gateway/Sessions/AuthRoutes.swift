@@ -1,0 +1,100 @@
+import CSystem
+import FastCGI
+import Sessions
+
+/// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about.
+struct AuthRoutes: RouteFamily {
+    /// nil without `SWINGMUSIC_CONFIG_DIR`.
+    let sessions: Sessions?
+    let errands: Errands
+    let publicURL: BaseURL?
+    let dialect = Dialect.swingmusic
+
+    /// How long a login may wait for its turn to be hashed.
+    private static let loginWait = Duration.seconds(30)
+
+    func bodyPolicy(_ routed: Routed) -> BodyPolicy {
+        // nginx asks with the length of another request's body.
+        routed.rest == "verify" ? .ignore : .read(limit: 65_536)
+    }
+
+    func answer(_ routed: Routed) -> Outcome {
+        let request = routed.request
+        guard let sessions else { return .now(withoutSessions(routed)) }
+        let caller = Caller(request, publicURL: publicURL)
+        if routed.rest == "verify" { return .now(AuthAnswer.verification(verify(sessions, caller, routed))) }
+        let style = AuthAnswer(sharing: sessions.origins.sharing(with: caller), request)
+        if request.method == .options { return .now(style.preflight()) }
+        switch AuthRoute.match(routed.rest, request.method) {
+        case let .route(route): return outcome(route, routed, sessions, caller, style)
+        case .notFound: return .now(unmatched(style, sessions, caller, routed, dialect.error(404, "Not found")))
+        case let .methodNotAllowed(allowed):
+            return .now(unmatched(style, sessions, caller, routed, dialect.methodNotAllowed(allowed)))
+        }
+    }
+
+    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: Routed) -> Verification {
+        let method = routed.request.parameter("REQUEST_METHOD") ?? ""
+        // Asked a thousand times a second, and nearly always without a query.
+        let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
+        return sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
+    }
+
+    /// What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
+    private func outcome(_ route: AuthRoute, _ routed: Routed, _ sessions: Sessions, _ caller: Caller, _ style: AuthAnswer) -> Outcome {
+        let isDeleting = routed.request.method == .delete
+        let query = routed.query
+        let body = FormBody(routed.request)
+        switch route {
+        case .verify: return .now(dialect.error(404, "Not found"))
+        case .user: return .now(style.response(sessions.user(caller)))
+        case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
+        case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
+        case .updateProfile:
+            return park(style) { finish in sessions.updateProfile(body, caller) { finish(style.response($0)) }.map(style.response) }
+        case .refresh: return errand(style) { sessions.refresh(caller) }
+        case .pairCode: return errand(style) { sessions.pairCode(caller) }
+        case .pair:
+            let code = query["code"]
+            return errand(style) { sessions.pair(caller, code: code) }
+        case .logout: return errand(style) { sessions.logout(caller) }
+        case .sessions where isDeleting: return errand(style) { sessions.endOthers(caller) }
+        case .sessions:
+            let user = query["user"]
+            return errand(style) { sessions.list(caller, user: user) }
+        case let .session(id): return errand(style) { sessions.end(caller, session: id) }
+        case .createUser: return errands.run(dialect) { style.response(sessions.createUser(body, caller)) }
+        case .createGuest: return errands.run(dialect) { style.response(sessions.createGuest(body, caller)) }
+        case .deleteUser: return errands.run(dialect) { style.response(sessions.deleteUser(body, caller)) }
+        }
+    }
+
+    private func errand(_ style: AuthAnswer, _ work: @escaping @Sendable () -> Answer) -> Outcome {
+        errands.run(dialect) { style.response(work()) }
+    }
+
+    /// - Parameter begin: answers at once, or takes the closure and answers with it later.
+    private func park(_ style: AuthAnswer, _ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome {
+        let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
+        return .later(
+            Ticket(
+                deadline: csys_monotonic_ns() + Self.loginWait.monotonicNanoseconds,
+                parked: { reply in
+                    if let response = begin({ reply.send($0) }) { reply.send(response) }
+                },
+                ended: { _ in busy }))
+    }
+
+    /// Before a path or method that is none, swingmusic asks for a token.
+    private func unmatched(_ style: AuthAnswer, _ sessions: Sessions, _ caller: Caller, _ routed: Routed, _ response: Response) -> Response {
+        guard !AuthRoute.isExempt(routed.rest) else { return style.dressed(response) }
+        let answer = sessions.user(caller)
+        guard answer.status == 200 else { return style.response(answer) }
+        return style.dressed(response, cookies: answer.cookies)
+    }
+
+    private func withoutSessions(_ routed: Routed) -> Response {
+        if routed.rest == "verify" { return dialect.error(403, "Sessions are not set up") }
+        return dialect.unavailable("Sessions are not set up", retryAfter: .seconds(60))
+    }
+}

@@ -1,0 +1,87 @@
+import CSystem
+import Caching
+import Testing
+
+@testable import Catalog
+
+@Suite struct ShelfTests {
+    let house: House
+    let track = Resource.object(.track, Sample.id(1), market: nil)
+    init() throws { house = try House() }
+
+    func served() throws -> Served {
+        guard case let .hit(served) = try house.shelf.read(track) else { throw House.Unreadable() }
+        return served
+    }
+
+    @Test("What Spotify no longer knows is stale for what it was, marked, and not due for a day", arguments: [404, 403, 400])
+    func gone(_ status: Int) throws {
+        try house.learn(track, Sample.track(1, by: 2))
+        try house.refuse(track, status)
+        let gone = try served()
+        #expect(gone.record.refusedWith == status && gone.freshness == .stale && gone.ttl <= 0 && !gone.isDue)
+        #expect(abs(gone.dueAt - csys_wall_ms() - 86_400_000) < 5000)
+        try house.learn(track, Sample.track(1, by: 2))
+        #expect(try served().record.refusedWith == nil && served().freshness == .fresh)
+    }
+
+    @Test("What was never known is refused for as long as the temporary cache lasts")
+    func refused() throws {
+        try house.refuse(track, 404)
+        guard case let .denied(denial, _, ttl) = try house.shelf.read(track) else { throw House.Unreadable() }
+        #expect(denial.status == 404 && (3590...3600).contains(ttl))
+    }
+
+    @Test("A search that is longer than a key may be has a key of its own all the same")
+    func longSearch() throws {
+        let one = try #require(SearchTerm(String(repeating: "語", count: 300)))
+        let two = try #require(SearchTerm(String(repeating: "語", count: 299) + "言"))
+        let resources = [one, two].map { Resource.search($0, kinds: [.track], offset: 0, market: nil) }
+        #expect(resources[0].cacheKey != resources[1].cacheKey)
+        for resource in resources {
+            #expect(resource.cacheKey.count <= Limits.keyBytes && resource.denialKey.count <= Limits.keyBytes)
+            #expect(Resource(name: resource.name) == resource)
+        }
+        #expect(SearchTerm(String(repeating: "e\u{301}", count: 151)) == nil)
+        let dotted = try #require(SearchTerm(String(repeating: "\u{130}", count: 300)))
+        let resource = Resource.search(dotted, kinds: [.track], offset: 0, market: nil)
+        #expect(Resource(name: resource.name) == resource)
+    }
+
+    @Test("A record of a mebibyte and more is kept")
+    func large() throws {
+        let more = #","filler":"\#(String(repeating: "x", count: 3 << 20))""#
+        try house.learn(track, Sample.track(1, by: 2, more: more))
+        #expect(try served().record.body.count > 3 << 20)
+    }
+
+    @Test("A list without a total, or a search without a page, is not kept", arguments: [
+        (Resource.albumTracks(Sample.id(1), offset: 0, market: nil), #"{"items":[]}"#),
+        (.artistAlbums(Sample.id(1), groups: .all, offset: 0, market: nil), #"{"items":null,"total":0}"#),
+        (.search(SearchTerm("x")!, kinds: [.track], offset: 0, market: nil), #"{"tracks":{"items":[]}}"#),
+        (.topTracks(Sample.id(1), market: nil), #"{"tracks":{}}"#),
+        (.object(.track, Sample.id(1), market: nil), #"{"type":"album"}"#),
+    ])
+    func malformed(_ resource: Resource, _ body: String) {
+        #expect(Lesson(resource, Array(body.utf8)) == nil)
+    }
+
+    @Test("Answers show the account's mode", arguments: [
+        (Resource.object(.track, Sample.id(1), market: nil), #"{"popularity":1}"#, AccountMode.extended),
+        (.object(.artist, Sample.id(1), market: nil), "{}", .development),
+        (.object(.playlist, Sample.id(1), market: nil), #"{"items":{}}"#, .development),
+        (.object(.playlist, Sample.id(1), market: nil), #"{"tracks":{}}"#, .extended),
+        (.object(.playlist, Sample.id(1), market: nil), "{}", nil),
+        (.albumTracks(Sample.id(1), offset: 0, market: nil), "{}", nil),
+    ] as [(Resource, String, AccountMode?)])
+    func mode(_ resource: Resource, _ body: String, _ mode: AccountMode?) throws {
+        #expect(AccountMode(resource, try #require(JSONDocument(Array(body.utf8))).root) == mode)
+    }
+
+    @Test("Renewal begins a twelfth of the ttl ahead, for what was used within two of them")
+    func plan() {
+        let plan = RenewalPlan(ttl: .seconds(43_200))
+        #expect(plan.lead == 3_600_000 && plan.interest == 86_400_000)
+        #expect(RenewalPlan(ttl: .seconds(Int64.max / 1000)).interest == .max)
+    }
+}

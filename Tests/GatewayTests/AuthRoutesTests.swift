@@ -1,0 +1,164 @@
+import Caching
+import FastCGI
+import Foundation
+import GRDB
+import Logging
+import Sessions
+import Testing
+
+@testable import Gateway
+
+@Suite struct AuthRouteTests {
+    @Test("paths and methods are matched as swingmusic matches them")
+    func matching() {
+        #expect(AuthRoute.match("login", .post) == .route(.login))
+        #expect(AuthRoute.match("user", .head) == .route(.user))
+        #expect(AuthRoute.match("sessions", .get) == .route(.sessions))
+        #expect(AuthRoute.match("sessions/abc", .delete) == .route(.session("abc")))
+        #expect(AuthRoute.match("profile/update", .put) == .route(.updateProfile))
+        #expect(AuthRoute.match("login", .get) == .notFound)
+        #expect(AuthRoute.match("sessions/abc", .get) == .notFound)
+        #expect(AuthRoute.match("login/", .post) == .notFound)
+        #expect(AuthRoute.match("nothing", .post) == .notFound)
+        #expect(AuthRoute.match("user", .post) == .methodNotAllowed(allowed: "GET, HEAD, OPTIONS"))
+        #expect(AuthRoute.match("login", .put) == .methodNotAllowed(allowed: "POST, OPTIONS"))
+        #expect(AuthRoute.match("sessions", .other("BREW")) == .methodNotAllowed(allowed: "GET, HEAD, DELETE, OPTIONS"))
+        for path in ["login", "users", "pairs", "logout", "refresh", "profile/create"] { #expect(AuthRoute.isExempt(path[...])) }
+        for path in ["user", "getpaircode", "profile/update", "sessions", "x"] { #expect(!AuthRoute.isExempt(path[...])) }
+    }
+}
+
+/// The router's session routes that answer at once, over a swingmusic folder of their own.
+@Suite final class AuthRoutesTests {
+    private let folder: String
+    private let caches: Caches
+    private let sessions: Sessions
+    private let router: Router
+    /// HS256 under the key `key`: `{"sub":{"id":1}}`.
+    private static let admin = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOnsiaWQiOjF9fQ.1aKizs8_ya4AWFP5xWskRN8XVFVh-CToGXpfIR7ktTs"
+
+    init() throws {
+        folder = NSTemporaryDirectory() + "auth-routes-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try #"{"serverId":"key","usersOnLogin":true}"#.write(toFile: folder + "/settings.json", atomically: true, encoding: .utf8)
+        let queue = try DatabaseQueue(path: folder + "/swingmusic.db")
+        try queue.inDatabase { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE user (id INTEGER NOT NULL, image VARCHAR, password VARCHAR NOT NULL, username VARCHAR NOT NULL,
+                        roles JSON NOT NULL, extra JSON, PRIMARY KEY (id));
+                    INSERT INTO user (password, username, roles) VALUES ('x', 'admin', '["admin"]')
+                    """)
+        }
+        try queue.close()
+        let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        caches = try Caches(CachesConfiguration(path: folder + "/cache.db"), log: log)
+        sessions = Sessions(
+            SessionsConfiguration(swingmusicFolder: folder, dataFolder: folder, origins: ["https://friend.example"]), caches: caches, log: log)
+        router = Router(families: [("/auth/", AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil))])
+    }
+
+    deinit {
+        sessions.close()
+        caches.close()
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    private func ask(_ method: String, _ path: String, _ parameters: [(String, String)] = []) throws -> Response {
+        let request = Request(testing: [("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("HTTP_HOST", "music.example")] + parameters)
+        guard case let .now(response) = router.handle(request) else {
+            Issue.record("\(method) \(path) was parked")
+            return Response(status: 0)
+        }
+        return response
+    }
+
+    private let bearer = ("HTTP_AUTHORIZATION", "Bearer \(AuthRoutesTests.admin)")
+    private let cookie = ("HTTP_COOKIE", "access_token_cookie=\(AuthRoutesTests.admin)")
+
+    @Test("a path or method that is none asks for a token first, except below the open paths")
+    func unmatched() throws {
+        #expect(try ask("GET", "/auth/nothing").status == 401)
+        #expect(try ask("GET", "/auth/nothing", [bearer]).status == 404)
+        #expect(try ask("POST", "/auth/user").status == 401)
+        let refused = try ask("POST", "/auth/user", [bearer])
+        #expect(refused.status == 405)
+        #expect(refused.header("Allow") == "GET, HEAD, OPTIONS")
+        #expect(try ask("GET", "/auth/login").status == 404)
+        #expect(try ask("DELETE", "/auth/login").status == 405)
+    }
+
+    @Test("OPTIONS is 200 and empty, and a preflight of ours is granted with credentials")
+    func options() throws {
+        for path in ["/auth/user", "/auth/nothing", "/auth/profile/update"] {
+            let response = try ask("OPTIONS", path)
+            #expect(response.status == 200 && response.body.isEmpty)
+        }
+        let preflight = [("HTTP_ORIGIN", "https://friend.example"), ("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "PUT"), ("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "content-type")]
+        let response = try ask("OPTIONS", "/auth/profile/update", preflight)
+        #expect(response.header("Access-Control-Allow-Origin") == "https://friend.example")
+        #expect(response.header("Access-Control-Allow-Credentials") == "true")
+        #expect(response.header("Access-Control-Allow-Headers") == "content-type")
+    }
+
+    @Test("other sites read without credentials")
+    func sharing() throws {
+        let foreign = try ask("GET", "/auth/users", [("HTTP_ORIGIN", "https://evil.example")])
+        #expect(foreign.header("Access-Control-Allow-Origin") == "*")
+        #expect(foreign.header("Access-Control-Allow-Credentials") == nil)
+        let own = try ask("GET", "/auth/users", [("HTTP_ORIGIN", "https://music.example")])
+        #expect(own.header("Access-Control-Allow-Origin") == "https://music.example")
+        #expect(own.header("Access-Control-Allow-Credentials") == "true")
+        #expect(try ask("GET", "/auth/users").header("Access-Control-Allow-Origin") == nil)
+        #expect(try ask("GET", "/auth/users").header("Vary") == "Accept-Encoding")
+    }
+
+    @Test("HEAD is GET without a body")
+    func head() throws {
+        let response = try ask("HEAD", "/auth/user", [bearer])
+        #expect(response.status == 200 && response.omitsBody)
+    }
+
+    @Test("verify answers who it is, whatever the method and the announced length")
+    func verify() throws {
+        for method in ["GET", "POST", "BREW", "OPTIONS"] {
+            let response = try ask(method, "/auth/verify", [cookie, ("CONTENT_LENGTH", "5000000")])
+            #expect(response.status == 204)
+            #expect(response.header("X-Swingmusic-User-Id") == "1")
+            #expect(response.header("X-Swingmusic-Username") == "admin")
+            #expect(response.header("X-Swingmusic-Roles") == "admin")
+            #expect(response.header("Cache-Control") == "no-store")
+        }
+        #expect(try ask("GET", "/auth/verify").status == 401)
+        #expect(try ask("GET", "/auth/verify", [cookie, cookie]).status == 401)
+        #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=admin")]).status == 204)
+        #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=owner")]).status == 403)
+        #expect(try ask("POST", "/auth/verify", [cookie, ("HTTP_ORIGIN", "https://evil.example")]).status == 403)
+        let routes = AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil)
+        #expect(routes.bodyPolicy(Routed(request: Request(testing: []), rest: "verify")) == .ignore)
+    }
+
+    @Test("without swingmusic's folder the routes are 503, and verify lets nobody in")
+    func unconfigured() throws {
+        let bare = Router(families: [("/auth/", AuthRoutes(sessions: nil, errands: Errands(name: "test"), publicURL: nil))])
+        func status(_ path: String) -> Int? {
+            guard case let .now(response) = bare.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)])) else { return nil }
+            return response.status
+        }
+        #expect(status("/auth/user") == 503)
+        #expect(status("/auth/login") == 503)
+        #expect(status("/auth/verify") == 403)
+    }
+
+    @Test("the other families know a session, its role, and a page of another site")
+    func identity() {
+        let source = SessionIdentity(sessions: sessions, publicURL: nil)
+        func identity(_ method: String, _ parameters: [(String, String)]) -> Identity {
+            source.identity(of: Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
+        }
+        guard case .user(id: 1, roles: ["admin"]) = identity("GET", [cookie]) else { return #expect(Bool(false)) }
+        guard case .anonymous = identity("GET", []) else { return #expect(Bool(false)) }
+        guard case .refused(status: 403, _) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else { return #expect(Bool(false)) }
+        guard case .refused(status: 401, _) = identity("GET", [cookie, cookie]) else { return #expect(Bool(false)) }
+    }
+}

@@ -1,0 +1,75 @@
+import Caching
+import FastCGI
+import Foundation
+import Logging
+import Spotify
+import Turnstile
+
+@testable import Catalog
+@testable import Gateway
+
+/// The metadata routes over real files, without a socket and without credentials: what would be looked up is `.later`.
+final class RouterStage {
+    let folder: URL
+    let caches: Caches
+    let turnstile: Turnstile
+    let catalog: Catalog
+    let router: Router
+
+    /// - Parameter user: whose session every request has; nil: nobody's.
+    init(user: Int? = nil, fillsRemovedFields: Bool = false) throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("gateway-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
+        turnstile = try Turnstile(
+            path: folder.path + "/limiter.db", pace: Pace(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
+            leaseLifetime: .seconds(15), log: log)
+        catalog = Catalog(
+            caches: caches, turnstile: turnstile,
+            configuration: CatalogConfiguration(
+                credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
+                worker: "test"),
+            log: log)
+        let desk = MetadataDesk(catalog: catalog, missWait: .seconds(25), publicURL: nil)
+        let identities: any IdentitySource = user.map { OneUser(id: $0) } ?? NobodyKnown()
+        let door = Doorkeeper(identities: identities, metadataNeedsSession: false, adminToken: nil)
+        router = Router(families: [
+            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: fillsRemovedFields)),
+            ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
+        ])
+    }
+
+    deinit {
+        catalog.stop()
+        caches.close()
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    private struct OneUser: IdentitySource {
+        let id: Int
+        func identity(of request: Request) -> Identity { .user(id: id, roles: []) }
+    }
+
+    /// nil when the request would wait for a lookup.
+    func ask(_ method: String, _ path: String, query: String = "", body: String? = nil, headers: [(String, String)] = []) -> Response? {
+        var parameters = [("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("QUERY_STRING", query), ("HTTP_HOST", "music.example")]
+        parameters += [("REMOTE_ADDR", "192.0.2.1")] + headers
+        let outcome = router.handle(Request(testing: parameters, body: body.map { .bytes(Array($0.utf8)) } ?? .none))
+        guard case let .now(response) = outcome else { return nil }
+        return response
+    }
+
+    func get(_ path: String, _ query: String = "") -> Response? { ask("GET", path, query: query) }
+
+    func learn(_ resource: Resource, _ json: String) throws {
+        guard let lesson = Lesson(resource, Array(json.utf8)) else { throw Unreadable() }
+        try catalog.library.shelf.store(lesson)
+    }
+
+    struct Unreadable: Error {}
+}
+
+extension Response {
+    var text: String { String(decoding: body, as: UTF8.self) }
+}

@@ -1,0 +1,131 @@
+"""swingmusic's folder, tokens as swingmusic makes them, and a stand-in for the server that carries out what is handed on."""
+
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import sqlite3
+import threading
+import time
+import uuid
+
+SERVER_ID = "bca1ef1852504ba6cd57391785ef6ad0029441a3b7961aeca797eda60b6a061c"
+
+#: The reference's schema.
+_SCHEMA = """
+CREATE TABLE user (
+    id INTEGER NOT NULL, image VARCHAR, password VARCHAR NOT NULL, username VARCHAR NOT NULL, roles JSON NOT NULL, extra JSON,
+    PRIMARY KEY (id)
+);
+CREATE INDEX ix_user_username ON user (username);
+"""
+
+
+def password_hash(password, salt=SERVER_ID):
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 100_000, 32).hex()
+
+
+def _base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def token(payload, key=SERVER_ID, header='{"alg":"HS256","typ":"JWT"}', digest=hashlib.sha256):
+    """A signed token; `payload` is an object, or text for what no honest server would sign."""
+    text = payload if isinstance(payload, str) else json.dumps(payload, separators=(",", ":"))
+    signed = f"{_base64url(header.encode())}.{_base64url(text.encode())}"
+    return f"{signed}.{_base64url(hmac.new(key.encode(), signed.encode(), digest).digest())}"
+
+
+def claims(user, kind="access", issued=None, lifetime=2_592_000):
+    """What swingmusic puts into a token."""
+    issued = int(time.time()) if issued is None else issued
+    return {"fresh": False, "iat": issued, "jti": str(uuid.uuid4()), "type": kind, "sub": {"id": user, "username": f"user {user}"},
+            "nbf": issued, "exp": issued + lifetime}
+
+
+class Swingmusic:
+    """The folder, and a server on `port` that logs every request and changes the database as swingmusic would."""
+
+    def __init__(self, sandbox, users=(("admin", "adminpw", ["admin"]), ("bob", "bobpw", []), ("carol", "carolpw", []))):
+        self.folder = sandbox.directory("swingmusic")
+        self.requests = []
+        self.write_settings()
+        with self.database() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.executescript(_SCHEMA)
+            for name, password, roles in users:
+                self.insert(db, name, password, roles)
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.requests.append({"method": self.command, "path": self.path, "body": body,
+                                       "headers": [(name.lower(), value) for name, value in self.headers.items()]})
+                status, content = outer.carry_out(self.command, self.path, body)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        sandbox.owns(self)
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+    def write_settings(self, server_id=SERVER_ID, legacy="", listed=True):
+        settings = {"serverId": server_id, "legacy_serverId": legacy, "usersOnLogin": listed, "rootDirs": []}
+        (self.folder / "settings.json").write_text(json.dumps(settings))
+
+    def database(self):
+        return sqlite3.connect(self.folder / "swingmusic.db", timeout=10)
+
+    def execute(self, sql, *arguments):
+        """As swingmusic: another process's write."""
+        connection = self.database()
+        with connection:
+            connection.execute(sql, arguments)
+        connection.close()
+
+    @staticmethod
+    def insert(db, name, password, roles):
+        db.execute("INSERT INTO user (password, username, roles) VALUES (?, ?, ?)", (password_hash(password), name, json.dumps(roles)))
+
+    def carry_out(self, method, path, body):
+        """What matters of swingmusic's own routes: no checks, they were made before."""
+        if not path.startswith("/auth/profile/"):
+            return 200, b"{}"
+        form = json.loads(body or b"{}")
+        connection = self.database()
+        with connection:
+            if path == "/auth/profile/update":
+                user = form.get("id") or self.user_of(self.requests[-1])
+                for field, column in (("username", "username"), ("password", "password")):
+                    if form.get(field):
+                        value = password_hash(form[field]) if field == "password" else form[field]
+                        connection.execute(f"UPDATE user SET {column} = ? WHERE id = ?", (value, user))
+            elif path == "/auth/profile/create":
+                self.insert(connection, form["username"], form["password"], [])
+            elif path == "/auth/profile/delete":
+                connection.execute("DELETE FROM user WHERE username = ?", (form["username"],))
+        connection.close()
+        return 200, b'{"done":true}'
+
+    @staticmethod
+    def user_of(request):
+        text = dict(request["headers"])["authorization"].removeprefix("Bearer ").split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))["sub"]["id"]
