@@ -12,7 +12,7 @@ from .build import say
 from .contenders import responder
 from .front import Front
 from .load import http_load, paths_file
-from .table import show
+from .table import number, show
 
 #: Hits a second beside a long queue.
 RATE = 500
@@ -117,8 +117,8 @@ def run(options):
 
 
 def print_paces(options, paces):
-    rows = [[f"{processes}", *(one["grants"][key] for key in ("count", "mean", "least", "p99", "below")),
-             *(one["calls"][key] for key in ("count", "mean", "least", "p99", "most")), one["twice"], one["connections"]]
+    rows = [[f"{processes}", one["grants"]["count"], *(number(one["grants"][key], 2) for key in ("mean", "least", "p99")), one["grants"]["below"],
+             one["calls"]["count"], *(number(one["calls"][key], 2) for key in ("mean", "least", "p99", "most")), one["twice"], one["connections"]]
             for processes, one in paces.items()]
     show(f"Turnstile: {options.lookups} lookups at {options.interval} ms",
          ["processes", "grants: gaps", "mean ms", "least ms", "p99 ms", "below", "calls: gaps", "mean ms", "least ms", "p99 ms", "most ms",
