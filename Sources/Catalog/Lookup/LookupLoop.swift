@@ -78,16 +78,21 @@ final class LookupLoop {
         if !isAtGate, client.active < Self.callsAtOnce, configuration.credentials != nil {
             pause = min(pause, .nanoseconds(nextTurnAt > now ? Int64(min(nextTurnAt - now, 60_000_000_000)) : 0))
         }
-        return room.isEmpty ? pause : min(pause, Self.watchPause)
+        return watchesOthers ? min(pause, Self.watchPause) : pause
     }
+
+    /// Somebody here waits for what another worker may be fetching.
+    private var watchesOthers: Bool { room.waits(forOtherThan: inFlight) }
 
     /// Settles callers whose lookup another worker finished or gave up.
     private func watchOthers() {
-        guard !room.isEmpty else { return }
+        guard watchesOthers else { return }
         guarded {
             let change = try turnstile.changeCounter()
             guard change != lastChange else { return }
             lastChange = change
+            // It may be that no call can be made for a while: peek, and tell those who cannot wait for its end.
+            nextTurnAt = min(nextTurnAt, csys_monotonic_ns())
             let waiting = room.resources
             for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name), estimating: false)) {
                 switch state {

@@ -24,6 +24,7 @@ struct WaitingRoom {
     var resources: [Resource] { Array(interest.keys) }
 
     func waits(for resource: Resource) -> Bool { interest[resource] != nil }
+    func waits(forOtherThan known: Set<Resource>) -> Bool { interest.keys.contains { !known.contains($0) } }
     func expectation(of resource: Resource) -> Expectation? { expectations[resource] }
 
     mutating func expect(_ expectation: Expectation, of resource: Resource) {
