@@ -51,7 +51,7 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"))
         let lease = try bench.next()
-        guard case .queued(ahead: 0, _) = try bench.enqueue(bench.ask("a", client: "bert"))[0] else {
+        guard case .queued(ahead: 0, _, _) = try bench.enqueue(bench.ask("a", client: "bert"))[0] else {
             throw Bench.Stuck()
         }
         bench.clock.advance(.seconds(2))
@@ -87,7 +87,7 @@ import Testing
     func sharedKey() throws {
         let bench = try Bench()
         _ = try bench.turnstile.enqueue((0..<100).map { bench.ask("a\($0)", patience: .seconds(3600)) })
-        guard case .queued(let ahead, _) = try bench.enqueue(bench.ask("a99", client: "bert"))[0] else {
+        guard case .queued(let ahead, _, _) = try bench.enqueue(bench.ask("a99", client: "bert"))[0] else {
             throw Bench.Stuck()
         }
         #expect(ahead <= 1)
@@ -128,7 +128,7 @@ import Testing
         let asked = bench.clock.now().boot
         let admissions = try bench.turnstile.enqueue((0..<30).map { bench.ask("\($0)", patience: .seconds(3600)) })
         for admission in admissions {
-            guard case .queued(_, let wait) = admission else { throw Bench.Stuck() }
+            guard case .queued(_, let wait, _) = admission else { throw Bench.Stuck() }
             let lease = try bench.next()
             let callTime = Duration.nanoseconds(437_625_000)  // the mean after one answer that took no time
             #expect(Duration.nanoseconds(Int64(lease.grantedBoot - asked)) + callTime == wait)
@@ -200,7 +200,7 @@ import Testing
         var longest = Duration.zero
         for minute in 0..<240 {
             if minute % 5 == 0 {  // twelve misses an hour: what the reserve is made for
-                guard case .queued(_, let wait) = try bench.enqueue(bench.ask("c\(minute)"))[0] else {
+                guard case .queued(_, let wait, _) = try bench.enqueue(bench.ask("c\(minute)"))[0] else {
                     throw Bench.Stuck()
                 }
                 longest = max(longest, wait)
