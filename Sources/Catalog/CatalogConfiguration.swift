@@ -13,6 +13,8 @@ public struct CatalogConfiguration: Sendable {
     public var temporaryTTL: Duration
     /// Names this worker to the others: unique on the host, `<pid>-<start>` say.
     public var worker: String
+    /// Told of each call for which a turn was spent, on the lookup thread.
+    public var noteCall: @Sendable () -> Void = {}
 
     public init(
         credentials: SpotifyCredentials?, endpoints: SpotifyEndpoints, market: Market?, recordTTL: Duration, temporaryTTL: Duration,

@@ -44,13 +44,16 @@ extension EventThread {
     }
 
     func park(_ connection: Connection, _ ticket: Ticket) {
-        guard reactor.mode.load(ordering: .relaxed) != .stopping else { return answer(connection, ticket.ended(.stopping)) }
+        guard reactor.mode.load(ordering: .relaxed) != .stopping else { return answer(connection, ticket, ticket.ended(.stopping)) }
         guard reactor.parked.add(1, ordering: .relaxed).newValue <= reactor.limits.parked else {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, ticket.ended(.refused))
+            return answer(connection, ticket, ticket.ended(.refused))
         }
         let reactor = reactor
-        let reply = Reply(timetable: reactor.timetable, ended: ticket.ended) { reactor.replies.push($0, to: connection) }
+        let reply = Reply(timetable: reactor.timetable, ended: ticket.ended) {
+            ticket.answered($0)
+            reactor.replies.push($0, to: connection)
+        }
         ticket.parked(reply)
         let early = reply.begin { reply in
             // Should epoll refuse the descriptor, the deadline still ends the wait.
@@ -59,10 +62,15 @@ extension EventThread {
         }
         if let early {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, early)
+            return answer(connection, ticket, early)
         }
         // A stop that began meanwhile may have looked for parked callers before this one was there.
         if reactor.mode.load(ordering: .sequentiallyConsistent) == .stopping { reply.end(.stopping) }
+    }
+
+    private func answer(_ connection: Connection, _ ticket: Ticket, _ response: Response) {
+        ticket.answered(response)
+        answer(connection, response)
     }
 
     private func finish(_ connection: Connection) {

@@ -5,6 +5,8 @@ public struct Ticket: Sendable {
     let deadline: UInt64
     let parked: @Sendable (Reply) -> Void
     let ended: @Sendable (Ending) -> Response
+    /// Told of the answer when it is handed to the loop.
+    private(set) var answered: @Sendable (Response) -> Void = { _ in }
 
     /// - Parameters:
     ///   - deadline: nanoseconds of CLOCK_MONOTONIC.
@@ -17,5 +19,20 @@ public struct Ticket: Sendable {
         self.deadline = deadline
         self.parked = parked
         self.ended = ended
+    }
+
+    /// The same terms, with somebody who is told once how the wait ended: with the answer when it is handed to the event loop (the
+    /// caller may yet be found gone), with nil when the client left before there was one.
+    public func observed(_ note: @escaping @Sendable (Response?) -> Void) -> Ticket {
+        let (ended, answered) = (ended, answered)
+        var ticket = Ticket(deadline: deadline, parked: parked) { ending in
+            defer { if ending == .clientLeft { note(nil) } }
+            return ended(ending)
+        }
+        ticket.answered = { response in
+            answered(response)
+            note(response)
+        }
+        return ticket
     }
 }

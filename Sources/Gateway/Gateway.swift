@@ -14,10 +14,16 @@ public final class Gateway: Sendable {
     private let upkeep: Upkeep
     private let errands: Errands
     private let sessions: Sessions?
+    /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
+    public let log: Logger
 
     /// Opens the databases and starts the lookup thread.
     /// - Parameter worker: names this process to the others on the host.
-    public init(settings: Settings, worker: String, log: Logger) throws {
+    public init(settings: Settings, worker: String, log given: Logger) throws {
+        let figures = FiguresPage(path: settings.dataDirectory + "/figures.shared")
+        var log = given
+        log.handler = NotedLog(given.handler, page: figures, redaction: Redaction(secrets: settings.secretTexts))
+        self.log = log
         let caches = try Caches(
             CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
         let turnstile = try Turnstile(
@@ -27,15 +33,17 @@ public final class Gateway: Sendable {
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
-        upkeep = Upkeep(caches, sessions)
+        upkeep = Upkeep(caches, sessions, figures)
         let errands = Errands(name: "errands")
         self.errands = errands
-        catalog = Catalog(
-            caches: caches, turnstile: turnstile,
-            configuration: CatalogConfiguration(
-                credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
-                recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker),
-            log: log)
+        var configuration = CatalogConfiguration(
+            credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
+            recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
+        configuration.noteCall = { figures.add(Counter.calls) }
+        catalog = Catalog(caches: caches, turnstile: turnstile, configuration: configuration, log: log)
+        let survey = Survey(
+            figures: figures, caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+            hasCredentials: settings.credentials != nil)
         let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let door = Doorkeeper(
             identities: sessions.map { SessionIdentity(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
@@ -45,8 +53,8 @@ public final class Gateway: Sendable {
             ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
             ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
             ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
-            ("/swingmusic-fcgi/", HealthRoutes(caches: caches)),
-        ])
+            ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
+        ], figures: figures)
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {

@@ -1,40 +1,57 @@
-import Caching
 import FastCGI
 
-/// `/swingmusic-fcgi/...`: what watches over the program asks here.
+/// `/swingmusic-fcgi/...`: what watches over the program asks here. Its figures are for the administrator alone.
 struct HealthRoutes: RouteFamily {
-    let caches: Caches
+    let survey: Survey
+    let door: Doorkeeper
+    let errands: Errands
     let dialect = Dialect.plain
 
     func answer(_ routed: Routed) -> Outcome {
         switch routed.rest {
-        case "healthz": .now(reading(routed) { Self.status(200, []) })
-        case "readyz": .now(reading(routed, ready))
+        case "healthz": reading(routed) { .now(Self.status(Readiness())) }
+        case "readyz": reading(routed) { working(routed) { Self.status(survey.readiness()) } }
+        case "metrics": forAdmin(routed) { Self.metrics(survey.report()) }
         default: .now(dialect.error(404, "Not found"))
         }
     }
 
-    private func reading(_ routed: Routed, _ make: () -> Response) -> Response {
-        guard routed.request.method == .get || routed.request.method == .head else { return dialect.methodNotAllowed("GET, HEAD") }
-        var response = make()
-        response.omitsBody = routed.request.method == .head
-        return response
+    private func reading(_ routed: Routed, _ answer: () -> Outcome) -> Outcome {
+        guard routed.request.method == .get || routed.request.method == .head else { return .now(dialect.methodNotAllowed("GET, HEAD")) }
+        return answer()
     }
 
-    /// It can serve when the database can be read.
-    private func ready() -> Response {
-        do {
-            _ = try caches.get(.temp, Array("readyz".utf8))
-            return Self.status(200, [])
-        } catch {
-            return Self.status(503, ["the database cannot be read: \(error)"])
+    private func forAdmin(_ routed: Routed, _ make: @escaping @Sendable () -> Response) -> Outcome {
+        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+        return reading(routed) { working(routed, make) }
+    }
+
+    /// The files are looked at off the event threads.
+    private func working(_ routed: Routed, _ make: @escaping @Sendable () -> Response) -> Outcome {
+        let isHead = routed.request.method == .head
+        return errands.run(dialect) {
+            var response = make()
+            response.omitsBody = isHead
+            return response
         }
     }
 
-    private static func status(_ status: Int, _ reasons: [String]) -> Response {
-        let list = reasons.map { String(decoding: JSONText.quoted($0), as: UTF8.self) }.joined(separator: ",")
-        let body = reasons.isEmpty ? #"{"status":"ok"}"# : #"{"status":"unavailable","reasons":[\#(list)]}"#
-        var response = Response(status: status, contentType: Dialect.json, body: Array(body.utf8))
+    private static func metrics(_ report: StatusReport) -> Response {
+        fresh(Response(status: 200, contentType: MetricsText.contentType, body: Array(report.metrics.utf8)))
+    }
+
+    private static func status(_ readiness: Readiness) -> Response {
+        func list(_ name: String, _ lines: [String]) -> String {
+            let quoted = lines.map { String(decoding: JSONText.quoted($0), as: UTF8.self) }.joined(separator: ",")
+            return lines.isEmpty ? "" : ",\"\(name)\":[\(quoted)]"
+        }
+        let word = readiness.isReady ? "ok" : "unavailable"
+        let body = "{\"status\":\"\(word)\"\(list("reasons", readiness.reasons))\(list("warnings", readiness.warnings))}"
+        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: Dialect.json, body: Array(body.utf8)))
+    }
+
+    private static func fresh(_ response: Response) -> Response {
+        var response = response
         response.add("Cache-Control", "no-store")
         return response
     }

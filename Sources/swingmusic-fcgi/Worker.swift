@@ -20,7 +20,7 @@ struct Worker: ParsableCommand {
             let worker = "\(getpid())-\(UInt64(Date().timeIntervalSince1970 * 1000))"
             let gateway = try Gateway(settings: startup.settings, worker: worker, log: startup.log)
             let loop = try EventLoop(
-                socket: socket, threads: startup.settings.threads, handler: gateway.router, log: startup.log)
+                socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
             signals.wait { signal in
                 switch signal {
                 case .stop: loop.stop(within: .seconds(8))

@@ -57,6 +57,7 @@ extension LookupLoop {
                 if try settleKnown(lease, resource) { return }
                 guard lease.isFresh(now: csys_boottime_ns()) else { return try turnstile.loseTurn(lease) }
                 call.turn = (lease, resource)
+                configuration.noteCall()
                 inFlight.insert(resource)
                 gate = .send(target: resource.target(market: configuration.market), bearer: token)
             }

@@ -6,29 +6,42 @@ import FastCGI
 public struct Router: Handler {
     /// Prefixes with a slash at the end, and who answers below them; the first that fits.
     let families: [(prefix: String, family: any RouteFamily)]
+    /// Where the answers are counted.
+    private let figures: FiguresPage?
+    /// What each of the families is counted as.
+    private let labels: [Counter.Family]
+
+    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil) {
+        self.families = families
+        self.figures = figures
+        labels = families.map { Counter.Family(prefix: $0.prefix) }
+    }
 
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
         let copy = copy request
-        return find(Self.path(of: copy), copy) { family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
+        return find(Self.path(of: copy), copy) { _, family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
     }
 
     public func handle(_ request: Request) -> Outcome {
         let path = Self.path(of: request)
-        let answer = find(path, request) { family, routed in
+        var label = Counter.Family.none
+        let answer = find(path, request) { place, family, routed in
+            label = labels[place]
             if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
             return family.answer(routed)
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
-        guard request.method == .head, case var .now(response) = outcome else { return outcome }
+        let counted = figures?.count(outcome, of: label) ?? outcome
+        guard request.method == .head, case var .now(response) = counted else { return counted }
         response.omitsBody = true
         return .now(response)
     }
 
-    private func find<Answer>(_ path: String, _ request: Request, _ answer: (any RouteFamily, Routed) -> Answer) -> Answer? {
-        for (prefix, family) in families where path.hasPrefix(prefix) {
-            return answer(family, Routed(request: request, rest: path.dropFirst(prefix.count)))
+    private func find<Answer>(_ path: String, _ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
+        for (place, (prefix, family)) in families.enumerated() where path.hasPrefix(prefix) {
+            return answer(place, family, Routed(request: request, rest: path.dropFirst(prefix.count)))
         }
         return nil
     }

@@ -1,0 +1,129 @@
+import CSystem
+import Glibc
+
+/// Counters that all workers map (`figures.shared` in the data folder), so that any of them can tell the sum.
+///
+/// Each worker counts into a slot of its own, by atomic additions and without a lock or a system call. A slot is held by a lock on
+/// one byte of the file, which goes with the process; whoever takes the slot of a dead worker counts on where that one ended. So
+/// the sum of all slots is what was counted since the file was made, whichever workers were killed, and nothing is ever moved.
+/// A file that cannot be mapped costs the sums: the worker then counts for itself.
+final class FiguresPage: @unchecked Sendable {
+    // The mapping lives as long as this object and is touched with atomic operations only (the log's bytes: see LogRing).
+    let start: UnsafeMutableRawPointer
+    private let descriptor: CInt
+    private let slot: Int
+
+    static let slotCount = 512
+    private static let slotBytes = 512
+    private static let magic: UInt64 = 0x5347_4649_4755_0001
+    private static let length = Offset.slots + slotCount * slotBytes
+    private static let firstSlotLock: Int64 = 16
+
+    enum Offset { static let magic = 0, logSequence = 8, minutes = 64, log = 4096, slots = log + LogRing.bytes }
+    private enum Field { static let process = 0, startedAt = 8, parked = 16, counters = 64 }
+
+    /// Takes a slot. Never fails: see above.
+    init(path: String, now: Int64 = csys_wall_ms()) {
+        let opened = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
+        let mapped = opened >= 0 ? Self.map(opened) : nil
+        if let mapped, let claimed = Self.claim(opened) {
+            (descriptor, start, slot) = (opened, mapped, claimed)
+        } else {
+            if let mapped { munmap(mapped, Self.length) }
+            if opened >= 0 { Glibc.close(opened) }
+            (descriptor, start, slot) = (-1, Self.privatePage(), 0)
+        }
+        csys_store64(own + Field.parked, 0)
+        csys_store64(own + Field.startedAt, UInt64(bitPattern: now))
+        csys_store64(own + Field.process, UInt64(getpid()))
+    }
+
+    deinit {
+        if descriptor >= 0 {
+            munmap(start, Self.length)
+            Glibc.close(descriptor)
+        } else {
+            start.deallocate()
+        }
+    }
+
+    private var own: UnsafeMutableRawPointer { address(slot) }
+    private func address(_ slot: Int) -> UnsafeMutableRawPointer { start + Offset.slots + slot * Self.slotBytes }
+
+    // MARK: Counting
+
+    func add(_ place: Int) { _ = csys_add64(own + Field.counters + place * 8, 1) }
+    func park() { _ = csys_add64(own + Field.parked, 1) }
+    func unpark() { _ = csys_add64(own + Field.parked, .max) }
+
+    // MARK: Reading
+
+    /// Of all workers since the file was made.
+    var sum: Counts {
+        var sum = Counts()
+        for slot in 0..<(descriptor >= 0 ? Self.slotCount : 1) where csys_load64(address(slot) + Field.process) != 0 { sum += counts(slot) }
+        return sum
+    }
+
+    /// A worker that lives.
+    struct Worker: Sendable, Equatable {
+        var process: Int32
+        /// Wall-clock milliseconds.
+        var startedAt: Int64
+        var parked: Int
+    }
+
+    var workers: [Worker] {
+        (0..<(descriptor >= 0 ? Self.slotCount : 1)).filter(isHeld).map { slot in
+            Worker(
+                process: Int32(truncatingIfNeeded: csys_load64(address(slot) + Field.process)),
+                startedAt: Int64(bitPattern: csys_load64(address(slot) + Field.startedAt)),
+                parked: max(0, Int(Int64(bitPattern: csys_load64(address(slot) + Field.parked)))))
+        }
+    }
+
+    private func counts(_ slot: Int) -> Counts {
+        var counts = Counts()
+        for place in counts.values.indices { counts.values[place] = csys_load64(address(slot) + Field.counters + place * 8) }
+        return counts
+    }
+
+    private func isHeld(_ slot: Int) -> Bool {
+        if slot == self.slot { return true }
+        guard csys_load64(address(slot) + Field.process) != 0 else { return false }
+        let byte = Self.firstSlotLock + Int64(slot)
+        guard csys_lock_byte(descriptor, byte, 1) == 0 else { return true }
+        _ = csys_lock_byte(descriptor, byte, 0)
+        return false
+    }
+
+    // MARK: Making
+
+    private static func map(_ descriptor: CInt) -> UnsafeMutableRawPointer? {
+        var isLocked = false
+        for _ in 0..<1000 where !isLocked {
+            isLocked = csys_lock_byte(descriptor, 0, 1) == 0
+            if !isLocked { usleep(1000) }
+        }
+        guard isLocked else { return nil }
+        defer { _ = csys_lock_byte(descriptor, 0, 0) }
+        // Blocks are set aside first: a hole in a mapping on a full disk ends the process with SIGBUS.
+        guard posix_fallocate(descriptor, 0, off_t(length)) == 0, let start = csys_map_shared(descriptor, UInt64(length)) else { return nil }
+        if csys_load64(start) != magic {
+            memset(start, 0, length)
+            csys_store64(start, magic)
+        }
+        return start
+    }
+
+    /// The first slot that no process holds; its lock is kept until the descriptor goes.
+    private static func claim(_ descriptor: CInt) -> Int? {
+        (0..<slotCount).first { csys_lock_byte(descriptor, firstSlotLock + Int64($0), 1) == 0 }
+    }
+
+    private static func privatePage() -> UnsafeMutableRawPointer {
+        let start = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
+        memset(start, 0, length)
+        return start
+    }
+}
