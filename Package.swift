@@ -46,7 +46,8 @@ let package = Package(
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [
-                "Gateway", "Supervision", "FastCGI", "CSystem", logging,
+                "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "Turnstile", "Spotify", "CSystem",
+                grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

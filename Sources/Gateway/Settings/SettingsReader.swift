@@ -75,7 +75,7 @@ struct SettingsReader {
 
 extension Duration {
     /// `<number><ms|s|m|h|d>`; nil for anything else.
-    init?(setting text: String) {
+    public init?(setting text: String) {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard digits.count <= 12, let number = Int64(digits) else { return nil }
         switch text.dropFirst(digits.count) {

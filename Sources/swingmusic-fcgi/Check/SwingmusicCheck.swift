@@ -1,0 +1,58 @@
+import Foundation
+import GRDB
+import Gateway
+import Glibc
+
+/// swingmusic's own files: there, readable, and of the form that the sessions read.
+enum SwingmusicCheck {
+    static func findings(_ settings: Settings) -> [Finding] {
+        guard let folder = settings.swingmusicDirectory else {
+            return [.ok("SWINGMUSIC_CONFIG_DIR", "is not set: no sessions; the routes below /auth/ answer 503")]
+        }
+        var status = stat()
+        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            return [.error("SWINGMUSIC_CONFIG_DIR", "\(folder) is not a folder", remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json")]
+        }
+        return [settingsFile(folder), users(folder)]
+    }
+
+    private static func settingsFile(_ folder: String) -> Finding {
+        let path = folder + "/settings.json"
+        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else { return unreadable("settings.json", path) }
+        struct Form: Decodable { var serverId: String }
+        guard let form = try? JSONDecoder().decode(Form.self, from: data), !form.serverId.isEmpty else {
+            return .error(
+                "settings.json", "\(path) holds no serverId, so no token can be checked",
+                remedy: "start swingmusic once (it writes the file), and see that the folder is its own")
+        }
+        return .ok("settings.json", "readable, with a serverId")
+    }
+
+    private static func users(_ folder: String) -> Finding {
+        let path = folder + "/swingmusic.db"
+        guard access(path, R_OK) == 0 else { return unreadable("swingmusic.db", path) }
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(2)
+            let queue = try DatabaseQueue(path: path, configuration: configuration)
+            defer { try? queue.close() }
+            let count = try queue.inDatabase { db in
+                _ = try Row.fetchOne(db, sql: "SELECT id, username, image, password, roles, extra FROM user LIMIT 1")
+                return try Int.fetchOne(db, sql: "SELECT count(*) FROM user") ?? 0
+            }
+            return .ok("swingmusic.db", "readable, \(count) user\(count == 1 ? "" : "s")")
+        } catch {
+            let reason = (error as? DatabaseError)?.message ?? "\(error)"
+            return .error(
+                "swingmusic.db", "\(path) is not of the known form: \(reason)",
+                remedy: "see that it is swingmusic's database, of version 2.0 or later; restore it when it is damaged")
+        }
+    }
+
+    private static func unreadable(_ subject: String, _ path: String) -> Finding {
+        .error(
+            subject, "\(path) cannot be read: \(String(cString: strerror(errno)))",
+            remedy: "run the program as swingmusic's user, and start swingmusic once so that it makes its files")
+    }
+}

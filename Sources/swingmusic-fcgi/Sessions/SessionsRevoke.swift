@@ -1,0 +1,52 @@
+import ArgumentParser
+import Sessions
+
+/// `sessions revoke`: ends sessions, one, a user's, or all.
+struct SessionsRevoke: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke",
+        abstract: "End a session, all of one user, or everything.",
+        discussion: """
+            --user and --everything refuse older tokens that are not known here as well, such as those that swingmusic itself \
+            gave out. Revocations cannot be taken back; who is revoked signs in again. Exits 3 when there is no such session or user.
+            """)
+
+    @Argument(help: "The session's id, as 'sessions list' shows it.")
+    var session: String?
+
+    @Option(help: "End all sessions of the user of this name.")
+    var user: String?
+
+    @Flag(help: "Refuse every token that was issued before now, whoever made it.")
+    var everything = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        let ways = (session == nil ? 0 : 1) + (user == nil ? 0 : 1) + (everything ? 1 : 0)
+        guard ways == 1 else { throw ValidationError("name a session's id, --user or --everything: one of the three") }
+    }
+
+    func run() throws {
+        let folder = try DataFolder()
+        let caches = try folder.openCaches(withStore: false)
+        defer { caches.close() }
+        let sessions = try folder.openSessions(caches)
+        defer { sessions.close() }
+        let ended = try end(sessions)
+        if json { try Output.json(["ended": ended ?? 0]) }
+        guard let ended else {
+            Output.complain(session == nil ? "there is no user of that name" : "there is no such open session")
+            throw ExitStatus.nothingThere
+        }
+        if !json { print("\(ended) session\(ended == 1 ? "" : "s") ended") }
+    }
+
+    /// How many ended; nil where there is nothing of that name.
+    private func end(_ sessions: Sessions) throws -> Int? {
+        if let session { return try sessions.end(session: session) ? 1 : nil }
+        if let user { return try sessions.endAll(userNamed: user) }
+        return try sessions.endEverything()
+    }
+}

@@ -1,0 +1,116 @@
+"""`cache` and `sessions` beside a running `serve`."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness import http
+from harness.house import ADMIN, track
+from harness.nginx import Nginx
+from harness.responder import Responder
+from harness.sandbox import executable
+from harness.standin import spotify_id
+from harness.swingmusic import Swingmusic
+
+
+@pytest.fixture(scope="module")
+def house(open_house):
+    return open_house("commands", workers=2)
+
+
+def command(house, *words, status=0, text=None, **settings):
+    environment = house.sandbox.environment(**{**house.responder.settings, **settings})
+    run = subprocess.run([executable(), *map(str, words)], env=environment, input=text, capture_output=True, timeout=30)
+    assert run.returncode == status, run
+    return run.stdout.decode()
+
+
+def test_an_entry_that_was_set_is_seen_by_the_workers_and_the_other_way_round(house):
+    command(house, "cache", "set", "temp", "shelf/one", "first")
+    assert house.request("GET", "/cache/temp/shelf/one", ADMIN).body == b"first"
+    command(house, "cache", "set", "temp", "shelf/two", "--ttl", "1h", text=b"\x00\xffbytes")
+    assert house.request("GET", "/cache/temp/shelf/two", ADMIN).body == b"\x00\xffbytes"
+    assert house.request("PUT", "/cache/user/colour", ADMIN, b"blue").status == 204
+    assert command(house, "cache", "get", "user", "colour") == "blue"
+    shown = json.loads(command(house, "cache", "get", "user", "colour", "--json"))
+    assert (shown["value"], shown["cache"], shown["key"]) == ("blue", "user", "colour")
+
+
+def test_what_is_deleted_or_cleared_is_gone_for_the_workers(house):
+    for name in ["a", "b", "c"]:
+        assert house.request("PUT", f"/cache/temp/row/{name}", ADMIN, b"x").status == 204
+    command(house, "cache", "delete", "temp", "row/a")
+    assert house.request("GET", "/cache/temp/row/a", ADMIN).status == 404
+    command(house, "cache", "delete", "temp", "row/a", status=3)
+    command(house, "cache", "get", "temp", "row/a", status=3)
+    assert json.loads(command(house, "cache", "clear", "temp", "--prefix", "row/", "--json")) == {"cleared": 2}
+    assert house.request("GET", "/cache/temp/row/b", ADMIN).status == 404
+
+
+def test_what_cannot_be_fetched_again_needs_a_word_more(house):
+    assert house.request("PUT", "/cache/user/keep", ADMIN, b"x").status == 204
+    command(house, "cache", "clear", "user", status=64)
+    command(house, "cache", "set", "spotify", "catalog:track/x", "y", status=64)
+    command(house, "cache", "get", "attic", "x", status=64)
+    assert house.request("GET", "/cache/user/keep", ADMIN).status == 200
+
+
+def test_a_record_of_the_catalog_is_shown_as_its_json_and_delete_makes_it_due(house):
+    house.fill(1, "shown")
+    key = f"catalog:track/{spotify_id('shown-0')}"
+    assert json.loads(command(house, "cache", "get", "spotify", key))["type"] == "track"
+    command(house, "cache", "delete", "spotify", key)
+    assert house.get(track("shown-0")).status == 200
+
+
+class Family:
+    """swingmusic's folder, two workers, and nginx with the session routes."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.swingmusic = Swingmusic(sandbox)
+        self.responder = Responder(sandbox, {"SWINGMUSIC_CONFIG_DIR": str(self.swingmusic.folder)}, workers=2).start()
+        self.nginx = Nginx(sandbox, self.responder.address, sessions=True, swingmusic=self.swingmusic.port).start()
+
+    def get(self, path, headers):
+        return self.nginx.get(path, headers)
+
+
+@pytest.fixture
+def family(sandbox):
+    return Family(sandbox)
+
+
+def sign_in(house, name):
+    body = json.dumps({"username": name, "password": name + "pw"}).encode()
+    answer = http.request(house.nginx.port, "POST", "/auth/login", {"Content-Type": "application/json"}, body)
+    assert answer.status == 200, answer
+    return {"Authorization": "Bearer " + answer.json()["accesstoken"]}
+
+
+def test_a_session_that_was_revoked_is_refused_by_every_worker_from_then_on(family):
+    bob, carol = sign_in(family, "bob"), sign_in(family, "carol")
+    listed = json.loads(command(family, "sessions", "list", "--json"))
+    assert {session["user"] for session in listed} == {"bob", "carol"}
+    assert "bob" in command(family, "sessions", "list", "--user", "bob")
+    command(family, "sessions", "revoke", next(s["id"] for s in listed if s["user"] == "bob"))
+    for _ in range(8):
+        assert family.get("/auth/user", bob).status == 401
+        assert family.get("/auth/user", carol).status == 200
+    command(family, "sessions", "revoke", "--user", "carol")
+    assert family.get("/auth/user", carol).status == 401
+    command(family, "sessions", "revoke", "no-such-session", status=3)
+    command(family, "sessions", "revoke", "--user", "nobody", status=3)
+    command(family, "sessions", "revoke", status=64)
+
+
+def test_everything_is_revoked_at_once(family):
+    bob, carol = sign_in(family, "bob"), sign_in(family, "carol")
+    command(family, "sessions", "revoke", "--everything")
+    assert [family.get("/auth/user", who).status for who in (bob, carol)] == [401, 401]
+    assert command(family, "sessions", "list").strip() == "no open sessions"
+
+
+def test_without_swingmusic_there_are_no_sessions_to_list(house):
+    command(house, "sessions", "list", status=1)
