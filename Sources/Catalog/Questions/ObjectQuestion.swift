@@ -4,6 +4,14 @@ public struct ObjectQuestion: Question {
 
     public init(_ resource: Resource) { self.resource = resource }
 
+    /// Only an album and a playlist hold a page.
+    public var mayLinkBack: Bool {
+        switch resource {
+        case .object(.track, _, _), .object(.artist, _, _): false
+        default: true
+        }
+    }
+
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {
         try reader.record(resource).map { reader.verbatim($0) }
     }

@@ -8,8 +8,12 @@ public protocol Question: Sendable {
 
     /// Whether parts may be left empty when they do not come in time.
     var mayBePatchy: Bool { get }
+
+    /// Whether the answer may hold the mirror's own links; else the request's scheme and host need not be looked at.
+    var mayLinkBack: Bool { get }
 }
 
 extension Question {
     public var mayBePatchy: Bool { false }
+    public var mayLinkBack: Bool { true }
 }

@@ -56,6 +56,7 @@ enum RemovedFields {
 public struct FilledQuestion<Asked: Question>: Question {
     let asked: Asked
     public var mayBePatchy: Bool { asked.mayBePatchy }
+    public var mayLinkBack: Bool { asked.mayLinkBack }
     public init(_ asked: Asked) { self.asked = asked }
 
     public func compose(_ reader: inout Reader) throws -> [UInt8]? {

@@ -11,7 +11,8 @@ struct Routed {
     init(request: Request, rest: Substring) {
         self.request = request
         self.rest = rest
-        segments = rest.split(separator: "/", omittingEmptySubsequences: true)
+        // Over bytes: cutting at characters costs ten times as much, on every hit.
+        segments = rest.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true).map(Substring.init)
     }
 
     /// Who a lookup is charged to when there is no session.

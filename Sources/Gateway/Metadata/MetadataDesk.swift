@@ -12,7 +12,7 @@ struct MetadataDesk: Sendable {
 
     func answer(_ question: some Question, _ request: Request, client: String, _ dialect: Dialect, notFound: String? = nil) -> Outcome {
         let wishes = Wishes(request, dialect, notFound: notFound)
-        let base = base(of: request)
+        let base = question.mayLinkBack ? base(of: request) : ""
         do {
             switch try catalog.answer(question, base: base) {
             case let .complete(composed): return .now(MetadataAnswer.complete(composed, wishes))
