@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.flood import Flood
-from harness.house import assert_spotify_error, cache_status, track
+from harness.house import assert_spotify_error, cache_status, retry_after, track
 from harness.standin import spotify_id
 from harness.waiting import eventually
 
@@ -22,6 +22,10 @@ FAILURES = [
     {"behaviour": "bad_json"},
     {"behaviour": "huge"},
 ]
+
+
+def name_of(path):
+    return path.rpartition("/")[2]
 
 
 def is_stale(answer):
@@ -52,8 +56,10 @@ def flooded_while_failing(house, known, rules):
     house.standin.fail(*rules)
     house.standin.control("revision")
     before = house.standin.last_number()
+    eventually(lambda: is_stale(house.get(known[-1])), 5, what="the records are due")
     flood = Flood(house.port, known, 10_000)
     assert flood.troubles == [] and flood.statuses == {200: 10_000}
+    eventually(lambda: house.get(known[0]) and house.standin.calls(since=before), what="renewals")
     assert all(len(flood.bodies[path]) == 1 and b"revision 1" not in min(flood.bodies[path]) for path in known)
     return before
 
@@ -61,8 +67,8 @@ def flooded_while_failing(house, known, rules):
 def test_ten_thousand_requests_for_a_hundred_known_records_answer_200_while_upstream_fails_in_every_way(new_house):
     """A tenth of the records fails in each way, all at the same time."""
     house = new_house("failing", workers=2, SPOTIFY_CACHE_TTL="1s", SPOTIFY_TIMEOUT="1s")
-    known = house.fill(100)
-    rules = [{**rule, "path": "|".join(spotify_id(f"known-{n}") for n in range(at, 100, len(FAILURES)))}
+    known = house.learn(100)
+    rules = [{**rule, "path": "|".join(name_of(known[n]) for n in range(at, 100, len(FAILURES)))}
              for at, rule in enumerate(FAILURES)]
     before = flooded_while_failing(house, known, rules)
     wanted = {(rule["behaviour"], rule.get("status")) for rule in FAILURES if rule["behaviour"] == "status"} | {
@@ -88,16 +94,17 @@ STOPS = {
 @pytest.mark.parametrize("rule", STOPS.values(), ids=STOPS.keys())
 def test_ten_thousand_requests_for_a_hundred_known_records_answer_200_while_no_call_can_be_made(new_house, rule):
     house = new_house("stopped", workers=2, SPOTIFY_CACHE_TTL="1s")
-    known = house.fill(100)
+    known = house.learn(100)
     before = flooded_while_failing(house, known, [rule])
     calls = house.standin.calls(since=before)
     assert calls and {call["status"] for call in calls} == {rule["status"]}
     assert len(calls) < 20, "those that were on their way, and then none"
+    assert len(house.standin.calls(since=before, on="token")) <= 4, "tokens are rare"
 
 
 def test_ten_thousand_requests_answer_200_when_nobody_listens(new_house):
     house = new_house("nobody", workers=2, SPOTIFY_CACHE_TTL="1s")
-    known = house.fill(100)
+    known = house.learn(100)
     house.standin.kill()
     eventually(lambda: is_stale(house.get(known[-1])), 5, what="the records are due")
     flood = Flood(house.port, known, 10_000)
@@ -125,7 +132,8 @@ def test_what_spotify_forgot_is_kept_and_left_alone_for_a_day(new_house):
     house.standin.control("gone", {"ids": [name]})
     eventually(lambda: is_stale(house.get(path)), 4, what="the record is due")
     eventually(lambda: house.get(path) and len(house.standin.calls(name)) == 2, what="its renewal")
-    eventually(lambda: cache_status(house.get(path))["ttl"] > 80_000, what="the 404 is noted")
+    noted = eventually(lambda: (got := house.get(path)) and cache_status(got).get("fwd-status") == 404 and got, what="the 404 is noted")
+    assert is_stale(noted)
     for _ in range(5):
         answer = house.get(path)
         assert answer.status == 200 and answer.body == before.body
@@ -153,6 +161,19 @@ def test_an_old_search_result_stands_in_when_spotify_is_away(new_house):
     assert_spotify_error(house.get("/spotify/v1/search?q=never+asked&type=track"), 503)
     house.responder.restart()
     assert house.get(mirror).body == renewed.body
+
+
+def test_an_account_that_is_refused_every_token_asks_for_few(new_house):
+    house = new_house("refused", workers=2, SWINGMUSIC_FCGI_MISS_WAIT="5s")
+    [known] = house.fill()
+    house.standin.fail({"behaviour": "status", "status": 401})
+    answers = house.at_once([track(f"refused-{n}") for n in range(10)])
+    for answer in answers:
+        assert_spotify_error(answer, 503)
+    late = house.get(track("refused-late"))
+    assert_spotify_error(late, 503)
+    assert late.seconds < 1 and 20 <= retry_after(late) <= 31, "it is known that no token is good"
+    assert len(house.standin.calls(on="token")) <= 4 and house.get(known).status == 200
 
 
 def test_a_token_that_was_refused_is_renewed_once_for_all_workers(new_house):

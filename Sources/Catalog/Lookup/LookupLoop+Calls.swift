@@ -13,7 +13,9 @@ extension LookupLoop {
                 return try tellWhoCannotWait(pause, reason)
             }
             switch try tokens.stand(client) {
-            case let .wait(pause): rest(pause)
+            case let .wait(pause, reason):
+                rest(pause)
+                try tellWhoCannotWait(pause, reason)
             case let .ready(token): begin(client, token)
             }
         }

@@ -34,12 +34,24 @@ extension LookupLoop {
         let fact = "refused/\(resource.name)"
         if let earlier = try turnstile.recall(fact), earlier != TokenKeeper.mark(of: token) {
             try turnstile.remember(fact, "", until: csys_wall_ms())
+            try noteThatEveryTokenIsRefused(token, by: resource)
             return try again(lease, resource, reason: "Spotify refuses every token for this", isFinal: true)
         }
         log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
         try turnstile.remember(fact, TokenKeeper.mark(of: token), until: csys_wall_ms() + 60_000)
         try tokens?.refuse(token)
         _ = try turnstile.finish(lease, .failed(reason: "Spotify refused the token", retryAfter: .zero, final: false))
+    }
+
+    /// One lookup that refuses every token is odd; two are a Spotify that refuses us: then no token is asked for, and none used, for
+    /// a while, because tokens are to be rare.
+    private func noteThatEveryTokenIsRefused(_ token: String, by resource: Resource) throws {
+        let fact = "refuses-every-token"
+        let other = try turnstile.recall(fact)
+        try turnstile.remember(fact, resource.name, until: csys_wall_ms() + 600_000)
+        guard let other, other != resource.name else { return }
+        try tokens?.refuse(token)
+        _ = try turnstile.backOff(.token("Spotify refuses every token"))
     }
 
     /// What kind of account this is, for the status page: written when it is new.

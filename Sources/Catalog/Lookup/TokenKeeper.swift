@@ -8,7 +8,7 @@ final class TokenKeeper {
     enum Standing {
         case ready(String)
         /// Ask again after this.
-        case wait(Duration)
+        case wait(Duration, WaitReason)
     }
 
     private let credentials: SpotifyCredentials
@@ -27,20 +27,20 @@ final class TokenKeeper {
     /// A fresh token, or how long to wait for one. May start the renewal on `client`.
     func stand(_ client: SpotifyClient) throws -> Standing {
         if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
-        if isRenewing { return .wait(.milliseconds(100)) }
+        if isRenewing { return .wait(.milliseconds(100), .turnOfAnother) }
         switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
         case let .current(stored) where stored.issuedFor != credentials.clientID:
             // The account was changed in the settings.
             refused = stored.token
-            return .wait(.zero)
+            return .wait(.zero, .turnOfAnother)
         case let .current(stored):
             token = stored
             return .ready(stored.token)
-        case let .wait(pause, _):
-            return .wait(pause)
+        case let .wait(pause, reason):
+            return .wait(pause, reason)
         case .yours:
             renew(client)
-            return .wait(.milliseconds(100))
+            return .wait(.milliseconds(100), .turnOfAnother)
         }
     }
 
