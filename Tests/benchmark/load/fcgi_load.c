@@ -1,7 +1,7 @@
 /*
  * FastCGI load straight to a Unix socket, from one thread: what a responder does without nginx before it.
  *
- *     fcgi_load -a SOCKET -u FILE [-c CONNECTIONS] [-d SECONDS] [-1] [-P NAME=VALUE]
+ *     fcgi_load -a SOCKET -u FILE [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-1] [-P NAME=VALUE]
  *
  * FILE holds one path a line; they are asked in order, round and round. Each connection asks again as soon as it has its
  * answer (closed load). Connections are kept (FCGI_KEEP_CONN), or with -1 made anew for each request. -P adds a parameter.
@@ -29,8 +29,9 @@ static struct {
     const char *socket, *paths_file, *extra[32];
     int connections, extras;
     double seconds;
+    long limit;
     bool once;
-} options = {.connections = 32, .seconds = 3};
+} options = {.connections = 32, .seconds = 3, .limit = -1};
 
 static int events;
 static uint64_t end;
@@ -133,6 +134,11 @@ static bool is_whole(struct connection *connection)
     return false;
 }
 
+static bool may_ask(void)
+{
+    return now() < end && (options.limit < 0 || figures.sent < options.limit);
+}
+
 /* Reads what has come. False when this connection has nothing more to do. */
 static bool receive(struct connection *connection)
 {
@@ -147,9 +153,9 @@ static bool receive(struct connection *connection)
     note_latency(connection->since);
     if (options.once) {
         close(connection->descriptor);
-        if (now() < end) open_connection(connection);
+        if (may_ask()) open_connection(connection);
     }
-    if (now() >= end) return false;
+    if (!may_ask()) return false;
     ask(connection);
     return true;
 }
@@ -171,11 +177,12 @@ static void run(struct connection *connections)
 
 static void read_options(int count, char **words)
 {
-    for (int letter; (letter = getopt(count, words, "a:u:c:d:1P:")) != -1;) switch (letter) {
+    for (int letter; (letter = getopt(count, words, "a:u:c:d:n:1P:")) != -1;) switch (letter) {
         case 'a': options.socket = optarg; break;
         case 'u': options.paths_file = optarg; break;
         case 'c': options.connections = atoi(optarg); break;
         case 'd': options.seconds = atof(optarg); break;
+        case 'n': options.limit = atol(optarg); break;
         case '1': options.once = true; break;
         case 'P':
             if (strchr(optarg, '=') == NULL || options.extras == 32) { fprintf(stderr, "-P NAME=VALUE, at most 32\n"); exit(2); }
@@ -183,8 +190,8 @@ static void read_options(int count, char **words)
             break;
         default: exit(2);
     }
-    if (options.socket == NULL || options.paths_file == NULL || options.connections < 1) {
-        fprintf(stderr, "usage: fcgi_load -a SOCKET -u FILE [-c CONNECTIONS] [-d SECONDS] [-1] [-P NAME=VALUE]\n");
+    if (options.socket == NULL || options.paths_file == NULL || options.connections < 1 || (options.limit >= 0 && options.limit < options.connections)) {
+        fprintf(stderr, "usage: fcgi_load -a SOCKET -u FILE [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-1] [-P NAME=VALUE]\n");
         exit(2);
     }
 }

@@ -28,6 +28,8 @@ from .table import show
 
 #: Few enough for a slow minute, and more than the memory cache keeps while they are asked in turn.
 IDS = 4000
+#: Counted; seconds is only where patience ends.
+REQUESTS, PATIENCE = 3000, 300
 FUNCTIONS = 40
 
 
@@ -83,12 +85,11 @@ def run(options):
 def count(sandbox, program, name, settings, paths, parameters):
     say(f"counting: {name}")
     worker = Watched(sandbox, program, name, sandbox.environment(**settings))
-    seconds = 10
     if name == "dragonfly":  # every record into the store first
-        fcgi_load(worker.address, paths, 40, 1, True, parameters)
-    fcgi_load(worker.address, paths, 3, 1, True, parameters)
+        fcgi_load(worker.address, paths, PATIENCE, 1, True, parameters, IDS)
+    fcgi_load(worker.address, paths, PATIENCE, 1, True, parameters, 200)
     worker.count(True)
-    load = fcgi_load(worker.address, paths, seconds, 1, True, parameters)
+    load = fcgi_load(worker.address, paths, PATIENCE, 1, True, parameters, REQUESTS)
     worker.count(False)
     worker.stop()
     total = int(re.search(r"^totals: (\d+)", open(newest(worker.output)).read(), re.M)[1])

@@ -28,14 +28,15 @@ def http_load_command(port, paths, seconds=3, connections=32, rate=0, count=None
     return [str(word) for word in command]
 
 
-def fcgi_load(address, paths, seconds=3, connections=32, keep=True, parameters=()):
-    """Closed load straight to a FastCGI Unix socket; load/fcgi_load.c says what comes back."""
-    return last_json(fcgi_load_command(address, paths, seconds, connections, keep, parameters), seconds)
+def fcgi_load(address, paths, seconds=3, connections=32, keep=True, parameters=(), count=None):
+    """Closed load straight to a FastCGI Unix socket, ended by time or by `count`; load/fcgi_load.c says what comes back."""
+    return last_json(fcgi_load_command(address, paths, seconds, connections, keep, parameters, count), seconds)
 
 
-def fcgi_load_command(address, paths, seconds=3, connections=32, keep=True, parameters=()):
+def fcgi_load_command(address, paths, seconds=3, connections=32, keep=True, parameters=(), count=None):
     command = [compiled("fcgi_load"), "-a", address, "-u", paths, "-c", connections, "-d", seconds]
     command += [] if keep else ["-1"]
+    command += ["-n", count] if count is not None else []
     for parameter in parameters:
         command += ["-P", parameter]
     return [str(word) for word in command]

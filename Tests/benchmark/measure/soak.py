@@ -43,7 +43,8 @@ def run(options):
         workers = children_of(program.pid)
         steps = [{"requests": 0, "megabytes": [anonymous_megabytes(pid) for pid in workers]}]
         for step in range(STEPS):
-            got = http_load(front.ports["soak"], paths, count=options.requests // STEPS, connections=options.connections, headers=bearer())
+            got = http_load(front.ports["soak"], paths, count=options.requests // STEPS, connections=options.connections, headers=bearer(),
+                            first=steps[-1]["requests"])
             steps.append({"requests": steps[-1]["requests"] + got["answered"], "per_second": got["per_second"], "statuses": got["statuses"],
                           "broken": got["broken"], "megabytes": [anonymous_megabytes(pid) for pid in workers]})
             say(f"{steps[-1]['requests']:,} requests: {', '.join(f'{size:.1f} MB' for size in steps[-1]['megabytes'])}")
