@@ -117,3 +117,8 @@ enum Schema {
         "facts": ["until"],
     ]
 }
+
+extension Turnstile {
+    /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
+    public static var schemaVersion: Int { Schema.version }
+}

@@ -1,6 +1,9 @@
+import Caching
 import Foundation
 import GRDB
 import GRDBSQLite
+import Sessions
+import Turnstile
 
 /// One of the program's databases, as commands that stand outside look at it.
 struct DatabaseFile {
@@ -17,11 +20,11 @@ struct DatabaseFile {
     static let all = [cache, limiter, sessions]
 
     static let cache = DatabaseFile(
-        name: "cache.db", schema: 1, remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
+        name: "cache.db", schema: Caches.schemaVersion, remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: 1, remedyWhenDamaged: "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start")
+        name: "limiter.db", schema: Turnstile.schemaVersion, remedyWhenDamaged: "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start")
     static let sessions = DatabaseFile(
-        name: "sessions.db", schema: 1, remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
+        name: "sessions.db", schema: Sessions.schemaVersion, remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
 
     static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 

@@ -1,6 +1,8 @@
-"""`cache` and `sessions` beside a running `serve`."""
+"""`cache`, `sessions` and `backup` beside a running `serve`."""
 
 import json
+import os
+import sqlite3
 import subprocess
 
 import pytest
@@ -114,3 +116,41 @@ def test_everything_is_revoked_at_once(family):
 
 def test_without_swingmusic_there_are_no_sessions_to_list(house):
     command(house, "sessions", "list", status=1)
+
+
+def test_copies_taken_while_serving_are_sound_and_of_one_moment(house):
+    house.fill(3, "copied")
+    folder = house.sandbox.folder / "copies"
+    copied = json.loads(command(house, "backup", folder, "--json"))["copied"]
+    assert {"cache.db", "limiter.db"} <= {copy["file"] for copy in copied}
+    assert oct(os.stat(folder).st_mode & 0o777) == "0o700"
+    for copy in copied:
+        path = folder / copy["file"]
+        assert path.stat().st_size == copy["bytes"] and path.stat().st_mode & 0o077 == 0
+        with sqlite3.connect(path) as db:
+            assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    with sqlite3.connect(folder / "cache.db") as db:
+        found = db.execute("SELECT count(*) FROM entries WHERE CAST(key AS TEXT) LIKE 'catalog:track/%'").fetchone()[0]
+    assert found >= 3
+    assert sorted(entry.name for entry in folder.iterdir()) == sorted(copy["file"] for copy in copied)
+    command(house, "backup", folder)
+
+
+def test_a_backup_can_be_served_from(house, new_house):
+    house.fill(1, "restored")
+    folder = house.sandbox.folder / "restored"
+    command(house, "backup", folder)
+    other = new_house("restored", workers=1, SWINGMUSIC_FCGI_DATA_DIR=str(folder), SPOTIFY_CLIENT_ID=None, SPOTIFY_CLIENT_SECRET=None)
+    assert other.get(track("restored-0")).status == 200
+    assert other.standin.calls() == []
+
+
+def test_a_backup_that_cannot_be_made_says_why_and_leaves_the_last_good_one(house):
+    folder = house.sandbox.folder / "kept"
+    command(house, "backup", folder)
+    command(house, "backup", house.responder.settings["SWINGMUSIC_FCGI_DATA_DIR"], status=1)
+    broken = house.sandbox.directory("broken")
+    (broken / "cache.db").write_bytes(b"no database" * 1000)
+    before = (folder / "cache.db").read_bytes()
+    command(house, "backup", folder, status=1, SWINGMUSIC_FCGI_DATA_DIR=broken)
+    assert (folder / "cache.db").read_bytes() == before

@@ -67,3 +67,8 @@ enum LedgerSchema {
         ) STRICT, WITHOUT ROWID;
         """
 }
+
+extension Sessions {
+    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
+    public static var schemaVersion: Int { LedgerSchema.version }
+}

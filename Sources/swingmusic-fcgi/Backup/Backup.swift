@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import Gateway
+import Glibc
+
+/// `swingmusic-fcgi backup`: copies of the databases, taken while the program serves.
+struct Backup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Copy the three databases into a folder, consistently, while the program serves.",
+        discussion: """
+            Each copy is the database at one moment, compacted and checked before it takes the place of an older copy of the same \
+            name, so a backup that fails leaves the last good one. The folder is made when it is missing, for its owner alone: \
+            limiter.db holds a Spotify token.
+
+            To restore: stop 'serve', remove cache.db-wal and cache.db-shm, put the copies into the data folder as its owner, start. \
+            Revocations made since the backup are forgotten with sessions.db; 'sessions revoke --everything' makes that safe.
+            """)
+
+    @Argument(help: "The folder for the copies; not the data folder.")
+    var folder: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    private struct Copied: Encodable {
+        var file: String
+        var bytes: Int64
+    }
+
+    func run() throws {
+        let settings = try Startup().settings
+        let source = settings.dataDirectory
+        let sources = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
+        guard !sources.isEmpty else { throw BackupError.nothingThere(source) }
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        guard Self.place(folder) != Self.place(source) else { throw BackupError.sameFolder }
+        let copied = try sources.map { file in
+            Copied(file: file.name, bytes: try file.copy(from: source, to: folder))
+        }
+        if json { return try Output.json(["copied": copied]) }
+        for copy in copied { print("\(copy.file): \(copy.bytes) bytes, checked") }
+    }
+
+    /// Two names of one folder are the same place.
+    private static func place(_ path: String) -> [UInt64] {
+        var status = stat()
+        return stat(path, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : []
+    }
+}
+
+enum BackupError: Error, CustomStringConvertible {
+    case nothingThere(String)
+    case sameFolder
+    case failed(file: String, reason: String)
+
+    var description: String {
+        switch self {
+        case .nothingThere(let path): "there are no databases in \(path) (SWINGMUSIC_FCGI_DATA_DIR); run this with the environment of 'serve'"
+        case .sameFolder: "that is the data folder itself; name another"
+        case let .failed(file, reason): "\(file) was not copied: \(reason)"
+        }
+    }
+}
