@@ -9,6 +9,11 @@ extension Caches {
         try record.count(cache, prefix: prefix)
     }
 
+    /// How many entries' time passes, or has passed, before `instant` (wall-clock milliseconds): counted along an index.
+    public func count(_ cache: CacheName, expiringBefore instant: Int64) throws(CacheError) -> Int {
+        try record.count(cache, expiringBefore: instant)
+    }
+
     /// The largest namespaces of a cache.
     public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceFigures] {
         try record.namespaces(cache, limit: limit)

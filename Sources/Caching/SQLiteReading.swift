@@ -24,6 +24,14 @@ extension SQLiteStore {
         return try read { reader throws(SQLiteFailure) in Int(try reader.number(sql, arguments)) }
     }
 
+    func count(_ cache: CacheName, expiringBefore instant: Int64) throws(CacheError) -> Int {
+        try read { reader throws(SQLiteFailure) in
+            Int(try reader.number(
+                "SELECT count(*) FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at < ?",
+                [.integer(cache.number), .integer(instant)]))
+        }
+    }
+
     /// Records of `spotify` that are due before `before` and were used at or after `usedSince`, the longest due first.
     /// `usedSince` 0: also those that were never used.
     func due(before: Int64, usedSince: Int64, prefix: [UInt8], limit: Int) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {

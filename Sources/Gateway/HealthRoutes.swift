@@ -11,7 +11,9 @@ struct HealthRoutes: RouteFamily {
         switch routed.rest {
         case "healthz": reading(routed) { .now(Self.status(Readiness())) }
         case "readyz": reading(routed) { working(routed) { Self.status(survey.readiness()) } }
-        case "metrics": forAdmin(routed) { Self.metrics(survey.report()) }
+        case "metrics": forAdmin(routed) { Self.metrics(survey.report(withAges: false)) }
+        case "status.json": forAdmin(routed) { DashboardAnswer.response(StatusJSON(survey.report(withAges: true))) }
+        case "status": forAdmin(routed) { Self.page(survey.report(withAges: true)) }
         default: .now(dialect.error(404, "Not found"))
         }
     }
@@ -38,6 +40,15 @@ struct HealthRoutes: RouteFamily {
 
     private static func metrics(_ report: StatusReport) -> Response {
         fresh(Response(status: 200, contentType: MetricsText.contentType, body: Array(report.metrics.utf8)))
+    }
+
+    private static func page(_ report: StatusReport) -> Response {
+        let html = StatusPage(report: report).html.source
+        var response = fresh(Response(status: 200, contentType: StatusPage.contentType, body: Array(html.utf8)))
+        response.add("Content-Security-Policy", StatusPage.policy)
+        response.add("X-Content-Type-Options", "nosniff")
+        response.add("Referrer-Policy", "no-referrer")
+        return response
     }
 
     private static func status(_ readiness: Readiness) -> Response {

@@ -1,5 +1,8 @@
 """Metrics that are right across workers and their deaths, and who may see them."""
 
+import base64
+import hashlib
+import re
 import signal
 import threading
 
@@ -86,7 +89,41 @@ def test_the_metrics_are_what_prometheus_reads(open_house):
     assert {s.labels["kind"]: s.value for s in metrics["swingmusic_fcgi_records"].samples}["track"] == 1
 
 
-@pytest.mark.parametrize("name", ["metrics"])
+def test_status_json_says_what_the_page_says(open_house):
+    house = open_house("status-json")
+    [path] = house.fill()
+    house.get(path)
+    seen = house.admin("GET", PAGE + "status.json").json()
+    assert seen["readiness"] == {"ready": True, "reasons": [], "warnings": []}
+    assert seen["answers"]["spotify"]["2xx"] == 2 and seen["sources"]["stored"] == 1
+    assert seen["limiter"]["lastHour"] == {"calls": 1, "budget": 100000}
+    assert set(seen["limiter"]["queue"]) == {"caller", "unattended", "renewal", "warming"}
+    assert {worker["pid"] for worker in seen["workers"]} == set(house.responder.worker_pids())
+    assert all(worker["residentBytes"] > 1 << 20 for worker in seen["workers"])
+    assert [(kind["kind"], kind["entries"]) for kind in seen["records"] if kind["kind"] == "track"] == [("track", 1)]
+    assert seen["ages"][0]["age"] == "fresh" and seen["ages"][0]["records"] >= 1
+    assert len(seen["answersByMinute"]) == 60
+    assert "cache.db" in {file["name"] for file in seen["files"]}
+
+
+def test_the_page_loads_nothing_and_allows_nothing(open_house):
+    house = open_house("status-page")
+    house.fill(3)
+    page = house.admin("GET", PAGE + "status")
+    assert page.status == 200 and page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+    text = page.body.decode()
+    for tag in ("style", "script"):
+        [content] = re.findall(f"<{tag}>(.*?)</{tag}>", text, re.S)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert "http:" not in text and "https:" not in text and "style=" not in text
+    for pid in house.responder.worker_pids():
+        assert str(pid) in text
+
+
+@pytest.mark.parametrize("name", ["metrics", "status.json", "status"])
 def test_the_figures_are_for_the_administrator_alone(open_house, name):
     house = open_house("status-door")
     assert_plain_error(house.get(PAGE + name), 401)

@@ -36,6 +36,7 @@ final class FiguresPage: @unchecked Sendable {
         csys_store64(own + Field.parked, 0)
         csys_store64(own + Field.startedAt, UInt64(bitPattern: now))
         csys_store64(own + Field.process, UInt64(getpid()))
+        begin(now: now)
     }
 
     deinit {

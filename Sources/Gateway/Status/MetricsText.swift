@@ -66,7 +66,7 @@ extension StatusReport {
 
     private func workers(_ text: inout MetricsText) {
         text.single("workers", .gauge, "Living worker processes.", workers.count)
-        text.single("parked", .gauge, "Requests that wait for a lookup.", parked)
+        text.single("parked", .gauge, "Parked requests: those that wait for a lookup or a file, this one included.", parked)
         text.metric("worker_uptime_seconds", .gauge, "Seconds since the worker began.")
         for worker in workers { text.sample("worker_uptime_seconds", [("pid", "\(worker.process)")], worker.uptimeSeconds) }
         text.metric("worker_resident_bytes", .gauge, "Memory that the worker has, shared pages included.")

@@ -6,6 +6,13 @@ extension FiguresPage {
     private static let minutes = 64
     private static let sumBits: UInt64 = 38
 
+    /// Gives the first minute of a run something to be compared with.
+    func begin(now: Int64) {
+        let before = max(0, now) - 60_000
+        let word = csys_load64(start + Offset.minutes + Int(max(0, before) / 60_000) % Self.minutes * 8)
+        if word >> Self.sumBits != UInt64(max(0, before) / 60_000) { sample(now: before) }
+    }
+
     /// Notes the sum under the minute that `now` (wall-clock milliseconds) is in.
     func sample(now: Int64 = csys_wall_ms()) {
         let minute = UInt64(max(0, now) / 60_000)

@@ -18,6 +18,8 @@ struct StatusReport: Sendable {
     var files: [FileLook]
     /// Records of `spotify` by namespace.
     var kinds: [NamespaceFigures]
+    /// Records of `spotify` by how long they have been due. Empty where nobody asked.
+    var ages: [AgeLook] = []
     /// The newest first.
     var lines: [LoggedLine]
     var readiness: Readiness
@@ -28,6 +30,12 @@ struct StatusReport: Sendable {
         let all = Counter.Source.allCases.reduce(0) { $0 + counts[$1] }
         return all == 0 ? nil : Double(counts[source]) / Double(all)
     }
+}
+
+/// How many records are of an age.
+struct AgeLook: Sendable, Equatable {
+    var label: String
+    var records: Int
 }
 
 /// A file in the data folder.

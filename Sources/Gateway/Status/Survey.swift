@@ -12,7 +12,8 @@ struct Survey: Sendable {
     let dataDirectory: String
     let hasCredentials: Bool
 
-    func report(now: Int64 = csys_wall_ms()) -> StatusReport {
+    /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
+    func report(now: Int64 = csys_wall_ms(), withAges: Bool) -> StatusReport {
         let limiter = Result { try turnstile.status() }
         let cached = caches.figures()
         return StatusReport(
@@ -20,7 +21,17 @@ struct Survey: Sendable {
             workers: figures.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
             files: Self.files.map { FileLook(name: $0, bytes: Self.size(dataDirectory + "/" + $0)) }.filter { $0.bytes > 0 },
-            kinds: (try? caches.namespaces(.spotify)) ?? [], lines: figures.latestLines(20), readiness: readiness(cached, limiter.fault))
+            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: figures.latestLines(20), readiness: readiness(cached, limiter.fault))
+    }
+
+    private func ages(now: Int64) -> [AgeLook] {
+        let day: Int64 = 86_400_000
+        let all = caches.count(.spotify)
+        let due = [now, now - day, now - 30 * day].map { (try? caches.count(.spotify, expiringBefore: $0)) ?? 0 }
+        return [
+            AgeLook(label: "fresh", records: max(0, all - due[0])), AgeLook(label: "due for less than a day", records: due[0] - due[1]),
+            AgeLook(label: "due for 1 to 30 days", records: due[1] - due[2]), AgeLook(label: "due for longer", records: due[2]),
+        ]
     }
 
     /// Why nothing, or not everything, can be served.
