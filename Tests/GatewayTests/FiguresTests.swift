@@ -1,0 +1,130 @@
+import FastCGI
+import Foundation
+import Logging
+import Testing
+
+@testable import Gateway
+
+@Suite struct FiguresTests {
+    private let path = FileManager.default.temporaryDirectory.appendingPathComponent("figures-\(UUID().uuidString)").path
+
+    @Test("The sum is over all workers, and a slot's next holder counts on")
+    func sums() {
+        var first: FiguresPage? = FiguresPage(path: path)
+        let second = FiguresPage(path: path)
+        first?.add(Counter.place(.spotify, status: 200))
+        second.add(Counter.place(.spotify, status: 404))
+        #expect(second.workers.count == 2)
+        first = nil
+        #expect(second.workers.count == 1)
+        let third = FiguresPage(path: path)
+        third.add(Counter.place(.spotify, status: 200))
+        #expect(third.sum[.spotify, 2] == 2)
+        #expect(third.sum[.spotify, 4] == 1)
+        #expect(third.sum.answered == 3)
+        unlink(path)
+    }
+
+    @Test("Who died with parked callers leaves none behind")
+    func parked() {
+        var first: FiguresPage? = FiguresPage(path: path)
+        first?.park()
+        #expect(first?.workers.first?.parked == 1)
+        first = nil
+        #expect(FiguresPage(path: path).workers.map(\.parked) == [0])
+        unlink(path)
+    }
+
+    @Test("Without a file a worker counts for itself")
+    func unmapped() {
+        let page = FiguresPage(path: "/nowhere/figures.shared")
+        page.add(Counter.place(.auth, status: 500))
+        #expect(page.sum[.auth, 5] == 1)
+        #expect(page.workers.count == 1)
+    }
+
+    @Test("The last hour is told by the minute, and a minute without a program has nothing")
+    func minutes() {
+        let page = FiguresPage(path: "/nowhere/figures.shared")
+        let minute: Int64 = 60_000, begin: Int64 = 29_000_000 * minute
+        page.sample(now: begin)
+        for _ in 0..<5 { page.add(0) }
+        page.sample(now: begin + minute)
+        for _ in 0..<2 { page.add(0) }
+        let picture = page.answersByMinute(now: begin + 3 * minute)
+        #expect(picture.count == 60)
+        #expect(Array(picture.suffix(4)) == [0, 5, 0, 2])
+        #expect(page.answersByMinute(now: begin + 90 * minute).allSatisfy { $0 == 0 })
+    }
+
+    @Test("The latest lines are kept, bounded, the newest first, without secrets")
+    func lines() {
+        let page = FiguresPage(path: "/nowhere/figures.shared")
+        let quiet = NotedLog(Silence(), page: page, redaction: Redaction(secrets: ["hunter2hunter2", "ab", nil]))
+        let log = Logger(label: "test") { _ in quiet }
+        log.notice("not kept")
+        for number in 0..<100 { log.warning("line \(number)") }
+        log.error("token hunter2hunter2 refused", metadata: ["password": "hunter2hunter2"])
+        let lines = page.latestLines(1000)
+        #expect(lines.count == LogRing.entries)
+        #expect(lines.first?.text == "token (secret) refused password=(secret)")
+        #expect(lines.first?.level == "error")
+        #expect(lines.dropFirst().first?.text == "line 99")
+        #expect(page.sum.warnings == 100)
+        log.warning("\(String(repeating: "x", count: 5000))")
+        #expect(page.latestLines(1).first?.text.utf8.count == LogRing.longestText)
+    }
+
+    /// Says nothing at any level (the library's own no-op lets nothing but critical through).
+    private struct Silence: LogHandler {
+        var logLevel = Logger.Level.info
+        var metadata: Logger.Metadata = [:]
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+        func log(event: LogEvent) {}
+    }
+
+    @Test("Where an answer came from is read off its own header", arguments: [
+        ("hit; ttl=3; detail=memory", .memory, false), ("hit; ttl=-3; detail=sqlite; fwd=stale", .sqlite, true),
+        ("hit; ttl=3; detail=dragonfly; fwd-status=403", .dragonfly, false), ("fwd=miss; stored", .stored, false),
+        ("fwd=miss; stored; collapsed", .collapsed, false), ("fwd=miss", .unanswered, false),
+    ] as [(String, Counter.Source, Bool)])
+    func sources(_ status: String, _ source: Counter.Source, _ isStale: Bool) {
+        var response = Response(status: 200, contentType: "application/json")
+        response.add("Cache-Status", "swingmusic-fcgi; \(status)")
+        response.add("ETag", "\"x\"")
+        let read = CacheStatus.source(inHead: response.head)
+        #expect(read?.0 == source)
+        #expect(read?.isStale == isStale)
+        #expect(CacheStatus.source(inHead: Response(status: 200).head) == nil)
+    }
+
+    @Test("The router counts by family and class, unknown paths too")
+    func router() throws {
+        let page = FiguresPage(path: "/nowhere/figures.shared")
+        let router = Router(families: [("/auth/", OneAnswer(status: 401)), ("/cache/", OneAnswer(status: 204))], figures: page)
+        for path in ["/auth/x", "/cache/y", "/cache/z", "/nothing"] {
+            _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)]))
+        }
+        #expect(page.sum[.auth, 4] == 1)
+        #expect(page.sum[.cache, 2] == 2)
+        #expect(page.sum[.none, 4] == 1)
+        #expect(page.sum.answered == 4)
+    }
+
+    private struct OneAnswer: RouteFamily {
+        let status: Int
+        let dialect = Dialect.plain
+        func answer(_ routed: Routed) -> Outcome { .now(Response(status: status)) }
+    }
+
+    @Test("Labels and help are escaped as the text format asks")
+    func metricsText() {
+        var text = MetricsText()
+        text.metric("x", .gauge, "a\nb\\c\"")
+        text.sample("x", [("kind", "a\"b\\c\nd")], 1)
+        #expect(text.text == "# HELP swingmusic_fcgi_x a\\nb\\\\c\"\n# TYPE swingmusic_fcgi_x gauge\nswingmusic_fcgi_x{kind=\"a\\\"b\\\\c\\nd\"} 1\n")
+    }
+}

@@ -1,0 +1,61 @@
+import Crypto
+import Foundation
+import Testing
+import Turnstile
+
+@testable import Caching
+@testable import Gateway
+
+@Suite struct StatusPageTests {
+    private func report() -> StatusReport {
+        var counts = Counts()
+        counts.values[Counter.place(.spotify, status: 200)] = 1_234_567
+        counts.values[Counter.place(.memory)] = 3
+        counts.values[Counter.place(.stored)] = 1
+        return StatusReport(
+            now: 1_795_375_980_000, counts: counts, answersByMinute: Array(0..<60),
+            workers: [WorkerLook(process: 4711, uptimeSeconds: 90_061, parked: 2, residentBytes: 21_400_000)], limiter: nil,
+            limiterFault: "<b>locked</b>", caches: CacheFigures(services: [], memoryEntries: 0, memoryBytes: 0, store: nil, writeRefusal: nil),
+            files: [FileLook(name: "cache.db", bytes: 4096)],
+            kinds: [NamespaceFigures(name: Array("catalog:<script>".utf8), entries: 5, bytes: 10, lastUpdated: nil)],
+            lines: [LoggedLine(time: 0, process: 1, level: "error", text: "</li><script>alert('x')</script>&\u{0}")],
+            readiness: Readiness(reasons: ["\"quoted\" <i>"], warnings: []))
+    }
+
+    @Test("Whatever comes from elsewhere is escaped")
+    func escaping() {
+        #expect(Markup.escaped("<a href=\"x\" class='y'>&\u{0}\n") == "&lt;a href=&quot;x&quot; class=&#39;y&#39;&gt;&amp;\u{FFFD}\n")
+        let hostile = "<script>"
+        let markup: Markup = "<p>\(hostile)\(7)\("<br>" as Markup)</p>"
+        #expect(markup.source == "<p>&lt;script&gt;7<br></p>")
+        let page = StatusPage(report: report()).html.source
+        #expect(page.contains("&lt;/li&gt;&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;\u{FFFD}"))
+        #expect(page.contains("&lt;b&gt;locked&lt;/b&gt;"))
+        #expect(page.contains("&quot;quoted&quot; &lt;i&gt;"))
+        #expect(page.components(separatedBy: "<script>").count == 2)
+        #expect(!page.contains("style=\"") && !page.contains("http"))
+    }
+
+    @Test("The policy names the hashes of what stands in the page, and allows nothing else to be loaded")
+    func policy() throws {
+        let page = StatusPage(report: report()).html.source
+        for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {
+            let after = try #require(page.components(separatedBy: "<\(tag)>").dropFirst().first)
+            let text = try #require(after.components(separatedBy: "</\(tag)>").first)
+            let hash = Data(SHA256.hash(data: Data(text.utf8))).base64EncodedString()
+            #expect(StatusPage.policy.contains("\(directive) 'sha256-\(hash)'"))
+        }
+        #expect(StatusPage.policy.hasPrefix("default-src 'none';"))
+        #expect(!StatusPage.policy.contains("unsafe"))
+    }
+
+    @Test("Numbers are written for people")
+    func numbers() {
+        let page = StatusPage(report: report()).html.source
+        for text in ["1,234,567", "75 %", "1 d 1 h", "21.4 MB", "4.1 kB", "not ready"] { #expect(page.contains(text), "\(text)") }
+        #expect(Readable.length(0) == "0 s")
+        #expect(Readable.length(3605) == "1 h")
+        #expect(Readable.wait(0.2) == "in 1 s")
+        #expect(Readable.bytes(999) == "999 B")
+    }
+}
