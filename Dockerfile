@@ -26,4 +26,6 @@ RUN apt-get update \
 COPY --from=build /out/swingmusic-fcgi /usr/local/bin/swingmusic-fcgi
 USER 1000:1000
 VOLUME /var/lib/swingmusic-fcgi
+# Asks a worker through the socket, as nginx would.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["/usr/local/bin/swingmusic-fcgi", "check", "--health"]
 ENTRYPOINT ["/usr/local/bin/swingmusic-fcgi"]
