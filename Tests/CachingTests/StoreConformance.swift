@@ -28,7 +28,7 @@ enum Conformance {
     private static func bytesInBytesOut(_ store: some ConformingStore, _ cache: CacheName) throws {
         let everyByte = [UInt8](0...255)
         let values: [[UInt8]] = [
-            [], [0], everyByte, bytes("*3\r\n$3\r\nSET\r\n"), [UInt8](repeating: 0xA5, count: Limits.valueBytes),
+            [], [0], everyByte, bytes("*3\r\n$3\r\nSET\r\n"), [UInt8](repeating: 0xA5, count: 1 << 20),
         ]
         let keys: [[UInt8]] = [
             bytes("plain"), [0], everyByte + everyByte, bytes("a b\r\n\"*?[x]"), bytes("ü/日本"), [0xFF, 0xFE],
