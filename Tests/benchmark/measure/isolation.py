@@ -26,6 +26,7 @@ DUE = {**PATIENT, "SPOTIFY_CACHE_TTL": "1s", "SPOTIFY_MIN_INTERVAL": "20ms", "SW
 
 class Place:
     """The program on a folder of its own, its store and its stand-in, behind nginx."""
+    headers = ()
 
     def __init__(self, sandbox, options, front, name, settings):
         self.name, self.front, self.seconds = name, front, options.seconds
@@ -55,7 +56,7 @@ def measured(place, trouble, number, rate):
     beside = threading.Thread(target=trouble.during)
     beside.start()
     try:
-        got = http_load(place.port, place.file, place.seconds, 64, rate=rate, first=number * 1000)
+        got = http_load(place.port, place.file, place.seconds, 64, rate=rate, headers=place.headers, first=0 if place.headers else number * 1000)
     finally:
         beside.join()
         came_to = ended(trouble)
