@@ -6,6 +6,8 @@ public struct Response: Sendable {
     public var body: [UInt8]
     /// The body is not sent, but its length is announced: for HEAD. (204 and 304 have neither, whatever this says: RFC 9110 section 8.6.)
     public var omitsBody = false
+    /// The application's own remark on the answer, for whoever observes answers. It is never sent.
+    public var note = 0
 
     public init(status: Int, contentType: String? = nil, body: [UInt8] = []) {
         self.status = status
@@ -25,15 +27,29 @@ public struct Response: Sendable {
         bytes.withUnsafeBufferPointer { add(name, $0) }
     }
 
-    private mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
-        guard value.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else { return }
-        if head.isEmpty { head.reserveCapacity(256) }
+    /// As `add(_:_:)`, for a value that is appended to the head where it belongs, without a copy.
+    public mutating func add(_ name: StaticString, writing write: (inout [UInt8]) -> Void) {
+        let start = head.count
+        if start == 0 { head.reserveCapacity(256) }
         name.withUTF8Buffer { head.append(contentsOf: $0) }
         head.append(0x3a)
         head.append(0x20)
-        head.append(contentsOf: value)
+        let value = head.count
+        write(&head)
+        guard head.count >= value, Self.isClean(head, from: value) else { return head.removeSubrange(start...) }
         head.append(0x0d)
         head.append(0x0a)
+    }
+
+    private mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {
+        add(name) { $0.append(contentsOf: value) }
+    }
+
+    private static func isClean(_ head: [UInt8], from start: Int) -> Bool {
+        head.withUnsafeBufferPointer { bytes in
+            for byte in bytes[start...] where byte < 0x20 && byte != 0x09 || byte == 0x7f { return false }
+            return true
+        }
     }
 
     /// The first value of a header by its name in any case, for tests.

@@ -7,7 +7,8 @@ public struct SpotifyID: Hashable, Sendable, CustomStringConvertible {
 
     /// The ID that a text is, exactly; nil for anything else.
     public init?(_ text: some StringProtocol) {
-        guard text.utf8.count == 22, text.utf8.allSatisfy(Self.isBase62) else { return nil }
+        let isID = text.utf8.withContiguousStorageIfAvailable { $0.count == 22 && $0.allSatisfy(Self.isBase62) }
+        guard isID ?? (text.utf8.count == 22 && text.utf8.allSatisfy(Self.isBase62)) else { return nil }
         self.text = String(text)
     }
 

@@ -86,19 +86,22 @@ import Testing
         func log(event: LogEvent) {}
     }
 
-    @Test("Where an answer came from is read off its own header", arguments: [
-        ("hit; ttl=3; detail=memory", .memory, false), ("hit; ttl=-3; detail=sqlite; fwd=stale", .sqlite, true),
-        ("hit; ttl=3; detail=dragonfly; fwd-status=403", .dragonfly, false), ("fwd=miss; stored", .stored, false),
-        ("fwd=miss; stored; collapsed", .collapsed, false), ("fwd=miss", .unanswered, false),
-    ] as [(String, Counter.Source, Bool)])
-    func sources(_ status: String, _ source: Counter.Source, _ isStale: Bool) {
+    @Test("Where an answer came from is counted as its header says", arguments: [
+        ("hit; ttl=3; detail=memory", .hit(.memory, ttl: 3, .fresh, refusedWith: nil), .memory, false),
+        ("hit; ttl=-3; detail=sqlite; fwd=stale", .hit(.sqlite, ttl: -3, .stale, refusedWith: nil), .sqlite, true),
+        ("hit; ttl=3; detail=dragonfly; fwd-status=403", .hit(.dragonfly, ttl: 3, .fresh, refusedWith: 403), .dragonfly, false),
+        ("fwd=miss; stored", .stored(joined: false), .stored, false), ("fwd=miss; stored; collapsed", .stored(joined: true), .collapsed, false),
+        ("fwd=miss", .miss, .unanswered, false),
+    ] as [(String, CacheStatus, Counter.Source, Bool)])
+    func sources(_ text: String, _ status: CacheStatus, _ source: Counter.Source, _ isStale: Bool) {
         var response = Response(status: 200, contentType: "application/json")
-        response.add("Cache-Status", "swingmusic-fcgi; \(status)")
+        response.add(status)
         response.add("ETag", "\"x\"")
-        let read = CacheStatus.source(inHead: response.head)
+        #expect(response.header("Cache-Status") == "swingmusic-fcgi; \(text)")
+        let read = CacheStatus.counted(response.note)
         #expect(read?.0 == source)
         #expect(read?.isStale == isStale)
-        #expect(CacheStatus.source(inHead: Response(status: 200).head) == nil)
+        #expect(CacheStatus.counted(Response(status: 200).note) == nil)
     }
 
     @Test("The router counts by family and class, unknown paths too")

@@ -17,8 +17,10 @@ import Testing
 
     @Test("If-None-Match compares weakly and knows the star")
     func tags() {
-        let tag = EntityTag.text(0x0123_4567_89ab_cdef)
-        #expect(String(decoding: tag, as: UTF8.self) == "\"0123456789abcdef\"")
+        let tag: UInt64 = 0x0123_4567_89ab_cdef
+        var text: [UInt8] = []
+        EntityTag.write(tag, to: &text)
+        #expect(String(decoding: text, as: UTF8.self) == "\"0123456789abcdef\"")
         #expect(EntityTag.matches("\"x\", W/\"0123456789abcdef\"", tag))
         #expect(EntityTag.matches("*", tag))
         #expect(!EntityTag.matches("0123456789abcdef", tag))
@@ -26,13 +28,16 @@ import Testing
 
     @Test("Cache-Status names tier and age as RFC 9211 has them")
     func cacheStatus() {
-        func text(_ tier: Tier, _ ttl: Int64, _ freshness: Freshness) -> String {
-            String(decoding: CacheStatus.hit(tier: tier, ttl: ttl, freshness: freshness), as: UTF8.self)
+        func text(_ status: CacheStatus) -> String {
+            var bytes: [UInt8] = []
+            status.write(to: &bytes)
+            return String(decoding: bytes, as: UTF8.self)
         }
-        #expect(text(.memory, 41020, .fresh) == "swingmusic-fcgi; hit; ttl=41020; detail=memory")
-        #expect(text(.sqlite, -300, .stale) == "swingmusic-fcgi; hit; ttl=-300; detail=sqlite; fwd=stale")
-        #expect(CacheStatus.stored(joined: false) == "swingmusic-fcgi; fwd=miss; stored")
-        #expect(CacheStatus.stored(joined: true) == "swingmusic-fcgi; fwd=miss; stored; collapsed")
+        #expect(text(.hit(.memory, ttl: 41020, .fresh, refusedWith: nil)) == "swingmusic-fcgi; hit; ttl=41020; detail=memory")
+        #expect(text(.hit(.sqlite, ttl: -300, .stale, refusedWith: nil)) == "swingmusic-fcgi; hit; ttl=-300; detail=sqlite; fwd=stale")
+        #expect(text(.hit(.dragonfly, ttl: 0, .fresh, refusedWith: 404)) == "swingmusic-fcgi; hit; ttl=0; detail=dragonfly; fwd-status=404")
+        #expect(text(.stored(joined: false)) == "swingmusic-fcgi; fwd=miss; stored")
+        #expect(text(.stored(joined: true)) == "swingmusic-fcgi; fwd=miss; stored; collapsed")
     }
 
     @Test("Query values are decoded, and what cannot be is said")

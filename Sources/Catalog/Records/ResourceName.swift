@@ -7,7 +7,13 @@ extension Resource {
     public static let cachePrefix = "catalog:"
 
     /// The record's key in its cache.
-    public var cacheKey: [UInt8] { Self.key(name) }
+    public var cacheKey: [UInt8] {
+        var key: [UInt8] = []
+        key.reserveCapacity(64)
+        key.append(contentsOf: Self.cachePrefix.utf8)
+        appendName(to: &key)
+        return Self.fitted(key)
+    }
 
     /// The resource whose record has this key; nil for keys of other things, and for a long search, whose key is only a hash.
     init?(cacheKey: [UInt8]) {
@@ -17,8 +23,9 @@ extension Resource {
 
     /// A key below the prefix. Keys have an end at 512 bytes, which a search in a script of three bytes a letter may pass: what
     /// is too long is told apart by its SHA-256.
-    static func key(_ name: String) -> [UInt8] {
-        let whole = Array((cachePrefix + name).utf8)
+    static func key(_ name: String) -> [UInt8] { fitted(Array((cachePrefix + name).utf8)) }
+
+    private static func fitted(_ whole: [UInt8]) -> [UInt8] {
         guard whole.count > Limits.keyBytes else { return whole }
         var key = Array("\(cachePrefix)long/".utf8)
         let digits = Array("0123456789abcdef".utf8)
@@ -30,14 +37,32 @@ extension Resource {
     /// `playlist-items/<id>/<part>/<offset>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`;
     /// the family is followed by `@<market>` when there is one.
     public var name: String {
+        var bytes: [UInt8] = []
+        appendName(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The name in UTF-8. Piece by piece: a hit makes one, and putting texts together costs more than looking the record up.
+    private func appendName(to bytes: inout [UInt8]) {
+        func append(_ family: String, _ market: Market?, _ parts: String...) {
+            bytes.append(contentsOf: family.utf8)
+            if let market {
+                bytes.append(UInt8(ascii: "@"))
+                bytes.append(contentsOf: market.code.utf8)
+            }
+            for part in parts {
+                bytes.append(UInt8(ascii: "/"))
+                bytes.append(contentsOf: part.utf8)
+            }
+        }
         switch self {
-        case let .object(kind, id, market): "\(kind.rawValue)\(Self.at(market))/\(id.text)"
-        case let .albumTracks(id, offset, market): "album-tracks\(Self.at(market))/\(id.text)/\(offset)"
-        case let .artistAlbums(id, groups, offset, market): "artist-albums\(Self.at(market))/\(id.text)/\(groups.text)/\(offset)"
-        case let .playlistItems(id, part, offset, market): "playlist-items\(Self.at(market))/\(id.text)/\(part.rawValue)/\(offset)"
-        case let .topTracks(id, market): "top-tracks\(Self.at(market))/\(id.text)"
+        case let .object(kind, id, market): append(kind.rawValue, market, id.text)
+        case let .albumTracks(id, offset, market): append("album-tracks", market, id.text, "\(offset)")
+        case let .artistAlbums(id, groups, offset, market): append("artist-albums", market, id.text, groups.text, "\(offset)")
+        case let .playlistItems(id, part, offset, market): append("playlist-items", market, id.text, part.rawValue, "\(offset)")
+        case let .topTracks(id, market): append("top-tracks", market, id.text)
         case let .search(term, kinds, offset, market):
-            "search\(Self.at(market))/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)/\(term.text)"
+            append("search", market, kinds.map(\.rawValue).joined(separator: ","), "\(offset)", term.text)
         }
     }
 
@@ -74,8 +99,6 @@ extension Resource {
         guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(normalised: parts[3]) else { return nil }
         return .search(term, kinds: kinds, offset: offset, market: market)
     }
-
-    private static func at(_ market: Market?) -> String { market.map { "@" + $0.code } ?? "" }
 
     private static func offset(_ text: String) -> Int? { Int(text).flatMap { (0...100_000).contains($0) ? $0 : nil } }
 }

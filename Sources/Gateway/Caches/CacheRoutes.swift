@@ -64,7 +64,7 @@ struct CacheRoutes: RouteFamily {
         response.omitsBody = isHead
         response.add("Cache-Control", "no-store")
         response.add("X-Content-Type-Options", "nosniff")
-        response.add("Cache-Status", bytes: CacheStatus.hit(found))
+        response.add(CacheStatus(found))
         return response
     }
 

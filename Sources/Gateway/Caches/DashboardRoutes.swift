@@ -11,7 +11,7 @@ struct DashboardRoutes: RouteFamily {
 
     func answer(_ routed: Routed) -> Outcome {
         if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
-        let segments = routed.segments.map(String.init)
+        let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
         guard let make = isClearing ? clearing(routed, segments) : reading(segments) else { return .now(dialect.error(404, "Not found")) }

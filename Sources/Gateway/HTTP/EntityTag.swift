@@ -1,12 +1,10 @@
 /// Entity tags (RFC 9110, 8.8.3) and the condition on them (13.1.2).
 enum EntityTag {
-    /// A strong tag: 16 hexadecimal digits in quotes.
-    static func text(_ tag: UInt64) -> [UInt8] {
-        var bytes = [UInt8](repeating: UInt8(ascii: "\""), count: 18)
-        for place in 0..<16 {
-            bytes[1 + place] = hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * UInt64(place))) & 15)
-        }
-        return bytes
+    /// Appends a strong tag: 16 hexadecimal digits in quotes.
+    static func write(_ tag: UInt64, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        for place in 0..<UInt64(16) { bytes.append(hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * place)) & 15)) }
+        bytes.append(UInt8(ascii: "\""))
     }
 
     private static func hexDigit(_ value: UInt8) -> UInt8 {
@@ -14,13 +12,15 @@ enum EntityTag {
     }
 
     /// Whether `If-None-Match` names the tag; weak comparison.
-    static func matches(_ header: String, _ tag: [UInt8]) -> Bool {
-        header.split(separator: ",").contains { item in
+    static func matches(_ header: String, _ tag: UInt64) -> Bool {
+        var text: [UInt8] = []
+        write(tag, to: &text)
+        return header.split(separator: ",").contains { item in
             var candidate = item.drop { $0 == " " || $0 == "\t" }
             while candidate.last == " " || candidate.last == "\t" { candidate.removeLast() }
             if candidate == "*" { return true }
             if candidate.hasPrefix("W/") { candidate = candidate.dropFirst(2) }
-            return candidate.utf8.elementsEqual(tag)
+            return candidate.utf8.elementsEqual(text)
         }
     }
 }

@@ -5,6 +5,7 @@ struct Query {
     let isMalformed: Bool
 
     init(_ text: String) {
+        guard !text.isEmpty else { (items, isMalformed) = ([], false); return }
         var malformed = false
         items = text.split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

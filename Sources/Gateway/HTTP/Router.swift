@@ -6,6 +6,7 @@ import FastCGI
 public struct Router: Handler {
     /// Prefixes with a slash at the end, and who answers below them; the first that fits.
     let families: [(prefix: String, family: any RouteFamily)]
+    private let prefixes: [[UInt8]]
     /// Where the answers are counted.
     private let figures: FiguresPage?
     /// What each of the families is counted as.
@@ -14,20 +15,19 @@ public struct Router: Handler {
     init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil) {
         self.families = families
         self.figures = figures
+        prefixes = families.map { Array($0.prefix.utf8) }
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
 
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
-        let copy = copy request
-        return find(Self.path(of: copy), copy) { _, family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
+        return find(copy request) { _, family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
     }
 
     public func handle(_ request: Request) -> Outcome {
-        let path = Self.path(of: request)
         var label = Counter.Family.none
-        let answer = find(path, request) { place, family, routed in
+        let answer = find(request) { place, family, routed in
             label = labels[place]
             if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
             return family.answer(routed)
@@ -39,17 +39,18 @@ public struct Router: Handler {
         return .now(response)
     }
 
-    private func find<Answer>(_ path: String, _ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
-        for (place, (prefix, family)) in families.enumerated() where path.hasPrefix(prefix) {
-            return answer(place, family, Routed(request: request, rest: path.dropFirst(prefix.count)))
-        }
-        return nil
+    private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
+        Self.withPath(of: request) { path in
+            // Over bytes, as in `Routed`: strings compare by characters.
+            prefixes.firstIndex { path.starts(with: $0) }.map { place in (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self)) }
+        }.map { place, rest in answer(place, families[place].family, Routed(request: request, rest: rest)) }
     }
 
-    private static func path(of request: Request) -> String {
+    private static func withPath<R>(of request: Request, _ read: (UnsafeBufferPointer<UInt8>) -> R?) -> R? {
         for name: StaticString in ["PATH_INFO", "DOCUMENT_URI", "SCRIPT_NAME"] {
-            if let path = request.parameter(name), !path.isEmpty { return path }
+            let isSet = request.withParameter(name) { !$0.isEmpty } ?? false
+            if isSet { return request.withParameter(name, read) ?? nil }
         }
-        return "/"
+        return nil
     }
 }

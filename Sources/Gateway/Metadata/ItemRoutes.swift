@@ -9,7 +9,7 @@ struct ItemRoutes: RouteFamily {
     let dialect = Dialect.plain
 
     func answer(_ routed: Routed) -> Outcome {
-        guard let route = ItemRoute(LinkFolding.fold(routed.segments.map(String.init))) else { return .now(dialect.error(404, "Not found")) }
+        guard let route = ItemRoute(LinkFolding.fold(routed.segments)) else { return .now(dialect.error(404, "Not found")) }
         let method = routed.request.method
         guard route.methods.contains(method) else { return .now(dialect.methodNotAllowed(route.allowed)) }
         if case let .preferences(user) = route {

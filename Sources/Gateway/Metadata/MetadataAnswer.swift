@@ -24,36 +24,27 @@ enum MetadataAnswer {
     static let json = "application/json; charset=utf-8"
 
     /// - Parameter status: what `Cache-Status` says; nil for a hit.
-    static func complete(_ composed: Composed, _ wishes: Wishes, status: String? = nil) -> Response {
+    static func complete(_ composed: Composed, _ wishes: Wishes, status: CacheStatus? = nil) -> Response {
         let isPatchy = !composed.pending.isEmpty
-        let tag = EntityTag.text(composed.tag)
-        let matches = !isPatchy && (wishes.condition.map { EntityTag.matches($0, tag) } ?? false)
+        let matches = !isPatchy && (wishes.condition.map { EntityTag.matches($0, composed.tag) } ?? false)
         var response = matches ? Response(status: 304) : Response(status: 200, contentType: json, body: composed.body)
         response.omitsBody = matches || wishes.isHead
         if isPatchy {
             response.add("Cache-Control", "no-store")
         } else {
-            response.add("ETag", bytes: tag)
+            response.add("ETag") { EntityTag.write(composed.tag, to: &$0) }
             response.add("Cache-Control", "private, max-age=0")
         }
-        if let status {
-            response.add("Cache-Status", status)
-        } else {
-            response.add("Cache-Status", bytes: composed.hitStatus)
-        }
+        response.add(status ?? .hit(composed.tier, ttl: composed.ttl, composed.freshness, refusedWith: composed.refusedWith))
         return response
     }
 
     /// Spotify's refusal in the family's words.
     /// - Parameter status: what `Cache-Status` says; nil for a hit.
-    static func denied(_ composed: ComposedDenial, _ wishes: Wishes, status: String? = nil) -> Response {
+    static func denied(_ composed: ComposedDenial, _ wishes: Wishes, status: CacheStatus? = nil) -> Response {
         let denial = composed.denial
         var response = wishes.dialect.error(denial.status, (denial.status == 404 ? wishes.notFound : nil) ?? denial.message)
-        if let status {
-            response.add("Cache-Status", status)
-        } else {
-            response.add("Cache-Status", bytes: CacheStatus.hit(tier: composed.tier, ttl: composed.ttl, freshness: .fresh))
-        }
+        response.add(status ?? .hit(composed.tier, ttl: composed.ttl, .fresh, refusedWith: nil))
         response.omitsBody = wishes.isHead
         return response
     }
@@ -61,7 +52,7 @@ enum MetadataAnswer {
     /// 503: not here, and not to be had within the caller's patience.
     static func missing(_ message: String, after: Duration, _ wishes: Wishes) -> Response {
         var response = wishes.dialect.unavailable(message, retryAfter: after)
-        response.add("Cache-Status", CacheStatus.miss)
+        response.add(CacheStatus.miss)
         response.omitsBody = wishes.isHead
         return response
     }
@@ -72,12 +63,8 @@ enum MetadataAnswer {
         response.add("Retry-After", "\(after.wholeSeconds)")
         response.add("Preference-Applied", "respond-async")
         response.add("Cache-Control", "no-store")
-        response.add("Cache-Status", CacheStatus.miss)
+        response.add(CacheStatus.miss)
         response.omitsBody = wishes.isHead
         return response
     }
-}
-
-extension Composed {
-    fileprivate var hitStatus: [UInt8] { CacheStatus.hit(tier: tier, ttl: ttl, freshness: freshness, refusedWith: refusedWith) }
 }

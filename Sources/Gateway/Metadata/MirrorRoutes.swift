@@ -11,7 +11,7 @@ struct MirrorRoutes: RouteFamily {
     let dialect = Dialect.spotify
 
     func answer(_ routed: Routed) -> Outcome {
-        let path = LinkFolding.fold(routed.segments.map(String.init))
+        let path = LinkFolding.fold(routed.segments)
         guard let route = MirrorRoute(path) else { return .now(dialect.error(404, "Service not found")) }
         guard routed.request.method == .get || routed.request.method == .head else {
             return .now(dialect.methodNotAllowed("GET, HEAD"))

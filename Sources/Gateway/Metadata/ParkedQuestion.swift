@@ -52,8 +52,8 @@ final class ParkedQuestion: Sendable {
             let joined = joined && collapsed
             switch try? catalog.answer(question, base: base) {
             case let .complete(composed):
-                reply.send(MetadataAnswer.complete(composed, wishes, status: CacheStatus.stored(joined: joined)))
-            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes, status: CacheStatus.stored(joined: joined)))
+                reply.send(MetadataAnswer.complete(composed, wishes, status: .stored(joined: joined)))
+            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes, status: .stored(joined: joined)))
             case let .missing(resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
             case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
             }
@@ -79,7 +79,7 @@ final class ParkedQuestion: Sendable {
     /// What there is, where the question may be patchy or an old answer will do; else 503.
     private func rest(_ message: String, after: Duration) -> Response {
         if case let .complete(composed)? = try? catalog.answer(question, base: base, isLast: true) {
-            return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : CacheStatus.miss)
+            return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataAnswer.missing(message, after: after, wishes)
     }

@@ -1,3 +1,4 @@
+import Caching
 import FastCGI
 
 /// Counts answers at the moment they are handed to the event loop. A worker that is killed between that and the socket has counted
@@ -19,37 +20,34 @@ extension FiguresPage {
 
     private func count(_ response: Response, of family: Counter.Family) {
         add(Counter.place(family, status: response.status))
-        guard let (source, isStale) = CacheStatus.source(inHead: response.head) else { return }
+        guard let (source, isStale) = CacheStatus.counted(response.note) else { return }
         add(Counter.place(source))
         if isStale { add(Counter.stale) }
     }
 }
 
 extension CacheStatus {
-    private static let name = Array("Cache-Status: swingmusic-fcgi; ".utf8)
+    private static let staleMark = 256
 
-    /// What an answer's own header says of where it came from: nil without one.
-    static func source(inHead head: [UInt8]) -> (Counter.Source, isStale: Bool)? {
-        var start = 0
-        while let end = head[start...].firstIndex(of: UInt8(ascii: "\n")) {
-            if head[start..<end].starts(with: name) { return source(head[(start + name.count)..<(end - 1)]) }
-            start = end + 1
+    /// What is counted of the header, as a response's note: 0 stands for an answer without one.
+    var note: Int {
+        switch self {
+        case let .hit(tier, _, freshness, _): source(tier).rawValue + 1 + (freshness == .stale ? Self.staleMark : 0)
+        case .miss: Counter.Source.unanswered.rawValue + 1
+        case let .stored(joined): (joined ? Counter.Source.collapsed : .stored).rawValue + 1
         }
-        return nil
     }
 
-    private static func source(_ value: ArraySlice<UInt8>) -> (Counter.Source, isStale: Bool)? {
-        var source = Counter.Source.unanswered
-        var isStale = false
-        for parameter in value.split(separator: UInt8(ascii: ";")) {
-            let word = parameter.dropFirst(parameter.first == UInt8(ascii: " ") ? 1 : 0)
-            if word.elementsEqual("detail=memory".utf8) { source = .memory }
-            if word.elementsEqual("detail=dragonfly".utf8) { source = .dragonfly }
-            if word.elementsEqual("detail=sqlite".utf8) { source = .sqlite }
-            if word.elementsEqual("stored".utf8) { source = .stored }
-            if word.elementsEqual("collapsed".utf8) { source = .collapsed }
-            if word.elementsEqual("fwd=stale".utf8) { isStale = true }
+    /// What a note says of where an answer came from: nil without a header.
+    static func counted(_ note: Int) -> (Counter.Source, isStale: Bool)? {
+        Counter.Source(rawValue: note % staleMark - 1).map { ($0, note >= staleMark) }
+    }
+
+    private func source(_ tier: Tier) -> Counter.Source {
+        switch tier {
+        case .memory: .memory
+        case .dragonfly: .dragonfly
+        case .sqlite: .sqlite
         }
-        return (source, isStale)
     }
 }
