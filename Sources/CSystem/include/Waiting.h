@@ -4,6 +4,7 @@
 /* Waiting for one descriptor, to the nanosecond (poll() rounds to milliseconds), and asking whether it has ended. */
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <time.h>
@@ -23,6 +24,13 @@ static inline int csys_has_hung_up(int descriptor) {
     enum { readHungUp = 0x2000 }; /* POLLRDHUP, under _GNU_SOURCE only */
     struct pollfd watched = {descriptor, readHungUp, 0};
     return poll(&watched, 1, 0) != 0;
+}
+
+/** Puts the calling thread under SCHED_IDLE (sched(7)), which needs no privilege. 0, or -1 with errno. */
+static inline int csys_make_thread_idle(void) {
+    enum { idlePolicy = 5 }; /* SCHED_IDLE, under _GNU_SOURCE only */
+    struct sched_param none = {0};
+    return sched_setscheduler(0, idlePolicy, &none);
 }
 
 #endif

@@ -1,3 +1,4 @@
+import CSystem
 import Foundation
 import Glibc
 
@@ -11,15 +12,15 @@ final class WorkThread: @unchecked Sendable {
     private var thread: Thread?
     private let name: String
     private let most: Int
-    private let niceness: CInt
+    private let yields: Bool
 
     /// - Parameters:
     ///   - most: pieces of work that may wait.
-    ///   - niceness: 0 (as others) to 19 (only when nobody else wants the core).
-    init(name: String, most: Int, niceness: CInt = 0) {
+    ///   - yields: works only while nobody else on the host wants the core.
+    init(name: String, most: Int, yields: Bool = false) {
         self.name = name
         self.most = most
-        self.niceness = niceness
+        self.yields = yields
     }
 
     /// False where too much waits already, or the thread is closed. The thread starts with the first piece.
@@ -48,8 +49,9 @@ final class WorkThread: @unchecked Sendable {
     }
 
     private func run() {
-        // On Linux the priority of `0` is that of the calling thread alone (setpriority(2), "C library/kernel differences").
-        if niceness > 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) }
+        // A merely nice thread keeps the core until its slice ends; an idle one leaves it at once to whoever wakes (sched(7)). Where
+        // the policy is refused, nice must do: on Linux the priority of `0` is that of the calling thread alone (setpriority(2)).
+        if yields, csys_make_thread_idle() != 0 { setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19) }
         while let work = next() { work() }
     }
 
