@@ -23,6 +23,35 @@ extension Caches {
         return try judge(look, .spotify, key)
     }
 
+    /// Has the store's channels watched, so that `ask` can be used.
+    public func attach(_ watcher: any DescriptorWatcher) { store?.attach(watcher) }
+
+    /// The entry of `spotify` under a key, when this worker's memory has it.
+    public func remembered(_ key: [UInt8]) -> Found? {
+        guard let entry = memory.find(memory.key(key), now: clock.monotonic) else { return nil }
+        tallies.note(.spotify, .memory)
+        return Found(entry: entry, tier: .memory)
+    }
+
+    /// Asks for an entry of `spotify` that memory does not have, without waiting for the store.
+    /// - Parameter then: called once, on a thread of the watcher's, with what `get` would have answered.
+    /// - Returns: false when the store cannot be asked so; `then` is not called, and `get` is the way.
+    public func ask(for bytes: [UInt8], then: @escaping @Sendable (Result<Found?, CacheError>) -> Void) -> Bool {
+        guard let store, store.isAnswering, bytes.count <= Limits.keyBytes else { return false }
+        let key = memory.key(bytes)
+        let mark = page.mark(key.hash)
+        return store.ask(.spotify, bytes) { [self] look in
+            do throws(CacheError) {
+                let found = if let look { try judge(look, .spotify, bytes) } else { try fromRecord(.spotify, bytes) }
+                if let found { memory.put(key, found.entry, mark: mark, now: clock.monotonic) }
+                tallies.note(.spotify, found?.tier)
+                then(.success(found))
+            } catch {
+                then(.failure(error))
+            }
+        }
+    }
+
     /// SQLite is asked first for which write is the last: no row means no value, whatever the store has.
     private func row(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         guard let store, store.isAnswering else { return try fromRecord(cache, key) }

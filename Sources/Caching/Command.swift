@@ -2,6 +2,9 @@
 /// commands that DragonflyDB and Redis share, and no scripts.
 struct CommandBuffer {
     private(set) var bytes: [UInt8] = []
+
+    init() { bytes.reserveCapacity(256) }
+
     /// How many replies are to come.
     private(set) var count = 0
 

@@ -20,6 +20,7 @@ extension DragonflyStore {
     /// One round. Answers whether the breaker is open after it.
     private func attend() -> Bool {
         if !isAnswering { probe() } else if pool.count == 0 { connectOne() }
+        openChannels()
         while isAnswering, let pattern = attendant.nextSweep {
             guard sweep(pattern) else { break }
             attendant.finish(pattern)

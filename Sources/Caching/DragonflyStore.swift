@@ -13,6 +13,7 @@ final class DragonflyStore: Sendable {
     /// How many connections are opened ahead.
     let connections: Int
     let pool = Pool<StoreConnection>()
+    let channels: StoreChannels
     let counts = StoreCounts()
     /// Guards the breaker's decisions; no input or output under it.
     let breaker: Mutex<Breaker>
@@ -27,6 +28,7 @@ final class DragonflyStore: Sendable {
         self.clock = clock
         self.log = log
         connections = max(threads, 1) + 2
+        channels = StoreChannels(wanted: max(threads, 1))
         breaker = Mutex(Breaker(now: clock.now))
         prefixes = Dictionary(uniqueKeysWithValues: CacheName.allCases.map {
             ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
@@ -40,6 +42,8 @@ final class DragonflyStore: Sendable {
         attendant.stop()
         isReady.store(false, ordering: .sequentiallyConsistent)
         pool.close()
+        channels.watcher.withLock { $0 = nil }
+        closeChannels()
     }
 
     /// Whether the breaker is closed.
@@ -81,6 +85,7 @@ final class DragonflyStore: Sendable {
         say(message)
         guard isOpen else { return }
         while pool.take() != nil {}
+        closeChannels()
         attendant.ring()
     }
 

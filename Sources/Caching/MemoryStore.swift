@@ -1,7 +1,7 @@
 import Synchronization
 
 /// The few megabytes of this worker's memory that hold `spotify`'s entries for a few seconds. Bounded by bytes; the
-/// oldest go first.
+/// oldest go first. What is asked for once in those seconds stays out: it would only push out what is asked for often.
 ///
 /// An entry is served while nobody, in any worker, has written a key that shares its mark since before it was read from
 /// below (`SharedPage`), and while its seconds last.
@@ -36,6 +36,7 @@ final class MemoryStore: Sendable {
         let shard = Mutex(Shard())
     }
 
+    private let asked: AskedLately
     private let bytesPerShard: Int
     private let lifetime: UInt64
     private let page: SharedPage
@@ -44,6 +45,7 @@ final class MemoryStore: Sendable {
     init(bytes: Int, lifetime: UInt64, page: SharedPage) {
         bytesPerShard = bytes / 16
         self.lifetime = lifetime
+        asked = AskedLately(span: lifetime)
         self.page = page
         shards = (0..<16).map { _ in ShardBox() }
     }
@@ -60,10 +62,10 @@ final class MemoryStore: Sendable {
         }
     }
 
-    /// `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
+    /// Keeps the entry when its key was asked for twice lately. `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
     func put(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
         let cost = Self.cost(key, entry)
-        guard isUsed, cost <= bytesPerShard / 4 else { return }
+        guard isUsed, cost <= bytesPerShard / 4, asked.isRepeated(key.hash, now: now) else { return }
         box(key).shard.withLock { shard in
             if let old = shard.held[key], old.mark == mark, old.entry.version > entry.version { return }
             shard.numbers += 1

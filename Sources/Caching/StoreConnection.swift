@@ -5,7 +5,8 @@ import Glibc
 /// One connection to DragonflyDB. hiredis makes it and reads its replies; what waits, waits here, against one deadline
 /// for a whole exchange, whatever the peer drips.
 final class StoreConnection: @unchecked Sendable {
-    // One borrower at a time: the pool hands it out and takes it back.
+    // One borrower at a time: the pool hands it out and takes it back. (In a channel one thread sends and one receives: these touch
+    // nothing in common but the descriptor.)
     private let context: UnsafeMutablePointer<redisContext>
     private let incoming: UnsafeMutableRawPointer
     private static let incomingBytes = 32768
@@ -112,6 +113,45 @@ final class StoreConnection: @unchecked Sendable {
         lastUsed = csys_monotonic_ns()
     }
 
+    // MARK: In a channel
+
+    var descriptor: CInt { context.pointee.fd }
+
+    /// From now on replies are those to GETs, for `receiveAtOnce`.
+    func becomeChannel() { context.pointee.reader.pointee.fn = CopyReply.functions }
+
+    /// Whether the socket took all of it.
+    func sendAtOnce(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes {
+            Glibc.send(context.pointee.fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)) == $0.count
+        }
+    }
+
+    /// Reads once what is there, and hands over the replies that are whole.
+    func receiveAtOnce(each: (CopyReply.Content?) throws(StoreFault) -> Void) throws(StoreFault) {
+        let count = recv(context.pointee.fd, incoming, Self.incomingBytes, CInt(MSG_DONTWAIT))
+        guard count > 0 else {
+            if count == 0 { throw .unreachable("it closed the connection") }
+            if errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR { return }
+            throw .unreachable(String(cString: strerror(errno)))
+        }
+        try feed(count)
+        while true {
+            var object: UnsafeMutableRawPointer?
+            guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
+            guard let object else { return }
+            try each(CopyReply.take(object))
+        }
+    }
+
+    /// Wakes whoever watches the connection: it has ended.
+    func hangUp() { shutdown(context.pointee.fd, CInt(SHUT_RDWR)) }
+
+    private func feed(_ count: Int) throws(StoreFault) {
+        let bytes = UnsafePointer(incoming.assumingMemoryBound(to: CChar.self))
+        guard redisReaderFeed(context.pointee.reader, bytes, count) == REDIS_OK else { throw brokenProtocol() }
+    }
+
     private func brokenProtocol() -> StoreFault {
         guard let reader = context.pointee.reader else { return .foreign("no answer") }
         let said = withUnsafeBytes(of: reader.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
@@ -145,8 +185,7 @@ final class StoreConnection: @unchecked Sendable {
             if !mayWait { try wait(for: POLLIN, deadline) }
             let count = recv(context.pointee.fd, incoming, Self.incomingBytes, 0)
             if count > 0 {
-                let bytes = UnsafePointer(incoming.assumingMemoryBound(to: CChar.self))
-                guard redisReaderFeed(context.pointee.reader, bytes, count) == REDIS_OK else { throw brokenProtocol() }
+                try feed(count)
                 return count
             }
             if count == 0 { throw .unreachable("it closed the connection") }

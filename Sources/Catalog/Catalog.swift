@@ -13,7 +13,7 @@ public final class Catalog: Sendable {
     public init(caches: Caches, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
         desk = LookupDesk()
         let shelf = Shelf(caches: caches, temporaryTTL: configuration.temporaryTTL)
-        library = Library(shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches))
+        library = Library(shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches), recentUses: RecentUses(ttl: configuration.recordTTL))
         self.turnstile = turnstile
         thread = LookupThread(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log)
     }
@@ -22,8 +22,11 @@ public final class Catalog: Sendable {
     /// - Parameters:
     ///   - base: scheme and host for the mirror's links.
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
-    public func answer(_ question: some Question, base: String, isLast: Bool = false) throws(CacheError) -> Composition {
-        var reader = Reader(library: library, base: base, isLast: isLast)
+    ///   - ahead: what was read for it already.
+    public func answer(
+        _ question: some Question, base: String, isLast: Bool = false, ahead: ReadAhead? = nil
+    ) throws(CacheError) -> Composition {
+        var reader = Reader(library: library, base: base, isLast: isLast, ahead: ahead)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Serves FastCGI requests on one listening socket: a few plain threads wait on one epoll, and one keeps the time.
 public final class EventLoop: Sendable {
-    private let reactor: Reactor
+    let reactor: Reactor
     private let acceptor: Acceptor
     private let leave: Leave
     private let tallies: [Tally]

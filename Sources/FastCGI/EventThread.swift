@@ -31,6 +31,7 @@ final class EventThread {
                 switch signal {
                 case .connection(let descriptor, let epoch): serve(descriptor, epoch)
                 case .listening: if let connection = acceptor.next() { look(at: connection) }
+                case .watched(let number): look(atWatch: number)
                 case .replies: deliver(reactor.replies.fetch())
                 case .stop: return
                 case nil: break

@@ -6,6 +6,7 @@ struct Poller: Sendable {
     /// What a ready descriptor means.
     enum Signal: Equatable {
         case listening, replies, stop
+        case watched(number: UInt32)
         case connection(descriptor: CInt, epoch: UInt32)
     }
 
@@ -13,6 +14,8 @@ struct Poller: Sendable {
     private static let listeningToken = UInt64.max
     private static let repliesToken = UInt64.max - 1
     private static let stopToken = UInt64.max - 2
+    /// A bit that no descriptor has.
+    private static let watchedMark: UInt64 = 1 << 31
 
     init() throws(EventLoopError) {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -47,6 +50,15 @@ struct Poller: Sendable {
         control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
     }
 
+    /// Watches a descriptor of the application's, once.
+    func add(watched descriptor: CInt, _ number: UInt32) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable | csys_epoll_once, Self.token(watched: number))
+    }
+
+    func rearm(watched descriptor: CInt, _ number: UInt32) -> CInt {
+        control(EPOLL_CTL_MOD, descriptor, csys_epoll_readable | csys_epoll_once, Self.token(watched: number))
+    }
+
     /// Waits for one signal: more at a time would sit with this thread while another could serve them. nil when interrupted.
     func next() throws(EventLoopError) -> Signal? {
         var token: UInt64 = 0
@@ -60,9 +72,13 @@ struct Poller: Sendable {
         case listeningToken: .listening
         case repliesToken: .replies
         case stopToken: .stop
+        case let token where token & watchedMark != 0: .watched(number: UInt32(token >> 32))
         default: .connection(descriptor: CInt(token & 0x7fff_ffff), epoch: UInt32(token >> 32))
         }
     }
+
+    /// Not the topmost number, so that no watch has one of the tokens above.
+    private static func token(watched number: UInt32) -> UInt64 { UInt64(number & 0x7fff_ffff) << 32 | watchedMark }
 
     private static func token(_ descriptor: CInt, _ epoch: UInt32) -> UInt64 {
         UInt64(epoch) << 32 | UInt64(descriptor)

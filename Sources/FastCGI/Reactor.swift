@@ -16,6 +16,8 @@ final class Reactor: Sendable {
     let table: ConnectionTable
     let timetable = Timetable()
     let replies: ReplyQueue
+    let watches = Watches()
+    let kept = KeptPromises()
     let stopBell: EventCounter
     let connections = Atomic(0)
     let parked = Atomic(0)

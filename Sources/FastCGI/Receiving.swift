@@ -113,9 +113,17 @@ extension EventThread {
 
     private func handle(_ connection: Connection, _ request: Request) {
         connection.arrival = nil
-        switch reactor.handler.handle(request) {
+        conclude(connection, reactor.handler.handle(request))
+    }
+
+    /// Does with a request what its handler wants.
+    func conclude(_ connection: Connection, _ outcome: Outcome) {
+        switch outcome {
         case .now(let response): answer(connection, response)
         case .later(let ticket): park(connection, ticket)
+        case .soon(let begin):
+            // From here on the connection may be another thread's.
+            if let outcome = begin(Promise(connection: connection, kept: reactor.kept)) { conclude(connection, outcome) }
         }
     }
 

@@ -3,13 +3,18 @@ public struct Response: Sendable {
     public var status: Int
     /// Rendered header lines, each ending in CR LF, without Status and Content-Length.
     public private(set) var head: [UInt8]
-    public var body: [UInt8]
+    public var body: ArraySlice<UInt8>
     /// The body is not sent, but its length is announced: for HEAD. (204 and 304 have neither, whatever this says: RFC 9110 section 8.6.)
     public var omitsBody = false
     /// The application's own remark on the answer, for whoever observes answers. It is never sent.
     public var note = 0
 
     public init(status: Int, contentType: String? = nil, body: [UInt8] = []) {
+        self.init(status: status, contentType: contentType, body: body[...])
+    }
+
+    /// A body that is a part of what somebody keeps, without a copy.
+    public init(status: Int, contentType: String? = nil, body: ArraySlice<UInt8>) {
         self.status = status
         self.body = body
         head = []

@@ -65,6 +65,9 @@ public final class Gateway: Sendable {
             caches: caches, log: log)
     }
 
+    /// Has an event loop watch what the rooms wait for, so that none of its threads has to. Without it they work all the same.
+    public func attach(to loop: EventLoop) { caches.attach(LoopWatcher(loop: loop)) }
+
     /// Ends the lookup thread and closes the databases, after the event loop has ended.
     public func close() {
         catalog.stop()

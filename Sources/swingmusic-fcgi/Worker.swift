@@ -21,6 +21,7 @@ struct Worker: ParsableCommand {
             let gateway = try Gateway(settings: startup.settings, worker: worker, log: startup.log)
             let loop = try EventLoop(
                 socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
+            gateway.attach(to: loop)
             signals.wait { signal in
                 switch signal {
                 case .stop: loop.stop(within: .seconds(8))

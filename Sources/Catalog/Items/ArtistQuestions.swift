@@ -45,7 +45,7 @@ public struct ArtistPageQuestion: Question {
 
     static let mostTopTracks = 15
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
         let top = try part { try TopTracks.read(of: id, atMost: Self.mostTopTracks, nil, &reader) }
         let discography = try part { try Discography(of: id, atMost: PageSize.list, &reader) }
@@ -70,7 +70,7 @@ public struct ArtistPageQuestion: Question {
             }
             writePending((top.isPending ? ["top_tracks"] : []) + (discography.isPending ? ["albums"] : []), &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     /// One part of the page. What Spotify refuses is left empty for good: the artist is known.
@@ -94,7 +94,7 @@ public struct ArtistTopTracksQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let tracks = try TopTracks.read(of: id, atMost: limit, nil, &reader) else { return nil }
         let items = tracks.compactMap { CatalogItem(.track, $0) }
         var writer = JSONWriter(reserving: 65_536)
@@ -103,7 +103,7 @@ public struct ArtistTopTracksQuestion: Question {
             writer.array { writer in for item in items { item.write(to: &writer) } }
             writer.member("total", items.count)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 
@@ -117,7 +117,7 @@ public struct ArtistDiscographyQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let discography = try Discography(of: id, atMost: limit, &reader) else { return nil }
         var writer = JSONWriter(reserving: 65_536)
         writer.object { writer in
@@ -127,6 +127,6 @@ public struct ArtistDiscographyQuestion: Question {
             Discography.writeSections(discography, to: &writer)
             writer.member("total", discography.total)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }

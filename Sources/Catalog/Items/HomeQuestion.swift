@@ -9,7 +9,7 @@ public struct HomeQuestion: Question {
 
     public init() {}
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: .artist, atMost: Self.mostArtists)
         var strategy = "recently_used"
         selection.add(try KnownObjects.lately(.artist, &reader))
@@ -27,7 +27,7 @@ public struct HomeQuestion: Question {
             selection.write(as: "artists", to: &writer)
             writePending(isPending ? ["artists"] : [], &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     private func artistsOfTracks(_ reader: inout Reader) throws -> [Element] {

@@ -4,14 +4,15 @@ import Spotify
 public struct TrackItemQuestion: Question {
     let id: SpotifyID
     public init(id: SpotifyID) { self.id = id }
+    public var firstResource: Resource? { .object(.track, id, market: nil) }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let track = try reader.document(.object(.track, id, market: nil)),
             let item = CatalogItem(.track, Element(document: track, node: track.root))
         else { return nil }
         var writer = JSONWriter()
         item.write(to: &writer)
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 
@@ -20,8 +21,9 @@ public struct AlbumItemQuestion: Question {
     let id: SpotifyID
     public let mayBePatchy = true
     public init(id: SpotifyID) { self.id = id }
+    public var firstResource: Resource? { .object(.album, id, market: nil) }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.album, id, market: nil)),
             let document = JSONDocument(record.body(linkedTo: reader.linkBase))
         else { return nil }
@@ -37,7 +39,7 @@ public struct AlbumItemQuestion: Question {
             }
             writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     /// All that are to be had; an album that is gone may have lost the pages that nobody had asked for.
@@ -64,7 +66,9 @@ public struct PlaylistItemQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public var firstResource: Resource? { .object(.playlist, id, market: nil) }
+
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.playlist, id, market: nil)),
             let document = JSONDocument(record.body(linkedTo: reader.linkBase)),
             let item = CatalogItem(.playlist, Element(document: document, node: document.root))
@@ -87,7 +91,7 @@ public struct PlaylistItemQuestion: Question {
             writer.member("collaborative", document.bool(document.root["collaborative"]) ?? false)
             writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     /// nil for a playlist whose items this account may not read, or may not read any more.

@@ -15,7 +15,7 @@ public struct ItemSearchQuestion: Question {
         self.window = Window(offset: offset, limit: limit)
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var found: [ObjectKind: PagedList.Stretch] = [:]
         for kind in search.kinds { found[kind] = try search.list(of: kind).stretch(window, &reader) }
         guard reader.missing.isEmpty else { return nil }
@@ -35,7 +35,7 @@ public struct ItemSearchQuestion: Question {
             writer.member("limit", window.limit)
             writeTotals(found, &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     private func writeTotals(_ found: [ObjectKind: PagedList.Stretch], _ writer: inout JSONWriter) {

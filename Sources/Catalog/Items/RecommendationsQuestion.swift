@@ -16,7 +16,7 @@ public struct RecommendationsQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: .track, atMost: limit, without: tracks.map(\.text))
         let seeds = try seedArtists(&reader)
         let here = try KnownObjects.lately(.track, &reader)
@@ -59,7 +59,7 @@ public struct RecommendationsQuestion: Question {
         }
     }
 
-    private func write(_ selection: Selection, isPending: Bool) -> [UInt8] {
+    private func write(_ selection: Selection, isPending: Bool) -> ArraySlice<UInt8> {
         var writer = JSONWriter(reserving: 65_536)
         writer.object { writer in
             selection.write(as: "tracks", to: &writer)
@@ -72,6 +72,6 @@ public struct RecommendationsQuestion: Question {
             }
             writePending(isPending ? ["tracks"] : [], &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }

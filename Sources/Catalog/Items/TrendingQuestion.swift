@@ -17,7 +17,7 @@ public struct TrendingQuestion: Question {
         query = "year:\(Self.year(of: csys_wall_ms()))"
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: kind, atMost: limit)
         selection.add(try KnownObjects.lately(kind, &reader))
         var isPending = false
@@ -34,7 +34,7 @@ public struct TrendingQuestion: Question {
             selection.write(as: kind.rawValue + "s", to: &writer)
             writePending(isPending ? [kind.rawValue + "s"] : [], &writer)
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     /// The Gregorian year of an instant, in UTC; days are counted from 1 March of the year 0 (a cycle has 146097 days).

@@ -13,6 +13,9 @@ struct JSONDocument {
         self.root = root
     }
 
+    /// Of a part of a record.
+    init?(_ bytes: ArraySlice<UInt8>) { self.init(Array(bytes)) }
+
     /// A value's text.
     func raw(_ node: JSONNode) -> ArraySlice<UInt8> { bytes[node.range] }
 

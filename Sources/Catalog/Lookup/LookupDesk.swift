@@ -11,7 +11,8 @@ public final class LookupDesk: Sendable {
         var departures: [UInt64] = []
         /// Records that were served although they were due, with that time.
         var due: [Resource: Int64] = [:]
-        var used: Set<[UInt8]> = []
+        /// Keys of records that were served; some may stand here twice.
+        var used: [[UInt8]] = []
         var stopping = false
         var rung = false
     }
@@ -47,7 +48,10 @@ public final class LookupDesk: Sendable {
     func noteDue(_ resource: Resource, since dueAt: Int64) { put { $0.due[resource] = dueAt } }
 
     /// A record was served: it is in use. Not worth waking the thread for.
-    func noteUse(_ key: [UInt8]) { tray.withLock { _ = $0.used.insert(key) } }
+    func noteUse(_ key: [UInt8]) { tray.withLock { if $0.used.count < Self.mostUses { $0.used.append(key) } } }
+
+    /// Beyond this a use is forgotten: whoever asks for so many will ask again.
+    private static let mostUses = 100_000
 
     public func stop() { put { $0.stopping = true } }
 

@@ -26,14 +26,18 @@ final class LookupLoop {
     var inFlight: Set<Resource> = []
     var accountMode: AccountMode?
     private var lastChange: Int64?
-    private var lastUseFlush: UInt64 = 0
-    private var used: Set<[UInt8]> = []
+    private var nextUseFlush: UInt64 = 0
+    /// Still to be noted in the database.
+    private var used: [[UInt8]] = []
 
     /// Another worker may have left a lookup behind: look now and then even when nobody here waits.
     static let idleLook = Duration.seconds(5)
     /// How soon this worker sees what another one fetched.
     static let watchPause = Duration.milliseconds(20)
     static let callsAtOnce = 8
+    static let useFlushPause: UInt64 = 10_000_000_000
+    private static let usesAtOnce = 50
+    private static let nextUsesPause: UInt64 = 250_000_000
 
     init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
         self.desk = desk
@@ -62,7 +66,7 @@ final class LookupLoop {
             for number in tray.departures { room.remove(number) }
             if !tray.arrivals.isEmpty { admit(tray.arrivals) }
             if !tray.due.isEmpty { renew(tray.due) }
-            used.formUnion(tray.used)
+            used = used.isEmpty ? tray.used : used + tray.used
             flushUses()
             renewAhead()
             watchOthers()
@@ -78,6 +82,7 @@ final class LookupLoop {
         if !isAtGate, client.active < Self.callsAtOnce, configuration.credentials != nil {
             pause = min(pause, .nanoseconds(nextTurnAt > now ? Int64(min(nextTurnAt - now, 60_000_000_000)) : 0))
         }
+        if !used.isEmpty { pause = min(pause, .nanoseconds(nextUseFlush > now ? Int64(min(nextUseFlush - now, 60_000_000_000)) : 0)) }
         return watchesOthers ? min(pause, Self.watchPause) : pause
     }
 
@@ -106,13 +111,15 @@ final class LookupLoop {
         }
     }
 
-    /// What was served is noted in one transaction, seldom: it only decides what is renewed before it falls due.
+    /// What was served is noted in the database seldom: it only decides what is renewed before it falls due. And little at a time,
+    /// so that neither this thread nor another worker's write waits for long.
     private func flushUses() {
         let now = csys_monotonic_ns()
-        guard !used.isEmpty, now > lastUseFlush + 10_000_000_000 else { return }
-        lastUseFlush = now
-        _ = try? shelf.caches.touch(Array(used), at: csys_wall_ms())
-        used.removeAll(keepingCapacity: true)
+        guard !used.isEmpty, now >= nextUseFlush else { return }
+        let some = used.suffix(Self.usesAtOnce)
+        _ = try? shelf.caches.touch(Array(some), at: csys_wall_ms())
+        used.removeLast(some.count)
+        nextUseFlush = now + (used.isEmpty ? Self.useFlushPause : Self.nextUsesPause)
     }
 
     /// Runs what needs the turnstile's file. When that fails no call is made, and the log says so once.

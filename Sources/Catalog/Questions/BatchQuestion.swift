@@ -12,7 +12,7 @@ public struct BatchQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 3000 * ids.count)
         try writer.object { writer in
             writer.key(kind.rawValue + "s")
@@ -27,6 +27,6 @@ public struct BatchQuestion: Question {
                 }
             }
         }
-        return reader.missing.isEmpty ? writer.bytes : nil
+        return reader.missing.isEmpty ? writer.bytes[...] : nil
     }
 }

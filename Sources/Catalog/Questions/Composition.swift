@@ -3,7 +3,7 @@ import Caching
 /// A composed answer.
 public struct Composed: Sendable {
     /// JSON in UTF-8.
-    public var body: [UInt8]
+    public var body: ArraySlice<UInt8>
     /// Of exactly these bytes: two answers with one tag are equal.
     public var tag: UInt64
     /// The slowest tier that was read, and the soonest due, of all the records.

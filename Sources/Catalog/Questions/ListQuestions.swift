@@ -12,14 +12,14 @@ public struct AlbumTracksQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
         let list = AlbumTracks.list(of: id, in: album, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let paging = PagingWriter(base: reader.linkBase, path: "/albums/\(id.text)/tracks", kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 
@@ -46,14 +46,14 @@ public struct ArtistAlbumsQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         let list = ArtistAlbums.list(of: id, groups, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
         let paging = PagingWriter(base: reader.linkBase, path: "/artists/\(id.text)/albums", kept: choice + marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 
@@ -80,13 +80,13 @@ public struct PlaylistItemsQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { MirrorRecord.write(element: $0.node, as: part, $0.document, &$1) }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 

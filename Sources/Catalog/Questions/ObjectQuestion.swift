@@ -4,6 +4,8 @@ public struct ObjectQuestion: Question {
 
     public init(_ resource: Resource) { self.resource = resource }
 
+    public var firstResource: Resource? { resource }
+
     /// Only an album and a playlist hold a page.
     public var mayLinkBack: Bool {
         switch resource {
@@ -12,7 +14,7 @@ public struct ObjectQuestion: Question {
         }
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         try reader.record(resource).map { reader.verbatim($0) }
     }
 }

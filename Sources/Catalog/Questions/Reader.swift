@@ -7,12 +7,14 @@ public struct Reader {
     let isLast: Bool
     private(set) var missing: [Resource] = []
     private let base: String
+    private var ahead: ReadAhead?
     private var account = Account()
     /// The tag of the one record whose body is the answer, or of nothing else.
     private var verbatimTag: UInt64?
 
-    init(library: Library, base: String, isLast: Bool) {
+    init(library: Library, base: String, isLast: Bool, ahead: ReadAhead? = nil) {
         self.library = library
+        self.ahead = ahead
         self.base = base
         self.isLast = isLast
     }
@@ -22,7 +24,7 @@ public struct Reader {
 
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try library.read(resource) {
+        switch try library.read(resource, ahead: takeAhead(of: resource)) {
         case let .hit(served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
@@ -38,6 +40,13 @@ public struct Reader {
         }
     }
 
+    /// What was read ahead counts once, for the record that it is of.
+    private mutating func takeAhead(of resource: Resource) -> ReadAhead? {
+        guard let ahead, ahead.resource == resource else { return nil }
+        self.ahead = nil
+        return ahead
+    }
+
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
         guard case let .hit(served) = try library.glance(resource) else { return nil }
@@ -51,7 +60,7 @@ public struct Reader {
     }
 
     /// A record's body as the whole answer.
-    mutating func verbatim(_ record: Record) -> [UInt8] {
+    mutating func verbatim(_ record: Record) -> ArraySlice<UInt8> {
         let seed = record.linkPlaces.isEmpty ? [] : Array(base.utf8)
         verbatimTag = FNV.hash(seed, from: record.tag)
         return record.body(linkedTo: base)
@@ -67,7 +76,7 @@ public struct Reader {
     }
 
     /// What was read, as the account of `body`.
-    func composed(_ body: [UInt8]) -> Composed {
+    func composed(_ body: ArraySlice<UInt8>) -> Composed {
         Composed(
             body: body, tag: verbatimTag ?? FNV.hash(body), tier: account.tier, ttl: account.soonest, freshness: account.freshness,
             refusedWith: account.refusedWith, pending: missing)
@@ -109,7 +118,7 @@ extension Tier {
 
 /// The 64-bit FNV-1a hash (draft-eastlake-fnv): for tags, where nobody gains by a collision.
 enum FNV {
-    static func hash(_ bytes: [UInt8], from basis: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
+    static func hash(_ bytes: some Sequence<UInt8>, from basis: UInt64 = 0xCBF2_9CE4_8422_2325) -> UInt64 {
         var hash = basis
         for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
         return hash

@@ -3,11 +3,11 @@
 /// Sources: the Web API's migration guide of February 2026; which of them clients insist on, tekore's models.
 enum RemovedFields {
     /// The same JSON with the fields, at every depth; the bytes as they are when they are no JSON.
-    static func filled(_ body: [UInt8]) -> [UInt8] {
+    static func filled(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard let document = JSONDocument(body) else { return body }
         var writer = JSONWriter(reserving: body.count + body.count / 4)
         write(document.root, asItem: false, document, &writer)
-        return writer.bytes
+        return writer.bytes[...]
     }
 
     private static func write(_ node: JSONNode, asItem: Bool, _ document: JSONDocument, _ writer: inout JSONWriter) {
@@ -57,9 +57,10 @@ public struct FilledQuestion<Asked: Question>: Question {
     let asked: Asked
     public var mayBePatchy: Bool { asked.mayBePatchy }
     public var mayLinkBack: Bool { asked.mayLinkBack }
+    public var firstResource: Resource? { asked.firstResource }
     public init(_ asked: Asked) { self.asked = asked }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         let body = try asked.compose(&reader)
         reader.forgetVerbatim()
         return body.map { RemovedFields.filled($0) }

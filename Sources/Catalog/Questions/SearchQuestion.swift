@@ -13,7 +13,7 @@ public struct SearchQuestion: Question {
         self.query = query
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 65_536)
         let base = reader.linkBase
         try writer.object { writer in
@@ -28,7 +28,7 @@ public struct SearchQuestion: Question {
                     }
             }
         }
-        return reader.missing.isEmpty ? writer.bytes : nil
+        return reader.missing.isEmpty ? writer.bytes[...] : nil
     }
 }
 

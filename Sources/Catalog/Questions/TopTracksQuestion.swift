@@ -10,14 +10,14 @@ public struct TopTracksQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> [UInt8]? {
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
         guard let tracks = try TopTracks.read(of: id, atMost: 10, market, &reader), reader.missing.isEmpty else { return nil }
         var writer = JSONWriter()
         writer.object { writer in
             writer.key("tracks")
             writer.array { writer in for track in tracks { writer.raw(track.raw) } }
         }
-        return writer.bytes
+        return writer.bytes[...]
     }
 }
 

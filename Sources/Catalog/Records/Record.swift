@@ -5,8 +5,8 @@ import Crypto
 /// Shape: `R`, the layout's version (1), flags, the number n of link places, 8 bytes of tag, n little-endian UInt32 offsets into
 /// the body, the body. A link place is where the mirror's own scheme and host are put in per request; they are never stored.
 public struct Record: Sendable, Equatable {
-    /// JSON in UTF-8.
-    public var body: [UInt8]
+    /// JSON in UTF-8; of a record that was read, a part of its stored form.
+    public var body: ArraySlice<UInt8>
     /// Offsets into `body`, ascending, where a request's base URL belongs.
     public var linkPlaces: [UInt32]
     /// The status (404, 403, 400) with which Spotify refused it the last time; the body is what it once was.
@@ -17,7 +17,7 @@ public struct Record: Sendable, Equatable {
     public var tag: UInt64
 
     public init(body: [UInt8], linkPlaces: [UInt32] = [], refusedWith: Int? = nil, isExtended: Bool = false) {
-        self.body = body
+        self.body = body[...]
         self.linkPlaces = linkPlaces
         self.refusedWith = refusedWith
         self.isExtended = isExtended
@@ -61,21 +61,22 @@ public struct Record: Sendable, Equatable {
                 }
             )
         }
-        body = Array(bytes[bodyStart...])
+        body = bytes[bodyStart...]
         guard linkPlaces.allSatisfy({ $0 <= body.count }) else { return nil }
     }
 
     /// The body with a request's own scheme and host in its links.
-    public func body(linkedTo base: String) -> [UInt8] {
+    public func body(linkedTo base: String) -> ArraySlice<UInt8> {
         guard !linkPlaces.isEmpty else { return body }
         var linked: [UInt8] = []
         linked.reserveCapacity(body.count + linkPlaces.count * base.utf8.count)
-        var start = 0
+        var start = body.startIndex
         for place in linkPlaces {
-            linked += body[start..<Int(place)]
+            let end = body.startIndex + Int(place)
+            linked += body[start..<end]
             linked += base.utf8
-            start = Int(place)
+            start = end
         }
-        return linked + body[start...]
+        return (linked + body[start...])[...]
     }
 }

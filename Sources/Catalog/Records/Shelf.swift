@@ -44,7 +44,12 @@ public struct Shelf: Sendable {
 
     /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
     public func read(_ resource: Resource) throws(CacheError) -> Reading {
-        if let served = try record(of: resource) { return .hit(served) }
+        try read(resource, found: try caches.get(resource.cache, resource.cacheKey))
+    }
+
+    /// The same for what `caches.get` has answered already.
+    func read(_ resource: Resource, found: Found?) throws(CacheError) -> Reading {
+        if let found, let served = served(found, resource) { return .hit(served) }
         if let found = try caches.get(.temp, resource.denialKey), let denial = Denial(encoded: found.entry.value) {
             return .denied(denial, found.tier, ttl: (found.entry.expiresAt - csys_wall_ms()) / 1000)
         }
@@ -52,13 +57,17 @@ public struct Shelf: Sendable {
     }
 
     func record(of resource: Resource) throws(CacheError) -> Served? {
-        let found = try caches.get(resource.cache, resource.cacheKey)
-        guard let entry = found?.entry, let tier = found?.tier, let record = Record(encoded: entry.value) else { return nil }
+        try caches.get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
+    }
+
+    private func served(_ found: Found, _ resource: Resource) -> Served? {
+        let entry = found.entry
+        guard let record = Record(encoded: entry.value) else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
         let end = record.refusedWith == nil ? due : entry.storedAt
         let now = csys_wall_ms()
         return Served(
-            record: record, tier: tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
+            record: record, tier: found.tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
             storedAt: entry.storedAt, dueAt: due, isDue: due <= now)
     }
 

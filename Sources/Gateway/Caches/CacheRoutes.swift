@@ -60,7 +60,7 @@ struct CacheRoutes: RouteFamily {
         let record = isCatalogs ? Record(encoded: found.entry.value) : nil
         var response = Response(
             status: 200, contentType: record == nil ? "application/octet-stream" : MetadataAnswer.json,
-            body: record?.body ?? found.entry.value)
+            body: record?.body ?? found.entry.value[...])
         response.omitsBody = isHead
         response.add("Cache-Control", "no-store")
         response.add("X-Content-Type-Options", "nosniff")

@@ -11,27 +11,53 @@ struct MetadataDesk: Sendable {
     let publicURL: BaseURL?
 
     func answer(_ question: some Question, _ request: Request, client: String, _ dialect: Dialect, notFound: String? = nil) -> Outcome {
-        let wishes = Wishes(request, dialect, notFound: notFound)
-        let base = question.mayLinkBack ? base(of: request) : ""
-        do {
-            switch try catalog.answer(question, base: base) {
-            case let .complete(composed): return .now(MetadataAnswer.complete(composed, wishes))
-            case let .denied(denial): return .now(MetadataAnswer.denied(denial, wishes))
-            case let .missing(resources):
-                let patience = Patience(request.parameter("HTTP_PREFER"), most: missWait)
-                let parked = ParkedQuestion(
-                    catalog: catalog, question: question, base: base, wishes: wishes, client: client, patience: patience)
-                return .later(parked.ticket(for: resources))
+        let inquiry = Inquiry(
+            catalog: catalog, question: question, base: question.mayLinkBack ? base(of: request) : "",
+            wishes: Wishes(request, dialect, notFound: notFound), client: client)
+        switch catalog.approach(to: question) {
+        case .asItComes: return inquiry.outcome(nil, patience(of: request))
+        case let .here(ahead): return inquiry.outcome(ahead, patience(of: request))
+        case let .ahead(resource, key):
+            let patience = patience(of: request)
+            return .soon { [catalog] promise in
+                let isAsked = catalog.readAhead(resource, key: key) { promise.keep(inquiry.outcome($0, patience)) }
+                return isAsked ? nil : inquiry.outcome(nil, patience)
             }
-        } catch {
-            return .now(dialect.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5)))
         }
     }
+
+    private func patience(of request: Request) -> Patience { Patience(request.parameter("HTTP_PREFER"), most: missWait) }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
     private func base(of request: Request) -> String {
         if let publicURL { return publicURL.text }
         let scheme = request.parameter("REQUEST_SCHEME") == "https" || request.parameter("HTTPS") == "on" ? "https" : "http"
         return BaseURL(scheme: scheme, host: request.parameter("HTTP_HOST") ?? "")?.text ?? ""
+    }
+}
+
+/// One caller's question on its way: what is known answers it at once, what is missing parks the caller.
+private struct Inquiry: Sendable {
+    let catalog: Catalog
+    let question: any Question
+    let base: String
+    let wishes: Wishes
+    let client: String
+
+    func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> Patience) -> Outcome {
+        do {
+            switch try catalog.answer(question, base: base, ahead: ahead) {
+            case let .complete(composed): return .now(MetadataAnswer.complete(composed, wishes))
+            case let .denied(denial): return .now(MetadataAnswer.denied(denial, wishes))
+            case let .missing(resources):
+                let parked = ParkedQuestion(
+                    catalog: catalog, question: question, base: base, wishes: wishes, client: client, patience: patience())
+                return .later(parked.ticket(for: resources))
+            }
+        } catch {
+            var response = wishes.dialect.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5))
+            response.omitsBody = wishes.isHead
+            return .now(response)
+        }
     }
 }

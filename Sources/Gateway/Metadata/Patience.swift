@@ -11,7 +11,8 @@ struct Patience: Equatable {
     ///   - most: `SWINGMUSIC_FCGI_MISS_WAIT`.
     init(_ preferences: String?, most: Duration) {
         wait = most
-        for preference in (preferences ?? "").split(whereSeparator: { $0 == "," || $0 == ";" }) {
+        guard let preferences else { return }
+        for preference in preferences.split(whereSeparator: { $0 == "," || $0 == ";" }) {
             let parts = preference.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" }.lowercased() }
             if parts == ["respond-async"] { isAsync = true }
             if parts.count == 2, parts[0] == "wait", let seconds = Int64(parts[1]), (0...86_400).contains(seconds) {

@@ -33,7 +33,7 @@ struct CacheGet: ParsableCommand {
             throw ExitStatus.nothingThere
         }
         let record = entry.isCatalogs ? Record(encoded: found.entry.value) : nil
-        let value = record?.body ?? found.entry.value
+        let value = record?.body ?? found.entry.value[...]
         guard json else { return FileHandle.standardOutput.write(Data(value)) }
         let text = String(validating: value, as: UTF8.self)
         try Output.json(

@@ -1,0 +1,89 @@
+import Synchronization
+
+/// Asking without waiting, over channels that somebody watches.
+extension DragonflyStore {
+    /// Asks for what lies under a key.
+    /// - Parameter then: called once by the watcher's thread; with nil when the store did not answer.
+    /// - Returns: false when it has to be asked another way; `then` is not called.
+    func ask(_ cache: CacheName, _ key: [UInt8], then: @escaping @Sendable (Look?) -> Void) -> Bool {
+        guard isAnswering else { return false }
+        let begin = clock.monotonic
+        while let channel = channels.idle.take() {
+            guard channel.batch == channels.batch.load(ordering: .acquiring) else { channel.close(); continue }
+            let acceptance = channel.ask(for: self.key(cache, key), era: page.era) { [self] look in
+                if look != nil { counts.note(latency: clock.monotonic &- begin) }
+                then(look)
+            }
+            guard acceptance != .refused else { continue }
+            channels.idle.put(channel)
+            counts.commands.add(1, ordering: .relaxed)
+            if acceptance == .acceptedFirst { watchTime(of: channel, after: configuration.timeout) }
+            return true
+        }
+        if channels.open.load(ordering: .relaxed) < channels.wanted { attendant.ring() }
+        return false
+    }
+
+    /// Has the attendant open channels, watched by `watcher`.
+    func attach(_ watcher: any DescriptorWatcher) {
+        channels.watcher.withLock { $0 = watcher }
+        attendant.ring()
+    }
+
+    /// Opens the channels that are missing. On the attendant's thread.
+    func openChannels() {
+        let batch = breaker.withLock { $0.batch }
+        do throws(StoreFault) {
+            while isAnswering, channels.open.load(ordering: .relaxed) < channels.wanted, let watcher = channels.watcher.withLock({ $0 }) {
+                let channel = StoreChannel(try StoreConnection(configuration, batch: batch), timeout: configuration.timeout)
+                page.raiseEra()
+                guard watcher.watch(channel.descriptor, { [weak self] in self?.read(channel) ?? false }) else { return }
+                channels.open.add(1, ordering: .relaxed)
+                channels.batch.store(batch, ordering: .releasing)
+                channels.idle.put(channel)
+            }
+        } catch {
+            trip(error, batch: batch)
+        }
+    }
+
+    func closeChannels() {
+        while let channel = channels.idle.take() { channel.close() }
+    }
+
+    /// On the watcher's thread. false: the channel has ended.
+    private func read(_ channel: StoreChannel) -> Bool {
+        let end = channel.read()
+        let foreign = channel.foreignValues.exchange(0, ordering: .relaxed)
+        if foreign > 0 { counts.foreignValues.add(foreign, ordering: .relaxed) }
+        guard let end else { return true }
+        channels.open.subtract(1, ordering: .relaxed)
+        switch end {
+        case .quiet: attendant.ring()
+        case .fault(let fault): trip(fault, batch: channel.batch)
+        }
+        return false
+    }
+
+    private func watchTime(of channel: StoreChannel, after duration: Duration) {
+        channels.watcher.withLock { $0 }?.schedule(after: duration) { [weak self] in
+            guard let left = channel.watchTime() else { return }
+            self?.watchTime(of: channel, after: .nanoseconds(Int64(left)))
+        }
+    }
+}
+
+/// The channels of one store.
+final class StoreChannels: Sendable {
+    /// Those that nobody is asking over. The one put back last is taken first, so that few carry much.
+    let idle = Pool<StoreChannel>()
+    /// Guards who watches; nil: there are no channels.
+    let watcher = Mutex<(any DescriptorWatcher)?>(nil)
+    /// How many have not ended.
+    let open = Atomic(0)
+    /// Which opening of the circuit breaker the newest belongs to; older ones may show an earlier life of the store.
+    let batch = Atomic(0)
+    let wanted: Int
+
+    init(wanted: Int) { self.wanted = wanted }
+}

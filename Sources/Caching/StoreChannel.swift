@@ -1,0 +1,137 @@
+import CSystem
+import Synchronization
+
+/// A connection to DragonflyDB whose answers are read when they come: whoever asks leaves a closure and goes on. So no thread sleeps
+/// and is woken for a hit, and what is asked meanwhile travels together.
+///
+/// One thread asks at a time (the pool lends the channel) and one reads at a time (the watcher sees to that); they may be two.
+final class StoreChannel: Sendable {
+    typealias Look = DragonflyStore.Look
+
+    private struct Asked {
+        let era: UInt64
+        /// CLOCK_MONOTONIC, nanoseconds.
+        let at: UInt64
+        let then: @Sendable (Look?) -> Void
+    }
+
+    private struct State {
+        /// In the order in which they were sent.
+        var asked: [Asked] = []
+        var isClosed = false
+        var isOverdue = false
+        /// Somebody will look at the time.
+        var isTimed = false
+    }
+
+    private let connection: StoreConnection
+    private let timeout: UInt64
+    /// Values that are no copies.
+    let foreignValues = Atomic<UInt64>(0)
+    /// Guards what was asked; neither input nor output under it.
+    private let state = Mutex(State())
+
+    /// Pipelines stay short: beyond this the caller asks another way.
+    private static let mostAsked = 64
+
+    init(_ connection: StoreConnection, timeout: Duration) {
+        self.connection = connection
+        self.timeout = timeout.nanoseconds
+        connection.becomeChannel()
+    }
+
+    /// Which opening of the circuit breaker it belongs to.
+    var batch: Int { connection.batch }
+    var descriptor: Int32 { connection.descriptor }
+
+    // MARK: Asking
+
+    enum Acceptance { case refused, accepted, acceptedFirst }
+
+    /// Sends a GET. Unless it is refused, `then` is called once when the answer is here, or with nil when none will come.
+    /// - Parameter era: as it is now, after the channel was chosen.
+    /// - Returns: `acceptedFirst` when somebody has to call `watchTime` after the timeout.
+    func ask(for key: StoreKey, era: UInt64, then: @escaping @Sendable (Look?) -> Void) -> Acceptance {
+        let now = csys_monotonic_ns()
+        let acceptance = state.withLock { state -> Acceptance in
+            guard !state.isClosed, state.asked.count < Self.mostAsked else { return .refused }
+            state.asked.append(Asked(era: era, at: now, then: then))
+            defer { state.isTimed = true }
+            return state.isTimed ? .accepted : .acceptedFirst
+        }
+        guard acceptance != .refused else { return .refused }
+        var command = CommandBuffer()
+        command.command("GET", key)
+        // A command that was cut, or not taken, is the end of the channel: its reader will tell everybody.
+        if !connection.sendAtOnce(command.bytes) { connection.hangUp() }
+        return acceptance
+    }
+
+    /// Ends the channel when the oldest question is overdue.
+    /// - Returns: nanoseconds until somebody has to look again; nil when nothing waits or the channel ends.
+    func watchTime() -> UInt64? {
+        let now = csys_monotonic_ns()
+        let (left, isOverdue) = state.withLock { state -> (UInt64?, Bool) in
+            guard let oldest = state.asked.first, !state.isClosed else {
+                state.isTimed = false
+                return (nil, false)
+            }
+            guard now < oldest.at &+ timeout else {
+                state.isOverdue = true
+                return (nil, true)
+            }
+            return (oldest.at &+ timeout - now, false)
+        }
+        if isOverdue { connection.hangUp() }
+        return left
+    }
+
+    /// Nothing is asked any more; the reader tells those who wait.
+    func close() {
+        state.withLock { $0.isClosed = true }
+        connection.hangUp()
+    }
+
+    // MARK: Reading
+
+    enum End {
+        /// `close` was called, or the store hung up while nobody waited for it.
+        case quiet
+        case fault(StoreFault)
+    }
+
+    /// Hands over what has come. nil while the channel goes on.
+    func read() -> End? {
+        do throws(StoreFault) {
+            try connection.receiveAtOnce { reply throws(StoreFault) in
+                guard let asked = state.withLock({ $0.asked.isEmpty ? nil : $0.asked.removeFirst() }) else {
+                    throw .foreign("an answer nobody asked for")
+                }
+                switch reply {
+                case .copy(let copy): asked.then(Look(copy: copy, era: asked.era))
+                case nil: asked.then(Look(copy: nil, era: asked.era))
+                case .error(let text) where !text.hasPrefix("WRONGTYPE"):
+                    asked.then(nil)
+                    throw StoreFault(reply: text)
+                case .foreign, .error:
+                    foreignValues.add(1, ordering: .relaxed)
+                    asked.then(Look(copy: nil, era: asked.era))
+                }
+            }
+            return nil
+        } catch {
+            return end(error)
+        }
+    }
+
+    private func end(_ fault: StoreFault) -> End {
+        let (left, wasClosed, isOverdue) = state.withLock { state in
+            defer { (state.asked, state.isClosed) = ([], true) }
+            return (state.asked, state.isClosed, state.isOverdue)
+        }
+        for asked in left { asked.then(nil) }
+        if isOverdue { return .fault(.silent) }
+        if case .unreachable = fault, wasClosed || left.isEmpty { return .quiet }
+        return .fault(fault)
+    }
+}

@@ -1,0 +1,43 @@
+import Synchronization
+
+/// The right to answer a request that its handler has let go of for a moment, because what it needs is on its way on a descriptor
+/// that the event loop watches (`EventLoop.watch`).
+///
+/// Such a request costs a few words: nothing watches its caller, and nothing ends its wait but whoever holds this. That somebody keeps
+/// the promise once, soon, and inside a watch's `ready`.
+public final class Promise: Sendable {
+    private let connection: Connection
+    private let kept: KeptPromises
+    private let note: (@Sendable (Outcome) -> Outcome)?
+
+    init(connection: Connection, kept: KeptPromises, note: (@Sendable (Outcome) -> Outcome)? = nil) {
+        self.connection = connection
+        self.kept = kept
+        self.note = note
+    }
+
+    /// Answers the request, or parks it after all.
+    public func keep(_ outcome: Outcome) { kept.append(note?(outcome) ?? outcome, for: connection) }
+
+    /// The same right, with somebody who sees how it is used and may change that.
+    public func observed(_ note: @escaping @Sendable (Outcome) -> Outcome) -> Promise {
+        Promise(connection: connection, kept: kept, note: note)
+    }
+}
+
+/// The answers that `ready` has brought, for the thread that called it.
+final class KeptPromises: Sendable {
+    typealias Item = (connection: Connection, outcome: Outcome)
+
+    private let items = Mutex<[Item]>([])
+
+    func append(_ outcome: Outcome, for connection: Connection) { items.withLock { $0.append((connection, outcome)) } }
+
+    func take() -> [Item] {
+        items.withLock { items in
+            guard !items.isEmpty else { return [] }
+            defer { items = [] }
+            return items
+        }
+    }
+}
