@@ -81,7 +81,8 @@ class Deployment:
         words = self.box.as_user(self.user, self.stage.entrypoint(), self.environment)
         self.process = LoggedProcess(words, self.sandbox.path("responder.log"))
         self.sandbox.owns(self.process)
-        eventually(lambda: self.health() == 0, 60, every=0.2, what="the health check succeeds")
+        eventually(lambda: not self.process.running or self.health() == 0, 60, every=0.2, what="the health check succeeds")
+        assert self.process.running, self.process.tail()
         return self
 
     def health(self):

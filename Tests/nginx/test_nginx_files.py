@@ -191,6 +191,18 @@ def test_an_answer_of_swingmusics_own_is_passed_on_as_it_is(compose):
     assert (answer.status, answer.body) == (401, b"swingmusic's own")
 
 
+def test_covers_are_for_users_as_well_where_their_guard_is_put_in_force(sandbox, compose):
+    def put_in_force(folder):
+        path = folder / "swingmusic-fcgi/swingmusic.conf"
+        assert path.read_text().count("# include swingmusic-fcgi/guard.conf;") == 1
+        path.write_text(path.read_text().replace("# include swingmusic-fcgi/guard.conf;", "include swingmusic-fcgi/guard.conf;"))
+
+    nginx = Nginx(sandbox, compose.responder.address, swingmusic=compose.music.port, guarded=True, edit=put_in_force).start()
+    assert nginx.get("/img/thumbnail/x.webp").status == 401
+    assert nginx.get("/img/thumbnail/x.webp", {"Cookie": f"access_token_cookie={compose.bob}"}).status == 200
+    assert nginx.get("/assets/x.js").status == 200
+
+
 # Songs, uploads, events.
 
 def test_a_song_comes_in_the_range_that_was_asked_for(compose):
