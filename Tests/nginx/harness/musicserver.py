@@ -7,10 +7,11 @@ SONG = bytes(range(256)) * 400
 
 
 class MusicServer:
-    """Every request is in `requests`; an answer's body names the path that came. `go_on` lets the second event go."""
+    """Every request is in `requests`; an answer's body names the path that came. `go_on` lets the second event go; `broken`: all is 500."""
 
     def __init__(self, sandbox):
         self.requests = []
+        self.broken = False
         self.go_on = threading.Event()
         outer = self
 
@@ -22,7 +23,9 @@ class MusicServer:
                 outer.requests.append({"method": self.command, "path": self.path, "length": len(self.body),
                                        "headers": {name.lower(): value for name, value in self.headers.items()}})
                 path = self.path.partition("?")[0]
-                if path.startswith("/file/"):
+                if outer.broken:
+                    self.send(500, b"broken")
+                elif path.startswith("/file/"):
                     self.song()
                 elif path == "/events/stream":
                     self.events()
