@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(Path(__file__).parent), str(REPOSITORY / "Tests/nginx")]
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "nginx")]
 
-from harness.sandbox import last_lines  # noqa: E402
+from harness.sandbox import REPOSITORY, last_lines  # noqa: E402
 
 #: All that the checks read.
 READ = ["docker-compose.yml", "Dockerfile", ".dockerignore", ".env.example", ".gitignore", "README.md", "Package.swift", "nginx", "scripts",

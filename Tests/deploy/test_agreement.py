@@ -5,10 +5,9 @@ import shutil
 
 import pytest
 
-from conftest import REPOSITORY
 from deployment.findings import findings
 from deployment.packages import library_of, linked
-from harness.sandbox import executable
+from harness.sandbox import REPOSITORY, executable
 
 #: The packages' names are those of the system that the image is built on.
 needs_bookworm = pytest.mark.skipif(
@@ -41,6 +40,10 @@ def found_after(root, name, change):
         path.write_text(text)
 
 
+SETTINGS = "Sources/Gateway/Settings/Settings.swift"
+UPSTREAM = "nginx/swingmusic-fcgi/upstream.conf"
+IMAGE = "    image: ghcr.io/swingmx/swingmusic:latest"
+
 #: What a person would write in a slip, one of each kind: file, what stands there, what would.
 SLIPS = {
     "a variable in Compose": ("docker-compose.yml", "SWINGMUSIC_CONFIG_DIR:", "SWINGMUSIC_CONFIG:"),
@@ -50,8 +53,8 @@ SLIPS = {
     "a variable in the program": ("Sources/Gateway/Settings/SettingName.swift", '"DRAGONFLYDB_HOST"', '"DRAGONFLY_HOST"'),
     "a secret both as a file and as it is": ("docker-compose.yml", "SPOTIFY_MARKET:", "SPOTIFY_CLIENT_SECRET: x"),
     "a value that .env must set": (".env.example", "\nMUSIC_FOLDER=", "\n#MUSIC_FOLDER="),
-    "the socket's path in nginx": ("nginx/swingmusic-fcgi/upstream.conf", "/run/swingmusic-fcgi/fcgi.sock max_fails", "/run/fcgi.sock max_fails"),
-    "the socket's path in the program": ("Sources/Gateway/Settings/Settings.swift", "/run/swingmusic-fcgi/fcgi.sock", "/run/swingmusic/fcgi.sock"),
+    "the socket's path in nginx": (UPSTREAM, "/run/swingmusic-fcgi/fcgi.sock max_fails", "/run/fcgi.sock max_fails"),
+    "the socket's path in the program": (SETTINGS, "/run/swingmusic-fcgi/fcgi.sock", "/run/swingmusic/fcgi.sock"),
     "the socket's volume": ("docker-compose.yml", "socket:/run/swingmusic-fcgi\n    # Through", "data:/run/swingmusic-fcgi\n    # Through"),
     "the data folder": ("Dockerfile", "VOLUME /var/lib/swingmusic-fcgi", "VOLUME /var/lib/swingmusic"),
     "where the executable goes": ("Dockerfile", 'ENTRYPOINT ["/usr/local/bin/', 'ENTRYPOINT ["/usr/bin/'),
@@ -59,7 +62,7 @@ SLIPS = {
     "nginx's port": ("nginx/site-compose/server.conf", "listen 8080", "listen 80"),
     "the published port": ("docker-compose.yml", ':-127.0.0.1:8080}:8080"', ':-127.0.0.1:8080}:80"'),
     "swingmusic's port": ("nginx/site-compose/server.conf", "swingmusic:1970", "swingmusic:1971"),
-    "swingmusic published": ("docker-compose.yml", "    image: ghcr.io/swingmx/swingmusic:latest", '    ports: ["1970:1970"]\n    image: ghcr.io/swingmx/swingmusic:latest'),
+    "swingmusic published": ("docker-compose.yml", IMAGE, f'    ports: ["1970:1970"]\n{IMAGE}'),
     "dragonfly's port": ("docker-compose.yml", "--port=6379", "--port=6380"),
     "dragonfly's name": ("docker-compose.yml", "DRAGONFLYDB_HOST: dragonfly", "DRAGONFLYDB_HOST: redis"),
     "dragonfly's memory": ("docker-compose.yml", "--maxmemory=256mb", "--maxmemory=128mb"),
@@ -77,10 +80,11 @@ SLIPS = {
     "a worker's connections": ("nginx/nginx.conf", "worker_connections 4096", "worker_connections 1024"),
     "an address's connections": ("nginx/nginx.conf", "limit_conn swingmusic_fcgi 1500", "limit_conn swingmusic_fcgi 15"),
     "nginx's patience": ("nginx/swingmusic-fcgi/pass.conf", "fastcgi_read_timeout 40s", "fastcgi_read_timeout 20s"),
-    "the program's patience": ("Sources/Gateway/Settings/Settings.swift", "reader.duration(.missWait, default: .seconds(25))", "reader.duration(.missWait, default: .seconds(55))"),
+    "the program's patience": (SETTINGS, "duration(.missWait, default: .seconds(25))", "duration(.missWait, default: .seconds(55))"),
     "a health check": ("Dockerfile", '"check", "--health"', '"check"'),
     "a restart": ("docker-compose.yml", "    restart: unless-stopped\n\nnetworks", "\nnetworks"),
-    "a writable root": ("docker-compose.yml", "    read_only: true\n    tmpfs: [/tmp]\n    cap_drop: [ALL]\n    security_opt: [\"no-new-privileges:true\"]\n    ulimits:\n      nofile: 8192\n    #", "    tmpfs: [/tmp]\n    #"),
+    "a writable root": ("docker-compose.yml", "    read_only: true\n    tmpfs: [/tmp]\n", "    tmpfs: [/tmp]\n"),
+    "a capability kept": ("docker-compose.yml", "    cap_drop: [ALL]\n", ""),
     "the backtracer": ("scripts/systemd/swingmusic-fcgi.service", "SWIFT_BACKTRACE=enable=no", "SWIFT_BACKTRACE=enable=yes"),
     "a file that is no YAML": ("docker-compose.yml", "services:", "services: ["),
 }
@@ -102,8 +106,9 @@ KINDS = {
     "user": re.compile(r"\b1000\b"),
     "package": re.compile(r"\b(?:lib[a-z0-9]+(?:-[a-z0-9]+)*(?:\.\d+)?|ca-certificates|pkg-config)\b(?!/)"),
 }
-FILES = ["docker-compose.yml", "Dockerfile", ".env.example", "scripts/systemd/swingmusic-fcgi.service", "scripts/systemd/swingmusic-fcgi.socket",
-         "nginx/swingmusic-fcgi/upstream.conf", "nginx/site/server.conf", "nginx/site/proxy.conf", "nginx/site-compose/server.conf"]
+FILES = ["docker-compose.yml", "Dockerfile", ".env.example",
+         "scripts/systemd/swingmusic-fcgi.service", "scripts/systemd/swingmusic-fcgi.socket", UPSTREAM,
+         "nginx/site/server.conf", "nginx/site/proxy.conf", "nginx/site-compose/server.conf"]
 
 #: Stands in one place only, so that nothing can disagree with it.
 ALONE = {("scripts/systemd/swingmusic-fcgi.service", "/etc/swingmusic-fcgi/environment")}

@@ -4,10 +4,9 @@ import subprocess
 
 import pytest
 
-from conftest import REPOSITORY
 from deployment.repository import Repository
 from harness.musicserver import MusicServer
-from harness.sandbox import Sandbox, free_port
+from harness.sandbox import REPOSITORY, Sandbox, free_port
 
 
 @pytest.fixture(scope="module")

@@ -5,19 +5,19 @@ import re
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
 from deployment import container
 from deployment.packages import is_swifts
 from deployment.repository import Repository
-from harness import fastcgi, http
+from harness import fastcgi
 from harness.nginx import Nginx
 from harness.process import LoggedProcess, children_of
 from harness.redis import RedisServer
 from harness.responder import CLIENT_ID, CLIENT_SECRET
-from harness.sandbox import Sandbox, executable
+from harness.sandbox import REPOSITORY, Sandbox, executable
 from harness.standin import StandIn, spotify_id
 from harness.swingmusic import Swingmusic, claims, token
 from harness.waiting import eventually
@@ -55,8 +55,7 @@ class Deployment:
         # An engine's resolver knows the services by their names.
         hosts = self.box.outside(f"{self.box.root}/etc/hosts")
         hosts.write_text(f"127.0.0.1 localhost {self.files.environment('swingmusic-fcgi')['DRAGONFLYDB_HOST']}\n")
-        for name in ("SPOTIFY_CLIENT_SECRET", "SWINGMUSIC_FCGI_ADMIN_TOKEN"):
-            value = {"SPOTIFY_CLIENT_SECRET": CLIENT_SECRET}.get(name, ADMIN_TOKEN)
+        for name, value in {"SPOTIFY_CLIENT_SECRET": CLIENT_SECRET, "SWINGMUSIC_FCGI_ADMIN_TOKEN": ADMIN_TOKEN}.items():
             path = self.box.outside(f"{self.box.root}{self.files.environment('swingmusic-fcgi')[name + '_FILE']}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(value + "\n")
@@ -69,7 +68,8 @@ class Deployment:
         """Dockerfile's and Compose's, with what .env would set, and with stand-ins in Spotify's and DragonflyDB's place."""
         given = {**self.stage.environment(), **self.files.environment("swingmusic-fcgi"), "SPOTIFY_CLIENT_ID": CLIENT_ID}
         tests = {"SPOTIFY_API_URL": self.standin.url, "SPOTIFY_ACCOUNTS_URL": self.standin.url, "SPOTIFY_MIN_INTERVAL": "20ms",
-                 "SWINGMUSIC_FCGI_WORKERS": "2", "DRAGONFLYDB_PORT": str(self.store.port), **({"LD_LIBRARY_PATH": SWIFT} if self.swift_libraries else {})}
+                 "SWINGMUSIC_FCGI_WORKERS": "2", "DRAGONFLYDB_PORT": str(self.store.port),
+                 "LD_LIBRARY_PATH": SWIFT if self.swift_libraries else None}
         usual = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
         return {name: value for name, value in {**usual, **given, **tests}.items() if value is not None}
 
@@ -143,8 +143,10 @@ def test_the_health_check_fails_before_the_program_has_started(deployment):
 
 
 def test_the_program_starts_as_its_user_with_a_read_only_root_and_answers(started):
-    status = {int(pid) for pid in re.findall(r"^Uid:\t(\d+)", open(f"/proc/{started.process.pid}/status").read(), re.MULTILINE)}
-    assert status == {int(started.user.partition(":")[0])} and len(children_of(started.process.pid)) == 2
+    status = Path(f"/proc/{started.process.pid}/status").read_text()
+    uid, _, gid = started.user.partition(":")
+    assert re.search(rf"^Uid:\t{uid}\t", status, re.MULTILINE) and re.search(rf"^Gid:\t{gid}\t", status, re.MULTILINE)
+    assert re.search(r"^CapBnd:\t0+$", status, re.MULTILINE) and len(children_of(started.process.pid)) == 2
     assert "Read-only file system" in started.inside("touch", "/x").stderr
     assert "Read-only file system" in started.inside("touch", "/usr/local/bin/x").stderr
     socket = started.box.outside(f"{started.box.root}{started.files.socket}")
@@ -176,7 +178,8 @@ def test_an_nginx_that_is_not_in_the_group_does_not(started):
     nginx = NginxOfCompose(started, "101:101")
     nginx.process = LoggedProcess(nginx.command(), nginx.log)
     try:
-        assert eventually(lambda: http.request(nginx.port, "GET", "/swingmusic-fcgi/healthz", timeout=2).status, 10, what="nginx answers") == 502
+        answer = eventually(lambda: nginx.get("/swingmusic-fcgi/healthz").status, 10, what="nginx answers")
+        assert answer == 502
         assert "Permission denied" in nginx.log.read_text()
     finally:
         nginx.stop()

@@ -66,6 +66,7 @@ class Container:
             return self
         suite = self.stage.image.removeprefix("debian:").removesuffix("-slim")
         self.run("debootstrap", "--variant=minbase", suite, self.root, MIRROR)
+        self.run("chroot", self.root, "apt-get", "clean")
         self._mount_system()
         for line in lines:
             self.run("chroot", self.root, "/bin/sh", "-c", line)
@@ -106,5 +107,6 @@ class Container:
     def as_user(self, user, command, environment):
         """The words that start a command in the root as `uid:gid`, without capabilities and with this environment alone."""
         uid, _, gid = user.partition(":")
-        return [*self.within, "chroot", str(self.root), "setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--bounding-set=-all",
-                "--inh-caps=-all", "--no-new-privs", "env", "-i", *(f"{name}={value}" for name, value in environment.items()), *command]
+        person = [f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        return [*self.within, "chroot", str(self.root), "setpriv", *person, "env", "-i", *variables, *command]

@@ -47,8 +47,8 @@ def of_running(it):
 
 
 def of_the_executable(it, executable):
-    """Each library that the executable names is of a package of the run stage. Swift's own are not looked for: the Dockerfile links them in,
-    which a debug build does not."""
+    """Each library that the executable names is of a package of the run stage. Swift's own are not looked for: the Dockerfile links
+    them in, which a debug build does not."""
     for library, package in owners(linked(executable)).items():
         if package not in BASE | set(it.run_stage.packages()):
             yield f"{library} is of {package or 'no package'}, which the run stage does not have"
@@ -67,8 +67,8 @@ def library_of(development):
 @functools.lru_cache(None)
 def linked(executable):
     """Paths of the libraries that an executable itself names (DT_NEEDED), as the loader finds them; without Swift's."""
-    names = re.findall(r"\(NEEDED\).*\[(.*)\]", subprocess.run(["readelf", "-d", executable], capture_output=True, text=True, check=True).stdout)
-    found = dict(re.findall(r"(\S+) => (/\S+)", subprocess.run(["ldd", executable], capture_output=True, text=True, check=True).stdout))
+    names = re.findall(r"\(NEEDED\).*\[(.*)\]", _output("readelf", "-d", executable))
+    found = dict(re.findall(r"(\S+) => (/\S+)", _output("ldd", executable)))
     return tuple(found.get(name, name) for name in names if not name.startswith("ld-linux") and not is_swifts(found.get(name, name)))
 
 
@@ -81,5 +81,10 @@ def owners(paths):
     """The package of each file; None where there is none. Debian's list knows a path with /usr or without, never both."""
     spelled = {spelling: path for path in paths for spelling in (path, f"/usr{path}", path.removeprefix("/usr"))}
     asked = subprocess.run(["dpkg-query", "-S", *spelled], capture_output=True, text=True)
-    found = {spelled[path]: package for package, path in re.findall(r"^([^:]+)(?::\w+)?: (\S+)$", asked.stdout, re.MULTILINE) if path in spelled}
+    said = re.findall(r"^([^:]+)(?::\w+)?: (\S+)$", asked.stdout, re.MULTILINE)
+    found = {spelled[path]: package for package, path in said if path in spelled}
     return {path: found.get(path) for path in paths}
+
+
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -14,9 +14,7 @@ def of_the_socket(it):
     if it.socket_unit.value("ListenStream") != it.program.text_default("listen"):
         yield "the socket unit listens elsewhere than nginx asks"
     folder = posixpath.dirname(it.socket)
-    volumes = {service: what for service in ("prepare", "nginx", "swingmusic-fcgi") for what, where in it.mounts(service) if where == folder}
-    if len(volumes) != 3 or len(set(volumes.values())) != 1:
-        yield f"the socket's folder {folder} is not one volume of three services: {volumes}"
+    yield from _shared(it, folder, ("prepare", "nginx", "swingmusic-fcgi"))
     if not any(step[0] == "install" and folder in step for step in it.run_stage.run_steps()):
         yield f"the Dockerfile does not make {folder}"
 
@@ -30,7 +28,8 @@ def of_the_data_folder(it):
     if not any(step[0] == "install" and folder in step for step in it.run_stage.run_steps()):
         yield f"the Dockerfile does not make {folder}"
     unit = it.service_unit
-    if not unit.environment().get("SWINGMUSIC_FCGI_DATA_DIR") == f"/var/lib/{unit.value('StateDirectory')}" == it.program.text_default("dataDirectory"):
+    named, kept = unit.environment().get("SWINGMUSIC_FCGI_DATA_DIR"), f"/var/lib/{unit.value('StateDirectory')}"
+    if not named == kept == it.program.text_default("dataDirectory"):
         yield "the service unit's StateDirectory, its SWINGMUSIC_FCGI_DATA_DIR and the program's default are not one folder"
 
 
@@ -39,9 +38,7 @@ def of_swingmusics_folder(it):
     named = it.environment("swingmusic-fcgi").get("SWINGMUSIC_CONFIG_DIR")
     if named != "/config/swingmusic":
         yield f"swingmusic keeps its files in /config/swingmusic, not {named}"
-    volumes = {service: what for service in ("prepare", "swingmusic", "swingmusic-fcgi") for what, where in it.mounts(service) if where == "/config"}
-    if len(volumes) != 3 or len(set(volumes.values())) != 1:
-        yield f"/config is not one volume of three services: {volumes}"
+    yield from _shared(it, "/config", ("prepare", "swingmusic", "swingmusic-fcgi"))
     if ("VARIABLE", "/music") not in it.mounts("swingmusic"):
         yield "swingmusic is not given the music"
     home = it.environment("swingmusic").get("HOME") or ""
@@ -93,7 +90,8 @@ def of_nginx(it):
     for what, _ in it.mounts("nginx"):
         if what.startswith("./") and not (it.root / what).is_dir():
             yield f"docker-compose.yml: there is no {what}"
-    missing = {path.name for path in (it.root / "nginx/site").iterdir()} ^ {path.name for path in (it.root / "nginx/site-compose").iterdir()}
+    usual, ours = ({path.name for path in (it.root / "nginx" / name).iterdir()} for name in ("site", "site-compose"))
+    missing = usual ^ ours
     if missing:
         yield f"only one of site/ and site-compose/ has {missing}"
 
@@ -128,9 +126,16 @@ def of_volumes_and_networks(it):
 
 
 def of_the_units(it):
-    sockets = it.service_unit.value("Sockets")
-    if sockets != "swingmusic-fcgi.socket" or it.service_unit.value("Requires") != sockets or it.service_unit.value("After").split()[0] != sockets:
+    named = {it.service_unit.value("Sockets"), it.service_unit.value("Requires"), it.service_unit.value("After").split()[0]}
+    if named != {"swingmusic-fcgi.socket"}:
         yield "the service unit does not name its socket unit"
+
+
+def _shared(it, where, services):
+    """One volume is mounted there by all of the services."""
+    volumes = {service: what for service in services for what, seen in it.mounts(service) if seen == where}
+    if len(volumes) != len(services) or len(set(volumes.values())) != 1:
+        yield f"{where} is not one volume of {services}: {volumes}"
 
 
 def _http(directives):

@@ -74,13 +74,15 @@ class Repository:
     @cached_property
     def socket(self):
         """Where the program listens in its container."""
-        named = self.environment("swingmusic-fcgi").get("SWINGMUSIC_FCGI_LISTEN") or self.run_stage.environment().get("SWINGMUSIC_FCGI_LISTEN")
-        return named or self.program.text_default("listen")
+        return self._given("SWINGMUSIC_FCGI_LISTEN") or self.program.text_default("listen")
 
     @cached_property
     def data_folder(self):
-        named = self.environment("swingmusic-fcgi").get("SWINGMUSIC_FCGI_DATA_DIR") or self.run_stage.environment().get("SWINGMUSIC_FCGI_DATA_DIR")
-        return named or self.program.text_default("dataDirectory")
+        """Where the program keeps its databases in its container."""
+        return self._given("SWINGMUSIC_FCGI_DATA_DIR") or self.program.text_default("dataDirectory")
+
+    def _given(self, variable):
+        return self.environment("swingmusic-fcgi").get(variable) or self.run_stage.environment().get(variable)
 
     @cached_property
     def example(self):

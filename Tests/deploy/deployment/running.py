@@ -33,7 +33,9 @@ def of_restarts(it):
     for name, service in it.compose["services"].items():
         if (service.get("restart") == "unless-stopped") == (name in ONCE):
             yield f"{name}: restart is {service.get('restart')}"
-    for place, text in (("docker-compose.yml", it.service("swingmusic-fcgi")["stop_grace_period"]), ("the service unit", it.service_unit.value("TimeoutStopSec"))):
+    patience = {"docker-compose.yml": it.service("swingmusic-fcgi")["stop_grace_period"],
+                "the service unit": it.service_unit.value("TimeoutStopSec")}
+    for place, text in patience.items():
         if nginxfile.seconds(text) <= 10:
             yield f"{place} does not give serve the 10 s that it may take to end"
 

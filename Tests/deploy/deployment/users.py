@@ -6,7 +6,8 @@ import re
 def of_the_image(it):
     user, _, group = it.run_stage.user().partition(":")
     steps = {step[0]: step for step in it.run_stage.run_steps()}
-    made = {"uid": _option(steps["useradd"], "--uid"), "gid": _option(steps["useradd"], "--gid"), "group's": _option(steps["groupadd"], "--gid"),
+    made = {"uid": _option(steps["useradd"], "--uid"), "gid": _option(steps["useradd"], "--gid"),
+            "group's": _option(steps["groupadd"], "--gid"),
             "folders' uid": _option(steps["install"], "-o"), "folders' gid": _option(steps["install"], "-g")}
     if made != {"uid": user, "gid": group, "group's": group, "folders' uid": user, "folders' gid": group}:
         yield f"the Dockerfile runs as {user}:{group} and makes {made}"
