@@ -175,6 +175,11 @@ def test_a_revoked_token_is_good_nowhere_and_a_good_one_is_handed_on_as_bearer(c
         assert compose.reached(path, token=token) == (401, None)
 
 
+def test_a_token_does_not_go_along_to_the_clients_files(compose):
+    assert compose.get("/assets/x.woff", token="revoked-or-not", cookie="revoked-or-not").status == 200
+    assert not {"authorization", "cookie"} & set(compose.music.requests[-1]["headers"])
+
+
 def test_onboarding_data_are_for_strangers_and_tell_users_more(compose):
     assert compose.get("/onboarding-data", cookie="revoked").status == 200
     stranger = compose.music.requests[-1]["headers"]
