@@ -8,8 +8,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-MIRROR = "http://deb.debian.org/debian"
-
 
 def why_not():
     """Why it cannot be done here; None when it can."""
@@ -21,6 +19,13 @@ def why_not():
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         return "this root may not mount"
     return None
+
+
+def mirror(suite):
+    """Where this machine's own packages of that Debian come from, else where everybody's do."""
+    asked = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {suite}", "Component: main"],
+                           capture_output=True, text=True)
+    return next(iter(asked.stdout.split()), "http://deb.debian.org/debian")
 
 
 class Container:
@@ -65,7 +70,7 @@ class Container:
             self._mount_system()
             return self
         suite = self.stage.image.removeprefix("debian:").removesuffix("-slim")
-        self.run("debootstrap", "--variant=minbase", suite, self.root, MIRROR)
+        self.run("debootstrap", "--variant=minbase", suite, self.root, mirror(suite))
         self.run("chroot", self.root, "apt-get", "clean")
         self._mount_system()
         for line in lines:
