@@ -24,8 +24,10 @@ RUN apt-get update \
     && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin swingmusic \
     && install -d -o 1000 -g 1000 -m 0750 /var/lib/swingmusic-fcgi /run/swingmusic-fcgi
 COPY --from=build /out/swingmusic-fcgi /usr/local/bin/swingmusic-fcgi
+# A worker that crashes is to make room for the next at once; Swift's backtracer would hold it for seconds first.
+ENV SWIFT_BACKTRACE=enable=no
 USER 1000:1000
 VOLUME /var/lib/swingmusic-fcgi
 # Asks a worker through the socket, as nginx would.
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["/usr/local/bin/swingmusic-fcgi", "check", "--health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["/usr/local/bin/swingmusic-fcgi", "check", "--health"]
 ENTRYPOINT ["/usr/local/bin/swingmusic-fcgi"]

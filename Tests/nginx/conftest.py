@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.house import House  # noqa: E402
-from harness.sandbox import OPEN, Sandbox, executable  # noqa: E402
+from harness.sandbox import Sandbox, executable, last_lines  # noqa: E402
 
 #: Seconds that one test may take, its fixtures' start not counted.
 TIME_LIMIT = 120
@@ -63,10 +63,5 @@ def pytest_runtest_call(item):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    if not report.failed:
-        return
-    for opened in OPEN:
-        for log in opened.logs():
-            lines = log.read_text(errors="replace").splitlines()[-30:]
-            if lines:
-                report.sections.append((f"last lines of {log}", "\n".join(lines)))
+    if report.failed:
+        report.sections.extend(last_lines())

@@ -16,38 +16,51 @@ USUAL_SOCKET = "unix:/run/swingmusic-fcgi/fcgi.sock"
 
 class Nginx:
     """`address` is the responder's: a socket's path or (host, port). `sessions`: with the session routes; `swingmusic`: swingmusic's
-    port; `server`: further lines of server {}."""
+    port; `guarded`: with the session routes and all of swingmusic behind the guard; `compose`: the files of site-compose/ as they are,
+    but for addresses; `server`: further lines of server {}; `edit`: takes the configuration's folder before nginx reads it."""
 
-    def __init__(self, sandbox, address, sessions=False, swingmusic=None, server=()):
+    def __init__(self, sandbox, address, sessions=False, swingmusic=None, server=(), guarded=False, compose=False, edit=None):
         self.port = free_port()
         self.folder = sandbox.directory(f"nginx-{self.port}")
         self.log = sandbox.path(f"nginx-{self.port}.log")
-        self._configure(address, sessions, swingmusic, server)
+        self.configuration = self.folder / "conf"
+        shutil.copytree(REPOSITORY / "nginx", self.configuration)
+        target = f"unix:{address}" if isinstance(address, str) else "{}:{}".format(*address)
+        self._put("swingmusic-fcgi/upstream.conf", USUAL_SOCKET, target)
+        if compose:
+            shutil.copytree(self.configuration / "site-compose", self.configuration / "site", dirs_exist_ok=True)
+            self._put("site/server.conf", "listen 8080", f"listen 127.0.0.1:{self.port}")
+            self._put("site/server.conf", "swingmusic:1970", f"127.0.0.1:{swingmusic}")
+        else:
+            self._write_site(sessions or guarded, swingmusic, server, guarded)
+        if edit:
+            edit(self.configuration)
         self.process = None
         sandbox.owns(self)
 
-    def _configure(self, address, sessions, swingmusic, server):
-        configuration = self.folder / "conf"
-        shutil.copytree(REPOSITORY / "nginx", configuration)
-        upstream = configuration / "swingmusic-fcgi/upstream.conf"
-        text = upstream.read_text()
-        assert USUAL_SOCKET in text, f"{upstream} names another socket than {USUAL_SOCKET}"
-        target = f"unix:{address}" if isinstance(address, str) else "{}:{}".format(*address)
-        upstream.write_text(text.replace(USUAL_SOCKET, target))
+    def _write_site(self, sessions, swingmusic, server, guarded):
         lines = [f"listen 127.0.0.1:{self.port} backlog=4096;", "access_log off;"]
         if sessions:
             lines.append("include swingmusic-fcgi/sessions.conf;")
-        lines += server
+        (self.configuration / "site/server.conf").write_text("\n".join([*lines, *server]) + "\n")
         if swingmusic:
-            site = configuration / "site/swingmusic.conf"
-            site.write_text(site.read_text().replace("127.0.0.1:1970", f"127.0.0.1:{swingmusic}"))
-        (configuration / "site/server.conf").write_text("\n".join(lines) + "\n")
+            self._put("site/proxy.conf", "127.0.0.1:1970", f"127.0.0.1:{swingmusic}")
+        if guarded:
+            (self.configuration / "site/swingmusic.conf").write_text("include swingmusic-fcgi/swingmusic.conf;\n")
+
+    def _put(self, name, usual, wanted):
+        path = self.configuration / name
+        text = path.read_text()
+        assert usual in text, f"{path} does not say {usual}"
+        path.write_text(text.replace(usual, wanted))
+
+    def command(self, *more):
+        """As nginx.conf says that it is started."""
+        user = " user root;" if os.geteuid() == 0 else ""
+        return ["nginx", *more, "-e", "stderr", "-p", self.folder, "-c", self.configuration / "nginx.conf", "-g", f"daemon off;{user}"]
 
     def start(self):
-        user = " user root;" if os.geteuid() == 0 else ""
-        self.process = LoggedProcess(
-            ["nginx", "-e", "stderr", "-p", self.folder, "-c", self.folder / "conf/nginx.conf", "-g", f"daemon off;{user}"],
-            self.log)
+        self.process = LoggedProcess(self.command(), self.log)
         eventually(lambda: http.request(self.port, "GET", "/swingmusic-fcgi/healthz", timeout=2).status, 10,
                    what="nginx answers")
         return self

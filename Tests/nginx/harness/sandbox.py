@@ -6,7 +6,7 @@ import socket
 import tempfile
 from pathlib import Path
 
-#: Sandboxes that are open now; conftest.py shows the tails of their logs when a test fails.
+#: Sandboxes that are open now; the conftest.py show the tails of their logs when a test fails.
 OPEN = []
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -72,6 +72,15 @@ class Sandbox:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
         kept.update({name: str(value) for name, value in settings.items() if value is not None})
         return kept
+
+
+def last_lines(count=30):
+    """(title, text) of the end of every log of the sandboxes that are open."""
+    for opened in OPEN:
+        for log in opened.logs():
+            lines = log.read_text(errors="replace").splitlines()[-count:]
+            if lines:
+                yield f"last lines of {log}", "\n".join(lines)
 
 
 def free_port():

@@ -1,0 +1,66 @@
+"""Every variable is one that its reader knows."""
+
+import re
+
+#: What the other images read.
+FOREIGN = {"swingmusic": {"HOME"}, "dragonfly": {"HEALTHCHECK_PORT"}}
+
+#: What Swift's runtime reads in ours.
+RUNTIME = {"SWIFT_BACKTRACE"}
+
+NAME = re.compile(r"\b(?:SWINGMUSIC_FCGI|SWINGMUSIC_CONFIG|SPOTIFY|DRAGONFLYDB)_[A-Z_]*[A-Z]\b")
+FILES = ["docker-compose.yml", "Dockerfile", ".env.example", "scripts/systemd/swingmusic-fcgi.service",
+         "scripts/systemd/swingmusic-fcgi.socket", "nginx/nginx.conf"]
+
+
+def of_the_program(it):
+    for name in FILES + [str(path.relative_to(it.root)) for path in sorted(it.root.glob("nginx/*/*.conf"))]:
+        for variable in NAME.findall(it.text(name)):
+            if not it.program.knows(variable):
+                yield f"{name}: the program knows no {variable}"
+    for place, names in (("docker-compose.yml", it.environment("swingmusic-fcgi")), ("Dockerfile", it.run_stage.environment()),
+                         ("the service unit", it.service_unit.environment())):
+        for variable in names:
+            if not it.program.knows(variable) and variable not in RUNTIME:
+                yield f"{place}: nobody knows {variable}"
+            if f"{variable}_FILE" in names:
+                yield f"{place}: {variable} and {variable}_FILE are both set"
+
+
+def of_other_images(it):
+    for service in it.compose["services"]:
+        if service != "swingmusic-fcgi":
+            for variable in set(it.environment(service)) - FOREIGN.get(service, set()):
+                yield f"docker-compose.yml: {service} does not know {variable}"
+    for service, names in FOREIGN.items():
+        for variable in names - set(it.environment(service)):
+            yield f"docker-compose.yml: {service} is not given {variable}"
+
+
+def of_the_env_file(it):
+    """What Compose takes from .env is what .env.example shows; what it insists on is in force there."""
+    text = re.sub(r"#.*", "", it.text("docker-compose.yml"))
+    taken = {name: bool(insists) for name, insists in re.findall(r"\$\{([A-Z_]+)(:\?)?", text)}
+    passed_on = {name for name, value in it.environment("swingmusic-fcgi").items() if value is None}
+    taken.update(dict.fromkeys(passed_on, False))
+    for name in set(taken) ^ set(it.example):
+        yield f"{name} stands in only one of docker-compose.yml and .env.example"
+    for name in set(taken) & set(it.example):
+        if taken[name] != it.example[name][1]:
+            yield f".env.example: {name} is {'needed but commented out' if taken[name] else 'in force though it need not be set'}"
+    for name, value in it.environment("swingmusic-fcgi").items():
+        for other in re.findall(r"\$\{([A-Z_]+)", str(value)):
+            if other != name:
+                yield f"docker-compose.yml: {name} is set from {other}"
+    for name, usual in re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", text):
+        if it.example.get(name, (usual,))[0] != usual:
+            yield f"{name} has another default in .env.example than in docker-compose.yml"
+
+
+def of_the_backtracer(it):
+    values = {it.run_stage.environment().get("SWIFT_BACKTRACE"), it.service_unit.environment().get("SWIFT_BACKTRACE")}
+    if values != {"enable=no"}:
+        yield f"the backtracer is not off in both the Dockerfile and the service unit: {values}"
+
+
+CHECKS = [of_the_program, of_other_images, of_the_env_file, of_the_backtracer]
