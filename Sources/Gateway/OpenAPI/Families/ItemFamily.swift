@@ -41,13 +41,13 @@ enum ItemFamily {
         return DescribedPath(template, ask(.get, name, summary, schema, [id] + more))
     }
 
-    private static func limit(_ range: String) -> DescribedParameter { .query("limit", "How many: \(range), clamped.", .integer()) }
+    private static func limit(_ range: String) -> DescribedParameter { .query("limit", "How many: \(range), clamped.", .either(.integer(), .constant(""))) }
 
     /// A whole number, also as text.
     private static let count = Schema.either(.integer(), .text(pattern: "^[0-9]{1,9}$"), .null)
 
     private static let search = Schema.object(
-        ["query": .text(pattern: "[0-9A-Za-z]", least: 1, most: 300)],
+        ["query": .text(pattern: "\\S", least: 1, most: 300)],
         optional: ["type": .oneOf(["all", "tracks", "albums", "artists", "playlists"]), "limit": count, "offset": .integer(0, 950).orNull], isOpen: true)
 
     private static let kinds: KeyValuePairs<String, Schema> = [

@@ -69,7 +69,7 @@ enum MirrorFamily {
         isList: true)
 
     private static let searching: [DescribedParameter] = [
-        .query("q", "What is searched for.", .text(pattern: "[0-9A-Za-z]", least: 1, most: 300), isRequired: true, example: "Carly Rae Jepsen"),
+        .query("q", "What is searched for.", .text(pattern: "\\S", least: 1, most: 300), isRequired: true, example: "Carly Rae Jepsen"),
         .query("type", "Which kinds.", .list(of: .oneOf(["album", "artist", "playlist", "track"]), least: 1, most: 4), isRequired: true, isList: true, example: ["track", "artist"]),
         .query("limit", "How many of each kind, 20 when left out.", .integer(1, 50)),
         .query("offset", "The place of the first, from 0; not 0, it may reach 1000 only together with limit.", .integer(0, 1000)),
