@@ -34,6 +34,9 @@ enum Access: Sendable {
         ],
         "refreshCookie": ["type": "apiKey", "in": "cookie", "name": "refresh_token_cookie", "description": "The refreshtoken of a login."],
         "refresh": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The refreshtoken of a login."],
-        "adminToken": ["type": "http", "scheme": "bearer", "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well."],
+        "adminToken": [
+            "type": "http", "scheme": "bearer",
+            "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
+        ],
     ]
 }

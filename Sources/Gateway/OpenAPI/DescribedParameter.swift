@@ -18,7 +18,8 @@ struct DescribedParameter: Sendable {
     static func query(
         _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, example: JSONTree? = nil
     ) -> DescribedParameter {
-        DescribedParameter(name: name, place: .query, about: about, schema: schema, isRequired: isRequired, isList: isList, example: example)
+        DescribedParameter(
+            name: name, place: .query, about: about, schema: schema, isRequired: isRequired, isList: isList, example: example)
     }
 
     static func header(_ name: String, _ about: String, _ schema: Schema) -> DescribedParameter {

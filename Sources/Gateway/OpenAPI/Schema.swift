@@ -39,7 +39,9 @@ struct Schema: Sendable, Equatable {
         object(members: Array(required), optional: Array(optional), isOpen: isOpen)
     }
 
-    static func object(members required: [(key: String, value: Schema)], optional: [(key: String, value: Schema)] = [], isOpen: Bool = false) -> Schema {
+    static func object(
+        members required: [(key: String, value: Schema)], optional: [(key: String, value: Schema)] = [],
+        isOpen: Bool = false) -> Schema {
         let members = (required + optional).map { JSONTree.Member(name: $0.key, value: $0.value.tree) }
         return Schema(tree: .object([
             "type": "object", "properties": .object(members),

@@ -14,6 +14,8 @@ extension StatusSection {
             + [workers(report), files(report), records(report), lines(report)]
     }
 
+    private static func count(_ number: Int) -> String { Readable.count(UInt64(max(0, number))) }
+
     private static func readiness(_ report: StatusReport) -> StatusSection {
         StatusSection(
             title: "swingmusic-fcgi: \(report.readiness.words)",
@@ -27,7 +29,7 @@ extension StatusSection {
             ["busiest minute of the hour", rate(report.answersByMinute.max())],
             ["answered in all", Readable.count(report.counts.answered)],
             ["of these with 5xx", Readable.count(report.counts.failed)],
-            ["parked now", Readable.count(UInt64(report.parked))],
+            ["parked now", count(report.parked)],
         ])
     }
 
@@ -43,7 +45,7 @@ extension StatusSection {
         }
         func until(_ instant: Int64, _ reason: String) -> String { "ends \(Readable.wait(report.seconds(until: instant))): \(reason)" }
         var rows = [
-            ["in the last hour", "\(Readable.count(UInt64(max(0, limiter.callsInWindow)))) of \(Readable.count(UInt64(max(0, limiter.callsPerWindow))))"],
+            ["in the last hour", "\(count(limiter.callsInWindow)) of \(count(limiter.callsPerWindow))"],
             ["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))],
             ["cooldown", limiter.cooldown.map { until($0.endsAt, $0.reason) } ?? "none"],
         ]
@@ -74,8 +76,8 @@ extension StatusSection {
     }
 
     private static func records(_ report: StatusReport) -> StatusSection {
-        let kinds = report.kinds.map { [$0.kind, Readable.count(UInt64(max(0, $0.entries))), Readable.bytes($0.bytes)] }
-        return StatusSection(title: "Records", rows: kinds + report.ages.map { [$0.label, Readable.count(UInt64(max(0, $0.records))), ""] })
+        let kinds = report.kinds.map { [$0.kind, count($0.entries), Readable.bytes($0.bytes)] }
+        return StatusSection(title: "Records", rows: kinds + report.ages.map { [$0.label, count($0.records), ""] })
     }
 
     private static func lines(_ report: StatusReport) -> StatusSection {

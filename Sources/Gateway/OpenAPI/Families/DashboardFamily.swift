@@ -13,15 +13,18 @@ enum DashboardFamily {
                 "server": .object(["uptime_in_seconds": .integer(0)]),
             ])),
             show("services", "cacheStatistics", "The four caches.", .object(["services": .list(of: .object([
-                "name": .oneOf(["spotify", "session", "user", "temp"]), "key_count": .integer(0), "hit_rate": .number, "last_updated": .text,
+                "name": .oneOf(["spotify", "session", "user", "temp"]), "key_count": .integer(0), "hit_rate": .number,
+                "last_updated": .text,
             ]))])),
             show("keys", "cacheNamespaces", "Namespaces and how many entries they have.", .object([
                 "keys": .list(of: .object(["namespace": .text, "count": .integer(0)])),
             ])),
             DescribedPath("clear/{namespace}", clear(
-                "clearNamespace", "Clear a namespace of temp or spotify.", ["success": .boolean, "message": .text, "cleared_count": .integer(0)], [namespace], [400, 404])),
+                "clearNamespace", "Clear a namespace of temp or spotify.",
+                ["success": .boolean, "message": .text, "cleared_count": .integer(0)], [namespace], [400, 404])),
             DescribedPath("clear-all", clear(
-                "clearAll", "Clear temp and DragonflyDB's copies; records of spotify become due.", ["success": .boolean, "message": .text], [], [])),
+                "clearAll", "Clear temp and DragonflyDB's copies; records of spotify become due.",
+                ["success": .boolean, "message": .text], [], [])),
         ],
         schemas: [:])
 
@@ -30,7 +33,8 @@ enum DashboardFamily {
 
     private static func show(_ template: String, _ id: String, _ summary: String, _ schema: Schema) -> DescribedPath {
         DescribedPath(template, DescribedOperation(
-            method: .get, id: id, summary: summary, access: .admin, answers: [.json(200, "The figures.", schema)] + Refusals.all([401, 403, 503])))
+            method: .get, id: id, summary: summary, access: .admin,
+            answers: [.json(200, "The figures.", schema)] + Refusals.all([401, 403, 503])))
     }
 
     private static func clear(

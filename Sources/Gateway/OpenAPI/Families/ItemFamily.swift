@@ -8,16 +8,37 @@ enum ItemFamily {
             """,
         paths: [
             one("track/{id}", "catalogTrack", "A track.", .named("CatalogItem"), kind: "track", example: "11dFghVXANMlKmJXsNCbNl"),
-            one("album/{id}", "catalogAlbum", "An album and its tracks.", .named("CatalogAlbum"), kind: "album", example: "0tGPJ0bkWOUmH7MEOR77qc"),
-            one("playlist/{id}", "catalogPlaylist", "A playlist and its first tracks.", .named("CatalogPlaylist"), kind: "playlist", example: "5v5ETK9WFXAnGQ3MRubKuE", [limit("1 to 300, 200 when left out")]),
+            one(
+                "album/{id}", "catalogAlbum", "An album and its tracks.", .named("CatalogAlbum"), kind: "album",
+                example: "0tGPJ0bkWOUmH7MEOR77qc"),
+            one(
+                "playlist/{id}", "catalogPlaylist", "A playlist and its first tracks.", .named("CatalogPlaylist"), kind: "playlist",
+                example: "5v5ETK9WFXAnGQ3MRubKuE", [limit("1 to 300, 200 when left out")]),
             one("artist/{id}", "catalogArtist", "An artist's page.", .named("CatalogArtist"), kind: "artist", example: artist),
-            one("artist/{id}/top-tracks", "catalogTopTracks", "An artist's best known tracks.", .object(["tracks": ItemSchemas.items(most: 15), "total": .integer(0, 15)]), kind: "artist", example: artist, [limit("1 to 15, 15 when left out")]),
-            one("artist/{id}/albums", "catalogAlbums", "An artist's albums.", .object(["albums": ItemSchemas.items(most: 50), "sections": .named("Sections"), "total": .integer(0)]), kind: "artist", example: artist, [limit("1 to 50, 50 when left out")]),
-            DescribedPath("search", ask(.post, "catalogSearch", "Search.", found, body: .json(search, example: ["query": "Carly Rae Jepsen", "type": "all"]))),
-            DescribedPath("trending", ask(.get, "catalogTrending", "What is asked for here, filled up with this year's releases.", trending, [
-                .query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"])), limit("1 to 50, 20 when left out"),
-            ])),
-            DescribedPath("recommendations", ask(.post, "catalogRecommendations", "Tracks like the seeds.", recommended, body: .json(seeds, example: ["seed_artists": [.text(artist)]]))),
+            one(
+                "artist/{id}/top-tracks", "catalogTopTracks", "An artist's best known tracks.",
+                .object(["tracks": ItemSchemas.items(most: 15), "total": .integer(0, 15)]), kind: "artist", example: artist,
+                [limit("1 to 15, 15 when left out")]),
+            one(
+                "artist/{id}/albums", "catalogAlbums", "An artist's albums.",
+                .object(["albums": ItemSchemas.items(most: 50), "sections": .named("Sections"), "total": .integer(0)]), kind: "artist",
+                example: artist, [limit("1 to 50, 50 when left out")]),
+            DescribedPath(
+                "search",
+                ask(
+                    .post, "catalogSearch", "Search.", found,
+                    body: .json(search, example: ["query": "Carly Rae Jepsen", "type": "all"]))),
+            DescribedPath(
+                "trending",
+                ask(.get, "catalogTrending", "What is asked for here, filled up with this year's releases.", trending, [
+                    .query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"])),
+                    limit("1 to 50, 20 when left out"),
+                ])),
+            DescribedPath(
+                "recommendations",
+                ask(
+                    .post, "catalogRecommendations", "Tracks like the seeds.", recommended,
+                    body: .json(seeds, example: ["seed_artists": [.text(artist)]]))),
             DescribedPath("home/recommendations", ask(.get, "catalogHome", "Artists who are asked for here.", home)),
             preferences,
         ],
@@ -35,35 +56,43 @@ enum ItemFamily {
     }
 
     private static func one(
-        _ template: String, _ name: String, _ summary: String, _ schema: Schema, kind: String, example: String, _ more: [DescribedParameter] = []
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, kind: String, example: String,
+        _ more: [DescribedParameter] = []
     ) -> DescribedPath {
-        let id = DescribedParameter.path("id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .text(example))
+        let id = DescribedParameter.path(
+            "id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .text(example))
         return DescribedPath(template, ask(.get, name, summary, schema, [id] + more))
     }
 
-    private static func limit(_ range: String) -> DescribedParameter { .query("limit", "How many: \(range), clamped.", .either(.integer(), .constant(""))) }
+    private static func limit(_ range: String) -> DescribedParameter {
+        .query("limit", "How many: \(range), clamped.", .either(.integer(), .constant("")))
+    }
 
     /// A whole number, also as text.
     private static let count = Schema.either(.integer(), .text(pattern: "^[0-9]{1,9}$"), .null)
 
     private static let search = Schema.object(
         ["query": .text(pattern: "\\S", least: 1, most: 300)],
-        optional: ["type": .oneOf(["all", "tracks", "albums", "artists", "playlists"]), "limit": count, "offset": .integer(0, 950).orNull], isOpen: true)
+        optional: [
+            "type": .oneOf(["all", "tracks", "albums", "artists", "playlists"]), "limit": count,
+            "offset": .integer(0, 950).orNull,
+        ], isOpen: true)
 
     private static let kinds: KeyValuePairs<String, Schema> = [
         "tracks": .integer(0), "albums": .integer(0), "artists": .integer(0), "playlists": .integer(0),
     ]
     private static let found = Schema.object([
         "tracks": ItemSchemas.items(), "albums": ItemSchemas.items(), "artists": ItemSchemas.items(), "playlists": ItemSchemas.items(),
-        "total": .integer(0), "query": .text, "type": .oneOf(["all", "tracks", "albums", "artists", "playlists"]), "offset": .integer(0, 950),
-        "limit": .integer(1, 50),
+        "total": .integer(0), "query": .text, "type": .oneOf(["all", "tracks", "albums", "artists", "playlists"]),
+        "offset": .integer(0, 950), "limit": .integer(1, 50),
         "has_more": .either(.boolean, .object(["tracks": .boolean, "albums": .boolean, "artists": .boolean, "playlists": .boolean])),
         "totals": .object(kinds), "item_total": .integer(0).orNull,
     ])
 
     private static let trending = Schema.object(
         ["type": .oneOf(["tracks", "albums", "artists"]), "query": .text, "total": .integer(0)],
-        optional: ["tracks": ItemSchemas.items(), "albums": ItemSchemas.items(), "artists": ItemSchemas.items(), "pending": .list(of: .text)])
+        optional: [
+            "tracks": ItemSchemas.items(), "albums": ItemSchemas.items(), "artists": ItemSchemas.items(), "pending": .list(of: .text)])
 
     private static func ids(_ kind: String) -> Schema { .list(of: .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), most: 50).orNull }
     private static let seeds = Schema.object([:], optional: [
@@ -91,11 +120,15 @@ extension ItemFamily {
             method: .post, id: "changePreferences", summary: "Change some of it.",
             about: "What the body does not name stays. Numbers are clamped.", access: .session, parameters: [user],
             body: .json(change, example: ["max_top_tracks": 10]),
-            answers: [.json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])), .json(413, "A body over 64 KiB.", .named("Error"))] + refusals))
+            answers: [
+                .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])),
+                .json(413, "A body over 64 KiB.", .named("Error")),
+            ] + refusals))
 
     private static let change = Schema.object([:], optional: [
         "max_search_results": count, "max_top_tracks": count, "max_albums_per_artist": count, "max_trending_results": count,
-        "max_recommendations": count, "show_explicit": .boolean.orNull, "preferred_markets": .list(of: .text(pattern: "^[A-Za-z]{2}$"), most: 250).orNull,
+        "max_recommendations": count, "show_explicit": .boolean.orNull,
+        "preferred_markets": .list(of: .text(pattern: "^[A-Za-z]{2}$"), most: 250).orNull,
     ], isOpen: true)
 
     private static let refusals: [DescribedAnswer] = [

@@ -14,13 +14,21 @@ enum MirrorFamily {
             several("tracks", "Track", most: 50, example: "11dFghVXANMlKmJXsNCbNl"),
             several("albums", "Album", most: 20, example: "0tGPJ0bkWOUmH7MEOR77qc"),
             several("artists", "Artist", most: 50, example: "6sFIWsNpZYqfjUpaCgueju"),
-            list("albums/{id}/tracks", "albumTracks", "An album's tracks.", SpotifySchemas.page(of: "SimplifiedTrack"), kind: "album", example: "0tGPJ0bkWOUmH7MEOR77qc"),
-            list("artists/{id}/albums", "artistAlbums", "An artist's albums.", SpotifySchemas.page(of: "SimplifiedAlbum"), kind: "artist", example: "6sFIWsNpZYqfjUpaCgueju", more: [groups]),
+            list(
+                "albums/{id}/tracks", "albumTracks", "An album's tracks.", SpotifySchemas.page(of: "SimplifiedTrack"), kind: "album",
+                example: "0tGPJ0bkWOUmH7MEOR77qc"),
+            list(
+                "artists/{id}/albums", "artistAlbums", "An artist's albums.", SpotifySchemas.page(of: "SimplifiedAlbum"),
+                kind: "artist", example: "6sFIWsNpZYqfjUpaCgueju", more: [groups]),
             DescribedPath("artists/{id}/top-tracks", get(
                 "artistTopTracks", "An artist's best known tracks; in development mode what a search finds.",
                 .object(["tracks": .list(of: .named("Track"), most: 10)]), [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market])),
-            list("playlists/{id}/items", "playlistItems", "A playlist's items, as development mode has them.", SpotifySchemas.page(of: "PlaylistItem"), kind: "playlist", example: playlist, most: 100, usual: 100),
-            list("playlists/{id}/tracks", "playlistTracks", "A playlist's items, as extended mode has them.", SpotifySchemas.page(of: "PlaylistItem"), kind: "playlist", example: playlist, most: 100, usual: 100),
+            list(
+                "playlists/{id}/items", "playlistItems", "A playlist's items, as development mode has them.",
+                SpotifySchemas.page(of: "PlaylistItem"), kind: "playlist", example: playlist, most: 100, usual: 100),
+            list(
+                "playlists/{id}/tracks", "playlistTracks", "A playlist's items, as extended mode has them.",
+                SpotifySchemas.page(of: "PlaylistItem"), kind: "playlist", example: playlist, most: 100, usual: 100),
             DescribedPath("search", get("search", "Search. The asked kinds, a paging object each.", found, searching)),
         ],
         schemas: SpotifySchemas.all)
@@ -34,21 +42,26 @@ enum MirrorFamily {
     }
 
     private static func one(_ plural: String, _ kind: String, _ schema: String, example: String, hasMarket: Bool) -> DescribedPath {
-        DescribedPath("\(plural)/{id}", get(kind, "One \(kind).", .named(schema), [id(kind, example: example)] + (hasMarket ? [market] : [])))
+        DescribedPath(
+            "\(plural)/{id}", get(kind, "One \(kind).", .named(schema), [id(kind, example: example)] + (hasMarket ? [market] : [])))
     }
 
     private static func several(_ plural: String, _ schema: String, most: Int, example: String) -> DescribedPath {
         let ids = DescribedParameter.query(
-            "ids", "Ids, by comma.", .list(of: SpotifySchemas.id, least: 1, most: most), isRequired: true, isList: true, example: [.text(example)])
+            "ids", "Ids, by comma.", .list(of: SpotifySchemas.id, least: 1, most: most), isRequired: true, isList: true,
+            example: [.text(example)])
         let schema = Schema.object(members: [(plural, .list(of: .named(schema).orNull, most: most))])
-        return DescribedPath(plural, get(plural, "Several \(plural), in the asked order; null for one that Spotify does not know.", schema, [ids, market]))
+        return DescribedPath(
+            plural,
+            get(plural, "Several \(plural), in the asked order; null for one that Spotify does not know.", schema, [ids, market]))
     }
 
     private static func list(
-        _ template: String, _ name: String, _ summary: String, _ schema: Schema, kind: String, example: String, most: Int = 50, usual: Int = 20,
-        more: [DescribedParameter] = []
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, kind: String, example: String, most: Int = 50,
+        usual: Int = 20, more: [DescribedParameter] = []
     ) -> DescribedPath {
-        DescribedPath(template, get(name, summary, schema, [id(kind, example: example)] + paging(most: most, usual: usual) + [market] + more))
+        DescribedPath(
+            template, get(name, summary, schema, [id(kind, example: example)] + paging(most: most, usual: usual) + [market] + more))
     }
 
     private static func id(_ kind: String, example: String) -> DescribedParameter {
@@ -65,12 +78,14 @@ enum MirrorFamily {
     private static let market = DescribedParameter.query(
         "market", "ISO 3166-1 alpha-2 in capitals; SPOTIFY_MARKET when left out.", .text(pattern: "^([A-Z]{2}|from_token)$"), example: "SE")
     private static let groups = DescribedParameter.query(
-        "include_groups", "Which albums; all when left out.", .list(of: .oneOf(["album", "single", "compilation", "appears_on"]), least: 1, most: 4),
-        isList: true)
+        "include_groups", "Which albums; all when left out.",
+        .list(of: .oneOf(["album", "single", "compilation", "appears_on"]), least: 1, most: 4), isList: true)
 
     private static let searching: [DescribedParameter] = [
         .query("q", "What is searched for.", .text(pattern: "\\S", least: 1, most: 300), isRequired: true, example: "Carly Rae Jepsen"),
-        .query("type", "Which kinds.", .list(of: .oneOf(["album", "artist", "playlist", "track"]), least: 1, most: 4), isRequired: true, isList: true, example: ["track", "artist"]),
+        .query(
+            "type", "Which kinds.", .list(of: .oneOf(["album", "artist", "playlist", "track"]), least: 1, most: 4), isRequired: true,
+            isList: true, example: ["track", "artist"]),
         .query("limit", "How many of each kind, 20 when left out.", .integer(1, 50)),
         .query("offset", "The place of the first, from 0; not 0, it may reach 1000 only together with limit.", .integer(0, 1000)),
         market,

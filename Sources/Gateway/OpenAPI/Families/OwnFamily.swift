@@ -10,7 +10,9 @@ enum OwnFamily {
                 .json(503, "It cannot, for these reasons; or the server is busy.", .either(.named("Readiness"), .named("Error"))),
             ]),
             show("openapi.json", "openapi", "This document.", .open, [.json(200, "OpenAPI 3.1.", .anyObject)]),
-            show("status.json", "statusJSON", "All figures.", .admin, [.json(200, "As of now.", .named("Status"))] + Refusals.all([401, 403, 503])),
+            show(
+                "status.json", "statusJSON", "All figures.", .admin,
+                [.json(200, "As of now.", .named("Status"))] + Refusals.all([401, 403, 503])),
             show("status", "statusPage", "All figures, as a page for people.", .admin, [
                 DescribedAnswer(200, "HTML that loads nothing from elsewhere.", content: [("text/html", .text)]),
             ] + Refusals.all([401, 403, 503])),
@@ -20,7 +22,9 @@ enum OwnFamily {
         ],
         schemas: StatusSchemas.all)
 
-    private static func show(_ template: String, _ id: String, _ summary: String, _ access: Access, _ answers: [DescribedAnswer]) -> DescribedPath {
+    private static func show(
+        _ template: String, _ id: String, _ summary: String, _ access: Access, _ answers: [DescribedAnswer]
+    ) -> DescribedPath {
         DescribedPath(template, DescribedOperation(method: .get, id: id, summary: summary, access: access, answers: answers))
     }
 }

@@ -16,7 +16,8 @@ enum ItemSchemas {
         ], optional: pending),
         "Sections": .object(["albums": items(), "singles": items(), "compilations": items(), "other": items()]),
         "Target": .object([
-            "route": .oneOf(["global-album", "global-artist", "global-playlist", "spotify-track"]), "params": .object(["id": SpotifySchemas.id]),
+            "route": .oneOf(
+                ["global-album", "global-artist", "global-playlist", "spotify-track"]), "params": .object(["id": SpotifySchemas.id]),
         ]),
         "Navigation": .object([
             "item_type": kind, "spotify_id": SpotifySchemas.id, "spotify_url": .text(pattern: "^https://open\\.spotify\\.com/"),
@@ -34,7 +35,8 @@ enum ItemSchemas {
     private static func item(_ more: KeyValuePairs<String, Schema> = [:], optional: KeyValuePairs<String, Schema> = [:]) -> Schema {
         let common: KeyValuePairs<String, Schema> = [
             "spotify_id": SpotifySchemas.id, "item_type": kind, "title": .text.orNull, "artist": .text.orNull, "album": .text.orNull,
-            "duration_ms": .integer(0).orNull, "popularity": .integer(0, 100).orNull, "preview_url": .text.orNull, "image_url": .text.orNull,
+            "duration_ms": .integer(
+                0).orNull, "popularity": .integer(0, 100).orNull, "preview_url": .text.orNull, "image_url": .text.orNull,
             "release_date": .text.orNull, "explicit": .boolean, "data": .anyObject, "navigation": .named("Navigation"),
         ]
         return .object(members: Array(common) + Array(more), optional: Array(optional))

@@ -8,18 +8,24 @@ enum SpotifySchemas {
         "SimplifiedArtist": .object(["type": .constant("artist"), "name": .text, "id": id.orNull], optional: links, isOpen: true),
         "Artist": .object(["type": .constant("artist"), "name": .text, "id": id], optional: artist, isOpen: true),
         "SimplifiedAlbum": .object(["type": .constant("album"), "name": .text, "id": id.orNull], optional: album, isOpen: true),
-        "Album": .object(["type": .constant("album"), "name": .text, "id": id, "tracks": page(of: "SimplifiedTrack")], optional: album, isOpen: true),
+        "Album": .object(
+            ["type": .constant("album"), "name": .text, "id": id, "tracks": page(of: "SimplifiedTrack")], optional: album,
+            isOpen: true),
         "SimplifiedTrack": .object(["type": .constant("track"), "name": .text, "id": id.orNull], optional: track, isOpen: true),
-        "Track": .object(["type": .constant("track"), "name": .text, "id": id.orNull, "album": .named("SimplifiedAlbum")], optional: track, isOpen: true),
+        "Track": .object(
+            ["type": .constant("track"), "name": .text, "id": id.orNull, "album": .named("SimplifiedAlbum")], optional: track,
+            isOpen: true),
         "SimplifiedPlaylist": .object(["type": .constant("playlist"), "name": .text, "id": id], optional: playlist, isOpen: true),
         "Playlist": .object(["type": .constant("playlist"), "name": .text, "id": id], optional: playlistWithItems, isOpen: true),
-        "PlaylistItem": .object([:], optional: ["added_at": .text.orNull, "is_local": .boolean, "track": playable, "item": playable], isOpen: true),
+        "PlaylistItem": .object(
+            [:], optional: ["added_at": .text.orNull, "is_local": .boolean, "track": playable, "item": playable], isOpen: true),
     ]
 
     /// A paging object.
     static func page(of element: String, orNull: Bool = false) -> Schema {
         .object([
-            "href": .text, "items": .list(of: orNull ? .named(element).orNull : .named(element)), "limit": .integer(1), "next": .text.orNull,
+            "href": .text, "items": .list(
+                of: orNull ? .named(element).orNull : .named(element)), "limit": .integer(1), "next": .text.orNull,
             "offset": .integer(0), "previous": .text.orNull, "total": .integer(0),
         ], isOpen: true)
     }

@@ -5,7 +5,10 @@ enum StatusSchemas {
         "Status": .object([
             "now": instant, "readiness": .object(["ready": .boolean, "reasons": lines, "warnings": lines]),
             "answers": .map(of: .object(["2xx": count, "3xx": count, "4xx": count, "5xx": count])),
-            "sources": .object(["memory": count, "dragonfly": count, "sqlite": count, "stored": count, "collapsed": count, "unanswered": count, "stale": count]),
+            "sources": .object(
+                [
+                    "memory": count, "dragonfly": count, "sqlite": count, "stored": count, "collapsed": count, "unanswered": count,
+                    "stale": count]),
             "answersByMinute": .list(of: count, least: 60, most: 60), "parked": count, "workers": .list(of: .named("Worker")),
             "files": .list(of: .object(["name": .text, "bytes": count])), "records": .list(of: .named("RecordFigures")),
             "ages": .list(of: .object(["age": .text, "records": count])), "latestErrors": .list(of: .named("LogLine"), most: 64),
