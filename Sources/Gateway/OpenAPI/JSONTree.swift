@@ -62,10 +62,4 @@ extension JSONTree {
     static func object(_ members: KeyValuePairs<String, JSONTree?>) -> JSONTree {
         .object(members.compactMap { name, value in value.map { Member(name: name, value: $0) } })
     }
-
-    /// With further members behind an object's own.
-    func adding(_ more: KeyValuePairs<String, JSONTree?>) -> JSONTree {
-        guard case let .object(members) = self, case let .object(further) = Self.object(more) else { return self }
-        return .object(members + further)
-    }
 }
