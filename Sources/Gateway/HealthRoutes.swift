@@ -1,6 +1,7 @@
 import FastCGI
 
-/// `/swingmusic-fcgi/...`: what watches over the program asks here. Its figures are for the administrator alone.
+/// `/swingmusic-fcgi/...`: what watches over the program asks here, and what all routes are is described. Its figures are for the
+/// administrator alone.
 struct HealthRoutes: RouteFamily {
     let survey: Survey
     let door: Doorkeeper
@@ -11,6 +12,7 @@ struct HealthRoutes: RouteFamily {
         switch routed.rest {
         case "healthz": reading(routed) { .now(Self.status(Readiness())) }
         case "readyz": reading(routed) { working(routed) { Self.status(survey.readiness()) } }
+        case "openapi.json": reading(routed) { .now(Self.description) }
         case "metrics": forAdmin(routed) { Self.metrics(survey.report(withAges: false)) }
         case "status.json": forAdmin(routed) { DashboardAnswer.response(StatusJSON(survey.report(withAges: true))) }
         case "status": forAdmin(routed) { Self.page(survey.report(withAges: true)) }
@@ -36,6 +38,13 @@ struct HealthRoutes: RouteFamily {
             response.omitsBody = isHead
             return response
         }
+    }
+
+    /// It is the same until the program is another.
+    private static var description: Response {
+        var response = Response(status: 200, contentType: Dialect.json, body: OpenAPIDocument.bytes)
+        response.add("Cache-Control", "no-cache")
+        return response
     }
 
     private static func metrics(_ report: StatusReport) -> Response {

@@ -8,6 +8,6 @@ struct SwingmusicFCGI: ParsableCommand {
         abstract: "A FastCGI responder for swingmusic's metadata and session routes.",
         discussion: "Settings are read from the environment; the README names the first few, docs/settings.md all.",
         version: Version.text,
-        subcommands: [Serve.self, Worker.self, Check.self, CacheCommand.self, SessionsCommand.self, Backup.self, Warm.self],
+        subcommands: [Serve.self, Worker.self, Check.self, Status.self, CacheCommand.self, SessionsCommand.self, Backup.self, Warm.self],
         defaultSubcommand: Serve.self)
 }

@@ -35,6 +35,24 @@ import Testing
         unlink(path)
     }
 
+    @Test("Who only reads is no worker, counts nothing, and leaves a file of another make as it is")
+    func reading() throws {
+        let worker = FiguresPage(path: path)
+        worker.add(Counter.place(.spotify, status: 200))
+        let reader = FiguresPage(reading: path)
+        reader.add(Counter.place(.spotify, status: 200))
+        #expect(reader.sum[.spotify, 2] == 1 && worker.sum[.spotify, 2] == 1)
+        #expect(reader.workers == worker.workers && reader.workers.count == 1)
+        let other = path + ".other"
+        #expect(FiguresPage(reading: other).sum.answered == 0 && access(other, F_OK) != 0)
+        let content = Data(repeating: 7, count: 1 << 20)
+        try content.write(to: URL(filePath: other))
+        #expect(FiguresPage(reading: other).workers.isEmpty)
+        #expect(try Data(contentsOf: URL(filePath: other)) == content)
+        unlink(other)
+        unlink(path)
+    }
+
     @Test("Without a file a worker counts for itself")
     func unmapped() {
         let page = FiguresPage(path: "/nowhere/figures.shared")

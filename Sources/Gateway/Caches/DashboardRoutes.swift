@@ -14,7 +14,7 @@ struct DashboardRoutes: RouteFamily {
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
-        guard let make = isClearing ? clearing(routed, segments) : reading(segments) else { return .now(dialect.error(404, "Not found")) }
+        guard let make = isClearing ? clearing(segments) : reading(segments) else { return .now(dialect.error(404, "Not found")) }
         guard isClearing ? method == .post : method == .get || method == .head else {
             return .now(dialect.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
         }
@@ -46,11 +46,11 @@ struct DashboardRoutes: RouteFamily {
         }
     }
 
-    private func clearing(_ routed: Routed, _ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
+    private func clearing(_ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
         if segments == ["clear-all"] { return clearAll }
-        guard segments.first == "clear", segments.count > 1 else { return nil }
-        let name = String(routed.rest.dropFirst("clear/".count))
-        return { try clear(name) }
+        // A namespace is what stands before a key's first slash.
+        guard segments.first == "clear", segments.count == 2 else { return nil }
+        return { try clear(segments[1]) }
     }
 
     /// `temp` and the copies go, `spotify` becomes due; users' and sessions' entries stay.

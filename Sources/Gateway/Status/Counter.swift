@@ -56,6 +56,9 @@ struct Counts: Sendable, Equatable {
     /// Of all families and classes.
     var answered: UInt64 { values[..<Counter.answers].reduce(0, &+) }
 
+    /// Answers with 5xx.
+    var failed: UInt64 { Counter.Family.allCases.reduce(0) { $0 + self[$1, 5] } }
+
     static func += (sum: inout Counts, other: Counts) {
         for place in sum.values.indices { sum.values[place] &+= other.values[place] }
     }

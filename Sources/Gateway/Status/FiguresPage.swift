@@ -11,7 +11,8 @@ final class FiguresPage: @unchecked Sendable {
     // The mapping lives as long as this object and is touched with atomic operations only (the log's bytes: see LogRing).
     let start: UnsafeMutableRawPointer
     private let descriptor: CInt
-    private let slot: Int
+    /// nil for who only reads.
+    private let own: UnsafeMutableRawPointer?
 
     static let slotCount = 512
     private static let slotBytes = 512
@@ -26,6 +27,7 @@ final class FiguresPage: @unchecked Sendable {
     init(path: String, now: Int64 = csys_wall_ms()) {
         let opened = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o640)
         let mapped = opened >= 0 ? Self.map(opened) : nil
+        let slot: Int
         if let mapped, let claimed = Self.claim(opened) {
             (descriptor, start, slot) = (opened, mapped, claimed)
         } else {
@@ -33,10 +35,24 @@ final class FiguresPage: @unchecked Sendable {
             if opened >= 0 { Glibc.close(opened) }
             (descriptor, start, slot) = (-1, Self.privatePage(), 0)
         }
+        let own = Self.address(slot, in: start)
+        self.own = own
         csys_store64(own + Field.parked, 0)
         csys_store64(own + Field.startedAt, UInt64(bitPattern: now))
         csys_store64(own + Field.process, UInt64(getpid()))
         begin(now: now)
+    }
+
+    /// Reads what the workers count, without a slot and without making the file. Where there is none, nothing was counted.
+    init(reading path: String) {
+        let opened = Glibc.open(path, O_RDWR | O_CLOEXEC)
+        if opened >= 0, let mapped = Self.mapMade(opened) {
+            (descriptor, start) = (opened, mapped)
+        } else {
+            if opened >= 0 { Glibc.close(opened) }
+            (descriptor, start) = (-1, Self.privatePage())
+        }
+        own = nil
     }
 
     deinit {
@@ -48,14 +64,20 @@ final class FiguresPage: @unchecked Sendable {
         }
     }
 
-    private var own: UnsafeMutableRawPointer { address(slot) }
-    private func address(_ slot: Int) -> UnsafeMutableRawPointer { start + Offset.slots + slot * Self.slotBytes }
+    private func address(_ slot: Int) -> UnsafeMutableRawPointer { Self.address(slot, in: start) }
+    private static func address(_ slot: Int, in start: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
+        start + Offset.slots + slot * slotBytes
+    }
 
     // MARK: Counting
 
-    func add(_ place: Int) { _ = csys_add64(own + Field.counters + place * 8, 1) }
-    func park() { _ = csys_add64(own + Field.parked, 1) }
-    func unpark() { _ = csys_add64(own + Field.parked, .max) }
+    func add(_ place: Int) { change(Field.counters + place * 8, by: 1) }
+    func park() { change(Field.parked, by: 1) }
+    func unpark() { change(Field.parked, by: .max) }
+
+    private func change(_ field: Int, by amount: UInt64) {
+        if let own { _ = csys_add64(own + field, amount) }
+    }
 
     // MARK: Reading
 
@@ -90,7 +112,7 @@ final class FiguresPage: @unchecked Sendable {
     }
 
     private func isHeld(_ slot: Int) -> Bool {
-        if slot == self.slot { return true }
+        if address(slot) == own { return true }
         guard csys_load64(address(slot) + Field.process) != 0 else { return false }
         let byte = Self.firstSlotLock + Int64(slot)
         guard csys_lock_byte(descriptor, byte, 1) == 0 else { return true }
@@ -113,6 +135,18 @@ final class FiguresPage: @unchecked Sendable {
         if csys_load64(start) != magic {
             memset(start, 0, length)
             csys_store64(start, magic)
+        }
+        return start
+    }
+
+    /// Only a file that a worker has made.
+    private static func mapMade(_ descriptor: CInt) -> UnsafeMutableRawPointer? {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_size >= off_t(length) else { return nil }
+        guard let start = csys_map_shared(descriptor, UInt64(length)) else { return nil }
+        guard csys_load64(start) == magic else {
+            munmap(start, length)
+            return nil
         }
         return start
     }

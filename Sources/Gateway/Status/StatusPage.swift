@@ -45,9 +45,8 @@ struct StatusPage {
     }
 
     private var badge: Markup {
-        let (name, word): (String, String) = !report.readiness.isReady
-            ? ("bad", "not ready") : report.readiness.warnings.isEmpty ? ("good", "ready") : ("fair", "ready, with warnings")
-        return "<p class=\"badge \(name)\">\(word)</p>"
+        let name = !report.readiness.isReady ? "bad" : report.readiness.warnings.isEmpty ? "good" : "fair"
+        return "<p class=\"badge \(name)\">\(report.readiness.words)</p>"
     }
 
     private var complaints: Markup {
@@ -73,31 +72,24 @@ extension StatusPage {
 
     private var requests: Markup {
         let last = report.answersByMinute.dropLast().last ?? 0
-        let errors = Counter.Family.allCases.reduce(0) { $0 + report.counts[$1, 5] }
         return card("Requests, the last hour", """
             <p class="big">\(Readable.rate(Double(last) / 60))<small> a second, the last whole minute</small></p>
             \(HourPicture(answersByMinute: report.answersByMinute).svg)
-            <p class="quiet">\(Readable.count(report.counts.answered)) answered in all, \(Readable.count(errors)) with 5xx; \
+            <p class="quiet">\(Readable.count(report.counts.answered)) answered in all, \(Readable.count(report.counts.failed)) with 5xx; \
             \(Readable.count(UInt64(report.parked))) parked now</p>
             """, isWide: true)
     }
 
     private var hits: Markup {
-        let ratio = Counter.Source.allCases.filter(\.isHit).reduce(0.0) { $0 + (report.share($1) ?? 0) }
-        let names: [Counter.Source: String] = [
-            .memory: "memory", .dragonfly: "DragonflyDB", .sqlite: "SQLite", .stored: "called Spotify", .collapsed: "joined a call",
-            .unanswered: "not in time",
-        ]
         let rows = Counter.Source.allCases.map { source in
             """
-            <tr><th scope="row">\(names[source] ?? "")</th>\
+            <tr><th scope="row">\(source.words)</th>\
             <td class="meter">\(Self.meter(report.share(source) ?? 0, source.isHit ? "good" : "fair"))</td>\
             <td>\(Readable.percent(report.share(source)))</td><td>\(Readable.count(report.counts[source]))</td></tr>
             """ as Markup
         }
-        let any = report.share(.memory) != nil
         return card("Hits by tier", """
-            <p class="big">\(any ? Readable.percent(ratio) : "–")<small> hits</small></p>
+            <p class="big">\(Readable.percent(report.hitRatio))<small> hits</small></p>
             <table><tbody>\(Markup(rows))</tbody></table>
             <p class="quiet">\(Readable.count(report.counts.stale)) hits were stale</p>
             """)
@@ -130,8 +122,7 @@ extension StatusPage {
 
     private var queue: Markup {
         let waiting = report.limiter?.waiting ?? [:]
-        let names: [Priority: String] = [.caller: "somebody waits", .unattended: "nobody waits any more", .renewal: "renewals", .warming: "warming"]
-        let rows = Priority.allCases.map { [names[$0] ?? "\($0)", "\(waiting[$0] ?? 0)"] }
+        let rows = Priority.allCases.map { [$0.words, "\(waiting[$0] ?? 0)"] }
         return card("Queue", """
             <p class="big">\(waiting.values.reduce(0, +))<small> lookups wait, \(report.limiter?.leased ?? 0) under way</small></p>
             \(table([], rows))
@@ -145,9 +136,7 @@ extension StatusPage {
     }
 
     private var files: Markup {
-        let store = report.caches.store
-        let word = store == nil ? "none" : store?.isUsed == true ? "used" : "not used\(store?.fault.map { ": \($0)" } ?? "")"
-        return card("Store and journals", table([], report.files.map { [$0.name, Readable.bytes($0.bytes)] } + [["DragonflyDB", word]]))
+        card("Store and journals", table([], report.files.map { [$0.name, Readable.bytes($0.bytes)] } + [["DragonflyDB", report.storeWords]]))
     }
 
     private var records: Markup {

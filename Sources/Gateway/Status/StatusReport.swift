@@ -30,6 +30,10 @@ struct StatusReport: Sendable {
         let all = Counter.Source.allCases.reduce(0) { $0 + counts[$1] }
         return all == 0 ? nil : Double(counts[source]) / Double(all)
     }
+    /// 0...1; nil before the first.
+    var hitRatio: Double? {
+        Counter.Source.allCases.filter(\.isHit).reduce(nil as Double?) { ratio, source in share(source).map { $0 + (ratio ?? 0) } }
+    }
 }
 
 /// How many records are of an age.

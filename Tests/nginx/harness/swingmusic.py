@@ -106,24 +106,38 @@ class Swingmusic:
         db.execute("INSERT INTO user (password, username, roles) VALUES (?, ?, ?)", (password_hash(password), name, json.dumps(roles)))
 
     def carry_out(self, method, path, body):
-        """What matters of swingmusic's own routes: no checks, they were made before."""
+        """What matters of swingmusic's own routes: no checks, they were made before. Answers have the contract's shape."""
         if not path.startswith("/auth/profile/"):
             return 200, b"{}"
         form = json.loads(body or b"{}")
         connection = self.database()
         with connection:
-            if path == "/auth/profile/update":
-                user = form.get("id") or self.user_of(self.requests[-1])
-                for field, column in (("username", "username"), ("password", "password")):
-                    if form.get(field):
-                        value = password_hash(form[field]) if field == "password" else form[field]
-                        connection.execute(f"UPDATE user SET {column} = ? WHERE id = ?", (value, user))
-            elif path == "/auth/profile/create":
-                self.insert(connection, form["username"], form["password"], [])
-            elif path == "/auth/profile/delete":
-                connection.execute("DELETE FROM user WHERE username = ?", (form["username"],))
+            answer = self.change(connection, path, form)
         connection.close()
-        return 200, b'{"done":true}'
+        return 200, json.dumps(answer).encode()
+
+    def change(self, db, path, form):
+        name = form.get("username")
+        if path == "/auth/profile/update":
+            user = form.get("id") or self.user_of(self.requests[-1])
+            for field in ("username", "password", "roles"):
+                if value := form.get(field):
+                    stored = {"password": password_hash, "roles": json.dumps}.get(field, str)(value)
+                    db.execute(f"UPDATE user SET {field} = ? WHERE id = ?", (stored, user))
+            return self.user(db, "id", user)
+        if path == "/auth/profile/create":
+            self.insert(db, name, form["password"], [])
+            return self.user(db, "username", name)
+        if path == "/auth/profile/guest/create":
+            self.insert(db, "guest", "guest", ["guest"])
+            return {"msg": "Guest user created"}
+        db.execute("DELETE FROM user WHERE username = ?", (name,))
+        return {"msg": f"User {name} deleted"}
+
+    @staticmethod
+    def user(db, column, value):
+        number, name, roles = db.execute(f"SELECT id, username, roles FROM user WHERE {column} = ?", (value,)).fetchone()
+        return {"extra": None, "id": number, "image": None, "roles": json.loads(roles), "username": name}
 
     @staticmethod
     def user_of(request):

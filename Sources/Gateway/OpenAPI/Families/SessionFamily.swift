@@ -1,0 +1,149 @@
+/// `/auth/` as the document describes it.
+enum SessionFamily {
+    static let described = DescribedFamily(
+        prefix: "/auth/", tag: "auth",
+        about: """
+            swingmusic's session routes, answered in its stead, and those by which sessions are seen, ended and asked about. They need \
+            SWINGMUSIC_CONFIG_DIR; without it all are 503, verify 403. As with swingmusic, a path or method that is none is 401 without a \
+            token, GET of a path that only takes other methods is 404, and OPTIONS is 200 and empty everywhere.
+            """,
+        paths: [
+            DescribedPath(
+                "login",
+                change(
+                    .post, "login", "Sign in.", .open, .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 429],
+                    body: .json(login, example: ["username": "anna", "password": "secret"]))),
+            DescribedPath(
+                "logout",
+                read(
+                    "logout", "End the session and forget the cookie.", .optional,
+                    message("Logged out, also without a session.", [.setCookie]), [403])),
+            DescribedPath(
+                "refresh",
+                change(
+                    .post, "refresh", "Two new tokens of the same session.", .refresh, .json(200, "The tokens.", .named("Tokens")),
+                    [])),
+            DescribedPath("user", read("user", "Who one is.", .session, .json(200, "The user.", .named("User")), [])),
+            DescribedPath(
+                "users",
+                read("users", "Who may sign in.", .optional, .json(200, "What the caller may see of it.", users), [], [simplified])),
+            DescribedPath(
+                "getpaircode",
+                read(
+                    "pairCode", "A code for signing in on another device, good for ten minutes.", .session,
+                    .json(200, "The code.", .object(["code": .text(least: 6, most: 6)])), [403])),
+            DescribedPath(
+                "pair",
+                read(
+                    "pair", "Redeem a code, once.", .optional,
+                    .json(200, "Tokens of the session that asked for the code.", .named("Tokens")), [400, 429], [code])),
+            DescribedPath("verify", verify),
+            DescribedPath(
+                "sessions",
+                read(
+                    "sessions", "One's own sessions; for admins anybody's.", .session,
+                    .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])),
+                    [403], [whose]),
+                change(
+                    .delete, "endSessions", "End all of one's own but this one.", .session,
+                    .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [])),
+            DescribedPath(
+                "sessions/{id}",
+                change(
+                    .delete, "endSession", "End one of one's own sessions; for admins anybody's.", .session,
+                    message("Ended.", [.setCookie]), [404], [session])),
+            DescribedPath(
+                "profile/create",
+                change(
+                    .post, "createUser", "Add a user.", .optional, handedOn(.either(.named("User"), firstUser)), [400],
+                    body: .json(profile, example: ["username": "bert", "password": "secret"]))),
+            DescribedPath(
+                "profile/guest/create",
+                change(.post, "createGuest", "Add the guest. Admins alone.", .session, handedOn(.named("Message")), [400])),
+            DescribedPath(
+                "profile/update",
+                change(
+                    .put, "updateUser", "Change a user. Others than oneself, and roles, admins alone.", .session,
+                    handedOn(.named("User")), [400], body: .json(profile, example: ["password": "secret"]))),
+            DescribedPath(
+                "profile/delete",
+                change(
+                    .delete, "deleteUser", "Remove a user. Admins alone.", .session, handedOn(.named("Message")), [400],
+                    body: .json(deletion, example: ["username": "bert"]))),
+        ],
+        schemas: SessionSchemas.all)
+
+    private static let simplified = DescribedParameter.query("simplified", "Names alone.", .boolean)
+    private static let code = DescribedParameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true)
+    private static let whose = DescribedParameter.query(
+        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"))
+    private static let session = DescribedParameter.path(
+        "id", "The session's id, as the list has it.", .text(pattern: "^[0-9A-Za-z_-]{1,64}$"), example: "nobodys-session")
+
+    private static let login = Schema.object(["username": .text, "password": .text], isOpen: true)
+    private static let profile = Schema.object(
+        [:], optional: ["id": .integer(), "username": .text, "password": .text, "roles": .list(of: .text), "email": .text])
+    private static let deletion = Schema.object(["username": .text])
+    private static let users = Schema.object([
+        "settings": .object([:], optional: ["enableGuest": .boolean, "usersOnLogin": .boolean]),
+        "users": .either(.list(of: .named("User")), .list(of: .named("SimplifiedUser"))),
+    ])
+
+    /// The change was checked here; swingmusic has carried it out and answered.
+    private static func handedOn(_ schema: Schema) -> DescribedAnswer {
+        .json(200, "Done by swingmusic, whose answer this is.", schema, headers: [.setCookie])
+    }
+    private static let firstUser = Schema.object(["user": .named("User"), "userhome": .text])
+
+    private static func message(_ about: String, _ headers: [DescribedHeader]) -> DescribedAnswer {
+        .json(200, about, .named("Message"), headers: headers)
+    }
+
+    private static func read(
+        _ id: String, _ summary: String, _ access: Access, _ success: DescribedAnswer, _ more: [Int],
+        _ parameters: [DescribedParameter] = []
+    ) -> DescribedOperation {
+        DescribedOperation(
+            method: .get, id: id, summary: summary, access: access, parameters: parameters,
+            answers: [success] + refusals([401, 422] + more))
+    }
+
+    private static func change(
+        _ method: DescribedOperation.Method, _ id: String, _ summary: String, _ access: Access, _ success: DescribedAnswer, _ more: [Int],
+        _ parameters: [DescribedParameter] = [], body: DescribedBody? = nil
+    ) -> DescribedOperation {
+        DescribedOperation(
+            method: method, id: id, summary: summary, access: access, parameters: parameters, body: body,
+            answers: [success] + refusals([401, 403, 422] + more + (body == nil ? [] : [413])))
+    }
+
+    private static func refusals(_ statuses: [Int]) -> [DescribedAnswer] {
+        (statuses + [503]).sorted().map { status in
+            let headers: [DescribedHeader] = status == 429 || status == 503 ? [.retryAfter] : []
+            let body = status == 422 ? Schema.either(.named("Message"), .named("FieldErrors")) : .named("Message")
+            return .json(status, refusal[status] ?? "Refused.", body, headers: headers)
+        }
+    }
+
+    private static let refusal = [
+        400: "Not as things are; the message says why.", 401: "No token, one that is no good, or a wrong password.",
+        403: "Not for this user, or not from a page of another site.", 404: "There is no such user or session.", 413: "A body over 64 KiB.",
+        422: "A token or a body that cannot be read.", 429: "Too many wrong guesses from this address.",
+        503: "The sessions cannot be checked or written, or too many logins are under way.",
+    ]
+
+    private static let verify = DescribedOperation(
+        method: .get, id: "verify", summary: "May this request pass? For nginx's auth_request.",
+        about: """
+            Answers any method as it answers GET: nginx asks with the method of the request that it asks about. A method that changes \
+            something must not come from a page of another site.
+            """,
+        access: .session, parameters: [.query("role", "A role that the user must have.", .text(most: 100), example: "admin")],
+        answers: [
+            DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
+            .json(401, "No token, or one that is no good.", .named("Message")),
+            .json(
+                403, "Without the role; from a page of another site; or the sessions cannot be checked.", .named("Message"),
+                headers: [.setCookie]),
+        ])
+}

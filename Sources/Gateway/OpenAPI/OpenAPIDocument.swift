@@ -1,0 +1,35 @@
+/// `/swingmusic-fcgi/openapi.json`: what all routes take and answer, in OpenAPI 3.1.
+enum OpenAPIDocument {
+    static let families: [DescribedFamily] = [
+        MirrorFamily.described, ItemFamily.described, SessionFamily.described, CacheFamily.described, DashboardFamily.described,
+        OwnFamily.described,
+    ]
+
+    static let bytes: [UInt8] = tree.bytes
+
+    private static let tree: JSONTree = [
+        "openapi": "3.1.0",
+        "info": [
+            "title": "swingmusic-fcgi", "version": "1", "license": ["name": "MIT", "identifier": "MIT"],
+            "description": .text(about),
+        ],
+        "servers": [["url": "/"]],
+        "tags": .list(families.map { ["name": .text($0.tag), "description": .text($0.about)] }),
+        "paths": .object(families.flatMap { family in
+            family.paths.map { .init(name: family.prefix + $0.template, value: $0.tree(of: family.tag)) }
+        }),
+        "components": [
+            "schemas": .object(families.flatMap { $0.schemas.map { .init(name: $0.key, value: $0.value.tree) } }),
+            "headers": .object(DescribedHeader.allCases.map { .init(name: $0.rawValue, value: $0.tree) }),
+            "securitySchemes": Access.schemes,
+        ],
+    ]
+
+    private static let about = """
+        A FastCGI responder that stands behind nginx in front of the music server swingmusic.
+
+        What holds for every route: HEAD is answered wherever GET is. A path that is none is 404, a method that a path does not have is 405 \
+        with Allow, a body over 64 KiB (1 MiB below /cache) is 413, all in the family's own shape of errors. Members may be added to answers \
+        of Spotify's objects at any time, as Spotify does.
+        """
+}

@@ -1,0 +1,59 @@
+/// What a value may be (JSON Schema 2020-12, as OpenAPI 3.1 has it).
+struct Schema: Sendable, Equatable {
+    let tree: JSONTree
+
+    static let text = Schema(tree: ["type": "string"])
+    static let boolean = Schema(tree: ["type": "boolean"])
+    static let number = Schema(tree: ["type": "number"])
+    static let null = Schema(tree: ["type": "null"])
+    /// Any JSON.
+    static let anything = Schema(tree: .object([]))
+    /// Any object; what is in it is Spotify's.
+    static let anyObject = Schema(tree: ["type": "object"])
+
+    static func text(pattern: String? = nil, least: Int? = nil, most: Int? = nil, example: String? = nil) -> Schema {
+        Schema(tree: .object([
+            "type": "string", "pattern": pattern.map(JSONTree.text), "minLength": least.map(JSONTree.integer),
+            "maxLength": most.map(JSONTree.integer), "examples": example.map { .list([.text($0)]) },
+        ]))
+    }
+
+    static func integer(_ least: Int? = nil, _ most: Int? = nil) -> Schema {
+        Schema(tree: .object(["type": "integer", "minimum": least.map(JSONTree.integer), "maximum": most.map(JSONTree.integer)]))
+    }
+
+    static func oneOf(_ words: [String]) -> Schema { Schema(tree: ["type": "string", "enum": .list(words.map(JSONTree.text))]) }
+    static func constant(_ word: String) -> Schema { Schema(tree: ["type": "string", "const": .text(word)]) }
+    static func either(_ schemas: Schema...) -> Schema { Schema(tree: ["anyOf": .list(schemas.map(\.tree))]) }
+
+    static func list(of element: Schema, least: Int? = nil, most: Int? = nil) -> Schema {
+        Schema(tree: .object([
+            "type": "array", "items": element.tree, "minItems": least.map(JSONTree.integer), "maxItems": most.map(JSONTree.integer),
+        ]))
+    }
+
+    /// An object with these members and no others, unless it `isOpen`.
+    static func object(
+        _ required: KeyValuePairs<String, Schema>, optional: KeyValuePairs<String, Schema> = [:], isOpen: Bool = false
+    ) -> Schema {
+        object(members: Array(required), optional: Array(optional), isOpen: isOpen)
+    }
+
+    static func object(
+        members required: [(key: String, value: Schema)], optional: [(key: String, value: Schema)] = [],
+        isOpen: Bool = false) -> Schema {
+        let members = (required + optional).map { JSONTree.Member(name: $0.key, value: $0.value.tree) }
+        return Schema(tree: .object([
+            "type": "object", "properties": .object(members),
+            "required": required.isEmpty ? nil : .list(required.map { .text($0.key) }), "additionalProperties": isOpen ? nil : false,
+        ]))
+    }
+
+    /// An object whose members have any names.
+    static func map(of value: Schema) -> Schema { Schema(tree: ["type": "object", "additionalProperties": value.tree]) }
+
+    /// One of the document's components.
+    static func named(_ name: String) -> Schema { Schema(tree: ["$ref": "#/components/schemas/\(name)"]) }
+
+    var orNull: Schema { .either(self, .null) }
+}

@@ -1,0 +1,47 @@
+import Caching
+import Glibc
+import Logging
+import Turnstile
+
+/// How an installation stands, told from its data folder: beside its workers, none of which is asked, or without any.
+public struct InstallationStatus: Sendable {
+    let report: StatusReport
+
+    /// Looks once. Blocks on files; makes and changes none but `cache.db`'s own companions.
+    /// - Parameter caches: opened over the same folder.
+    /// - Throws: `Fault`, and `TurnstileError` for settings that make no sense.
+    public init(settings: Settings, caches: Caches, log: Logger) throws {
+        let figures = settings.dataDirectory + "/figures.shared"
+        guard access(figures, F_OK) == 0 else { throw Fault.neverServed(settings.dataDirectory) }
+        guard access(figures, R_OK | W_OK) == 0 else { throw Fault.unreadable(figures) }
+        let turnstile = try Turnstile(
+            path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
+            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: false, log: log)
+        let survey = Survey(
+            figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+            hasCredentials: settings.credentials != nil)
+        var report = survey.report(withAges: true)
+        if report.workers.isEmpty { report.readiness.reasons.insert("no worker runs on this data folder", at: 0) }
+        self.report = report
+    }
+
+    /// Workers run, and they can serve.
+    public var isReady: Bool { report.readiness.isReady }
+    /// Member by member what `/swingmusic-fcgi/status.json` has.
+    public var json: some Encodable { StatusJSON(report) }
+    /// For people.
+    public var sections: [StatusSection] { StatusSection.all(of: report) }
+
+    /// Why there is nothing to be told.
+    public enum Fault: Error, CustomStringConvertible {
+        case neverServed(String)
+        case unreadable(String)
+
+        public var description: String {
+            switch self {
+            case .neverServed(let folder): "'serve' has never run on \(folder) (SWINGMUSIC_FCGI_DATA_DIR)"
+            case .unreadable(let file): "\(file) cannot be read and written by this user: run this as the user of 'serve', or as root"
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import Caching
+import Turnstile
+
+/// One paragraph of `swingmusic-fcgi status`: a title and rows of as many cells each. What stands in them may come from elsewhere
+/// (log lines do): the terminal's owner has to clean it.
+public struct StatusSection: Sendable, Equatable {
+    public var title: String
+    public var rows: [[String]]
+}
+
+extension StatusSection {
+    static func all(of report: StatusReport) -> [StatusSection] {
+        [readiness(report), requests(report), hits(report), spotify(report)] + [queue(report)].compactMap(\.self)
+            + [workers(report), files(report), records(report), lines(report)]
+    }
+
+    private static func count(_ number: Int) -> String { Readable.count(UInt64(max(0, number))) }
+
+    private static func readiness(_ report: StatusReport) -> StatusSection {
+        StatusSection(
+            title: "swingmusic-fcgi: \(report.readiness.words)",
+            rows: report.readiness.reasons.map { ["error", $0] } + report.readiness.warnings.map { ["warning", $0] })
+    }
+
+    private static func requests(_ report: StatusReport) -> StatusSection {
+        func rate(_ count: Int?) -> String { "\(Readable.rate(Double(count ?? 0) / 60)) a second" }
+        return StatusSection(title: "Requests", rows: [
+            ["last whole minute", rate(report.answersByMinute.dropLast().last)],
+            ["busiest minute of the hour", rate(report.answersByMinute.max())],
+            ["answered in all", Readable.count(report.counts.answered)],
+            ["of these with 5xx", Readable.count(report.counts.failed)],
+            ["parked now", count(report.parked)],
+        ])
+    }
+
+    private static func hits(_ report: StatusReport) -> StatusSection {
+        let rows = Counter.Source.allCases.map { [$0.words, Readable.percent(report.share($0)), Readable.count(report.counts[$0])] }
+        return StatusSection(
+            title: "Hits: \(Readable.percent(report.hitRatio)), \(Readable.count(report.counts.stale)) of them stale", rows: rows)
+    }
+
+    private static func spotify(_ report: StatusReport) -> StatusSection {
+        guard let limiter = report.limiter else {
+            return StatusSection(title: "Calls to Spotify", rows: [["the limiter cannot be used", report.limiterFault ?? ""]])
+        }
+        func until(_ instant: Int64, _ reason: String) -> String { "ends \(Readable.wait(report.seconds(until: instant))): \(reason)" }
+        var rows = [
+            ["in the last hour", "\(count(limiter.callsInWindow)) of \(count(limiter.callsPerWindow))"],
+            ["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))],
+            ["cooldown", limiter.cooldown.map { until($0.endsAt, $0.reason) } ?? "none"],
+        ]
+        if let outage = limiter.upstream { rows.append(["pause, unreachable", until(outage.endsAt, outage.reason)]) }
+        if let outage = limiter.tokenOutage { rows.append(["pause, no token", until(outage.endsAt, outage.reason)]) }
+        return StatusSection(title: "Calls to Spotify", rows: rows)
+    }
+
+    private static func queue(_ report: StatusReport) -> StatusSection? {
+        guard let limiter = report.limiter else { return nil }
+        return StatusSection(
+            title: "Queue: \(limiter.waiting.values.reduce(0, +)) waiting, \(limiter.leased) under way",
+            rows: Priority.allCases.map { [$0.words, "\(limiter.waiting[$0] ?? 0)"] })
+    }
+
+    private static func workers(_ report: StatusReport) -> StatusSection {
+        StatusSection(
+            title: "Workers: \(report.workers.count)",
+            rows: report.workers.map {
+                ["process \($0.process)", "up \(Readable.length($0.uptimeSeconds))", Readable.bytes($0.residentBytes), "\($0.parked) parked"]
+            })
+    }
+
+    private static func files(_ report: StatusReport) -> StatusSection {
+        StatusSection(
+            title: "Store and files",
+            rows: report.files.map { [$0.name, Readable.bytes($0.bytes)] } + [["DragonflyDB", report.storeWords]])
+    }
+
+    private static func records(_ report: StatusReport) -> StatusSection {
+        let kinds = report.kinds.map { [$0.kind, count($0.entries), Readable.bytes($0.bytes)] }
+        return StatusSection(title: "Records", rows: kinds + report.ages.map { [$0.label, count($0.records), ""] })
+    }
+
+    private static func lines(_ report: StatusReport) -> StatusSection {
+        StatusSection(
+            title: report.lines.isEmpty ? "Latest warnings and errors: none" : "Latest warnings and errors",
+            rows: report.lines.map { [Readable.instant($0.time), "[\($0.process)]", $0.level, $0.text] })
+    }
+}
