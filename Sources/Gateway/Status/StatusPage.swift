@@ -31,7 +31,7 @@ struct StatusPage {
         </head>
         <body>
         <main>
-        <header><h1>swingmusic-fcgi</h1>\(badge)<p class="quiet">\(Readable.instant(report.now))</p></header>
+        <header><h1>swingmusic-fcgi</h1>\(badge)<p class="quiet">version \(report.version), \(Readable.instant(report.now))</p></header>
         \(complaints)
         <div class="grid">
         \(Markup([requests, hits, spotify, queue, workers, files, records, lines]))
