@@ -57,7 +57,7 @@ public final class Gateway: Sendable {
             ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
             ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
             ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
-        ], figures: figures)
+        ], figures: figures, log: AnswerLog(log: log))
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {

@@ -8,12 +8,15 @@ public struct Router: Handler {
     let families: [(prefix: String, family: any RouteFamily)]
     /// Where the answers are counted.
     private let figures: FiguresPage?
+    /// Where those that were not served are named.
+    private let log: AnswerLog?
     /// What each of the families is counted as.
     private let labels: [Counter.Family]
 
-    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil) {
+    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil, log: AnswerLog? = nil) {
         self.families = families
         self.figures = figures
+        self.log = log
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
 
@@ -33,7 +36,8 @@ public struct Router: Handler {
             return family.answer(routed)
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
-        let counted = figures?.count(outcome, of: label) ?? outcome
+        let noted = log?.observe(outcome, of: request, path: path) ?? outcome
+        let counted = figures?.count(noted, of: label) ?? noted
         guard request.method == .head, case var .now(response) = counted else { return counted }
         response.omitsBody = true
         return .now(response)

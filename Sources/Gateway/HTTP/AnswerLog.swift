@@ -1,0 +1,83 @@
+import CSystem
+import FastCGI
+import Logging
+import Synchronization
+
+/// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
+/// nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
+final class AnswerLog: Sendable {
+    private let log: Logger
+    private let most: Int
+    private let clock: @Sendable () -> UInt64
+    private let recent = Mutex(Recent())  // guards what the present second has had
+
+    private struct Recent {
+        var second: UInt64 = 0
+        var lines = 0
+        var omitted = 0
+    }
+
+    /// - Parameters:
+    ///   - most: lines a second.
+    ///   - clock: nanoseconds of any clock that does not jump.
+    init(log: Logger, most: Int = 20, clock: @escaping @Sendable () -> UInt64 = { csys_monotonic_ns() }) {
+        self.log = log
+        self.most = most
+        self.clock = clock
+    }
+
+    func observe(_ outcome: Outcome, of request: Request, path: String) -> Outcome {
+        switch outcome {
+        case let .now(response):
+            if Self.isWorthALine(response) { write(response.status, Subject(request, path)) }
+            return outcome
+        case let .later(ticket):
+            // The request's parameters are gone when the answer comes.
+            let subject = Subject(request, path)
+            return .later(ticket.observed { [self] response in
+                if let response, Self.isWorthALine(response) { write(response.status, subject) }
+            })
+        }
+    }
+
+    private static func isWorthALine(_ response: Response) -> Bool { response.status >= 500 || response.status == 429 }
+
+    private func write(_ status: Int, _ subject: Subject) {
+        guard log.logLevel <= .info, let omitted = admit() else { return }
+        var metadata: Logger.Metadata = [
+            "method": "\(subject.method)", "path": "\(subject.path)", "address": "\(subject.address)", "request": "\(subject.request)",
+        ]
+        if omitted > 0 { metadata["omitted"] = "\(omitted)" }
+        log.info("answered \(status)", metadata: metadata)
+    }
+
+    /// nil where the second has had its lines; else how many were left out before.
+    private func admit() -> Int? {
+        let second = clock() / 1_000_000_000
+        return recent.withLock { recent in
+            if recent.second != second {
+                recent.second = second
+                recent.lines = 0
+            }
+            guard recent.lines < most else {
+                recent.omitted += 1
+                return nil
+            }
+            recent.lines += 1
+            defer { recent.omitted = 0 }
+            return recent.omitted
+        }
+    }
+
+    /// What is said of a request. No query and no header: they hold codes and tokens.
+    private struct Subject: Sendable {
+        let method, path, address, request: String
+
+        init(_ request: Request, _ path: String) {
+            method = request.parameter("REQUEST_METHOD") ?? "-"
+            self.path = String(path.prefix(200))
+            address = request.parameter("REMOTE_ADDR") ?? "-"
+            self.request = request.parameter("REQUEST_ID").map { String($0.prefix(64)) } ?? "-"
+        }
+    }
+}
