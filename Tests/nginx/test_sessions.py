@@ -10,6 +10,8 @@ import pytest
 
 from harness import http
 from harness.household import Household
+from harness.responder import spotify_settings
+from harness.standin import StandIn, spotify_id
 from harness.swingmusic import SERVER_ID, claims, password_hash, token
 from harness.waiting import eventually
 
@@ -118,6 +120,34 @@ def test_profile_changes_are_handed_on_with_one_credential(household):
     assert household.everywhere(bob) == {200}
     assert household.ask("PUT", "/auth/profile/update", cookie=bob, body={"username": "bob"}).status == 200
     assert household.everywhere(bob) == {200}
+
+
+def test_with_metadata_auth_session_the_metadata_routes_are_for_users(sandbox):
+    spotify = spotify_settings(StandIn(sandbox).start())
+    with Household("metadata", SWINGMUSIC_FCGI_METADATA_AUTH="session", **spotify) as own:
+        id = spotify_id("metadata")
+        mirror, item = f"/spotify/v1/tracks/{id}", f"/api/catalog/track/{id}"
+        for forged in (None, "x", token(claims(2), key="0" * 64)):
+            assert own.ask("GET", mirror, bearer=forged).json()["error"]["status"] == 401
+            assert isinstance(own.ask("GET", item, bearer=forged).json()["error"], str)
+            assert {own.ask("GET", path, bearer=forged).status for path in (mirror, item, "/api/catalog/preferences/2")} == {401}
+        bob = own.log_in("bob")["accesstoken"]
+        assert {own.ask("GET", path, bearer=bob).status for path in (mirror, item)} == {200}
+        assert own.ask("POST", "/api/catalog/preferences/2", cookie=bob, body={"show_explicit": False}).status == 200
+        assert own.ask("GET", "/api/catalog/preferences/2", cookie=bob).json()["show_explicit"] is False
+        assert own.ask("GET", "/api/catalog/preferences/3", cookie=bob).status == 403
+        foreign = {"Origin": "https://evil.example"}
+        assert own.ask("POST", "/api/catalog/preferences/2", cookie=bob, body={"show_explicit": True}, headers=foreign).status == 403
+        assert own.ask("GET", "/auth/logout", cookie=bob).status == 200
+        assert {own.ask("GET", path, cookie=bob).status for path in (mirror, item, "/api/catalog/preferences/2")} == {401}
+        # A route that needs a token renews it: at the latest with the next answer that is there at once.
+        due = token(claims(2, issued=int(time.time()) - 25 * 86400))
+        answer = own.ask("GET", "/api/catalog/preferences/2", cookie=due)
+        assert answer.headers["set-cookie"].endswith("; Max-Age=31540000; HttpOnly; Path=/")
+        renewed = answer.headers["set-cookie"].split(";")[0].removeprefix("access_token_cookie=")
+        assert own.everywhere(renewed) == {200}
+        assert "set-cookie" in own.ask("GET", mirror, cookie=due).headers
+        assert "set-cookie" not in own.ask("GET", mirror, bearer=due).headers
 
 
 def test_registration_takes_an_admin(household):
