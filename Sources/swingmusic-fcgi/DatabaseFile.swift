@@ -41,7 +41,7 @@ struct DatabaseFile {
 
     /// Opens the file for reading and checks it. Answers its schema. Throws `Fault` or `DatabaseError`.
     func examine(_ path: String) throws -> Int {
-        try reading(path) { db in
+        try reading(path, waiting: 5) { db in
             let version = try Self.version(of: db)
             guard version <= schema else { throw Fault.newer(found: version, known: schema) }
             let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no verdict"
@@ -50,14 +50,15 @@ struct DatabaseFile {
         }
     }
 
-    private func version(_ path: String) throws -> Int { try reading(path, Self.version) }
+    /// Waits only briefly for a lock: every worker asks this before it starts.
+    private func version(_ path: String) throws -> Int { try reading(path, waiting: 0.3, Self.version) }
 
     private static func version(of db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
 
-    private func reading<Value: Sendable>(_ path: String, _ body: @Sendable (Database) throws -> Value) throws -> Value {
+    private func reading<Value: Sendable>(_ path: String, waiting seconds: Double, _ body: @Sendable (Database) throws -> Value) throws -> Value {
         var configuration = Configuration()
         configuration.readonly = true
-        configuration.busyMode = .timeout(5)
+        configuration.busyMode = .timeout(seconds)
         configuration.label = name
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         defer { try? queue.close() }
