@@ -118,19 +118,24 @@ extension StatusPage {
         }
         let share = Double(limiter.callsInWindow) / Double(max(1, limiter.callsPerWindow))
         let rows = [["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))]] + (limiter.cooldown == nil ? [["cooldown", "none"]] : [])
-        func trouble(_ title: String, _ reason: String, _ end: Int64) -> Markup {
-            "<p class=\"bad\"><b>\(title)</b>, ends \(Readable.wait(report.seconds(until: end))): \(reason)</p>"
-        }
-        let troubles = [
-            limiter.cooldown.map { trouble("Cooldown", $0.reason, $0.endsAt) }, limiter.upstream.map { trouble("No calls", $0.reason, $0.endsAt) },
-            limiter.tokenOutage.map { trouble("No token", $0.reason, $0.endsAt) },
-        ].compactMap { $0 }
         return card("Calls to Spotify", """
             <p class="big">\(Readable.count(UInt64(max(0, limiter.callsInWindow))))<small> of \(Readable.count(UInt64(max(0, limiter.callsPerWindow)))) in the last hour</small></p>
             \(Self.meter(share, share < 0.8 ? "good" : share < 1 ? "fair" : "bad"))
-            \(Markup(troubles))
+            \(troubles(of: limiter))
             \(table([], rows))
             """)
+    }
+
+    /// Why no call is made just now.
+    private func troubles(of limiter: TurnstileStatus) -> Markup {
+        func line(_ title: String, _ reason: String, _ end: Int64) -> Markup {
+            "<p class=\"bad\"><b>\(title)</b>, ends \(Readable.wait(report.seconds(until: end))): \(reason)</p>"
+        }
+        let lines = [
+            limiter.cooldown.map { line("Cooldown", $0.reason, $0.endsAt) }, limiter.upstream.map { line("No calls", $0.reason, $0.endsAt) },
+            limiter.tokenOutage.map { line("No token", $0.reason, $0.endsAt) },
+        ]
+        return Markup(lines.compactMap { $0 })
     }
 
     private var queue: Markup {
