@@ -14,7 +14,7 @@ extension Caches {
         if let entry = memory.find(key, now: monotonic) { return Found(entry: entry, tier: .memory) }
         let mark = page.mark(key.hash)
         guard let found = try recordBelow(bytes) else { return nil }
-        memory.put(key, found.entry, mark: mark, now: monotonic)
+        memory.offer(key, found.entry, mark: mark, now: monotonic)
         return found
     }
 
@@ -25,6 +25,9 @@ extension Caches {
 
     /// Has the store's channels watched, so that `ask` can be used.
     public func attach(_ watcher: any DescriptorWatcher) { store?.attach(watcher) }
+
+    /// Whether there is a store that `ask` may reach.
+    public var mayAsk: Bool { store?.isAnswering ?? false }
 
     /// The entry of `spotify` under a key, when this worker's memory has it.
     public func remembered(_ key: [UInt8]) -> Found? {
@@ -43,7 +46,7 @@ extension Caches {
         return store.ask(.spotify, bytes) { [self] look in
             do throws(CacheError) {
                 let found = if let look { try judge(look, .spotify, bytes) } else { try fromRecord(.spotify, bytes) }
-                if let found { memory.put(key, found.entry, mark: mark, now: clock.monotonic) }
+                if let found { memory.offer(key, found.entry, mark: mark, now: clock.monotonic) }
                 tallies.note(.spotify, found?.tier)
                 then(.success(found))
             } catch {

@@ -23,7 +23,7 @@ extension Caches {
         if cache == .spotify {
             for index in asked {
                 guard let entry = found[index]?.entry else { continue }
-                memory.put(memory.key(keys[index]), entry, mark: marks[index], now: clock.monotonic)
+                memory.offer(memory.key(keys[index]), entry, mark: marks[index], now: clock.monotonic)
             }
         }
         for each in found { tallies.note(cache, each?.tier) }

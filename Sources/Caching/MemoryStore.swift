@@ -62,10 +62,15 @@ final class MemoryStore: Sendable {
         }
     }
 
-    /// Keeps the entry when its key was asked for twice lately. `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
+    /// Keeps the entry when its key was asked for twice lately.
+    func offer(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
+        if isUsed, asked.isRepeated(key.hash, now: now) { put(key, entry, mark: mark, now: now) }
+    }
+
+    /// `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
     func put(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
         let cost = Self.cost(key, entry)
-        guard isUsed, cost <= bytesPerShard / 4, asked.isRepeated(key.hash, now: now) else { return }
+        guard isUsed, cost <= bytesPerShard / 4 else { return }
         box(key).shard.withLock { shard in
             if let old = shard.held[key], old.mark == mark, old.entry.version > entry.version { return }
             shard.numbers += 1

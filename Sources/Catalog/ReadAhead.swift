@@ -21,7 +21,7 @@ extension Catalog {
     }
 
     public func approach(to question: some Question) -> Approach {
-        guard let resource = question.firstResource, resource.cache == .spotify else { return .asItComes }
+        guard library.shelf.caches.mayAsk, let resource = question.firstResource, resource.cache == .spotify else { return .asItComes }
         let key = resource.cacheKey
         let found = library.shelf.caches.remembered(key)
         return found.map { .here(ReadAhead(resource: resource, key: key, found: $0)) } ?? .ahead(resource, key: key)

@@ -18,8 +18,10 @@ public final class Gateway: Sendable {
     public let log: Logger
 
     /// Opens the databases and starts the lookup thread.
-    /// - Parameter worker: names this process to the others on the host.
-    public init(settings: Settings, worker: String, log given: Logger) throws {
+    /// - Parameters:
+    ///   - worker: names this process to the others on the host.
+    ///   - version: the program's, for the status routes.
+    public init(settings: Settings, worker: String, version: String, log given: Logger) throws {
         let figures = FiguresPage(path: settings.dataDirectory + "/figures.shared")
         var log = given
         log.handler = NotedLog(given.handler, page: figures, redaction: Redaction(secrets: settings.secretTexts))
@@ -33,6 +35,7 @@ public final class Gateway: Sendable {
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
+        sessions?.open()
         upkeep = Upkeep(caches, sessions, figures)
         let errands = Errands(name: "errands")
         self.errands = errands
@@ -42,7 +45,7 @@ public final class Gateway: Sendable {
         configuration.noteCall = { figures.add(Counter.calls) }
         catalog = Catalog(caches: caches, turnstile: turnstile, configuration: configuration, log: log)
         let survey = Survey(
-            figures: figures, caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+            version: version, figures: figures, caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
         let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let door = Doorkeeper(
@@ -54,7 +57,7 @@ public final class Gateway: Sendable {
             ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
             ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
             ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
-        ], figures: figures)
+        ], figures: figures, log: AnswerLog(log: log))
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {

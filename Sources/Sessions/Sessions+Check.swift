@@ -22,9 +22,18 @@ extension Sessions {
         let mint = TokenMint(key: presence.settings.key)
         let token = mint.make(.access, subject: old.claims.subject, second: now / 1000, identifier: RandomName.uuid())
         // Where it cannot be entered it is not handed out: the old one is good for days, and the next request tries again.
-        guard (try? ledger.write(.event, { try $0.add(token, to: presence.session.id) })) != nil else { return nil }
+        guard (try? enter(token, into: presence.session.id)) ?? false else { return nil }
         renewed.keep(token, for: old.hash, now: now)
         return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
+    }
+
+    /// False where the session is full.
+    private func enter(_ token: FreshToken, into session: String) throws(LedgerFault) -> Bool {
+        try ledger.write(.event) { rows in
+            guard try rows.hasRoom(in: session, for: 1) else { return false }
+            try rows.add(token, to: session)
+            return true
+        }
     }
 
     /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.

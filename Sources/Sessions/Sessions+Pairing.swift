@@ -48,7 +48,7 @@ extension Sessions {
             let row = try directory.account(id: session.userID)
             try Settlement.settle(session.userID, row: row, in: rows, now: now)
             // Settling may have ended the session.
-            guard let row, try rows.session(session.id)?.endedAt == nil else { return nil }
+            guard let row, try rows.session(session.id)?.endedAt == nil, try rows.hasRoom(in: session.id, for: 2) else { return nil }
             let pair = TokenPair.make(subject: row.user.subject, mint: TokenMint(key: settings.key), now: now)
             for token in pair.all { try rows.add(token, to: session.id) }
             return (pair, row.user.name)

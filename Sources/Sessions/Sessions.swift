@@ -38,6 +38,10 @@ public final class Sessions: Sendable {
         storeComplaint = Complaint(about: "session records", log: log)
     }
 
+    /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
+    /// A file that cannot be opened is logged, and tried again by the requests.
+    public func open() { _ = try? ledger.stamp() }
+
     /// Stops the login thread and closes the files.
     public func close() {
         desk.close()

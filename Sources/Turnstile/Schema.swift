@@ -5,8 +5,9 @@ enum Schema {
     /// "SWMT": the file is ours (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int32 = 0x5357_4D54
 
-    /// One step a version; a step is never changed once it was released.
-    private static let steps = [
+    /// One step a version; a step is never changed once it was released. While workers are replaced, those of the version
+    /// before go on with a file that has taken the next step, so a step only adds what their statements do not mind.
+    static let steps = [
         """
         CREATE TABLE ledger (
             only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -76,11 +77,11 @@ enum Schema {
     /// Brings the file to the current version; several processes may try at once. Call outside a transaction.
     ///
     /// - Returns: whether the file was new.
-    static func prepare(_ db: Database, at moment: Moment) throws -> Bool {
-        guard try check(db) < version else { return false }
+    static func prepare(_ db: Database, at moment: Moment, through steps: [String] = steps) throws -> Bool {
+        guard try check(db, known: steps.count) < steps.count else { return false }
         var isNew = false
         try db.inTransaction(.immediate) {
-            let found = try check(db)  // another process may have been first
+            let found = try check(db, known: steps.count)  // another process may have been first
             for step in steps[found...] { try db.execute(sql: step) }
             if found == 0 {
                 isNew = true
@@ -89,14 +90,14 @@ enum Schema {
                     arguments: [moment.bootID, moment.instant, moment.wall])
                 try db.execute(sql: "INSERT INTO token (only, issued_for) VALUES (1, '')")
             }
-            try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version)")
+            try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(steps.count)")
             return .commit
         }
         return isNew
     }
 
     /// The version of the file; 0 for an empty one.
-    private static func check(_ db: Database) throws -> Int {
+    private static func check(_ db: Database, known version: Int) throws -> Int {
         let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0

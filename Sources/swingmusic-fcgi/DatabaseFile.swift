@@ -26,23 +26,43 @@ struct DatabaseFile {
     static let sessions = DatabaseFile(
         name: "sessions.db", schema: Sessions.schemaVersion, remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
 
+    /// Why this program must not be started on the data folder: one line for each database that a newer one has written.
+    /// What cannot be read here, a damaged or locked file, is the business of the room that it belongs to.
+    static func refusals(in folder: String) -> [String] {
+        all.compactMap { file in
+            let path = "\(folder)/\(file.name)"
+            guard let found = try? file.version(path), found > file.schema else { return nil }
+            let fault = Fault.newer(found: found, known: file.schema)
+            return "\(path) \(fault.words); \(fault.remedy(file))"
+        }
+    }
+
     static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 
     /// Opens the file for reading and checks it. Answers its schema. Throws `Fault` or `DatabaseError`.
     func examine(_ path: String) throws -> Int {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(5)
-        configuration.label = name
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        defer { try? queue.close() }
-        return try queue.inDatabase { db in
-            let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        try reading(path, waiting: 5) { db in
+            let version = try Self.version(of: db)
             guard version <= schema else { throw Fault.newer(found: version, known: schema) }
             let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no verdict"
             guard verdict == "ok" else { throw Fault.damaged(verdict) }
             return version
         }
+    }
+
+    /// Waits only briefly for a lock: every worker asks this before it starts.
+    private func version(_ path: String) throws -> Int { try reading(path, waiting: 0.3, Self.version) }
+
+    private static func version(of db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
+
+    private func reading<Value: Sendable>(_ path: String, waiting seconds: Double, _ body: @Sendable (Database) throws -> Value) throws -> Value {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(seconds)
+        configuration.label = name
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? queue.close() }
+        return try queue.inDatabase(body)
     }
 }
 

@@ -9,7 +9,7 @@ struct Startup {
     let settings: Settings
     let log: Logger
 
-    /// EX_CONFIG of sysexits.h: a setting does not parse.
+    /// EX_CONFIG of sysexits.h: nothing that trying again would mend.
     static let configurationError: CInt = 78
 
     /// Ends the process with one line and status 78 when a setting does not parse.
@@ -26,11 +26,17 @@ struct Startup {
         log = Logger(label: "swingmusic-fcgi")
     }
 
-    /// Makes the data folder, for its owner alone: it holds a Spotify token.
+    /// Makes the data folder, for its owner alone: it holds a Spotify token. Ends the process with status 78 when a newer version
+    /// of the program has written one of the databases in it.
     func prepareDataDirectory() throws {
         let path = settings.dataDirectory
         var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue { return }
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+            let refusals = DatabaseFile.refusals(in: path)
+            for refusal in refusals { log.critical("\(refusal)") }
+            guard refusals.isEmpty else { throw ExitCode(Self.configurationError) }
+            return
+        }
         do {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])

@@ -18,7 +18,7 @@ struct Worker: ParsableCommand {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
             try startup.prepareDataDirectory()
             let worker = "\(getpid())-\(UInt64(Date().timeIntervalSince1970 * 1000))"
-            let gateway = try Gateway(settings: startup.settings, worker: worker, log: startup.log)
+            let gateway = try Gateway(settings: startup.settings, worker: worker, version: Version.text, log: startup.log)
             let loop = try EventLoop(
                 socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
             gateway.attach(to: loop)
@@ -31,6 +31,8 @@ struct Worker: ParsableCommand {
             WorkerReadiness.announce()
             loop.run()
             gateway.close()
+        } catch let exit as ExitCode {
+            throw exit
         } catch {
             startup.log.critical("\(error)")
             throw ExitCode.failure

@@ -37,13 +37,12 @@ struct CachesTests {
         #expect(try bench.caches.get(.user, bytes("k"))?.entry.expiresAt == .max)
     }
 
-    @Test("a record of spotify is found in memory the second time, and no longer once another worker has written it")
+    @Test("a record of spotify that is asked for again and again is found in memory, and no longer once another worker has written it")
     func memory() throws {
         let one = try Bench()
         let two = try one.another()
         try one.caches.put(.spotify, bytes("k"), bytes("old"))
-        #expect(try one.caches.get(.spotify, bytes("k"))?.tier == .sqlite)
-        #expect(try one.caches.get(.spotify, bytes("k"))?.tier == .memory)
+        for tier in [Tier.sqlite, .sqlite, .memory] { #expect(try one.caches.get(.spotify, bytes("k"))?.tier == tier) }
         try two.caches.put(.spotify, bytes("k"), bytes("new"))
         #expect(try one.caches.get(.spotify, bytes("k"))?.entry.value == bytes("new"))
         #expect(try one.caches.get(.spotify, bytes("k"))?.tier == .memory)
@@ -56,7 +55,7 @@ struct CachesTests {
         let one = try Bench()
         let two = try one.another()
         try one.caches.put(.spotify, bytes("k"), bytes("v"))
-        _ = try two.caches.get(.spotify, bytes("k"))
+        for _ in 0..<3 { _ = try two.caches.get(.spotify, bytes("k")) }
         #expect(try one.caches.delete(.spotify, bytes("k")))
         let found = try #require(try two.caches.get(.spotify, bytes("k")))
         #expect(found.entry.value == bytes("v"))

@@ -98,7 +98,7 @@ struct ChaosTests {
                     chaos.writes.add(1, ordering: .relaxed)
                 } else {
                     let last = keys[index].version.load(ordering: .sequentiallyConsistent)
-                    let found = try worker.get(cache, key)
+                    let found = try look(worker, cache, key)
                     if found?.entry.version ?? 0 < last {
                         chaos.fault("\(cache) \(index): \(found?.entry.version ?? 0) from \(found.map { "\($0.tier)" } ?? "nowhere") after \(last)")
                     }

@@ -33,7 +33,7 @@ struct OutageTests {
         #expect(try value(one, cache, "k") == "1")
         #expect(SystemClock().monotonic - begin < 620_000_000)
         let then = SystemClock().monotonic
-        for _ in 0..<100 { _ = try one.get(cache, bytes("k")) }
+        for _ in 0..<100 { _ = try look(one, cache, bytes("k")) }
         #expect(SystemClock().monotonic - then < 290_000_000)
         // The other worker has not noticed: its command waits in the store's socket.
         try two.put(cache, bytes("k"), bytes("2"))
@@ -43,7 +43,7 @@ struct OutageTests {
             #expect(try value(one, cache, "k") == "2")
             #expect(try value(two, cache, "k") == "2")
             for worker in [one, two] {
-                if let found = try worker.get(cache, bytes("d")) { #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now) }
+                if let found = try look(worker, cache, bytes("d")) { #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now) }
             }
             usleep(5000)
         }
@@ -68,7 +68,7 @@ struct OutageTests {
             for worker in [one, two] {
                 #expect(try value(worker, cache, "changed") == "new")
                 #expect(try value(worker, cache, "same") == "same")
-                if let found = try worker.get(cache, bytes("deleted")) {
+                if let found = try look(worker, cache, bytes("deleted")) {
                     #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now)
                 }
             }
@@ -126,7 +126,7 @@ struct OutageTests {
             #expect(try value(worker, cache, "k") == "\(number)")
         }
         #expect(try worker.delete(cache, bytes("k")))
-        if let found = try worker.get(cache, bytes("k")) { #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now) }
+        if let found = try look(worker, cache, bytes("k")) { #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now) }
         #expect(house.log.count(containing: "takes no copies") == 1)
     }
 

@@ -3,7 +3,7 @@ import Testing
 @testable import Catalog
 
 @Suite struct RemovedFieldsTests {
-    func fill(_ json: String) -> String { String(decoding: RemovedFields.filled(Array(json.utf8)), as: UTF8.self) }
+    func fill(_ json: String) -> String { String(decoding: RemovedFields.filled(Array(json.utf8)[...]), as: UTF8.self) }
 
     @Test("Each object gets what its form has in extended mode, at every depth", arguments: [
         (#"{"type":"track","name":"simplified"}"#, #"{"type":"track","name":"simplified","available_markets":[]}"#),

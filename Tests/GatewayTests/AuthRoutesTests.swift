@@ -156,7 +156,7 @@ import Testing
         func identity(_ method: String, _ parameters: [(String, String)]) -> Identity {
             source.identity(of: Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
         }
-        guard case .user(id: 1, roles: ["admin"]) = identity("GET", [cookie]) else { return #expect(Bool(false)) }
+        guard case .user(id: 1, roles: ["admin"], renewal: nil) = identity("GET", [cookie]) else { return #expect(Bool(false)) }
         guard case .anonymous = identity("GET", []) else { return #expect(Bool(false)) }
         guard case .refused(status: 403, _) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else { return #expect(Bool(false)) }
         guard case .refused(status: 401, _) = identity("GET", [cookie, cookie]) else { return #expect(Bool(false)) }

@@ -27,7 +27,7 @@ final class GatewayStage {
         }
         try queue.close()
         let settings = try Settings(environment: ["SWINGMUSIC_FCGI_DATA_DIR": folder, "SWINGMUSIC_CONFIG_DIR": folder])
-        gateway = try Gateway(settings: settings, worker: "test", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        gateway = try Gateway(settings: settings, worker: "test", version: "0", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     deinit {

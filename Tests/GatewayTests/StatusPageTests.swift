@@ -13,7 +13,7 @@ import Turnstile
         counts.values[Counter.place(.memory)] = 3
         counts.values[Counter.place(.stored)] = 1
         return StatusReport(
-            now: 1_795_375_980_000, counts: counts, answersByMinute: Array(0..<60),
+            now: 1_795_375_980_000, version: "1.2.3", counts: counts, answersByMinute: Array(0..<60),
             workers: [WorkerLook(process: 4711, uptimeSeconds: 90_061, parked: 2, residentBytes: 21_400_000)], limiter: nil,
             limiterFault: "<b>locked</b>", caches: CacheFigures(services: [], memoryEntries: 0, memoryBytes: 0, store: nil, writeRefusal: nil),
             files: [FileLook(name: "cache.db", bytes: 4096)],

@@ -201,6 +201,39 @@ import Testing
         #expect(statuses(try workers[0].tokens(of: "bob").access) == [200])
     }
 
+    @Test("a session that refreshes without end is told to stop; its tokens stay good, and end with it")
+    func full() throws {
+        let first = try workers[0].tokens(of: "bob")
+        let session = try #require(try workers[0].openSessions(of: 2, current: nil).first?.id)
+        let expiresAt = house.now / 1000 + 1_000_000
+        try workers[0].ledger.write(.background) { rows in
+            for number in 0..<(LedgerRows.mostTokens - 4) {
+                try rows.execute(
+                    "INSERT INTO token (hash, sessionID, kind, expiresAt) VALUES (?, ?, 0, ?)",
+                    [TokenHash(of: Array("filler \(number)".utf8)[...]).data, session, expiresAt])
+            }
+        }
+        let last = workers[1].refresh(.bearer(first.refresh))
+        #expect(last.status == 200)
+        let code = try workers[2].pairCode(.bearer(first.access)).member("code")
+        for worker in workers {
+            let refused = worker.refresh(.bearer(first.refresh))
+            #expect(refused.status == 429 && refused.retryAfter == 3600)
+        }
+        #expect(workers[3].pair(Caller(address: "192.0.2.9"), code: code).status == 400)
+        #expect(try workers[0].ledger.read { try $0.count("token") } == LedgerRows.mostTokens)
+        #expect(statuses(first.access) == [200])
+        #expect(statuses(try last.member("accesstoken")) == [200])
+        // Near its end a cookie is as good as ever, but is not renewed.
+        house.pass(seconds: 25 * 86_400)
+        let due = workers[0].user(.cookie(first.access))
+        #expect(due.status == 200 && due.cookies.isEmpty)
+        // Another session of the same user has its own room.
+        #expect(workers[0].refresh(.bearer(try workers[0].tokens(of: "bob").refresh)).status == 200)
+        #expect(workers[0].logout(.bearer(first.access)).status == 200)
+        #expect(statuses(try last.member("accesstoken")) == [401])
+    }
+
     @Test("what has expired is removed a day later, and an ended session's tokens not before")
     func purge() throws {
         let mine = try family("bob")

@@ -185,6 +185,26 @@ import Testing
         #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(60), .cooldown))
     }
 
+    /// There has been one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
+    @Test("A file of the version before takes the missing steps, keeps its line and its pace, and those that have it open go on")
+    func upgraded() throws {
+        let bench = try Bench()
+        try bench.enqueue(bench.ask("a"), bench.ask("b"))
+        _ = try bench.next()
+        let next = Schema.steps + ["ALTER TABLE grants ADD COLUMN note TEXT"]
+        let now = bench.clock.now()
+        #expect(try bench.folder.raw().writeWithoutTransaction { try Schema.prepare($0, at: now, through: next) } == false)
+        let raw = try bench.folder.raw()
+        #expect(try raw.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.count)
+        #expect(try bench.turnstile.status().callsInWindow == 1)
+        bench.clock.advance(.seconds(3))
+        #expect(try bench.turnstile.turn(worker: "one").lease?.key == "b")
+        #expect(try raw.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM grants") } == 2)
+        // What is started now and knows only the steps before makes no call.
+        let fresh = try bench.folder.open(clock: bench.clock)
+        guard case .newerSchema(found: next.count, known: Schema.version) = try failure(fresh) else { throw Bench.Stuck() }
+    }
+
     @Test("A file of a newer version is refused and left alone")
     func newer() throws {
         let bench = try Bench()

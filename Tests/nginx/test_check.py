@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness.oddstore import OddStore
 from harness.redis import RedisServer
 from harness.responder import CLIENT_SECRET, Responder, spotify_settings
 from harness.sandbox import executable, free_port
@@ -27,12 +28,18 @@ class Installation:
             sandbox, {**spotify_settings(self.standin), "SWINGMUSIC_CONFIG_DIR": str(self.swingmusic.folder)}, workers=1)
         self.data = sandbox.path("data")
         os.chmod(self.data, 0o750)
+        self.prefix = []
+
+    def give_up_roots_rights(self):
+        """root reads and writes whatever the mode says, unless it gives that up."""
+        if os.geteuid() == 0:
+            self.prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"]
 
     def check(self, *options, **settings):
         """Exit status and findings by subject."""
         self.responder.settings.update(settings)
         run = subprocess.run(
-            [executable(), "check", "--json", *options], env=self.sandbox.environment(**self.responder.settings),
+            [*self.prefix, executable(), "check", "--json", *options], env=self.sandbox.environment(**self.responder.settings),
             capture_output=True, text=True, timeout=30)
         assert run.stdout, run.stderr
         verdict = json.loads(run.stdout)
@@ -108,6 +115,39 @@ def store_wants_a_password(it):
     return {**store.settings(), "DRAGONFLYDB_PASSWORD": None}
 
 
+def store_is_something_else(it):
+    return OddStore(it.sandbox, "http").settings()
+
+
+def folder_is_not_ours(it):
+    it.give_up_roots_rights()
+    it.data.chmod(0o500)
+
+
+def newer_sessions(it):
+    execute(it.data / "sessions.db", "PRAGMA user_version = 99")
+
+
+def database_is_not_ours(it):
+    it.give_up_roots_rights()
+    (it.data / "sessions.db").chmod(0)
+
+
+def settings_are_not_readable(it):
+    it.give_up_roots_rights()
+    (it.swingmusic.folder / "settings.json").chmod(0)
+
+
+def swingmusics_folder_is_not_writable(it):
+    it.give_up_roots_rights()
+    it.swingmusic.folder.chmod(0o500)
+
+
+def socket_is_a_file(it):
+    it.sandbox.path("fcgi.file").write_text("")
+    return {"SWINGMUSIC_FCGI_LISTEN": str(it.sandbox.path("fcgi.file"))}
+
+
 def no_credentials(it):
     return {"SPOTIFY_CLIENT_ID": None, "SPOTIFY_CLIENT_SECRET": None}
 
@@ -156,6 +196,13 @@ def misspelt(it):
     (damaged_limiter, "error", "limiter.db", "move it away"),
     (newer_cache, "error", "cache.db", "install that version"),
     (store_is_down, "error", "DRAGONFLYDB_HOST", "start DragonflyDB"),
+    (store_is_something_else, "error", "DRAGONFLYDB_HOST", "correct DRAGONFLYDB_HOST"),
+    (folder_is_not_ours, "error", "SWINGMUSIC_FCGI_DATA_DIR", "chown it to the user of 'serve'"),
+    (newer_sessions, "error", "sessions.db", "install that version"),
+    (database_is_not_ours, "error", "sessions.db", "must belong to the user of 'serve'"),
+    (settings_are_not_readable, "error", "settings.json", "as swingmusic's user"),
+    (swingmusics_folder_is_not_writable, "warning", "SWINGMUSIC_CONFIG_DIR", "as swingmusic's user"),
+    (socket_is_a_file, "error", "socket", "move it away"),
     (store_wants_a_password, "error", "DRAGONFLYDB_HOST", "DRAGONFLYDB_PASSWORD"),
     (no_credentials, "warning", "SPOTIFY_CLIENT_ID", "developer.spotify.com"),
     (wrong_secret, "error", "Spotify token", "SPOTIFY_CLIENT_SECRET"),

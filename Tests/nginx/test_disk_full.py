@@ -35,14 +35,14 @@ def test_reads_go_on_and_writes_are_refused_with_the_reason_when_the_disk_is_ful
             pass
 
     with house.connection() as kept:
-        refused = [kept.request("PUT", f"/cache/user/full-{n}", ADMIN, b"x" * 100_000) for n in range(20)]
+        refused = [kept.request("PUT", f"/cache/user/big-{n}", ADMIN, b"x" * 100_000) for n in range(20)]
         for answer in refused:
             said = assert_plain_error(answer, 503)
             assert "full" in said.lower() or "disk" in said.lower() or "write" in said.lower(), said
         for _ in range(20):
             assert kept.get("/cache/session/kept", ADMIN).body == b"kept"
             assert kept.get(known).status == 200
-        assert house.admin("GET", "/cache/user/full-1").status == 404, "what was refused is not in any store"
+        assert house.admin("GET", "/cache/user/big-1").status == 404, "what was refused is not in any store"
     about = [line for line in house.responder.log().splitlines() if "full" in line.lower() or "cannot write" in line.lower()]
     assert 1 <= len(about) <= 4, about[:6]
 

@@ -7,7 +7,9 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
+import threading
 import time
 
 from harness.sandbox import executable
@@ -53,7 +55,7 @@ def test_500_links_killed_half_way_and_run_again_are_each_fetched_once(new_house
     path = house.sandbox.path("links.txt")
     path.write_text("".join(f"https://open.spotify.com/intl-de/track/{id}?si=x\n" for id in ids))
     seen, status = in_a_terminal(house, path, lambda settled: settled >= 200, signal.SIGKILL)
-    assert status == -signal.SIGKILL
+    assert status == -signal.SIGKILL, seen
     before = len(house.standin.calls("tracks"))
     assert 50 < before < 500
 
@@ -100,6 +102,18 @@ def test_nothing_to_do_and_nothing_readable_are_told_apart(house):
     assert "no link" in run(house, text="hello\n", status=1)[1]
     assert "cannot be read" in run(house, "/nowhere/at/all", status=1)[1]
     run(house, "--kind", "song", status=64)
+
+
+def test_a_limiter_that_is_locked_for_some_seconds_ends_no_warming(new_house):
+    house = new_house("locked", workers=1, **QUICK)
+    holder = sqlite3.connect(house.sandbox.path("data", "limiter.db"), timeout=10, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(4, holder.execute, ["ROLLBACK"])
+    release.start()
+    out, _ = run(house, text=spotify_id("locked"))
+    assert out.startswith("1 fetched")
+    release.join()
+    holder.close()
 
 
 def test_without_a_running_serve_the_lookups_wait_for_one(new_house):

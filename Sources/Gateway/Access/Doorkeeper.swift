@@ -7,21 +7,21 @@ struct Doorkeeper: Sendable {
     let metadataNeedsSession: Bool
     let adminToken: Secret?
 
-    /// Who a lookup is charged to, or the refusal.
+    /// Who a lookup is charged to and the renewed cookie that is due, or the refusal.
     enum Admission {
-        case admitted(client: String, user: Int?)
+        case admitted(client: String, user: Int?, renewal: String?)
         case refused(Response)
     }
 
     func admitToMetadata(_ request: Request, _ dialect: Dialect) -> Admission {
-        guard metadataNeedsSession else { return .admitted(client: Self.address(request), user: nil) }
+        guard metadataNeedsSession else { return .admitted(client: Self.address(request), user: nil, renewal: nil) }
         return admitUser(request, dialect)
     }
 
     /// Asks for a session whatever the setting says.
     func admitUser(_ request: Request, _ dialect: Dialect) -> Admission {
         switch identities.identity(of: request) {
-        case let .user(id, _): .admitted(client: "user:\(id)", user: id)
+        case let .user(id, _, renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
         case .anonymous: .refused(dialect.error(401, "No token provided"))
         case let .refused(status, message): .refused(Self.refusal(status, message, dialect))
         }
@@ -31,7 +31,7 @@ struct Doorkeeper: Sendable {
     func refuseUnlessAdmin(_ request: Request, _ dialect: Dialect) -> Response? {
         if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) { return nil }
         switch identities.identity(of: request) {
-        case let .user(_, roles): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
+        case let .user(_, roles, _): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
         case .anonymous: return dialect.error(401, "An admin's session or token is needed")
         case let .refused(status, message): return Self.refusal(status, message, dialect)
         }
@@ -49,4 +49,25 @@ struct Doorkeeper: Sendable {
     }
 
     private static func address(_ request: Request) -> String { request.parameter("REMOTE_ADDR") ?? "" }
+}
+
+extension Response {
+    func renewing(_ cookie: String?) -> Response {
+        guard let cookie else { return self }
+        var response = self
+        response.add("Set-Cookie", cookie)
+        return response
+    }
+}
+
+extension Outcome {
+    /// The renewed cookie comes with an answer that is there at once. Who is parked gets it next time: the old one is good for days.
+    func renewing(_ cookie: String?) -> Outcome {
+        guard cookie != nil else { return self }
+        switch self {
+        case let .now(response): return .now(response.renewing(cookie))
+        case let .soon(begin): return .soon { promise in begin(promise.observed { $0.renewing(cookie) })?.renewing(cookie) }
+        case .later: return self
+        }
+    }
 }

@@ -2,7 +2,8 @@ import FastCGI
 
 /// Who a request comes from, for the routes that are not about sessions.
 enum Identity: Sendable {
-    case user(id: Int, roles: [String])
+    /// - renewal: the value of a `Set-Cookie` with the renewed token, when one is due.
+    case user(id: Int, roles: [String], renewal: String? = nil)
     /// No token at all.
     case anonymous
     /// A token that is no good, with swingmusic's status and words for it.

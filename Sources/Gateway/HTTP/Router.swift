@@ -9,13 +9,16 @@ public struct Router: Handler {
     private let prefixes: [[UInt8]]
     /// Where the answers are counted.
     private let figures: FiguresPage?
+    /// Where those that were not served are named.
+    private let log: AnswerLog?
     /// What each of the families is counted as.
     private let labels: [Counter.Family]
 
-    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil) {
+    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil, log: AnswerLog? = nil) {
         self.families = families
         self.figures = figures
         prefixes = families.map { Array($0.prefix.utf8) }
+        self.log = log
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
 
@@ -33,23 +36,31 @@ public struct Router: Handler {
             return family.answer(routed)
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
-        let counted = figures?.count(outcome, of: label) ?? outcome
+        let noted = log?.observe(outcome, of: request) ?? outcome
+        let counted = figures?.count(noted, of: label) ?? noted
         guard request.method == .head, case var .now(response) = counted else { return counted }
         response.omitsBody = true
         return .now(response)
     }
 
     private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
-        Self.withPath(of: request) { path in
+        request.withPath { path in
             // Over bytes, as in `Routed`: strings compare by characters.
             prefixes.firstIndex { path.starts(with: $0) }.map { place in (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self)) }
         }.map { place, rest in answer(place, families[place].family, Routed(request: request, rest: rest)) }
     }
+}
 
-    private static func withPath<R>(of request: Request, _ read: (UnsafeBufferPointer<UInt8>) -> R?) -> R? {
+extension Request {
+    /// The route's bytes; nil without one, or when `read` answers nil.
+    func withPath<R>(_ read: (UnsafeBufferPointer<UInt8>) -> R?) -> R? {
         for name: StaticString in ["PATH_INFO", "DOCUMENT_URI", "SCRIPT_NAME"] {
-            let isSet = request.withParameter(name) { !$0.isEmpty } ?? false
-            if isSet { return request.withParameter(name, read) ?? nil }
+            var isSet = false
+            let answer = withParameter(name) { bytes -> R? in
+                isSet = !bytes.isEmpty
+                return isSet ? read(bytes) : nil
+            }
+            if isSet { return answer ?? nil }
         }
         return nil
     }

@@ -17,10 +17,10 @@ struct ItemRoutes: RouteFamily {
         }
         switch door.admitToMetadata(routed.request, dialect) {
         case let .refused(response): return .now(response)
-        case let .admitted(client, _):
+        case let .admitted(client, _, renewal):
             do {
                 let question = try route.question(ItemParameters(routed))
-                return desk.answer(question, routed.request, client: client, dialect, notFound: route.notFound)
+                return desk.answer(question, routed.request, client: client, dialect, notFound: route.notFound).renewing(renewal)
             } catch {
                 return .now(dialect.error(error.status, error.message))
             }

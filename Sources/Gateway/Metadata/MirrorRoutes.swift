@@ -18,7 +18,7 @@ struct MirrorRoutes: RouteFamily {
         }
         switch door.admitToMetadata(routed.request, dialect) {
         case let .refused(response): return .now(response)
-        case let .admitted(client, _): return answer(route, path, routed, client)
+        case let .admitted(client, _, renewal): return answer(route, path, routed, client).renewing(renewal)
         }
     }
 

@@ -8,9 +8,11 @@ public struct InstallationStatus: Sendable {
     let report: StatusReport
 
     /// Looks once. Blocks on files; makes and changes none but `cache.db`'s own companions.
-    /// - Parameter caches: opened over the same folder.
+    /// - Parameters:
+    ///   - version: of the program that looks.
+    ///   - caches: opened over the same folder.
     /// - Throws: `Fault`, and `TurnstileError` for settings that make no sense.
-    public init(settings: Settings, caches: Caches, log: Logger) throws {
+    public init(settings: Settings, version: String, caches: Caches, log: Logger) throws {
         let figures = settings.dataDirectory + "/figures.shared"
         guard access(figures, F_OK) == 0 else { throw Fault.neverServed(settings.dataDirectory) }
         guard access(figures, R_OK | W_OK) == 0 else { throw Fault.unreadable(figures) }
@@ -18,7 +20,7 @@ public struct InstallationStatus: Sendable {
             path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: false, log: log)
         let survey = Survey(
-            figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+            version: version, figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
         var report = survey.report(withAges: true)
         if report.workers.isEmpty { report.readiness.reasons.insert("no worker runs on this data folder", at: 0) }

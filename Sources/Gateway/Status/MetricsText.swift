@@ -61,6 +61,8 @@ extension StatusReport {
         text.metric("log_lines_total", .counter, "Log lines at warning and above.")
         text.sample("log_lines_total", [("level", "warning")], counts.warnings)
         text.sample("log_lines_total", [("level", "error")], counts.errors)
+        text.metric("build_info", .gauge, "1, with the version of the worker that answers.")
+        text.sample("build_info", [("version", version)], 1)
         text.single("ready", .gauge, "1 when it can serve.", readiness.isReady ? 1 : 0)
     }
 

@@ -21,6 +21,7 @@ struct StatusJSON: Encodable {
     }
 
     let now: Int64
+    let version: String
     let readiness: Ready
     let answers: [String: [String: UInt64]]
     let sources: Sources
@@ -37,6 +38,7 @@ struct StatusJSON: Encodable {
 
     init(_ report: StatusReport) {
         now = report.now
+        version = report.version
         readiness = Ready(ready: report.readiness.isReady, reasons: report.readiness.reasons, warnings: report.readiness.warnings)
         let counts = report.counts
         answers = Dictionary(uniqueKeysWithValues: Counter.Family.allCases.map { family in

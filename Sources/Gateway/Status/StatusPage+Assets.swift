@@ -11,18 +11,18 @@ extension StatusPage {
         .quiet{color:var(--quiet);font-size:13px}
         .badge{padding:2px 10px;border-radius:99px;border:1px solid currentColor;font-size:13px;font-weight:600}
         .good{color:var(--good);fill:var(--good)}.fair{color:var(--fair);fill:var(--fair)}.bad{color:var(--bad);fill:var(--bad)}
-        .complaints{margin:0 0 16px;padding:10px 16px 10px 32px;background:var(--card);border:1px solid var(--line);border-radius:10px}
+        .complaints{list-style:none;margin:0 0 16px;padding:10px 16px;overflow-wrap:anywhere;background:var(--card);border:1px solid var(--line);border-radius:10px}
         .grid{display:grid;grid-template-columns:repeat(3,minmax(0,1fr));gap:14px}
-        .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;min-width:0}
+        .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px;min-width:0;overflow-wrap:anywhere}.card>:last-child{margin-bottom:0}
         .wide{grid-column:1/-1}
         .big{font-size:26px;font-weight:600;line-height:1.2;font-variant-numeric:tabular-nums}
         .big small{font-size:13px;font-weight:400;color:var(--quiet)}
         table{width:100%;border-collapse:collapse;font-size:14px;margin-bottom:8px}
-        th{font-weight:400;text-align:left}thead th{color:var(--quiet);font-size:12px}
+        th{font-weight:400;text-align:left;white-space:nowrap}thead th{color:var(--quiet);font-size:12px}
         td,thead th+th{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
-        th,td{padding:4px 0 4px 10px;border-top:1px solid var(--line)}th:first-child{padding-left:0}
+        th,td{vertical-align:top;padding:4px 0 4px 10px;border-top:1px solid var(--line)}th:first-child{padding-left:0}
         tr:first-child>*{border-top:0}thead+tbody tr:first-child>*{border-top:1px solid var(--line)}
-        .meter{width:30%}.bar{display:block;width:100%;height:8px;border-radius:4px;margin-bottom:0}p+.bar{margin-bottom:8px}
+        .meter{width:30%;vertical-align:middle}.bar{display:block;width:100%;height:8px;border-radius:4px;margin-bottom:0}p+.bar{margin-bottom:8px}
         .track{fill:var(--line)}
         figure{margin:0 0 8px}.hour{display:block;width:100%;height:90px;fill:var(--accent)}
         .hour line{stroke:var(--line);stroke-width:1}

@@ -31,7 +31,7 @@ struct StatusPage {
         </head>
         <body>
         <main>
-        <header><h1>swingmusic-fcgi</h1>\(badge)<p class="quiet">\(Readable.instant(report.now))</p></header>
+        <header><h1>swingmusic-fcgi</h1>\(badge)<p class="quiet">version \(report.version), \(Readable.instant(report.now))</p></header>
         \(complaints)
         <div class="grid">
         \(Markup([requests, hits, spotify, queue, workers, files, records, lines]))
@@ -109,15 +109,25 @@ extension StatusPage {
             return card("Calls to Spotify", "<p class=\"bad\">The limiter cannot be used; nothing is looked up. \(report.limiterFault ?? "")</p>")
         }
         let share = Double(limiter.callsInWindow) / Double(max(1, limiter.callsPerWindow))
-        var rows = [["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))]]
-        rows.append(["cooldown", limiter.cooldown.map { "\(Readable.wait(report.seconds(until: $0.endsAt))): \($0.reason)" } ?? "none"])
-        if let outage = limiter.upstream { rows.append(["not tried", "\(Readable.wait(report.seconds(until: outage.endsAt))): \(outage.reason)"]) }
-        if let outage = limiter.tokenOutage { rows.append(["no token", "\(Readable.wait(report.seconds(until: outage.endsAt))): \(outage.reason)"]) }
+        let rows = [["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))]] + (limiter.cooldown == nil ? [["cooldown", "none"]] : [])
         return card("Calls to Spotify", """
             <p class="big">\(Readable.count(UInt64(max(0, limiter.callsInWindow))))<small> of \(Readable.count(UInt64(max(0, limiter.callsPerWindow)))) in the last hour</small></p>
             \(Self.meter(share, share < 0.8 ? "good" : share < 1 ? "fair" : "bad"))
+            \(troubles(of: limiter))
             \(table([], rows))
             """)
+    }
+
+    /// Why no call is made just now.
+    private func troubles(of limiter: TurnstileStatus) -> Markup {
+        func line(_ title: String, _ reason: String, _ end: Int64) -> Markup {
+            "<p class=\"bad\"><b>\(title)</b>, ends \(Readable.wait(report.seconds(until: end))): \(reason)</p>"
+        }
+        let lines = [
+            limiter.cooldown.map { line("Cooldown", $0.reason, $0.endsAt) }, limiter.upstream.map { line("No calls", $0.reason, $0.endsAt) },
+            limiter.tokenOutage.map { line("No token", $0.reason, $0.endsAt) },
+        ]
+        return Markup(lines.compactMap { $0 })
     }
 
     private var queue: Markup {
@@ -136,7 +146,10 @@ extension StatusPage {
     }
 
     private var files: Markup {
-        card("Store and journals", table([], report.files.map { [$0.name, Readable.bytes($0.bytes)] } + [["DragonflyDB", report.storeWords]]))
+        let store = report.caches.store
+        // Why not stands at the top of the page.
+        let word = store == nil ? "none" : store?.isUsed == true ? "used" : "not used"
+        return card("Store and journals", table([], [["DragonflyDB", word]] + report.files.map { [$0.name, Readable.bytes($0.bytes)] }))
     }
 
     private var records: Markup {

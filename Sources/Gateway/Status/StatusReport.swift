@@ -6,6 +6,8 @@ import Turnstile
 struct StatusReport: Sendable {
     /// Wall-clock milliseconds.
     var now: Int64
+    /// Of the worker that looked.
+    var version: String
     /// Of all workers, those that ended included.
     var counts: Counts
     /// Oldest first; the last minute is under way.

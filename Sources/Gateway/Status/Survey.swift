@@ -6,6 +6,7 @@ import Turnstile
 
 /// Looks at everything that the status routes show. Blocks on files; not for an event thread.
 struct Survey: Sendable {
+    let version: String
     let figures: FiguresPage
     let caches: Caches
     let turnstile: Turnstile
@@ -17,7 +18,7 @@ struct Survey: Sendable {
         let limiter = Result { try turnstile.status() }
         let cached = caches.figures()
         return StatusReport(
-            now: now, counts: figures.sum, answersByMinute: figures.answersByMinute(now: now),
+            now: now, version: version, counts: figures.sum, answersByMinute: figures.answersByMinute(now: now),
             workers: figures.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
             files: Self.files.map { FileLook(name: $0, bytes: Self.size(dataDirectory + "/" + $0)) }.filter { $0.bytes > 0 },

@@ -1,7 +1,7 @@
 import GRDB
 
 /// Why `sessions.db` gave no answer. Nobody is let in then.
-enum LedgerFault: Error, Equatable {
+enum LedgerFault: Error, Equatable, CustomStringConvertible {
     case busy
     case cannotOpen(String)
     case cannotUse(String)
@@ -14,6 +14,8 @@ enum LedgerFault: Error, Equatable {
         default: self = .cannotUse("\(error)")
         }
     }
+
+    var description: String { "sessions.db \(words)" }
 
     var words: String {
         switch self {

@@ -29,6 +29,8 @@ struct LedgerFile: Sendable {
             let queue = try connect(waiting: Patience.long)
             defer { try? queue.close() }
             opening = try queue.inDatabase { db in try Self.makeTables(in: db, now: now, wasBegun: wasBegun) }
+        } catch let fault as LedgerFault {
+            throw fault
         } catch {
             throw LedgerFault.cannotOpen(LedgerFault(error).words)
         }
@@ -51,17 +53,13 @@ struct LedgerFile: Sendable {
     private static func makeTables(in db: Database, now: Int64, wasBegun: Bool) throws -> Opening {
         var opening = Opening.existing
         try db.inTransaction(.exclusive) {
-            let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-            switch version {
-            case LedgerSchema.version:
-                let check = try String.fetchOne(db, sql: "PRAGMA quick_check(1)")
-                guard check == "ok" else { throw LedgerFault.cannotOpen("damaged: \(check ?? "no answer")") }
-            case 0:
+            if try LedgerSchema.migrate(db) == 0 {
                 opening = wasBegun ? .lost : .begun
-                try LedgerSchema.create(in: db)
                 try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [now])
                 if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [now / 1000 + 1]) }
-            default: throw LedgerFault.cannotOpen("made by another version of this program (\(version))")
+            } else {
+                let check = try String.fetchOne(db, sql: "PRAGMA quick_check(1)")
+                guard check == "ok" else { throw LedgerFault.cannotOpen("damaged: \(check ?? "no answer")") }
             }
             return .commit
         }

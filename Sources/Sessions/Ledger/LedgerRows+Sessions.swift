@@ -12,6 +12,16 @@ extension LedgerRows {
             [token.hash.data, session, token.kind.rawValue, token.expiresAt])
     }
 
+    /// Whether a session may have further tokens. None is forgotten before it has expired: it would be a stranger's then, and good again.
+    func hasRoom(in session: String, for count: Int) throws -> Bool {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM token WHERE sessionID = ? LIMIT ?)"
+        let known = try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [session, Self.mostTokens]) ?? 0
+        return known + count <= Self.mostTokens
+    }
+
+    /// Of one session, those of the last thirty-one days: a refresh every nine minutes, or 2 MB.
+    static let mostTokens = 10_000
+
     /// A token that swingmusic made.
     func adopt(_ token: Token, into session: String) throws {
         try execute(

@@ -1,13 +1,37 @@
 import GRDB
 
-/// The tables of `sessions.db`.
+/// The tables of `sessions.db` and how they came to be. `PRAGMA user_version` is the number of steps a file has taken.
 enum LedgerSchema {
-    /// `PRAGMA user_version` of a file with these tables.
-    static let version = 1
+    /// "SWMS": the file is ours (sqlite.org/pragma.html#pragma_application_id).
+    static let applicationID: Int32 = 0x5357_4D53
 
-    static func create(in db: Database) throws {
-        try db.execute(sql: tables)
-        try db.execute(sql: "PRAGMA user_version = \(version)")
+    /// One a version; a step is never changed once it was released. While workers are replaced, those of the version before go on
+    /// with a file that has taken the next step, so a step only adds what their statements do not mind.
+    static let steps = [tables, "PRAGMA application_id = \(applicationID)"]
+
+    static var version: Int { steps.count }
+
+    /// Takes the steps that are missing. Call in a transaction.
+    /// - Returns: the version that was found; 0 for a new file.
+    static func migrate(_ db: Database, through steps: [String] = steps) throws -> Int {
+        let found = try check(db, known: steps.count)
+        for step in steps[found...] { try db.execute(sql: step) }
+        if found < steps.count { try db.execute(sql: "PRAGMA user_version = \(steps.count)") }
+        return found
+    }
+
+    private static func check(_ db: Database, known: Int) throws -> Int {
+        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard (0...known).contains(found) else {
+            throw LedgerFault.cannotOpen("it has schema \(found), this release knows \(known): a newer release has written it")
+        }
+        let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
+        // The first version had no application_id.
+        guard owner == applicationID || owner == 0 && (found == 1 || isEmpty) else {
+            throw LedgerFault.cannotOpen("it is another program's database (application_id \(owner))")
+        }
+        return found
     }
 
     // Instants in ms since 1970 end in `At`; `refusedBefore`, `issuedAt` and `expiresAt` of tokens are seconds, as in tokens.

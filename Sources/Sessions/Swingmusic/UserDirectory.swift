@@ -105,7 +105,7 @@ final class UserDirectory: Sendable {
         }
     }
 
-    private static func words(_ fault: DirectoryFault) -> String {
+    static func words(_ fault: DirectoryFault) -> String {
         switch fault {
         case .missing: "the file is missing"
         case .busy: "locked by another process"

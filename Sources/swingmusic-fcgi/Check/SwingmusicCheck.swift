@@ -1,7 +1,7 @@
 import Foundation
-import GRDB
 import Gateway
 import Glibc
+import Sessions
 
 /// swingmusic's own files: there, readable, and of the form that the sessions read.
 enum SwingmusicCheck {
@@ -13,7 +13,17 @@ enum SwingmusicCheck {
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             return [.error("SWINGMUSIC_CONFIG_DIR", "\(folder) is not a folder", remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json")]
         }
-        return [settingsFile(folder), users(folder)]
+        return [openness(folder), settingsFile(folder), users(folder)]
+    }
+
+    private static func openness(_ folder: String) -> Finding {
+        guard access(folder, W_OK) == 0 else {
+            return .warning(
+                "SWINGMUSIC_CONFIG_DIR",
+                "user \(geteuid()) may not write in \(folder): old password hashes stay, and swingmusic.db cannot be read while its -shm file is missing",
+                remedy: "run the program as swingmusic's user")
+        }
+        return .ok("SWINGMUSIC_CONFIG_DIR", "\(folder) can be written")
     }
 
     private static func settingsFile(_ folder: String) -> Finding {
@@ -32,20 +42,11 @@ enum SwingmusicCheck {
         let path = folder + "/swingmusic.db"
         guard access(path, R_OK) == 0 else { return unreadable("swingmusic.db", path) }
         do {
-            var configuration = Configuration()
-            configuration.readonly = true
-            configuration.busyMode = .timeout(2)
-            let queue = try DatabaseQueue(path: path, configuration: configuration)
-            defer { try? queue.close() }
-            let count = try queue.inDatabase { db in
-                _ = try Row.fetchOne(db, sql: "SELECT id, username, image, password, roles, extra FROM user LIMIT 1")
-                return try Int.fetchOne(db, sql: "SELECT count(*) FROM user") ?? 0
-            }
+            let count = try UserCount(in: folder).users
             return .ok("swingmusic.db", "readable, \(count) user\(count == 1 ? "" : "s")")
         } catch {
-            let reason = (error as? DatabaseError)?.message ?? "\(error)"
             return .error(
-                "swingmusic.db", "\(path) is not of the known form: \(reason)",
+                "swingmusic.db", "\(path): \(error.reason)",
                 remedy: "see that it is swingmusic's database, of version 2.0 or later; restore it when it is damaged")
         }
     }

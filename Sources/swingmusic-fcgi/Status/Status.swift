@@ -25,7 +25,7 @@ struct Status: ParsableCommand {
         }
         let caches = try folder.openCaches()
         defer { caches.close() }
-        let status = try InstallationStatus(settings: settings, caches: caches, log: .silent)
+        let status = try InstallationStatus(settings: settings, version: Version.text, caches: caches, log: .silent)
         if json {
             try Output.json(status.json)
         } else {

@@ -36,8 +36,22 @@ final class WarmingRound {
         try step()
     }
 
-    /// One look at what became of the queued, and more of the rest into the room that there is.
+    /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
+    /// for a while (a backup, a slow disk) is asked again: up to then nothing has changed.
     func step() throws {
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            do {
+                return try look()
+            } catch let error as TurnstileError {
+                guard case .locked = error, ContinuousClock.now < end else { throw error }
+            }
+        }
+    }
+
+    private static let patience = Duration.seconds(60)
+
+    private func look() throws {
         let states = try turnstile.states(of: queued.map(\.name), estimating: false)
         var waiting: [Resource] = []
         for (resource, state) in zip(queued, states) {

@@ -3,7 +3,7 @@ enum StatusSchemas {
     static let all: KeyValuePairs<String, Schema> = [
         "Readiness": .object(["status": .oneOf(["ok", "unavailable"])], optional: ["reasons": lines, "warnings": lines]),
         "Status": .object([
-            "now": instant, "readiness": .object(["ready": .boolean, "reasons": lines, "warnings": lines]),
+            "now": instant, "version": .text, "readiness": .object(["ready": .boolean, "reasons": lines, "warnings": lines]),
             "answers": .map(of: .object(["2xx": count, "3xx": count, "4xx": count, "5xx": count])),
             "sources": .object(
                 [

@@ -1,0 +1,95 @@
+import CSystem
+import FastCGI
+import Logging
+import Synchronization
+
+/// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
+/// nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
+final class AnswerLog: Sendable {
+    private let log: Logger
+    private let most: Int
+    private let clock: @Sendable () -> UInt64
+    private let recent = Mutex(Recent())  // guards what the present second has had
+
+    private struct Recent {
+        var second: UInt64 = 0
+        var lines = 0
+        var omitted = 0
+    }
+
+    /// - Parameters:
+    ///   - most: lines a second.
+    ///   - clock: nanoseconds of any clock that does not jump.
+    init(log: Logger, most: Int = 20, clock: @escaping @Sendable () -> UInt64 = { csys_monotonic_ns() }) {
+        self.log = log
+        self.most = most
+        self.clock = clock
+    }
+
+    func observe(_ outcome: Outcome, of request: Request) -> Outcome {
+        if case let .now(response) = outcome {
+            if Self.isWorthALine(response) { write(response.status, Subject(request)) }
+            return outcome
+        }
+        // The request's parameters are gone when the answer comes.
+        return observe(outcome, Subject(request))
+    }
+
+    private func observe(_ outcome: Outcome, _ subject: Subject) -> Outcome {
+        switch outcome {
+        case let .now(response):
+            if Self.isWorthALine(response) { write(response.status, subject) }
+            return outcome
+        case let .soon(begin): return .soon { [self] in begin($0.observed { [self] in observe($0, subject) }).map { observe($0, subject) } }
+        case let .later(ticket):
+            return .later(ticket.observed { [self] response in
+                if let response, Self.isWorthALine(response) { write(response.status, subject) }
+            })
+        }
+    }
+
+    private static func isWorthALine(_ response: Response) -> Bool { response.status >= 500 || response.status == 429 }
+
+    private func write(_ status: Int, _ subject: Subject) {
+        guard log.logLevel <= .info, let omitted = admit() else { return }
+        var metadata: Logger.Metadata = [
+            "method": "\(subject.method)", "path": "\(subject.path)", "address": "\(subject.address)", "request": "\(subject.request)",
+        ]
+        if omitted > 0 { metadata["omitted"] = "\(omitted)" }
+        log.info("answered \(status)", metadata: metadata)
+    }
+
+    /// nil where the second has had its lines; else how many were left out before.
+    private func admit() -> Int? {
+        let second = clock() / 1_000_000_000
+        return recent.withLock { recent in
+            if recent.second != second {
+                recent.second = second
+                recent.lines = 0
+            }
+            guard recent.lines < most else {
+                recent.omitted += 1
+                return nil
+            }
+            recent.lines += 1
+            defer { recent.omitted = 0 }
+            return recent.omitted
+        }
+    }
+
+    /// What is said of a request. No query and no header: they hold codes and tokens.
+    private struct Subject: Sendable {
+        let method, path, address, request: String
+
+        init(_ request: Request) {
+            method = request.parameter("REQUEST_METHOD") ?? "-"
+            path = request.withPath { Self.text($0, atMost: 200) } ?? "/"
+            address = request.parameter("REMOTE_ADDR") ?? "-"
+            self.request = request.withParameter("REQUEST_ID") { Self.text($0, atMost: 64) } ?? "-"
+        }
+
+        private static func text(_ bytes: UnsafeBufferPointer<UInt8>, atMost most: Int) -> String {
+            String(decoding: bytes.prefix(most), as: UTF8.self)
+        }
+    }
+}

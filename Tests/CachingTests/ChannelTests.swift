@@ -1,0 +1,104 @@
+import Dispatch
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Caching
+
+@Suite("What is asked of DragonflyDB without waiting", .enabled(if: RedisServer.isInstalled))
+struct ChannelTests {
+    @Test("many questions at once are each answered with their own entry, from the store")
+    func many() throws {
+        let house = try Household()
+        let worker = try house.worker()
+        for number in 0..<50 { try worker.put(.spotify, bytes("k\(number)"), bytes("v\(number)")) }
+        let right = Atomic(0)
+        let done = DispatchSemaphore(value: 0)
+        let threads = 4
+        DispatchQueue.concurrentPerform(iterations: threads) { thread in
+            for number in 0..<50 {
+                let isAsked = worker.ask(for: bytes("k\(number)")) { answer in
+                    let found = try? answer.get()
+                    if found?.tier == .dragonfly, found?.entry.value == bytes("v\(number)") { right.add(1, ordering: .relaxed) }
+                    done.signal()
+                }
+                if !isAsked {
+                    right.add(1, ordering: .relaxed)
+                    done.signal()
+                }
+            }
+        }
+        for _ in 0..<(50 * threads) { #expect(done.wait(timeout: .now() + 10) == .success) }
+        #expect(right.load(ordering: .relaxed) == 50 * threads)
+    }
+
+    @Test("a store that freezes costs its deadline once: SQLite answers what was asked, and at once what is asked next")
+    func frozen() throws {
+        let house = try Household(timeout: .milliseconds(300))
+        let worker = try house.worker()
+        try worker.put(.spotify, bytes("k"), bytes("v"))
+        #expect(try tier(worker, .spotify, "k") == .dragonfly)
+        house.server.freeze()
+        defer { house.server.thaw() }
+        let start = worker.clock.monotonic
+        #expect(try tier(worker, .spotify, "k") == .sqlite)
+        let waited = worker.clock.monotonic - start
+        #expect((290_000_000..<2_000_000_000).contains(waited))
+        #expect(worker.store?.isAnswering == false)
+        #expect(!worker.ask(for: bytes("k")) { _ in })
+        #expect(house.log.count(containing: "does not answer within") == 1)
+    }
+
+    @Test("a store that dies leaves no question unanswered, and is used again when it is back")
+    func killed() throws {
+        let house = try Household()
+        let worker = try house.worker()
+        try worker.put(.spotify, bytes("k"), bytes("v"))
+        house.server.freeze()
+        let answers = Atomic(0)
+        for _ in 0..<10 {
+            _ = worker.ask(for: bytes("k")) { answer in
+                if (try? answer.get())?.tier == .sqlite { answers.add(1, ordering: .relaxed) }
+            }
+        }
+        house.server.kill()
+        try wait(for: "all answers") { answers.load(ordering: .relaxed) == 10 }
+        try house.server.start()
+        try wait(for: "the store in use") { try tier(worker, .spotify, "k") == .dragonfly }
+    }
+
+    @Test("more than a pipeline holds is refused, not queued without end")
+    func full() throws {
+        let house = try Household(timeout: .seconds(30))
+        let worker = try house.worker()
+        try worker.put(.spotify, bytes("k"), bytes("v"))
+        house.server.freeze()
+        var taken = 0
+        while taken < 1000, worker.ask(for: bytes("k"), then: { _ in }) { taken += 1 }
+        // Two channels of 64; those that were full are no longer lent.
+        #expect(taken == 128)
+        house.server.thaw()
+    }
+
+    @Test("a value that is no copy is as good as none, an error that the store answers is its fault")
+    func foreign() throws {
+        let house = try Household()
+        let worker = try house.worker()
+        try worker.put(.spotify, bytes("k"), bytes("v"))
+        let key = "swingmusic-fcgi:spotify:k"
+        for command in [["SET", key, "somebody's"], ["DEL", key], ["RPUSH", key, "a"]] {
+            _ = house.server.command("DEL", key)
+            switch command[0] {
+            case "SET": house.server.command("SET", key, "somebody's")
+            case "RPUSH": house.server.command("RPUSH", key, "a")
+            default: break
+            }
+            #expect(try value(worker, .spotify, "k") == "v")
+            #expect(worker.store?.isAnswering == true)
+        }
+        #expect(worker.store?.figures.foreignValues ?? 0 >= 2)
+        house.server.command("CONFIG", "SET", "requirepass", "secret")
+        house.server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
+        #expect(try value(worker, .spotify, "k") == "v")
+    }
+}

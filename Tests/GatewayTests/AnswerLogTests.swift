@@ -1,0 +1,75 @@
+import Logging
+import Synchronization
+import Testing
+
+@testable import FastCGI
+@testable import Gateway
+
+@Suite struct AnswerLogTests {
+    private let lines = KeptLines()
+
+    private func request(_ parameters: [(String, String)] = []) -> Request {
+        Request(testing: [("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "192.0.2.7"), ("DOCUMENT_URI", "/auth/pair"), ("QUERY_STRING", "code=secret")] + parameters)
+    }
+
+    @Test("What was not served or was throttled has a line with nginx's request id, the rest has none", arguments: [
+        (200, false), (401, false), (404, false), (429, true), (503, true),
+    ])
+    func line(status: Int, isSaid: Bool) {
+        let log = AnswerLog(log: lines.logger) { 1 }
+        _ = log.observe(.now(Response(status: status)), of: request([("REQUEST_ID", "5f1d")]))
+        let line = "info answered \(status) address=192.0.2.7 method=GET path=/auth/pair request=5f1d"
+        #expect(lines.all == (isSaid ? [line] : []))
+    }
+
+    @Test("A parked request is named when its answer comes, and not when its caller left")
+    func parked() {
+        let log = AnswerLog(log: lines.logger) { 1 }
+        let ticket = Ticket(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
+        guard case let .later(observed) = log.observe(.later(ticket), of: request()) else { return #expect(Bool(false)) }
+        #expect(lines.all == [])
+        observed.answered(Response(status: 200))
+        #expect(lines.all == [])
+        observed.answered(Response(status: 504))
+        #expect(lines.all == ["info answered 504 address=192.0.2.7 method=GET path=/auth/pair request=-"])
+        _ = observed.ended(.clientLeft)
+        #expect(lines.all.count == 1)
+    }
+
+    @Test("Of a flood a second has its lines, and then what it left out is said")
+    func flood() {
+        let now = Mutex<UInt64>(5_000_000_000)
+        let log = AnswerLog(log: lines.logger, most: 3) { now.withLock { $0 } }
+        for _ in 0..<10 { _ = log.observe(.now(Response(status: 503)), of: request()) }
+        #expect(lines.all.count == 3)
+        now.withLock { $0 += 1_000_000_000 }
+        for _ in 0..<2 { _ = log.observe(.now(Response(status: 503)), of: request()) }
+        #expect(lines.all.count == 5)
+        #expect(lines.all[3].contains("omitted=7") && !lines.all[4].contains("omitted"))
+    }
+}
+
+/// Log lines in memory.
+private final class KeptLines: Sendable {
+    private let kept = Mutex<[String]>([])
+    var all: [String] { kept.withLock { $0 } }
+    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }
+
+    private struct Handler: LogHandler {
+        let lines: KeptLines
+        var metadata = Logger.Metadata()
+        var logLevel = Logger.Level.info
+
+        init(lines: KeptLines) { self.lines = lines }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let extras = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }.joined()
+            lines.kept.withLock { $0.append("\(event.level) \(event.message)\(extras)") }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+"""What ends a session ends every token of it at every worker with the very next request, whatever becomes of the store, the
+processes and the cache. Each of the four workers has a socket of its own, so that each is asked and not just some of them."""
+
+import json
+import time
+
+import pytest
+
+from harness import fastcgi
+from harness.process import LoggedProcess
+from harness.redis import RedisServer
+from harness.responder import answers, listening_socket
+from harness.sandbox import executable
+from harness.swingmusic import Swingmusic, claims, password_hash, token
+from harness.waiting import eventually
+
+USERS = ["admin", "leaves", "is-revoked", "new-password", "is-deleted", "stays"]
+
+
+class Workers:
+    """Four `worker` processes on one data folder, with swingmusic's folder and DragonflyDB's stand-in."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+        self.swingmusic = Swingmusic(sandbox, users=[(name, f"{name}pw", ["admin"] if name == "admin" else []) for name in USERS])
+        self.store = RedisServer(sandbox).start()
+        self.settings = {**self.store.settings(), "SWINGMUSIC_CONFIG_DIR": str(self.swingmusic.folder),
+                         "SWINGMUSIC_FCGI_DATA_DIR": str(sandbox.directory("data"))}
+        self.addresses = [sandbox.socket_path("worker") for _ in range(4)]
+        self._sockets = [listening_socket(path) for path in self.addresses]
+        self.start()
+
+    def start(self):
+        environment = self.sandbox.environment(**self.settings)
+        self.processes = [
+            self.sandbox.owns(LoggedProcess([executable(), "worker"], self.sandbox.path(f"worker-{number}.log"), environment, stdin=listener))
+            for number, listener in enumerate(self._sockets)]
+        for path in self.addresses:
+            eventually(lambda: answers(str(path)), 20, what="the worker answers")
+
+    def kill(self):
+        for process in self.processes:
+            process.kill()
+
+    def logs(self):
+        return [process.text() for process in self.processes]
+
+    def ask(self, worker, method, path, bearer=None, cookie=None, body=b"", query=""):
+        parameters = {"HTTP_HOST": "music.example", **({"CONTENT_TYPE": "application/json"} if body else {})}
+        if bearer:
+            parameters["HTTP_AUTHORIZATION"] = f"Bearer {bearer}"
+        if cookie:
+            parameters["HTTP_COOKIE"] = f"access_token_cookie={cookie}"
+        return fastcgi.ask(self.addresses[worker], path, method=method, query=query, body=body, parameters=parameters, timeout=20)
+
+    def tokens(self, worker, method, path, **more):
+        answer = self.ask(worker, method, path, **more)
+        assert answer.status == 200, answer.body
+        return json.loads(answer.body)
+
+    def log_in(self, name):
+        return self.tokens(0, "POST", "/auth/login", body=json.dumps({"username": name, "password": f"{name}pw"}).encode())
+
+    def access_is_good(self, worker, access):
+        statuses = {self.ask(worker, "GET", "/auth/verify", bearer=access).status, self.ask(worker, "GET", "/auth/verify", cookie=access).status}
+        assert len(statuses) == 1 and statuses <= {204, 401}, statuses
+        return statuses == {204}
+
+    def refresh_is_good(self, worker, refresh):
+        status = self.ask(worker, "POST", "/auth/refresh", bearer=refresh).status
+        assert status in (200, 401), status
+        return status == 200
+
+
+class Family:
+    """All tokens of a user: those of a login here and those that descend from it, by refreshing and by pairing, and those of a login at
+    swingmusic, with the cookie that was renewed and what was refreshed there."""
+
+    def __init__(self, workers, name):
+        self.workers, self.name, self.id = workers, name, USERS.index(name) + 1
+        first = workers.log_in(name)
+        refreshed = workers.tokens(1, "POST", "/auth/refresh", bearer=first["refreshtoken"])
+        code = json.loads(workers.ask(2, "GET", "/auth/getpaircode", bearer=refreshed["accesstoken"]).body)["code"]
+        paired = workers.tokens(3, "GET", "/auth/pair", query=f"code={code}")
+        issued = int(time.time()) - 25 * 86400
+        theirs, their_refresh = token(claims(self.id, issued=issued)), token(claims(self.id, "refresh", issued=issued))
+        cookie = workers.ask(1, "GET", "/auth/user", cookie=theirs).headers["set-cookie"]
+        renewed = cookie.removeprefix("access_token_cookie=").partition(";")[0]
+        again = workers.tokens(2, "POST", "/auth/refresh", bearer=their_refresh)
+        #: One token of each session, to end it by.
+        self.keys = [paired["accesstoken"], renewed]
+        self.access = [first["accesstoken"], refreshed["accesstoken"], paired["accesstoken"], theirs, renewed, again["accesstoken"]]
+        self.refresh = [first["refreshtoken"], refreshed["refreshtoken"], paired["refreshtoken"], their_refresh, again["refreshtoken"]]
+        # Every worker has seen each of them, and remembers what it may.
+        assert self.good() == 4 * len(self.access)
+
+    def good(self):
+        return sum(self.workers.access_is_good(worker, access) for access in self.access for worker in range(4))
+
+    def assert_ended(self):
+        for worker in range(4):
+            for access in self.access:
+                assert not self.workers.access_is_good(worker, access), (self.name, worker, access)
+            for refresh in self.refresh:
+                assert not self.workers.refresh_is_good(worker, refresh), (self.name, worker, refresh)
+
+
+def leave(workers, family):
+    for key in family.keys:
+        assert workers.ask(3, "GET", "/auth/logout", cookie=key).status == 200
+
+
+def revoke(workers, family):
+    admin = workers.log_in("admin")["accesstoken"]
+    listed = json.loads(workers.ask(1, "GET", "/auth/sessions", bearer=admin, query=f"user={family.id}").body)["sessions"]
+    assert len(listed) == len(family.keys)
+    for session in listed:
+        assert workers.ask(2, "DELETE", f"/auth/sessions/{session['id']}", bearer=admin).status == 200
+
+
+def change_password(workers, family):
+    workers.swingmusic.execute("UPDATE user SET password = ? WHERE id = ?", password_hash("another one"), family.id)
+
+
+def delete(workers, family):
+    workers.swingmusic.execute("DELETE FROM user WHERE id = ?", family.id)
+
+
+EVENTS = {"leaves": leave, "is-revoked": revoke, "new-password": change_password, "is-deleted": delete}
+
+
+def end_all(workers, families):
+    for name, event in EVENTS.items():
+        event(workers, families[name])
+
+
+def assert_all_ended(families):
+    for name in EVENTS:
+        families[name].assert_ended()
+    assert families["stays"].good() == 4 * len(families["stays"].access)
+
+
+@pytest.fixture
+def workers(sandbox):
+    return Workers(sandbox)
+
+
+@pytest.fixture
+def families(workers):
+    return {name: Family(workers, name) for name in USERS[1:]}
+
+
+def test_with_the_store_up(workers, families):
+    end_all(workers, families)
+    assert_all_ended(families)
+
+
+def test_with_the_store_frozen(workers, families):
+    workers.store.freeze()
+    end_all(workers, families)
+    assert_all_ended(families)
+    workers.store.thaw()
+    eventually(lambda: all("DragonflyDB is used" in log.rpartition("is not used")[2] for log in workers.logs()), 20,
+               what="every worker uses the store again")
+    assert_all_ended(families)
+
+
+def test_with_the_store_down(workers, families):
+    workers.store.kill()
+    end_all(workers, families)
+    assert_all_ended(families)
+
+
+def test_with_a_store_that_returned_with_an_old_snapshot(workers, families):
+    snapshot = workers.store.save()
+    end_all(workers, families)
+    workers.store.kill()
+    for worker in range(4):
+        workers.ask(worker, "GET", "/auth/sessions", bearer=families["stays"].access[0])
+    workers.store.start(snapshot=snapshot)
+    eventually(lambda: all("DragonflyDB is used" in log.rpartition("is not used")[2] for log in workers.logs()), 20,
+               what="every worker uses the store again")
+    assert_all_ended(families)
+
+
+def test_after_kill_9_of_everything(workers, families):
+    end_all(workers, families)
+    workers.kill()
+    workers.store.kill()
+    workers.store.start()
+    workers.start()
+    assert_all_ended(families)
+
+
+def test_after_cache_db_was_deleted(workers, families):
+    end_all(workers, families)
+    workers.kill()
+    for path in workers.sandbox.path("data").glob("cache.db*"):
+        path.unlink()
+    workers.start()
+    assert_all_ended(families)
+
+
+def test_after_cache_db_was_deleted_under_running_workers(workers, families):
+    for path in workers.sandbox.path("data").glob("cache.db*"):
+        path.unlink()
+    end_all(workers, families)
+    assert_all_ended(families)
