@@ -17,7 +17,7 @@ import Testing
     ])
     func line(status: Int, isSaid: Bool) {
         let log = AnswerLog(log: lines.logger) { 1 }
-        _ = log.observe(.now(Response(status: status)), of: request([("REQUEST_ID", "5f1d")]))
+        _ = log.observe(.now(Response(status: status)), of: .init(request([("REQUEST_ID", "5f1d")])))
         let line = "info answered \(status) address=192.0.2.7 method=GET path=/auth/pair request=5f1d"
         #expect(lines.all == (isSaid ? [line] : []))
     }
@@ -26,7 +26,7 @@ import Testing
     func parked() {
         let log = AnswerLog(log: lines.logger) { 1 }
         let ticket = Ticket(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
-        guard case let .later(observed) = log.observe(.later(ticket), of: request()) else { return #expect(Bool(false)) }
+        guard case let .later(observed) = log.observe(.later(ticket), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
         observed.answered(Response(status: 200))
         #expect(lines.all == [])
@@ -40,10 +40,10 @@ import Testing
     func flood() {
         let now = Mutex<UInt64>(5_000_000_000)
         let log = AnswerLog(log: lines.logger, most: 3) { now.withLock { $0 } }
-        for _ in 0..<10 { _ = log.observe(.now(Response(status: 503)), of: request()) }
+        for _ in 0..<10 { _ = log.observe(.now(Response(status: 503)), of: .init(request())) }
         #expect(lines.all.count == 3)
         now.withLock { $0 += 1_000_000_000 }
-        for _ in 0..<2 { _ = log.observe(.now(Response(status: 503)), of: request()) }
+        for _ in 0..<2 { _ = log.observe(.now(Response(status: 503)), of: .init(request())) }
         #expect(lines.all.count == 5)
         #expect(lines.all[3].contains("omitted=7") && !lines.all[4].contains("omitted"))
     }

@@ -66,7 +66,7 @@ final class LookupLoop {
             for number in tray.departures { room.remove(number) }
             if !tray.arrivals.isEmpty { admit(tray.arrivals) }
             if !tray.due.isEmpty { renew(tray.due) }
-            used = used.isEmpty ? tray.used : used + tray.used
+            used.append(contentsOf: tray.used)
             flushUses()
             renewAhead()
             watchOthers()

@@ -26,22 +26,16 @@ final class AnswerLog: Sendable {
         self.clock = clock
     }
 
-    func observe(_ outcome: Outcome, of request: Request) -> Outcome {
-        if case let .now(response) = outcome {
-            if Self.isWorthALine(response) { write(response.status, Subject(request)) }
-            return outcome
-        }
-        // The request's parameters are gone when the answer comes.
-        return observe(outcome, Subject(request))
-    }
-
-    private func observe(_ outcome: Outcome, _ subject: Subject) -> Outcome {
+    /// - Parameter subject: looked at only where it is needed.
+    func observe(_ outcome: Outcome, of subject: @autoclosure () -> Subject) -> Outcome {
         switch outcome {
         case let .now(response):
-            if Self.isWorthALine(response) { write(response.status, subject) }
+            if Self.isWorthALine(response) { write(response.status, subject()) }
             return outcome
-        case let .soon(begin): return .soon { [self] in begin($0.observed { [self] in observe($0, subject) }).map { observe($0, subject) } }
+        case .soon: return outcome
         case let .later(ticket):
+            // The request's parameters are gone when the answer comes.
+            let subject = subject()
             return .later(ticket.observed { [self] response in
                 if let response, Self.isWorthALine(response) { write(response.status, subject) }
             })
@@ -78,7 +72,7 @@ final class AnswerLog: Sendable {
     }
 
     /// What is said of a request. No query and no header: they hold codes and tokens.
-    private struct Subject: Sendable {
+    struct Subject: Sendable {
         let method, path, address, request: String
 
         init(_ request: Request) {

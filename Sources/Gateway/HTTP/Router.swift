@@ -7,18 +7,14 @@ public struct Router: Handler {
     /// Prefixes with a slash at the end, and who answers below them; the first that fits.
     let families: [(prefix: String, family: any RouteFamily)]
     private let prefixes: [[UInt8]]
-    /// Where the answers are counted.
-    private let figures: FiguresPage?
-    /// Where those that were not served are named.
-    private let log: AnswerLog?
+    private let observer: AnswerObserver
     /// What each of the families is counted as.
     private let labels: [Counter.Family]
 
     init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil, log: AnswerLog? = nil) {
         self.families = families
-        self.figures = figures
+        observer = AnswerObserver(figures: figures, log: log)
         prefixes = families.map { Array($0.prefix.utf8) }
-        self.log = log
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
 
@@ -36,9 +32,8 @@ public struct Router: Handler {
             return family.answer(routed)
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
-        let noted = log?.observe(outcome, of: request) ?? outcome
-        let counted = figures?.count(noted, of: label) ?? noted
-        guard request.method == .head, case var .now(response) = counted else { return counted }
+        let observed = observer.observe(outcome, of: label, request)
+        guard request.method == .head, case var .now(response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)
     }

@@ -9,10 +9,7 @@ extension FiguresPage {
         case let .now(response):
             count(response, of: family)
             return outcome
-        case let .soon(begin):
-            return .soon { [self] promise in
-                begin(promise.observed { [self] in count($0, of: family) }).map { count($0, of: family) }
-            }
+        case .soon: return outcome
         case let .later(ticket):
             park()
             return .later(ticket.observed { [self] response in

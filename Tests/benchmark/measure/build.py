@@ -10,7 +10,7 @@ FOLDER = REPOSITORY / "Tests/benchmark"
 OUTPUT = REPOSITORY / ".build/benchmark"
 
 SOURCES = {"plain": "floor/plain.c", "epoll": "floor/epoll.c", "http_load": "load/http_load.c", "fcgi_load": "load/fcgi_load.c"}
-LIBRARIES = {"plain": ["-lfcgi", "-lpthread"], "epoll": ["-lfcgi", "-lpthread"]}
+LIBRARIES = {"plain": ["-lfcgi", "-lpthread"], "epoll": ["-lfcgi", "-lhiredis", "-lpthread"]}
 
 
 def say(text):

@@ -68,6 +68,14 @@ class Comparison:
         for name, label, keep in [("plain", "C, a connection a request", False), ("epoll", "C, epoll, kept connections", True)]:
             floor = Floor(self.sandbox, name, answer, self.options.workers, self.options.responder_threads)
             self._add_fastcgi(Contender(name, label, self.one, floor.pids, socket=floor.socket, keep=keep))
+        self._floor_with_store(answer, body)
+
+    def _floor_with_store(self, answer, body):
+        """What a thread that waits for the store makes of the same event loop."""
+        self.store.command("SET", "floor", body)
+        address = f"unix:{self.store.folder}/store.sock" if self.options.store == "unix" else f"127.0.0.1:{self.store.port}"
+        floor = Floor(self.sandbox, "waiting", answer, self.options.workers, self.options.responder_threads, source="epoll", more=(address, "floor"))
+        self._add_fastcgi(Contender("waiting", f"C, epoll, and a GET ({self.options.store})", self.one, floor.pids, socket=floor.socket))
 
     def _flask(self, body):
         self.store.command("SET", f"flask:{records.KNOWN}", body)
@@ -132,7 +140,7 @@ class Comparison:
 
 
 def in_order(contenders, only):
-    order = ["static", "plain", "epoll", "memory", "dragonfly", "sqlite", "verify", "flask"]
+    order = ["static", "plain", "epoll", "waiting", "memory", "dragonfly", "sqlite", "verify", "flask"]
     wanted = [one for one in contenders if not only or one.name in only]
     return sorted(wanted, key=lambda contender: order.index(contender.name))
 

@@ -35,11 +35,11 @@ class Contender:
 
 
 class Floor:
-    """A C responder, on a socket of the sandbox, that answers everything with one file."""
+    """A C responder, on a socket of the sandbox, that answers everything with one file; `more` are further words of its command line."""
 
-    def __init__(self, sandbox, name, answer, processes, threads):
+    def __init__(self, sandbox, name, answer, processes, threads, source=None, more=()):
         self.socket = str(sandbox.socket_path(name))
-        self.process = LoggedProcess([compiled(name), self.socket, answer, processes, threads], sandbox.path(f"{name}.log"))
+        self.process = LoggedProcess([compiled(source or name), self.socket, answer, processes, threads, *more], sandbox.path(f"{name}.log"))
         sandbox.owns(self)
         eventually(lambda: fastcgi.ask(self.socket, "/"), 10, what=f"{name} answers")
 

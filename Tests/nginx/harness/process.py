@@ -44,9 +44,10 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
-def waiting_system_calls(pid):
-    """The system call number in which each thread of a process sleeps (proc(5), syscall)."""
-    return [(task / "syscall").read_text().split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+def waiting_system_calls(pid, named=None):
+    """The system call number in which each thread of a process, or each of that name, sleeps (proc(5), syscall)."""
+    return [(task / "syscall").read_text().split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
+            if named in (None, (task / "comm").read_text().strip())]
 
 
 def descriptor_targets(pid):
