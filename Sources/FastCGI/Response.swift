@@ -21,6 +21,12 @@ public struct Response: Sendable {
         if let contentType { add("Content-Type", contentType) }
     }
 
+    /// Adds whole lines that the program's own text has, each with its CR LF: they need no look.
+    public mutating func add(lines: StaticString) {
+        if head.isEmpty { head.reserveCapacity(256) }
+        lines.withUTF8Buffer { head.append(contentsOf: $0) }
+    }
+
     /// Adds a header line. A value with a control byte (CR, LF, NUL and the others) would be an injection: the line is dropped.
     public mutating func add(_ name: StaticString, _ value: String) {
         var value = value

@@ -27,13 +27,14 @@ enum MetadataAnswer {
     static func complete(_ composed: Composed, _ wishes: Wishes, status: CacheStatus? = nil) -> Response {
         let isPatchy = !composed.pending.isEmpty
         let matches = !isPatchy && (wishes.condition.map { EntityTag.matches($0, composed.tag) } ?? false)
-        var response = matches ? Response(status: 304) : Response(status: 200, contentType: json, body: composed.body)
+        var response = matches ? Response(status: 304) : Response(status: 200, body: composed.body)
+        if !matches { response.add(lines: "Content-Type: application/json; charset=utf-8\r\n") }
         response.omitsBody = matches || wishes.isHead
         if isPatchy {
-            response.add("Cache-Control", "no-store")
+            response.add(lines: "Cache-Control: no-store\r\n")
         } else {
             response.add("ETag") { EntityTag.write(composed.tag, to: &$0) }
-            response.add("Cache-Control", "private, max-age=0")
+            response.add(lines: "Cache-Control: private, max-age=0\r\n")
         }
         response.add(status ?? .hit(composed.tier, ttl: composed.ttl, composed.freshness, refusedWith: composed.refusedWith))
         return response
