@@ -67,7 +67,7 @@ extension Caches {
     }
 
     /// What a look into the store is worth.
-    func judge(_ look: DragonflyStore.Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+    func judge(_ look: Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         let verdict = Trust.verdict(look.copy, of: cache, epoch: record.epoch, era: look.era, isShared: page.isShared)
         guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key) }
         if verdict == .served { return Found(entry: copy.entry, tier: .dragonfly) }
@@ -81,7 +81,7 @@ extension Caches {
     }
 
     /// SQLite's entry; the store gets it too.
-    private func mended(_ look: DragonflyStore.Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+    private func mended(_ look: Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         if look.copy != nil { store?.counts.staleCopies.add(1, ordering: .relaxed) }
         let found = try fromRecord(cache, key)
         if let copy = look.copy, copy.epoch == record.epoch, copy.entry.version > found?.entry.version ?? 0 {

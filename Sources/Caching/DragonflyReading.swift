@@ -1,11 +1,4 @@
 extension DragonflyStore {
-    /// What lies under a key, and the era that held after the connection was taken and before the store was asked. (An
-    /// era from before could be that of an earlier life of the store, whose snapshot the connection may now show.)
-    struct Look {
-        var copy: Copy?
-        var era: UInt64
-    }
-
     /// nil: the store could not be asked.
     func get(_ cache: CacheName, _ key: [UInt8]) -> Look? {
         get(cache, [key])?.first

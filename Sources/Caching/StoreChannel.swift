@@ -6,8 +6,6 @@ import Synchronization
 ///
 /// One thread asks at a time (the pool lends the channel) and one reads at a time (the watcher sees to that); they may be two.
 final class StoreChannel: Sendable {
-    typealias Look = DragonflyStore.Look
-
     private struct Asked {
         let era: UInt64
         /// CLOCK_MONOTONIC, nanoseconds.

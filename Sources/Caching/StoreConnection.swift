@@ -139,8 +139,11 @@ final class StoreConnection: @unchecked Sendable {
         while true {
             var object: UnsafeMutableRawPointer?
             guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
-            guard let object else { return }
+            guard let object else { break }
             try each(CopyReply.take(object))
+        }
+        guard let reader = context.pointee.reader, reader.pointee.len - reader.pointee.pos <= Limits.valueBytes + 65536 else {
+            throw .foreign("an answer that does not end")
         }
     }
 

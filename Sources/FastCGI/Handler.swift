@@ -4,13 +4,3 @@ public protocol Handler: Sendable {
     func bodyPolicy(for request: Request) -> BodyPolicy
     func handle(_ request: Request) -> Outcome
 }
-
-/// What became of a request.
-public enum Outcome: Sendable {
-    case now(Response)
-    /// What is needed is on its way: begins to wait for it, and answers nil when the promise will be kept, or else the outcome after all
-    /// (`now` or `later`). Called once, at once, on the event thread.
-    case soon(@Sendable (Promise) -> Outcome?)
-    /// Parked: it holds a descriptor and some 14 KB, but no thread, until its reply or its deadline.
-    case later(Ticket)
-}

@@ -50,7 +50,7 @@ import Testing
 }
 
 /// Log lines in memory.
-private final class KeptLines: Sendable {
+final class KeptLines: Sendable {
     private let kept = Mutex<[String]>([])
     var all: [String] { kept.withLock { $0 } }
     var logger: Logger { Logger(label: "test") { _ in Handler(lines: self) } }

@@ -1,5 +1,15 @@
 import Synchronization
 
+/// What became of a request.
+public enum Outcome: Sendable {
+    case now(Response)
+    /// What is needed is on its way: begins to wait for it, and answers nil when the promise will be kept, or else the outcome after all
+    /// (`now` or `later`). Called once, at once, on the event thread.
+    case soon(@Sendable (Promise) -> Outcome?)
+    /// Parked: it holds a descriptor and some 14 KB, but no thread, until its reply or its deadline.
+    case later(Ticket)
+}
+
 /// The right to answer a request that its handler has let go of for a moment, because what it needs is on its way on a descriptor
 /// that the event loop watches (`EventLoop.watch`).
 ///

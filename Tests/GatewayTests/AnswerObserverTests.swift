@@ -1,0 +1,55 @@
+import Testing
+
+@testable import FastCGI
+@testable import Gateway
+
+@Suite struct AnswerObserverTests {
+    private let lines = KeptLines()
+    private let figures = FiguresPage(path: "/nowhere/figures.shared")
+    private let request = Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", "/spotify/v1/tracks/x"), ("REQUEST_ID", "5f1d")])
+
+    private func begin(_ outcome: Outcome) throws -> (atOnce: Outcome?, kept: [KeptPromises.Item]) {
+        let observer = AnswerObserver(figures: figures, log: AnswerLog(log: lines.logger) { 1 })
+        guard case let .soon(begin) = observer.observe(outcome, of: .spotify, request) else { throw NotSoon() }
+        #expect(figures.sum.answered == 0)
+        let kept = KeptPromises()
+        let atOnce = begin(Promise(connection: Connection(descriptor: -1), kept: kept))
+        return (atOnce, kept.take())
+    }
+
+    private struct NotSoon: Error {}
+
+    @Test("An answer that came soon is counted and named once, when it is known")
+    func kept() throws {
+        let (atOnce, kept) = try begin(.soon { promise in
+            promise.keep(.now(Response(status: 503)))
+            return nil
+        })
+        #expect(atOnce.map { _ in true } == nil)
+        #expect(kept.count == 1)
+        #expect(figures.sum[.spotify, 5] == 1 && figures.sum.answered == 1)
+        #expect(lines.all.count == 1 && lines.all[0].contains("path=/spotify/v1/tracks/x request=5f1d"))
+    }
+
+    @Test("So is one that came at once after all")
+    func atOnce() throws {
+        let (atOnce, kept) = try begin(.soon { _ in .now(Response(status: 200)) })
+        #expect(atOnce.map { _ in true } == true)
+        #expect(kept.isEmpty)
+        #expect(figures.sum[.spotify, 2] == 1 && figures.sum.answered == 1)
+        #expect(lines.all.isEmpty)
+    }
+
+    @Test("A renewed cookie comes with an answer that came soon")
+    func renewal() throws {
+        let kept = KeptPromises()
+        let outcome = Outcome.soon { promise in
+            promise.keep(.now(Response(status: 200)))
+            return nil
+        }
+        guard case let .soon(begin) = outcome.renewing("access_token_cookie=x") else { throw NotSoon() }
+        _ = begin(Promise(connection: Connection(descriptor: -1), kept: kept))
+        guard case let .now(response)? = kept.take().first?.outcome else { throw NotSoon() }
+        #expect(response.header("Set-Cookie") == "access_token_cookie=x")
+    }
+}
