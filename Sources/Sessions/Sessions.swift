@@ -23,13 +23,13 @@ public final class Sessions: Sendable {
 
     init(
         _ configuration: SessionsConfiguration, records: any SessionRecords, counts: any CountStore, clock: SessionClock, log: Logger,
-        desk: LoginDesk = LoginDesk()
+        desk: LoginDesk? = nil
     ) {
         self.configuration = configuration
         self.clock = clock
         self.log = log
         self.records = records
-        self.desk = desk
+        self.desk = desk ?? LoginDesk(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)
         settings = SettingsFile(folder: configuration.swingmusicFolder, clock: clock, log: log)
         directory = UserDirectory(folder: configuration.swingmusicFolder, clock: clock, log: log)

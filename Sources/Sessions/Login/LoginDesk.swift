@@ -8,9 +8,15 @@ import Foundation
 final class LoginDesk: Sendable {
     private let desk: WorkThread
     private let hashing = WorkThread(name: "hashing", most: 1, yields: true)
+    private let turn: HashingTurn
 
-    /// - Parameter most: callers that may wait; each takes some 12 to 40 ms.
-    init(most: Int = 128) { desk = WorkThread(name: "logins", most: most) }
+    /// - Parameters:
+    ///   - folder: the data folder that the workers of this host share.
+    ///   - most: callers that may wait; each takes some 12 to 40 ms.
+    init(folder: String, most: Int = 128) {
+        desk = WorkThread(name: "logins", most: most)
+        turn = HashingTurn(folder: folder)
+    }
 
     /// False where too many wait already.
     func submit(_ work: @escaping @Sendable () -> Void) -> Bool { desk.submit(work) }
@@ -24,10 +30,12 @@ final class LoginDesk: Sendable {
     func hash(password: String, salt: String) -> String? {
         let hash = Hash()
         let done = DispatchSemaphore(value: 0)
-        let isTaken = hashing.submit {
-            guard hash.isWanted else { return }
-            hash.text = PasswordHash.make(password: password, salt: salt)
-            done.signal()
+        let isTaken = hashing.submit { [turn] in
+            turn.take {
+                guard hash.isWanted else { return }
+                hash.text = PasswordHash.make(password: password, salt: salt)
+                done.signal()
+            }
         }
         if isTaken, done.wait(timeout: .now() + Self.patience) == .success { return hash.text }
         hash.isWanted = false
