@@ -14,8 +14,9 @@ extension DragonflyStore {
                 if look != nil { counts.note(latency: clock.monotonic &- begin) }
                 then(look)
             }
-            guard acceptance != .refused else { continue }
+            guard acceptance != .ended else { continue }
             channels.idle.put(channel)
+            guard acceptance != .full else { return false }
             counts.commands.add(1, ordering: .relaxed)
             if acceptance == .acceptedFirst { watchTime(of: channel, after: configuration.timeout) }
             return true

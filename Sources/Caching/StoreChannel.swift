@@ -44,20 +44,21 @@ final class StoreChannel: Sendable {
 
     // MARK: Asking
 
-    enum Acceptance { case refused, accepted, acceptedFirst }
+    enum Acceptance { case ended, full, accepted, acceptedFirst }
 
-    /// Sends a GET. Unless it is refused, `then` is called once when the answer is here, or with nil when none will come.
+    /// Sends a GET. When it is accepted, `then` is called once when the answer is here, or with nil when none will come.
     /// - Parameter era: as it is now, after the channel was chosen.
     /// - Returns: `acceptedFirst` when somebody has to call `watchTime` after the timeout.
     func ask(for key: StoreKey, era: UInt64, then: @escaping @Sendable (Look?) -> Void) -> Acceptance {
         let now = csys_monotonic_ns()
         let acceptance = state.withLock { state -> Acceptance in
-            guard !state.isClosed, state.asked.count < Self.mostAsked else { return .refused }
+            guard !state.isClosed else { return .ended }
+            guard state.asked.count < Self.mostAsked else { return .full }
             state.asked.append(Asked(era: era, at: now, then: then))
             defer { state.isTimed = true }
             return state.isTimed ? .accepted : .acceptedFirst
         }
-        guard acceptance != .refused else { return .refused }
+        guard acceptance == .accepted || acceptance == .acceptedFirst else { return acceptance }
         var command = CommandBuffer()
         command.command("GET", key)
         // A command that was cut, or not taken, is the end of the channel: its reader will tell everybody.

@@ -12,7 +12,9 @@ import Testing
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let turns = [HashingTurn(folder: folder), HashingTurn(folder: folder)]
-        let (present, most, done) = (Atomic(0), Atomic(0), Atomic(0))
+        let present = Atomic(0)
+        let most = Atomic(0)
+        let done = Atomic(0)
         DispatchQueue.concurrentPerform(iterations: 2) { worker in
             for _ in 0..<20 {
                 turns[worker].take {
