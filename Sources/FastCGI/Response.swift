@@ -33,11 +33,6 @@ public struct Response: Sendable {
         value.withUTF8 { add(name, $0) }
     }
 
-    /// As `add(_:_:)`, for a value that is bytes already.
-    public mutating func add(_ name: StaticString, bytes: [UInt8]) {
-        bytes.withUnsafeBufferPointer { add(name, $0) }
-    }
-
     /// As `add(_:_:)`, for a value that is appended to the head where it belongs, without a copy.
     public mutating func add(_ name: StaticString, writing write: (inout [UInt8]) -> Void) {
         let start = head.count

@@ -36,7 +36,7 @@ import Testing
     func injection() {
         var response = Response(status: 200, contentType: "text/plain")
         response.add("Location", "/a\r\nSet-Cookie: b")
-        response.add("X", bytes: [0x61, 0])
+        response.add("X") { $0 += [0x61, 0] }
         response.add("ETag", "\"é\"")
         #expect(String(decoding: response.head, as: UTF8.self) == "Content-Type: text/plain\r\nETag: \"é\"\r\n")
         #expect(response.header("etag") == "\"é\"")

@@ -1,5 +1,3 @@
-import CSystem
-import Caching
 import Catalog
 import FastCGI
 
