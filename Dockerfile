@@ -5,7 +5,7 @@
 FROM swift:6.2-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libcurl4-openssl-dev libfcgi-dev libhiredis-dev libsqlite3-dev pkg-config \
+        libcurl4-openssl-dev libhiredis-dev libsqlite3-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./
@@ -18,7 +18,7 @@ RUN swift build -c release --static-swift-stdlib --product swingmusic-fcgi \
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        ca-certificates libcurl4 libfcgi0ldbl libhiredis0.14 libsqlite3-0 libstdc++6 \
+        ca-certificates libcurl4 libhiredis0.14 libsqlite3-0 libstdc++6 \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 1000 swingmusic \
     && useradd --uid 1000 --gid 1000 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin swingmusic \

@@ -51,7 +51,7 @@ final class Acceptor: Sendable {
             return nil
         }
         reactor.connections.add(1, ordering: .relaxed)
-        setTimeouts(descriptor)
+        setOptions(descriptor)
         return connection
     }
 
@@ -77,17 +77,11 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// libfcgi reads and writes with blocking calls. What it reads has been seen whole, and what it writes fits the socket unless
-    /// the caller has not read earlier answers: so neither should ever block, and neither blocks for long.
-    private func setTimeouts(_ descriptor: CInt) {
-        var receive = timeval(tv_sec: max(1, Int(reactor.limits.receiveTimeout.components.seconds)), tv_usec: 0)
-        var send = timeval(tv_sec: 1, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &receive, size)
-        setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &send, size)
+    private func setOptions(_ descriptor: CInt) {
         guard isTCP else { return }
         var on: CInt = 1
-        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, socklen_t(MemoryLayout<CInt>.size))
+        let size = socklen_t(MemoryLayout<CInt>.size)
+        setsockopt(descriptor, CInt(IPPROTO_TCP), TCP_NODELAY, &on, size)
+        setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, size)
     }
 }

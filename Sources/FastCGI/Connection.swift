@@ -12,8 +12,6 @@ final class Connection: @unchecked Sendable {
         case idle
         /// Some thread has it.
         case busy
-        /// Half a request is there; a timer will have it watched again.
-        case paused
         case parked(Reply)
     }
 
@@ -30,20 +28,24 @@ final class Connection: @unchecked Sendable {
     /// What a busy connection is in the middle of.
     enum Work {
         case none
-        case receiving(StandardInput)
+        /// The body. The name-value pairs are kept until it is whole.
+        case receiving(StandardInput, pairs: [UInt8])
         case sending(Outgoing)
         /// The answer is out, the rest of what the caller sends is thrown away.
         case lingering
     }
 
-    /// How a request arrives that is not whole yet.
+    /// What has come of a request whose parameters are not whole yet.
     struct Arrival {
+        /// CLOCK_MONOTONIC, nanoseconds.
         let since: UInt64
-        var pause: UInt64
+        var bytes: [UInt8]
     }
 
     let descriptor: CInt
-    let exchange = Exchange()
+    /// The request's id on this connection, and whether its caller wants the connection kept.
+    var request: UInt16 = 0
+    var isKept = false
     var work = Work.none
     var arrival: Arrival?
     var deadline: Timetable.Timer?
@@ -76,7 +78,7 @@ final class Connection: @unchecked Sendable {
                 state.phase = .busy
                 return .mine
             case .parked(let reply): return .leaving(reply)
-            case .closed, .busy, .paused: return .stale
+            case .closed, .busy: return .stale
             }
         }
     }
@@ -101,24 +103,6 @@ final class Connection: @unchecked Sendable {
 
     var parkedReply: Reply? {
         state.withLock { if case .parked(let reply) = $0.phase { reply } else { nil } }
-    }
-
-    /// Leaves the connection to a timer, which names the epoch when it resumes.
-    func pause() -> UInt32 {
-        state.withLock {
-            $0.phase = .paused
-            $0.epoch &+= 1
-            return $0.epoch
-        }
-    }
-
-    /// Claims a paused connection for the timer's thread.
-    func resume(epoch: UInt32) -> Bool {
-        state.withLock {
-            guard case .paused = $0.phase, $0.epoch == epoch else { return false }
-            $0.phase = .busy
-            return true
-        }
     }
 
     /// The epoch of a piece of work that has a deadline.
@@ -162,14 +146,6 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// libfcgi closed the descriptor.
-    func markLost() {
-        state.withLock {
-            $0.phase = .closed
-            $0.epoch &+= 1
-        }
-    }
-
     private func arm(_ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
         let isAtWork = if case .none = work { arrival != nil } else { true }
         let (epoch, wasWatched) = state.withLock { state in
@@ -186,7 +162,6 @@ final class Connection: @unchecked Sendable {
     }
 
     private func reset() {
-        exchange.abandon()
         work = .none
         arrival = nil
         deadline = nil

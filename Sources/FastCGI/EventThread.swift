@@ -7,8 +7,10 @@ final class EventThread {
     let reactor: Reactor
     /// Counted by thread, so that threads do not share a cache line.
     let tally: Tally
-    /// Holds a request while it is looked at: parameters, their framing, and a body that fits.
+    /// Holds what has come while it is looked at: parameters, their framing, and a body that fits.
     let scratch: UnsafeMutableRawBufferPointer
+    /// Holds the head of an answer while it is sent; kept for its memory.
+    var front: [UInt8] = []
     private let acceptor: Acceptor
 
     init(reactor: Reactor, acceptor: Acceptor, tally: Tally) {
@@ -66,7 +68,7 @@ final class EventThread {
     private func proceed(_ connection: Connection) {
         switch connection.work {
         case .none: look(at: connection)
-        case .receiving(let input): receive(connection, input)
+        case .receiving(let input, let pairs): receive(connection, input, pairs)
         case .sending(let outgoing): send(connection, outgoing)
         case .lingering: linger(connection)
         }

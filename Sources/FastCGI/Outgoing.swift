@@ -1,22 +1,119 @@
-/// A body that does not fit the socket at once.
+import CSystem
+import Glibc
+
+/// An answer's records on their way out (FastCGI Specification 1.0, sections 5.5 and 6.2): FCGI_STDOUT with the header lines and the
+/// body, its end, and FCGI_END_REQUEST. What fits one record, and the socket, leaves in one write, and the body is never copied.
 struct Outgoing {
-    let body: ArraySlice<UInt8>
-    private(set) var sent = 0
+    enum Progress { case done, blocked, failed }
 
-    /// What one write may take without asking the socket again. A writable Unix socket has more room than this (net/unix/af_unix.c:
-    /// writable means that three quarters of the send buffer are free).
-    static let burst = 64 * 1024
-
-    init(_ body: ArraySlice<UInt8>) {
-        self.body = body
+    /// What becomes of the connection.
+    enum Ending {
+        /// As the caller wanted it when it asked.
+        case asAsked
+        /// It will be closed although the caller wanted it kept.
+        ///
+        /// FastCGI has no word for this, and a web server that learns it from the close alone may have sent its next request already:
+        /// nginx answers 502 to a POST then. nginx does keep a connection only if END_REQUEST is the last thing it has read, so a
+        /// harmless management record travels in the same write: it closes the connection by itself, and nothing can cross.
+        case leaving
     }
 
-    var isDone: Bool { sent == body.count }
+    /// What goes before the next part of the body: the head of a record, and at first the answer's own.
+    private(set) var front: [UInt8]
+    private var frontSent = 0
+    private let body: ArraySlice<UInt8>
+    /// Offsets into `body`: where what is to be sent next begins, and where what belongs to the record in `front` ends.
+    private var next = 0
+    private var recordEnd = 0
+    private var trailer: Trailer
+    private let request: UInt16
 
-    /// Hands on the next piece.
-    mutating func advance<R>(_ put: (UnsafeRawBufferPointer) -> R) -> R {
-        let end = min(sent + Self.burst, body.count)
-        defer { sent = end }
-        return body.withUnsafeBytes { put(UnsafeRawBufferPointer(rebasing: $0[sent..<end])) }
+    /// A record's content, so that it ends on a boundary of eight bytes (section 3.3 recommends it).
+    private static let largestContent = 65_528
+
+    /// nil for header lines that no record takes, which no web server would take either.
+    /// - Parameter front: an array to use again.
+    init?(_ response: Response, to request: UInt16, _ ending: Ending, front given: consuming [UInt8] = []) {
+        front = given
+        front.removeAll(keepingCapacity: true)
+        front.append(contentsOf: repeatElement(0, count: Record.headerLength))
+        response.appendHead(to: &front)
+        let head = front.count - Record.headerLength
+        guard head <= Self.largestContent else { return nil }
+        body = response.sendsBody ? response.body : []
+        recordEnd = min(body.count, Self.largestContent - head)
+        trailer = Trailer(request, ending)
+        self.request = request
+        putRecordHead(contentLength: head + recordEnd)
+    }
+
+    /// Sends what the socket takes. `failed`: the other side is gone.
+    mutating func send(on descriptor: CInt) -> Progress {
+        while true {
+            let count = sendOnce(descriptor)
+            guard count >= 0 else {
+                if count == -Int(EINTR) { continue }
+                return count == -Int(EAGAIN) ? .blocked : .failed
+            }
+            advance(by: count)
+            guard frontSent == front.count, next == recordEnd else { continue }
+            if next < body.count { beginRecord() } else if trailer.isSent { return .done }
+        }
+    }
+
+    private func sendOnce(_ descriptor: CInt) -> Int {
+        front.withUnsafeBytes { front in
+            body.withUnsafeBytes { body in
+                trailer.withUnsent { trailer in
+                    csys_send_pieces(
+                        descriptor, front.baseAddress.map { $0 + frontSent }, front.count - frontSent,
+                        body.baseAddress.map { $0 + next }, recordEnd - next,
+                        trailer.baseAddress, recordEnd == body.count ? trailer.count : 0)
+                }
+            }
+        }
+    }
+
+    private mutating func advance(by count: Int) {
+        let ofFront = min(count, front.count - frontSent)
+        frontSent += ofFront
+        let ofBody = min(count - ofFront, recordEnd - next)
+        next += ofBody
+        trailer.sent += count - ofFront - ofBody
+    }
+
+    private mutating func beginRecord() {
+        recordEnd = min(body.count, next + Self.largestContent)
+        front.removeAll(keepingCapacity: true)
+        front.append(contentsOf: repeatElement(0, count: Record.headerLength))
+        frontSent = 0
+        putRecordHead(contentLength: recordEnd - next)
+    }
+
+    private mutating func putRecordHead(contentLength: Int) {
+        let head = Record.head(Record.standardOutput, of: request, contentLength: contentLength)
+        front.withUnsafeMutableBytes { $0.storeBytes(of: head.bigEndian, as: UInt64.self) }
+    }
+
+    /// The end of FCGI_STDOUT and FCGI_END_REQUEST with two zeros (status 0, FCGI_REQUEST_COMPLETE), and what may follow.
+    private struct Trailer {
+        private let words: (UInt64, UInt64, UInt64, UInt64, UInt64)
+        private let count: Int
+        var sent = 0
+
+        init(_ request: UInt16, _ ending: Ending) {
+            words = (
+                Record.head(Record.standardOutput, of: request, contentLength: 0).bigEndian,
+                Record.head(Record.endRequest, of: request, contentLength: 8).bigEndian, 0,
+                Record.head(Record.unknownType, of: 0, contentLength: 8).bigEndian, 0
+            )
+            count = ending == .leaving ? 40 : 24
+        }
+
+        var isSent: Bool { sent == count }
+
+        func withUnsent<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
+            withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[sent..<count])) }
+        }
     }
 }

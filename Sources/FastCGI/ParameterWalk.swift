@@ -2,8 +2,8 @@ import Glibc
 
 /// Walks over name-value pairs (FastCGI Specification 1.0, section 3.4) that may be cut anywhere by records.
 ///
-/// libfcgi allocates what a length claims before it has the bytes, adds two lengths of up to 2^31 as `int`, and keeps C strings; so a
-/// claim beyond the limit, a NUL byte and an `=` in a name end here.
+/// A claim beyond the limit ends here before its bytes arrive. So do a NUL byte and an `=` in a name, which no web server sends and which
+/// other readers of the same bytes, with C strings of `NAME=value`, would understand otherwise.
 struct ParameterWalk {
     private enum Step { case nameLength, valueLength, name, value }
 
@@ -74,7 +74,7 @@ struct ParameterWalk {
         step = valueLeft == 0 ? .nameLength : .value
     }
 
-    /// How much of a name or value is in this piece. It must hold no NUL, which would end libfcgi's C string, and no refused byte.
+    /// How much of a name or value is in this piece. It must hold no NUL and no refused byte.
     private static func part(
         of bytes: UnsafeRawBufferPointer, from position: Int, length: Int, refusing refused: CInt
     ) throws(Fault) -> Int {

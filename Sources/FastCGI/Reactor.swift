@@ -11,7 +11,6 @@ final class Reactor: Sendable {
     let handler: any Handler
     let limits: Limits
     let log: Logger
-    let readSize: Int
     let poller: Poller
     let table: ConnectionTable
     let timetable = Timetable()
@@ -24,8 +23,6 @@ final class Reactor: Sendable {
     let mode = Atomic(Mode.running)
 
     init(limits: Limits, handler: any Handler, log: Logger) throws {
-        guard let readSize = Library.readSize else { throw EventLoopError.library }
-        self.readSize = readSize
         self.limits = limits
         self.handler = handler
         self.log = log
@@ -56,12 +53,6 @@ final class Reactor: Sendable {
     func close(_ connection: Connection) {
         if let deadline = connection.deadline { timetable.cancel(deadline) }
         connection.close()
-        countClosed()
-    }
-
-    /// libfcgi has closed the connection.
-    func forget(_ connection: Connection) {
-        connection.markLost()
         countClosed()
     }
 

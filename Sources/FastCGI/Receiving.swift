@@ -3,69 +3,67 @@ import Glibc
 
 /// From ready bytes to a request in the handler's hands.
 extension EventThread {
-    /// Looks at what has arrived, without taking it. Only a request that is right, and whose parameters are whole, is read.
+    /// Takes what has arrived, up to `scratch`'s size.
     func look(at connection: Connection) {
-        let count = recv(connection.descriptor, scratch.baseAddress, scratch.count, CInt(MSG_PEEK | MSG_DONTWAIT))
+        let count = recv(connection.descriptor, scratch.baseAddress, scratch.count, CInt(MSG_DONTWAIT))
         guard count > 0 else {
             if count < 0, errno == EAGAIN || errno == EINTR { return reactor.rest(connection) }
             return reactor.close(connection)
         }
+        let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
         do {
-            let bytes = UnsafeRawBufferPointer(rebasing: scratch[..<count])
-            guard let scan = try RequestScan.look(at: bytes, limits: reactor.limits) else { return pause(connection, seen: count) }
-            let taken = scan.libraryEnd.roundedUp(to: reactor.readSize)
-            // With less than one whole read of libfcgi's, how far it read into the body could not be told.
-            guard scan.isWhole || count >= taken else { return pause(connection, seen: count) }
-            begin(connection, scan, seen: count, takenByLibrary: min(taken, count))
+            guard connection.arrival == nil else { return try look(at: connection, with: bytes) }
+            if try !begin(connection, bytes) {
+                let now = csys_monotonic_ns()
+                connection.arrival = Connection.Arrival(since: now, bytes: Array(bytes))
+                reactor.limitWork(of: connection, to: reactor.limits.receiveTimeout, since: now)
+                reactor.rest(connection)
+            }
         } catch {
             end(connection, because: error)
         }
     }
 
-    /// Half a request: it waits without a thread, and is looked at again soon.
-    private func pause(_ connection: Connection, seen count: Int) {
-        let now = csys_monotonic_ns()
-        var arrival = connection.arrival ?? Connection.Arrival(since: now, pause: 500_000)
-        arrival.pause = min(arrival.pause * 2, 50_000_000)
-        connection.arrival = arrival
-        let isLate = now - arrival.since >= reactor.limits.receiveTimeout.nanoseconds
-        guard !isLate, count < scratch.count, !hasEnded(connection, at: count) else { return reactor.close(connection) }
-        let (reactor, epoch) = (reactor, connection.pause())
-        reactor.timetable.schedule(at: now + arrival.pause) {
-            // What has arrived already wakes a thread at once.
-            if connection.resume(epoch: epoch) { reactor.rest(connection) }
-        }
+    /// Half a request had come before: it waits without a thread.
+    private func look(at connection: Connection, with bytes: UnsafeRawBufferPointer) throws(Fault) {
+        connection.arrival?.bytes.append(contentsOf: bytes)
+        let arrived = connection.arrival?.bytes ?? []
+        // As much framing as one piece may have that comes at once.
+        guard arrived.count <= scratch.count else { throw .parametersTooLarge }
+        let isWhole = try arrived.withUnsafeBufferPointer { bytes throws(Fault) in try begin(connection, UnsafeRawBufferPointer(bytes)) }
+        if !isWhole { reactor.rest(connection) }
     }
 
-    /// The caller hung up, and there is no more than what was seen.
-    private func hasEnded(_ connection: Connection, at count: Int) -> Bool {
-        guard csys_peer_closed(connection.descriptor) != 0 else { return false }
-        var waiting: CInt = 0
-        return ioctl(connection.descriptor, UInt(FIONREAD), &waiting) != 0 || Int(waiting) <= count
+    /// false while the parameters are not whole. After true the connection may be another thread's.
+    private func begin(_ connection: Connection, _ bytes: UnsafeRawBufferPointer) throws(Fault) -> Bool {
+        guard let scan = try RequestScan.look(at: bytes, limits: reactor.limits) else { return false }
+        connection.request = scan.request
+        connection.isKept = scan.isKept
+        connection.arrival = nil
+        if let pairs = scan.pairs {
+            begin(connection, scan, bytes, UnsafeRawBufferPointer(rebasing: bytes[pairs]))
+        } else {
+            scan.joinedPairs(bytes).withUnsafeBytes { begin(connection, scan, bytes, $0) }
+        }
+        return true
     }
 
-    private func begin(_ connection: Connection, _ scan: RequestScan, seen count: Int, takenByLibrary taken: Int) {
-        guard connection.exchange.accept(on: connection.descriptor) else { return reactor.forget(connection) }
-        // The rest of what was seen is taken over the copy of itself.
-        let rest = UnsafeMutableRawBufferPointer(rebasing: scratch[taken..<count])
-        if !rest.isEmpty, recv(connection.descriptor, rest.baseAddress, rest.count, CInt(MSG_DONTWAIT)) != rest.count {
-            return reactor.close(connection)
-        }
-        let request = Request(environment: connection.exchange.environment, body: .none)
+    private func begin(_ connection: Connection, _ scan: RequestScan, _ bytes: UnsafeRawBufferPointer, _ pairs: UnsafeRawBufferPointer) {
+        let request = Request(environment: Environment(pairs: pairs), body: .none)
         let length = request.contentLength
         guard length > 0 || scan.inputLength > 0 || !scan.isWhole else { return handle(connection, request) }
         switch reactor.handler.bodyPolicy(for: request) {
-        case .ignore: handle(connection, with: .ignored, unread: !scan.isWhole)
+        case .ignore: handle(connection, pairs, with: .ignored, unread: !scan.isWhole)
         case .read(let limit) where max(length, scan.inputLength) > limit:
-            handle(connection, with: .tooLarge, unread: !scan.isWhole)
+            handle(connection, pairs, with: .tooLarge, unread: !scan.isWhole)
         case .read(let limit):
             let input = StandardInput(request: scan.request, limit: limit, expecting: max(length, scan.inputLength))
-            take(UnsafeRawBufferPointer(rebasing: scratch[scan.parametersEnd..<count]), into: input, for: connection)
+            take(UnsafeRawBufferPointer(rebasing: bytes[scan.parametersEnd...]), into: input, pairs, for: connection)
         }
     }
 
     /// Takes what has arrived of the body, then waits for more without a thread.
-    func receive(_ connection: Connection, _ input: StandardInput) {
+    func receive(_ connection: Connection, _ input: StandardInput, _ pairs: [UInt8]) {
         connection.work = .none  // so that the content has one owner and grows in place
         var input = input
         do {
@@ -73,46 +71,51 @@ extension EventThread {
             while case .wants(let wanted) = progress {
                 let count = recv(connection.descriptor, scratch.baseAddress, min(wanted, scratch.count), CInt(MSG_DONTWAIT))
                 if count < 0, errno == EAGAIN {
-                    connection.work = .receiving(input)
+                    connection.work = .receiving(input, pairs: pairs)
                     return reactor.rest(connection)
                 }
                 guard count > 0 else { return reactor.close(connection) }
                 progress = try input.feed(UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             }
-            reactor.liftLimit(of: connection)
-            complete(connection, input, progress)
+            pairs.withUnsafeBytes { complete(connection, $0, input, progress) }
         } catch {
             end(connection, because: error)
         }
     }
 
-    private func take(_ bytes: UnsafeRawBufferPointer, into input: StandardInput, for connection: Connection) {
+    private func take(
+        _ bytes: UnsafeRawBufferPointer, into input: StandardInput, _ pairs: UnsafeRawBufferPointer, for connection: Connection
+    ) {
         var input = input
         do {
             let progress = try input.feed(bytes)
-            guard case .wants = progress else { return complete(connection, input, progress) }
-            let start = connection.arrival?.since ?? csys_monotonic_ns()
-            reactor.limitWork(of: connection, to: reactor.limits.receiveTimeout, since: start)
-            receive(connection, input)
+            guard case .wants = progress else { return complete(connection, pairs, input, progress) }
+            if connection.deadline == nil {
+                reactor.limitWork(of: connection, to: reactor.limits.receiveTimeout, since: csys_monotonic_ns())
+            }
+            receive(connection, input, Array(pairs))
         } catch {
             end(connection, because: error)
         }
     }
 
-    private func complete(_ connection: Connection, _ input: StandardInput, _ progress: StandardInput.Progress) {
+    private func complete(
+        _ connection: Connection, _ pairs: UnsafeRawBufferPointer, _ input: StandardInput, _ progress: StandardInput.Progress
+    ) {
         switch progress {
-        case .complete: handle(connection, with: input.content.isEmpty ? .none : .bytes(input.content), unread: false)
-        case .overLimit, .wants: handle(connection, with: .tooLarge, unread: true)
+        case .complete: handle(connection, pairs, with: input.content.isEmpty ? .none : .bytes(input.content), unread: false)
+        case .overLimit, .wants: handle(connection, pairs, with: .tooLarge, unread: true)
         }
     }
 
-    private func handle(_ connection: Connection, with body: Body, unread: Bool) {
+    private func handle(_ connection: Connection, _ pairs: UnsafeRawBufferPointer, with body: Body, unread: Bool) {
         connection.hasUnreadInput = unread
-        handle(connection, Request(environment: connection.exchange.environment, body: body))
+        handle(connection, Request(environment: Environment(pairs: pairs), body: body))
     }
 
+    /// The request's parameters are gone when its outcome is looked at: what asks on has taken what it needs of them.
     private func handle(_ connection: Connection, _ request: Request) {
-        connection.arrival = nil
+        reactor.liftLimit(of: connection)
         conclude(connection, reactor.handler.handle(request))
     }
 
@@ -131,8 +134,4 @@ extension EventThread {
         reactor.log.debug("a connection ends: \(fault)")
         reactor.close(connection)
     }
-}
-
-extension Int {
-    fileprivate func roundedUp(to unit: Int) -> Int { (self + unit - 1) / unit * unit }
 }

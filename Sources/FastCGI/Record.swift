@@ -12,6 +12,7 @@ struct Record {
     static let endRequest: UInt8 = 3
     static let parameters: UInt8 = 4
     static let standardInput: UInt8 = 5
+    static let standardOutput: UInt8 = 6
     static let unknownType: UInt8 = 11
 
     /// The head at an offset, which must leave 8 bytes.
@@ -21,6 +22,11 @@ struct Record {
         request = UInt16(bytes[offset + 2]) << 8 | UInt16(bytes[offset + 3])
         contentLength = Int(bytes[offset + 4]) << 8 | Int(bytes[offset + 5])
         paddingLength = Int(bytes[offset + 6])
+    }
+
+    /// The eight bytes of a head in the order in which they travel, most significant first.
+    static func head(_ type: UInt8, of request: UInt16, contentLength: Int) -> UInt64 {
+        1 << 56 | UInt64(type) << 48 | UInt64(request) << 32 | UInt64(contentLength) << 16
     }
 
     func belongs(to request: UInt16, as type: UInt8) -> Bool {

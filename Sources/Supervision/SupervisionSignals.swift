@@ -6,7 +6,7 @@ public enum SupervisionSignals {
     static let taken: [CInt] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD]
 
     /// Blocks them in the calling thread, and so in every thread that it starts from then on: call it first thing, before
-    /// anything else has started a thread (FCGX_Init installs a SIGTERM handler of its own, which then never runs).
+    /// anything else has started a thread.
     ///
     /// A broken pipe becomes an error number instead of a death. SIGCHLD gets its default action back, since a parent that
     /// ignored it would have the workers vanish uncollected (waitpid(2), notes).

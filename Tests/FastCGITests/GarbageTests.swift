@@ -29,7 +29,7 @@ import Testing
         Wrong("begin too short", Wire.record(1, [0, 1])),
         Wrong("begin with padding", Wire.record(1, [0, 1, 1, 0, 0, 0, 0, 0], padding: 8) + parameters),
         Wrong("GET_VALUES first", Wire.record(9, Wire.pairs([("FCGI_MAX_CONNS", "")]), id: 0)),
-        Wrong("GET_VALUES, often enough for libfcgi's 64 bytes", Wire.begin() + parameters
+        Wrong("GET_VALUES, often enough for the 64 bytes that libfcgi has for its answer", Wire.begin() + parameters
             + Wire.record(9, Wire.pairs([(String, String)](repeating: ("FCGI_MPXS_CONNS", ""), count: 100)), id: 0)),
         Wrong("unknown management record", Wire.begin() + Wire.record(99, [1], id: 0) + parameters),
         Wrong("abort before the parameters", Wire.begin() + Wire.record(2)),
@@ -77,15 +77,15 @@ import Testing
         }
     }
 
-    @Test("requests of every size around libfcgi's read size are told from their bodies")
-    func sizes() throws {
-        let stage = try Stage(Script(), threads: 1)
+    @Test("a request that comes byte by byte is told from its body, whatever its size", arguments: [1, 2, 3, 7, 8, 9, 100, 5000])
+    func pieces(_ piece: Int) throws {
+        let stage = try Stage(Script(), threads: 2)
         defer { stage.stop() }
         let client = try stage.client()
-        let frame = Wire.request([("PATH_INFO", "/echo"), ("A", "")], body: [UInt8](repeating: 9, count: 90_000)).count - 90_000 - 8
-        let body = [UInt8](repeating: 9, count: 60_000)
-        for size in (8192 - frame - 40)...(8192 - frame + 40) {
-            client.write(Wire.request([("PATH_INFO", "/echo"), ("A", String(repeating: "x", count: size))], body: body))
+        let body = [UInt8](repeating: 9, count: min(60_000, 400 * piece))
+        for chunk in [65535, 300] {
+            let bytes = Wire.request([("PATH_INFO", "/echo"), ("A", String(repeating: "x", count: 400))], body: body, chunk: chunk)
+            for start in stride(from: 0, to: bytes.count, by: piece) { client.write(Array(bytes[start..<min(start + piece, bytes.count)])) }
             #expect(try client.answer().body == body)
         }
     }

@@ -21,7 +21,10 @@ import Testing
         #expect(scan.isWhole)
         #expect(scan.inputLength == 4)
         #expect(scan.parametersEnd == bytes.count - inputLength)
-        #expect(scan.libraryEnd == scan.parametersEnd - padding)
+        #expect(scan.isKept && scan.request == 1)
+        let pairs = Wire.pairs([("REQUEST_METHOD", "POST"), ("LONG", String(repeating: "x", count: 200)), ("CONTENT_LENGTH", "4")])
+        #expect(bytes.withUnsafeBytes { scan.joinedPairs($0) } == pairs)
+        if let place = scan.pairs { #expect(Array(bytes[place]) == pairs) } else { #expect(chunk < pairs.count) }
     }
 
     @Test("the limits hold to the byte and to the parameter")

@@ -75,7 +75,7 @@ SLIPS = {
     "a package of the run stage": ("Dockerfile", " libhiredis0.14", ""),
     "a package too many": ("Dockerfile", "ca-certificates libcurl4 ", "ca-certificates curl libcurl4 "),
     "a package of the build stage": ("Dockerfile", " libsqlite3-dev", ""),
-    "a package of scripts/install-dependencies": ("scripts/install-dependencies", " libfcgi-dev", ""),
+    "a package of scripts/install-dependencies": ("scripts/install-dependencies", " libhiredis-dev", ""),
     "another Debian": ("Dockerfile", "FROM debian:bookworm-slim", "FROM debian:trixie-slim"),
     "a worker's connections": ("nginx/nginx.conf", "worker_connections 4096", "worker_connections 1024"),
     "an address's connections": ("nginx/nginx.conf", "limit_conn swingmusic_fcgi 1500", "limit_conn swingmusic_fcgi 15"),

@@ -26,16 +26,16 @@ enum CacheStatus: Sendable, Equatable {
     func write(to bytes: inout [UInt8]) {
         switch self {
         case let .hit(tier, ttl, freshness, refusedWith):
-            Self.append("swingmusic-fcgi; hit; ttl=", to: &bytes)
-            Self.append(decimal: ttl, to: &bytes)
-            Self.append(Self.detail(tier), to: &bytes)
-            if freshness == .stale { Self.append("; fwd=stale", to: &bytes) }
+            bytes.append("swingmusic-fcgi; hit; ttl=")
+            bytes.append(decimal: Int(ttl))
+            bytes.append(Self.detail(tier))
+            if freshness == .stale { bytes.append("; fwd=stale") }
             guard let refusedWith else { return }
-            Self.append("; fwd-status=", to: &bytes)
-            Self.append(decimal: Int64(refusedWith), to: &bytes)
-        case .miss: Self.append("swingmusic-fcgi; fwd=miss", to: &bytes)
-        case .stored(joined: false): Self.append("swingmusic-fcgi; fwd=miss; stored", to: &bytes)
-        case .stored(joined: true): Self.append("swingmusic-fcgi; fwd=miss; stored; collapsed", to: &bytes)
+            bytes.append("; fwd-status=")
+            bytes.append(decimal: refusedWith)
+        case .miss: bytes.append("swingmusic-fcgi; fwd=miss")
+        case .stored(joined: false): bytes.append("swingmusic-fcgi; fwd=miss; stored")
+        case .stored(joined: true): bytes.append("swingmusic-fcgi; fwd=miss; stored; collapsed")
         }
     }
 
@@ -44,20 +44,6 @@ enum CacheStatus: Sendable, Equatable {
         case .memory: "; detail=memory"
         case .dragonfly: "; detail=dragonfly"
         case .sqlite: "; detail=sqlite"
-        }
-    }
-
-    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
-        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
-    }
-
-    private static func append(decimal number: Int64, to bytes: inout [UInt8]) {
-        if number < 0 { bytes.append(UInt8(ascii: "-")) }
-        var divisor: UInt64 = 1
-        while number.magnitude / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            bytes.append(UInt8(ascii: "0") + UInt8(number.magnitude / divisor % 10))
-            divisor /= 10
         }
     }
 }
