@@ -8,6 +8,12 @@ struct CommandBuffer {
     /// How many replies are to come.
     private(set) var count = 0
 
+    /// Keeps its memory.
+    mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
+        count = 0
+    }
+
     mutating func begin(_ parts: Int) {
         append(UInt8(ascii: "*"), parts)
         count += 1

@@ -5,6 +5,9 @@ public protocol DescriptorWatcher: Sendable {
     /// - Returns: false when it cannot be watched.
     func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool
 
+    /// Runs an action when all that was ready has been looked at. Called on a thread of the watcher's; it does not block.
+    func afterwards(_ action: @escaping @Sendable () -> Void)
+
     /// Runs an action later; it does not block.
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void)
 }

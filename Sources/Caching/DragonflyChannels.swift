@@ -14,11 +14,11 @@ extension DragonflyStore {
                 if look != nil { counts.note(latency: clock.monotonic &- begin) }
                 then(look)
             }
-            guard acceptance != .ended else { continue }
+            if case .ended = acceptance { continue }
             channels.idle.put(channel)
-            guard acceptance != .full else { return false }
+            guard case let .accepted(duties) = acceptance else { return false }
             counts.commands.add(1, ordering: .relaxed)
-            if acceptance == .acceptedFirst { watchTime(of: channel, after: configuration.timeout) }
+            see(to: duties, of: channel)
             return true
         }
         if channels.open.load(ordering: .relaxed) < channels.wanted { attendant.ring() }
@@ -64,6 +64,12 @@ extension DragonflyStore {
         case .fault(let fault): trip(fault, batch: channel.batch)
         }
         return false
+    }
+
+    private func see(to duties: StoreChannel.Duties, of channel: StoreChannel) {
+        guard duties.flush || duties.watchTime, let watcher = channels.watcher.withLock({ $0 }) else { return }
+        if duties.flush { watcher.afterwards { channel.flush() } }
+        if duties.watchTime { watchTime(of: channel, after: configuration.timeout) }
     }
 
     private func watchTime(of channel: StoreChannel, after duration: Duration) {

@@ -14,8 +14,9 @@ final class StoreChannel: Sendable {
     }
 
     private struct State {
-        /// In the order in which they were sent.
+        /// In the order in which they are sent.
         var asked: [Asked] = []
+        var unsent = CommandBuffer()
         var isClosed = false
         var isOverdue = false
         /// Somebody will look at the time.
@@ -26,7 +27,7 @@ final class StoreChannel: Sendable {
     private let timeout: UInt64
     /// Values that are no copies.
     let foreignValues = Atomic<UInt64>(0)
-    /// Guards what was asked; neither input nor output under it.
+    /// Guards what was asked, and that it is sent in the same order: a send that does not wait is the only call under it.
     private let state = Mutex(State())
 
     /// Pipelines stay short: beyond this the caller asks another way.
@@ -44,26 +45,40 @@ final class StoreChannel: Sendable {
 
     // MARK: Asking
 
-    enum Acceptance { case ended, full, accepted, acceptedFirst }
+    enum Acceptance { case ended, full, accepted(Duties) }
 
-    /// Sends a GET. When it is accepted, `then` is called once when the answer is here, or with nil when none will come.
+    /// What whoever asked has to see to.
+    struct Duties {
+        /// `flush` is to be called soon.
+        var flush: Bool
+        /// `watchTime` is to be called after the timeout.
+        var watchTime: Bool
+    }
+
+    /// Takes a GET, which travels with the next `flush`. When it is accepted, `then` is called once when the answer is here, or with nil
+    /// when none will come.
     /// - Parameter era: as it is now, after the channel was chosen.
-    /// - Returns: `acceptedFirst` when somebody has to call `watchTime` after the timeout.
     func ask(for key: StoreKey, era: UInt64, then: @escaping @Sendable (Look?) -> Void) -> Acceptance {
         let now = csys_monotonic_ns()
-        let acceptance = state.withLock { state -> Acceptance in
+        return state.withLock { state in
             guard !state.isClosed else { return .ended }
             guard state.asked.count < Self.mostAsked else { return .full }
             state.asked.append(Asked(era: era, at: now, then: then))
-            defer { state.isTimed = true }
-            return state.isTimed ? .accepted : .acceptedFirst
+            let duties = Duties(flush: state.unsent.count == 0, watchTime: !state.isTimed)
+            state.isTimed = true
+            state.unsent.command("GET", key)
+            return .accepted(duties)
         }
-        guard acceptance == .accepted || acceptance == .acceptedFirst else { return acceptance }
-        var command = CommandBuffer()
-        command.command("GET", key)
-        // A command that was cut, or not taken, is the end of the channel: its reader will tell everybody.
-        if !connection.sendAtOnce(command.bytes) { connection.hangUp() }
-        return acceptance
+    }
+
+    /// Sends what was asked since the last time, in one piece.
+    func flush() {
+        state.withLock { state in
+            guard state.unsent.count > 0 else { return }
+            // A command that was cut, or not taken, is the end of the channel: its reader will tell everybody.
+            if !connection.sendAtOnce(state.unsent.bytes) { connection.hangUp() }
+            state.unsent.clear()
+        }
     }
 
     /// Ends the channel when the oldest question is overdue.

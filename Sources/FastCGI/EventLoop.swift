@@ -2,7 +2,8 @@ import CSystem
 import Logging
 import Synchronization
 
-/// Serves FastCGI requests on one listening socket: a few plain threads wait on one epoll, and one keeps the time.
+/// Serves FastCGI requests on one listening socket: one of a few plain threads waits on epoll (`Leadership`), and
+/// another one keeps the time.
 public final class EventLoop: Sendable {
     let reactor: Reactor
     private let acceptor: Acceptor
@@ -22,9 +23,9 @@ public final class EventLoop: Sendable {
 
     /// Serves on threads of its own; the calling thread keeps the time. Returns when stopped or drained. To be called once.
     public func run() {
-        let threads = tallies.map { tally in
+        let threads = tallies.enumerated().map { number, tally in
             let (reactor, acceptor) = (reactor, acceptor)
-            return PlainThread(named: "fastcgi") { EventThread(reactor: reactor, acceptor: acceptor, tally: tally).run() }
+            return PlainThread(named: "fastcgi") { EventThread(number: number, reactor: reactor, acceptor: acceptor, tally: tally).run() }
         }
         do { try acceptor.begin() } catch {
             reactor.log.critical("cannot watch the listening socket: \(error)")

@@ -2,9 +2,10 @@ import CSystem
 import Glibc
 import Synchronization
 
-/// One of the threads that wait on the shared epoll and serve what is ready. Used by its own thread alone, but for the tally.
+/// One of the threads that serve what epoll reports, while it leads. Used by its own thread alone, but for the tally.
 final class EventThread {
     let reactor: Reactor
+    private let number: Int
     /// Counted by thread, so that threads do not share a cache line.
     let tally: Tally
     /// Holds what has come while it is looked at: parameters, their framing, and a body that fits.
@@ -13,7 +14,8 @@ final class EventThread {
     var front: [UInt8] = []
     private let acceptor: Acceptor
 
-    init(reactor: Reactor, acceptor: Acceptor, tally: Tally) {
+    init(number: Int, reactor: Reactor, acceptor: Acceptor, tally: Tally) {
+        self.number = number
         self.reactor = reactor
         self.acceptor = acceptor
         self.tally = tally
@@ -24,23 +26,36 @@ final class EventThread {
         scratch.deallocate()
     }
 
-    /// Serves until the loop's stop bell rings.
+    /// Serves, whenever it leads, until the loop's stop bell rings.
     func run() {
-        do {
-            while true {
-                let signal = try reactor.poller.next()
-                tally.wakes.add(1, ordering: .relaxed)
-                switch signal {
-                case .connection(let descriptor, let epoch): serve(descriptor, epoch)
-                case .listening: if let connection = acceptor.next() { look(at: connection) }
-                case .watched(let number): look(atWatch: number)
-                case .replies: deliver(reactor.replies.fetch())
-                case .stop: return
-                case nil: break
-                }
+        while reactor.leadership.follow(number) {
+            do { try lead() } catch {
+                reactor.log.critical("the event threads end: \(error)")
+                reactor.leadership.finish()
             }
-        } catch {
-            reactor.log.critical("an event thread ends: \(error)")
+        }
+    }
+
+    private func lead() throws(EventLoopError) {
+        while true {
+            switch reactor.leadership.next(for: number) {
+            case .piece(let token): serve(Poller.signal(token))
+            case .nothing:
+                reactor.afterwards.run()
+                reactor.leadership.found(try reactor.poller.wait(into: reactor.leadership.ready))
+                tally.wakes.add(1, ordering: .relaxed)
+            case .lost: return
+            }
+        }
+    }
+
+    private func serve(_ signal: Poller.Signal) {
+        switch signal {
+        case .connection(let descriptor, let epoch): serve(descriptor, epoch)
+        case .listening: if let connection = acceptor.next() { look(at: connection) }
+        case .watched(let number): look(atWatch: number)
+        case .replies: deliver(reactor.replies.fetch())
+        case .stop: reactor.leadership.finish()
         }
     }
 

@@ -6,7 +6,7 @@ public enum Outcome: Sendable {
     /// What is needed is on its way: begins to wait for it, and answers nil when the promise will be kept, or else the outcome after all
     /// (`now` or `later`). Called once, at once, on the event thread.
     case soon(@Sendable (Promise) -> Outcome?)
-    /// Parked: it holds a descriptor and some 14 KB, but no thread, until its reply or its deadline.
+    /// Parked: it holds a descriptor and some kilobytes, but no thread, until its reply or its deadline.
     case later(Ticket)
 }
 

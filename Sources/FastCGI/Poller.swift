@@ -59,15 +59,14 @@ struct Poller: Sendable {
         control(EPOLL_CTL_MOD, descriptor, csys_epoll_readable | csys_epoll_once, Self.token(watched: number))
     }
 
-    /// Waits for one signal: more at a time would sit with this thread while another could serve them. nil when interrupted.
-    func next() throws(EventLoopError) -> Signal? {
-        var token: UInt64 = 0
-        let count = csys_epoll_next(epoll, &token)
+    /// Waits for signals and writes their tokens. Answers how many there are; 0 when interrupted.
+    func wait(into tokens: UnsafeMutableBufferPointer<UInt64>) throws(EventLoopError) -> Int {
+        let count = csys_epoll_wait(epoll, tokens.baseAddress, CInt(tokens.count))
         guard count >= 0 else { throw .system(call: "epoll_wait", errno: -count) }
-        return count == 0 ? nil : Self.signal(token)
+        return Int(count)
     }
 
-    private static func signal(_ token: UInt64) -> Signal {
+    static func signal(_ token: UInt64) -> Signal {
         switch token {
         case listeningToken: .listening
         case repliesToken: .replies

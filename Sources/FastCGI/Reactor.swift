@@ -17,6 +17,8 @@ final class Reactor: Sendable {
     let replies: ReplyQueue
     let watches = Watches()
     let kept = KeptPromises()
+    let leadership = Leadership()
+    let afterwards = Afterwards()
     let stopBell: EventCounter
     let connections = Atomic(0)
     let parked = Atomic(0)

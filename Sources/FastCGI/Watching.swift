@@ -12,6 +12,9 @@ extension EventLoop {
         return false
     }
 
+    /// Runs an action when all that was ready has been served. To be called on an event thread; it must not block.
+    public func afterwards(_ action: @escaping @Sendable () -> Void) { reactor.afterwards.add(action) }
+
     /// Runs an action later, on the thread that keeps the time; it must not block.
     public func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
         reactor.timetable.schedule(at: csys_monotonic_ns() + duration.nanoseconds, action)

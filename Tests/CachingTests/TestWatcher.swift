@@ -16,6 +16,8 @@ struct TestWatcher: DescriptorWatcher {
         return true
     }
 
+    func afterwards(_ action: @escaping @Sendable () -> Void) { action() }
+
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
         Thread.detachNewThread {
             usleep(UInt32(duration.nanoseconds / 1000))

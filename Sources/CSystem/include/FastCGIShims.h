@@ -37,12 +37,12 @@ static inline int csys_epoll_control(int epoll, int operation, int descriptor, u
     return epoll_ctl(epoll, operation, descriptor, &event) == 0 ? 0 : errno;
 }
 
-/** Waits without a timeout and writes the token of one ready descriptor. 1, 0 when interrupted, or -errno. */
-static inline int csys_epoll_next(int epoll, uint64_t *token) {
-    struct epoll_event event;
-    int count = epoll_wait(epoll, &event, 1, -1);
+/** Waits without a timeout and writes the tokens of at most 16 ready descriptors. How many, 0 when interrupted, or -errno. */
+static inline int csys_epoll_wait(int epoll, uint64_t *tokens, int most) {
+    struct epoll_event events[16];
+    int count = epoll_wait(epoll, events, most < 16 ? most : 16, -1);
     if (count < 0) return errno == EINTR ? 0 : -errno;
-    *token = event.data.u64;
+    for (int i = 0; i < count; i++) tokens[i] = events[i].data.u64;
     return count;
 }
 
