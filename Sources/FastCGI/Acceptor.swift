@@ -7,8 +7,9 @@ final class Acceptor: Sendable {
     private let socket: ListeningSocket
     private let reactor: Reactor
     private let isTCP: Bool
-    private let isPaused = Atomic(false)
-    private let isClosed = Atomic(false)
+    private let watch = Mutex(Watch.none)  // with what epoll does
+
+    private enum Watch { case none, on, paused, ended }
 
     init(socket: ListeningSocket, reactor: Reactor) throws(EventLoopError) {
         self.socket = socket
@@ -25,14 +26,20 @@ final class Acceptor: Sendable {
 
     /// Has epoll watch the socket.
     func begin() throws(EventLoopError) {
-        let error = reactor.poller.watch(listening: socket.descriptor)
+        let error = watch.withLock { watch -> CInt in
+            guard watch == .none else { return 0 }
+            watch = .on
+            return reactor.poller.watch(listening: socket.descriptor)
+        }
         guard error == 0 || error == EEXIST else { throw .system(call: "epoll_ctl", errno: error) }
     }
 
     /// Leaves what comes from now on to others.
     func end() {
-        isClosed.store(true, ordering: .sequentiallyConsistent)
-        reactor.poller.forget(socket.descriptor)
+        watch.withLock {
+            $0 = .ended
+            reactor.poller.forget(socket.descriptor)
+        }
     }
 
     /// The next connection that waits, now the caller's; nil when none waits or there is no room for it.
@@ -52,7 +59,18 @@ final class Acceptor: Sendable {
         }
         reactor.connections.add(1, ordering: .relaxed)
         setOptions(descriptor)
+        letOthersAccept()
         return connection
+    }
+
+    /// Goes to the end of the queue of those who wait for connections (EPOLLEXCLUSIVE wakes the first that has time), so that the
+    /// processes that share the socket come to have as many each. A kept connection's requests stay with who accepted it.
+    private func letOthersAccept() {
+        watch.withLock { watch in
+            guard watch == .on else { return }
+            reactor.poller.forget(socket.descriptor)
+            _ = reactor.poller.watch(listening: socket.descriptor)
+        }
     }
 
     private func refused(_ error: CInt) {
@@ -67,13 +85,20 @@ final class Acceptor: Sendable {
 
     /// Looks away for a moment: a socket that is always ready and cannot be served would keep a core busy.
     private func pause(because reason: String) {
-        guard !isPaused.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        let begins = watch.withLock { watch in
+            guard watch == .on else { return false }
+            watch = .paused
+            reactor.poller.forget(socket.descriptor)
+            return true
+        }
+        guard begins else { return }
         reactor.log.warning("not accepting connections for 100 ms: \(reason)")
-        reactor.poller.forget(socket.descriptor)
         reactor.timetable.schedule(at: csys_monotonic_ns() + 100_000_000) { [self] in
-            isPaused.store(false, ordering: .releasing)
-            guard !isClosed.load(ordering: .sequentiallyConsistent) else { return }
-            _ = reactor.poller.watch(listening: socket.descriptor)
+            watch.withLock { watch in
+                guard watch == .paused else { return }
+                watch = .on
+                _ = reactor.poller.watch(listening: socket.descriptor)
+            }
         }
     }
 

@@ -171,3 +171,19 @@ def test_path_info_rules_over_document_uri_and_script_name(house):
         with connect(house) as connection:
             connection.send(begin() + records(fastcgi.PARAMS, pairs) + record(fastcgi.STDIN))
             assert connection.receive_answer().status == 200, parameters
+
+
+def test_kept_connections_are_spread_over_the_workers(house):
+    def sockets():
+        return [sum(target.startswith("socket:") for target in descriptor_targets(pid)) for pid in house.first_workers]
+
+    before, connections = sockets(), []
+    try:
+        for _ in range(40):
+            connections.append(connect(house))
+            assert connections[-1].ask(house.known, keep=True).status == 200
+        shares = [after - was for after, was in zip(sockets(), before)]
+        assert sum(shares) == 40 and min(shares) >= 12, shares
+    finally:
+        for one in connections:
+            one.socket.close()
