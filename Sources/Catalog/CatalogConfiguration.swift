@@ -15,6 +15,8 @@ public struct CatalogConfiguration: Sendable {
     public var worker: String
     /// Told of each call for which a turn was spent, on the lookup thread.
     public var noteCall: @Sendable () -> Void = {}
+    /// Told how long each turn that was granted took to take, in nanoseconds: the transaction and the wait for the file's lock.
+    public var noteTurn: @Sendable (UInt64) -> Void = { _ in }
 
     public init(
         credentials: SpotifyCredentials?, endpoints: SpotifyEndpoints, market: Market?, recordTTL: Duration, temporaryTTL: Duration,

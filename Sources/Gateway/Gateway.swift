@@ -43,6 +43,7 @@ public final class Gateway: Sendable {
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
         configuration.noteCall = { figures.add(Counter.calls) }
+        configuration.noteTurn = { figures.add(turn: $0) }
         catalog = Catalog(caches: caches, turnstile: turnstile, configuration: configuration, log: log)
         let survey = Survey(
             version: version, figures: figures, caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,

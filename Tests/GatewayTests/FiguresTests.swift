@@ -141,6 +141,17 @@ import Testing
         func answer(_ routed: Routed) -> Outcome { .now(Response(status: status)) }
     }
 
+    @Test("A turn is counted under the first bound that it does not exceed")
+    func turns() {
+        let page = FiguresPage(path: "/nonexistent/figures")
+        for microseconds: UInt64 in [1, 1000, 1001, 4000, 9000, 300_000] { page.add(turn: microseconds * 1000) }
+        let counts = page.sum
+        #expect(counts.turns.map(\.count) == [2, 3, 4, 5, 5, 5, 6])
+        #expect(counts.turns.map(\.bound) == Counter.turnBounds + [nil])
+        #expect(counts.turnMicroseconds == 315_002)
+        #expect(counts.calls == 0 && Counter.count * 8 + 64 <= 512)
+    }
+
     @Test("Labels and help are escaped as the text format asks")
     func metricsText() {
         var text = MetricsText()

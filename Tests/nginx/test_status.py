@@ -83,6 +83,8 @@ def test_the_metrics_are_what_prometheus_reads(open_house):
     sources = {s.labels["source"]: s.value for s in metrics["swingmusic_fcgi_sources"].samples}
     assert sources["stored"] == 1 and sources["memory"] + sources["sqlite"] == 1
     assert metrics["swingmusic_fcgi_spotify_calls"].samples[0].value == 1
+    turns = {(s.name.rpartition("_")[2], s.labels.get("le")): s.value for s in metrics["swingmusic_fcgi_spotify_turn_seconds"].samples}
+    assert turns["count", None] == turns["bucket", "+Inf"] == 1 and 0 < turns["sum", None] < 1
     assert metrics["swingmusic_fcgi_workers"].samples[0].value == 4
     assert {s.labels["pid"] for s in metrics["swingmusic_fcgi_worker_uptime_seconds"].samples} == {
         str(pid) for pid in house.responder.worker_pids()}

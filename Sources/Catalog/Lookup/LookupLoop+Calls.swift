@@ -50,9 +50,11 @@ extension LookupLoop {
     private func passGate(_ call: Call, _ token: String) -> Gate {
         var gate = Gate.hold
         guarded {
+            let begin = csys_monotonic_ns()
             switch try turnstile.turn(worker: configuration.worker) {
             case let .wait(pause, _): rest(pause)
             case let .granted(lease):
+                configuration.noteTurn(csys_monotonic_ns() - begin)
                 guard let resource = Resource(name: lease.key) else {
                     return try refuseUnknown(lease)
                 }

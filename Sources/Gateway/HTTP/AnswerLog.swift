@@ -71,19 +71,31 @@ final class AnswerLog: Sendable {
         }
     }
 
-    /// What is said of a request. No query and no header: they hold codes and tokens.
+    /// What is said of a request. No query and no header: they hold codes and tokens. Kept as bytes, since few requests come to a line.
     struct Subject: Sendable {
-        let method, path, address, request: String
+        private let bytes: [UInt8]
+        private let methodEnd, pathEnd, addressEnd: Int
 
         init(_ request: Request) {
-            method = request.parameter("REQUEST_METHOD") ?? "-"
-            path = request.withPath { Self.text($0, atMost: 200) } ?? "/"
-            address = request.parameter("REMOTE_ADDR") ?? "-"
-            self.request = request.withParameter("REQUEST_ID") { Self.text($0, atMost: 64) } ?? "-"
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(160)
+            func add(_ text: UnsafeBufferPointer<UInt8>, atMost most: Int) { bytes.append(contentsOf: text.prefix(most)) }
+            request.withParameter("REQUEST_METHOD") { add($0, atMost: 32) }
+            methodEnd = bytes.count
+            _ = request.withPath { add($0, atMost: 200) }
+            pathEnd = bytes.count
+            request.withParameter("REMOTE_ADDR") { add($0, atMost: 64) }
+            addressEnd = bytes.count
+            request.withParameter("REQUEST_ID") { add($0, atMost: 64) }
+            self.bytes = bytes
         }
 
-        private static func text(_ bytes: UnsafeBufferPointer<UInt8>, atMost most: Int) -> String {
-            String(decoding: bytes.prefix(most), as: UTF8.self)
-        }
+        var method: String { text(0, methodEnd) ?? "-" }
+        var path: String { text(methodEnd, pathEnd) ?? "/" }
+        var address: String { text(pathEnd, addressEnd) ?? "-" }
+        /// nginx's `$request_id`.
+        var request: String { text(addressEnd, bytes.count) ?? "-" }
+
+        private func text(_ start: Int, _ end: Int) -> String? { start < end ? String(decoding: bytes[start..<end], as: UTF8.self) : nil }
     }
 }

@@ -34,7 +34,12 @@ enum Counter {
     static let warnings = stale + 1
     static let errors = stale + 2
     static let calls = stale + 3
-    static let count = stale + 4
+    /// How long turns took to take: by the first bound that is not exceeded, then what exceeds all of them, then the sum.
+    static let turns = stale + 4
+    /// Microseconds.
+    static let turnBounds: [UInt64] = [1000, 2000, 5000, 10_000, 50_000, 250_000]
+    static let turnMicroseconds = turns + turnBounds.count + 1
+    static let count = turnMicroseconds + 1
 
     static func place(_ family: Family, status: Int) -> Int {
         family.rawValue * classes.count + min(max(status / 100, classes.lowerBound), classes.upperBound) - classes.lowerBound
@@ -53,6 +58,15 @@ struct Counts: Sendable, Equatable {
     var warnings: UInt64 { values[Counter.warnings] }
     var errors: UInt64 { values[Counter.errors] }
     var calls: UInt64 { values[Counter.calls] }
+    /// Turns that took so long: microseconds of each bound, and how many took no longer. The last is without bound.
+    var turns: [(bound: UInt64?, count: UInt64)] {
+        var sum: UInt64 = 0
+        return (Counter.turnBounds.map { $0 as UInt64? } + [nil]).enumerated().map { place, bound in
+            sum &+= values[Counter.turns + place]
+            return (bound, sum)
+        }
+    }
+    var turnMicroseconds: UInt64 { values[Counter.turnMicroseconds] }
     /// Of all families and classes.
     var answered: UInt64 { values[..<Counter.answers].reduce(0, &+) }
 

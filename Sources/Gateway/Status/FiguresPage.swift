@@ -72,6 +72,13 @@ final class FiguresPage: @unchecked Sendable {
     // MARK: Counting
 
     func add(_ place: Int) { change(Field.counters + place * 8, by: 1) }
+
+    /// Counts a turn that took so many nanoseconds to take.
+    func add(turn nanoseconds: UInt64) {
+        let microseconds = nanoseconds / 1000
+        add(Counter.turns + (Counter.turnBounds.firstIndex { microseconds <= $0 } ?? Counter.turnBounds.count))
+        change(Field.counters + Counter.turnMicroseconds * 8, by: microseconds)
+    }
     func park() { change(Field.parked, by: 1) }
     func unpark() { change(Field.parked, by: .max) }
 

@@ -3,7 +3,7 @@ import Turnstile
 
 /// Prometheus' text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 struct MetricsText {
-    enum Kind: String { case counter, gauge }
+    enum Kind: String { case counter, gauge, histogram }
 
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
     private(set) var text = ""
@@ -66,6 +66,15 @@ extension StatusReport {
         text.single("ready", .gauge, "1 when it can serve.", readiness.isReady ? 1 : 0)
     }
 
+    private func turns(_ text: inout MetricsText) {
+        text.metric("spotify_turn_seconds", .histogram, "How long a turn took to take: a transaction in limiter.db and the wait for its lock.")
+        for (bound, count) in counts.turns {
+            text.sample("spotify_turn_seconds_bucket", [("le", bound.map { "\(Double($0) / 1_000_000)" } ?? "+Inf")], count)
+        }
+        text.sample("spotify_turn_seconds_sum", [], Double(counts.turnMicroseconds) / 1_000_000)
+        text.sample("spotify_turn_seconds_count", [], counts.turns.last?.count ?? 0)
+    }
+
     private func workers(_ text: inout MetricsText) {
         text.single("workers", .gauge, "Living worker processes.", workers.count)
         text.single("parked", .gauge, "Parked requests: those that wait for a lookup or a file, this one included.", parked)
@@ -77,6 +86,7 @@ extension StatusReport {
 
     private func spotify(_ text: inout MetricsText) {
         text.single("spotify_calls_total", .counter, "Turns spent on calls to Spotify.", counts.calls)
+        turns(&text)
         text.single("limiter_usable", .gauge, "0 while limiter.db cannot be used and nothing is looked up.", limiter == nil ? 0 : 1)
         guard let limiter else { return }
         text.single("spotify_calls_last_hour", .gauge, "Calls that count against the budget now.", limiter.callsInWindow)

@@ -1,5 +1,6 @@
 """Growth: the same hits on SQLite with more and more records beside them. All sizes run side by side, so that rounds interleave."""
 
+import os
 import time
 
 from harness import fastcgi
@@ -29,6 +30,7 @@ class Grown:
         self.folder = records.copy_folder(base, sandbox.path(f"data-{size}"))
         say(f"filling a data folder with {size:,} records")
         records.fill(self.folder, size)
+        os.sync()  # or the disk would be busy with it while hits are measured
         self.gigabytes = sum(file.stat().st_size for file in self.folder.iterdir()) / 1e9
         self.program = responder(sandbox, options, standin, self.folder, f"grown-{size}")
         self.asked = paths_file(sandbox, f"asked-{size}", records.copies(ASKED, size))
@@ -71,7 +73,7 @@ class Grown:
         asked = wrk(port, self.asked, options.seconds, options.connections, options.threads)
         spread = wrk(port, self.spread, options.seconds, options.connections, options.threads)
         time.sleep(3.5)  # what memory holds grows old
-        slow = http_load(port, self.asked, max(options.seconds, 3), 8, rate=SLOW_RATE)
+        slow = http_load(port, self.asked, 2 * options.seconds, 8, rate=SLOW_RATE)
         self.rounds.append({"asked": asked, "spread": spread, "slow": slow})
 
     def row(self):

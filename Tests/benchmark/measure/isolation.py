@@ -1,16 +1,20 @@
 """Isolation: hits at a fixed rate below saturation, alone and beside each trouble, round after round."""
 
+import signal
 import threading
 
+from harness import http
+from harness.process import send_signal
 from harness.sandbox import Sandbox
 from harness.standin import StandIn
-from harness.waiting import TooLate
+from harness.waiting import TooLate, eventually
 
 from . import records
 from .build import say
 from .contenders import responder, start_store
 from .front import Front
 from .load import http_load, paths_file
+from .processor import family
 from .swingmusic import make_folder
 from .table import median, show
 from .troubles import Freezing, Frozen, Logins, Parked, Purge, SlowReaders, StalledPeers, Trouble
@@ -38,12 +42,22 @@ class Place:
         self.file = paths_file(sandbox, name, self.paths)
         swingmusic = make_folder(sandbox.path(f"config-{name}", "swingmusic"))
         program = responder(sandbox, options, self.standin, folder, name, self.store, SWINGMUSIC_CONFIG_DIR=str(swingmusic), **settings).start()
-        self.address = program.address
+        self.program, self.address = program, program.address
         front.add_fastcgi(name, self.address)
 
     @property
     def port(self):
         return self.front.ports[self.name]
+
+    def pause(self):
+        """Stops every process of the program, so that nothing of it disturbs what is measured on another place."""
+        for pid in family(self.program.pid):
+            send_signal(pid, signal.SIGSTOP)
+
+    def resume(self):
+        for pid in family(self.program.pid):
+            send_signal(pid, signal.SIGCONT)
+        eventually(lambda: http.request(self.port, "GET", self.paths[0]).status == 200, 30, what=f"{self.name} answers again")
 
 
 def measured(place, trouble, number, rate):
@@ -83,6 +97,8 @@ def run(options):
         front.start()
         for place in places.values():
             http_load(place.port, place.file, count=options.ids)
+        if "due" in places:
+            places["due"].pause()
         fastest = http_load(places["usual"].port, places["usual"].file, 2)["per_second"]
         rate = options.rate or int(fastest / 2)
         say(f"http_load reaches {fastest:,.0f}/s; the rate is {rate:,}/s")
@@ -95,6 +111,8 @@ def run(options):
                 say(f"round {number + 1} of {options.rounds}: {kind.label}")
                 rounds[name].append(measured(place, kind(place), number, rate))
         print_isolation(cases, rounds, rate, options)
+        if "due" in places:
+            places["due"].resume()  # what is stopped cannot end
         return {"fastest": fastest, "rate": rate, "rounds": rounds}
 
 

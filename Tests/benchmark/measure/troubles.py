@@ -107,10 +107,12 @@ class Logins(Trouble):
 
 
 class Purge(Trouble):
-    """On a place of its own, where every record is due: renewals run at 20 ms, and short-lived rows are written to be purged."""
+    """On a place of its own, stopped but for this, where every record is due: renewals run at 20 ms, and short-lived rows are written to be
+    purged."""
     label = "purge and renewal"
 
     def begin(self, number):
+        self.place.resume()
         self.stopping, self.written = threading.Event(), 0
         self.before = len(self.place.standin.calls())
         self.thread = threading.Thread(target=self.write, daemon=True)
@@ -127,6 +129,7 @@ class Purge(Trouble):
     def end(self):
         self.stopping.set()
         self.thread.join(60)
+        self.place.pause()
         return f"{self.written} rows written to expire, {len(self.place.standin.calls()) - self.before} calls"
 
 

@@ -1,9 +1,11 @@
 """The turnstile: the pace of calls with several processes, and what a long queue costs."""
 
+import re
 import sqlite3
 import time
 
 from harness import fastcgi
+from harness.responder import ADMIN_TOKEN
 from harness.sandbox import Sandbox
 from harness.standin import StandIn, spotify_id
 
@@ -82,7 +84,18 @@ def pace(options, processes):
         calls = await_calls(standin, options.lookups, options.lookups * options.interval / 1000 * 1.5 + 10)
         connections = {call["connection"] for call in calls}
         return {"grants": spread_of(granted(folder), options.interval), "calls": spread_of(gaps(call["monotonic_ns"] for call in calls), options.interval),
-                "twice": len(calls) - len({call["path"] for call in calls}), "connections": len(connections)}
+                "turns": turns(program), "twice": len(calls) - len({call["path"] for call in calls}), "connections": len(connections)}
+
+
+def turns(program):
+    """How long turns took, from the program's own metrics: how many there were, the mean in ms, the bound that half of them keep, and
+    the share within 5 ms."""
+    answer = fastcgi.ask(program.address, "/swingmusic-fcgi/metrics", parameters={"HTTP_AUTHORIZATION": f"Bearer {ADMIN_TOKEN}"})
+    found = dict(re.findall(r'^swingmusic_fcgi_spotify_turn_seconds_(sum|count|bucket{le="[^"]*"}) (\S+)$', answer.body.decode(), re.MULTILINE))
+    count = float(found["count"])
+    within = sorted((float(key[11:-2]), float(value)) for key, value in found.items() if key.startswith("bucket"))
+    half = next(bound for bound, kept in within if kept >= count / 2)
+    return {"count": count, "mean": float(found["sum"]) / count * 1000, "half": half * 1000, "within_5": dict(within)[0.005] / count}
 
 
 def queue(options, length):
@@ -118,12 +131,14 @@ def run(options):
 
 def print_paces(options, paces):
     rows = [[f"{processes}", one["grants"]["count"], *(number(one["grants"][key], 2) for key in ("mean", "least", "p99")), one["grants"]["below"],
-             one["calls"]["count"], *(number(one["calls"][key], 2) for key in ("mean", "least", "p99", "most")), one["twice"], one["connections"]]
+             one["calls"]["count"], *(number(one["calls"][key], 2) for key in ("mean", "least", "p99", "most")), one["twice"], one["connections"],
+             one["turns"]["mean"], f"≤ {one['turns']['half']:g}", f"{one['turns']['within_5']:.1%}"]
             for processes, one in paces.items()]
     show(f"Turnstile: {options.lookups} lookups at {options.interval} ms",
          ["processes", "grants: gaps", "mean ms", "least ms", "p99 ms", "below", "calls: gaps", "mean ms", "least ms", "p99 ms", "most ms",
-          "asked twice", "connections"], rows,
-         "Grants as limiter.db has them, calls as the stand-in logs their arrival.")
+          "asked twice", "connections", "a turn: mean ms", "median ms", "within 5 ms"], rows,
+         "Grants as limiter.db has them, calls as the stand-in logs their arrival. A turn: how long the transaction took in which it was taken, "
+         "the wait for the file's lock included, by the program's own metrics.")
 
 
 def print_queues(options, queues):
