@@ -24,7 +24,7 @@ struct Serve: ParsableCommand {
             for warning in settings.warnings { startup.log.warning("\(warning)") }
             startup.log.notice("serving", metadata: ["listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": "\(settings.workers)", "version": "\(Version.text)"])
             let plan = WorkerPlan(
-                executable: OwnExecutable.path, arguments: ["worker"], environment: WorkerEnvironment.make(), count: settings.workers, listeningDescriptor: socket.descriptor)
+                executable: OwnExecutable.path, arguments: ["worker"], count: settings.workers, listeningDescriptor: socket.descriptor)
             let supervisor = Supervisor(plan: plan, log: startup.log) {
                 if inherited == nil, case let .unix(path) = settings.listen { unlink(path) }
             }

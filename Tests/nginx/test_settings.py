@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.house import ADMIN, track
-from harness.process import EPOLL, waiting_system_calls
+from harness.process import event_threads
 from harness.responder import ADMIN_TOKEN, CLIENT_SECRET, Responder
 from harness.waiting import eventually
 
@@ -79,7 +79,7 @@ def test_the_number_of_workers_and_threads_is_as_asked_for(new_house):
     house = new_house("threads", workers=3, SWINGMUSIC_FCGI_THREADS="2")
     assert len(house.responder.worker_pids()) == 3
     for pid in house.responder.worker_pids():
-        eventually(lambda: sum(call in EPOLL for call in waiting_system_calls(pid, named="fastcgi")) == 2, 5, what="two event threads wait")
+        eventually(lambda: event_threads(pid) == (1, 1, 0), 5, what="one event thread waits on epoll and one for its turn to")
 
 
 def test_the_market_is_sent_with_every_call(new_house):

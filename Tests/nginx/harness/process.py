@@ -11,6 +11,7 @@ from .waiting import eventually
 
 #: The numbers of epoll_wait and epoll_pwait on x86-64, of epoll_pwait on arm64.
 EPOLL = {"232", "281", "22"}
+FUTEX = {"202", "98"}
 
 
 def children_of(pid):
@@ -48,6 +49,13 @@ def waiting_system_calls(pid, named=None):
     """The system call number in which each thread of a process, or each of that name, sleeps (proc(5), syscall)."""
     return [(task / "syscall").read_text().split()[0] for task in Path(f"/proc/{pid}/task").iterdir()
             if named in (None, (task / "comm").read_text().strip())]
+
+
+def event_threads(pid):
+    """How many event threads of a worker wait on epoll, how many for their turn to do so, and how many do anything else."""
+    calls = waiting_system_calls(pid, named="fastcgi")
+    leading, following = (sum(call in kind for call in calls) for kind in (EPOLL, FUTEX))
+    return leading, following, len(calls) - leading - following
 
 
 def descriptor_targets(pid):
