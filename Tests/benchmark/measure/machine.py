@@ -15,7 +15,7 @@ def describe(python=None):
     """A dictionary of strings; `python` is the Flask responder's interpreter."""
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        "commit": first_line("git", "-C", REPOSITORY, "describe", "--always", "--dirty"),
+        "commit": commit(),
         "processor": f"{os.cpu_count()} × {processor()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "system": f"{distribution()}, Linux {platform.release()}",
@@ -28,6 +28,12 @@ def describe(python=None):
         "flask": flask_versions(python) if python else "left out",
         "load average at start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
+
+
+def commit():
+    """The commit, and whether something differs from it that is not the page of results."""
+    changed = subprocess.run(["git", "-C", str(REPOSITORY), "diff", "--quiet", "HEAD", "--", ".", ":!docs/performance.md"]).returncode
+    return first_line("git", "-C", REPOSITORY, "describe", "--always") + ("-dirty" if changed else "")
 
 
 def in_words(machine):
