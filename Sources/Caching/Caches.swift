@@ -12,6 +12,8 @@ public final class Caches: Sendable {
     let memory: MemoryStore
     /// nil: SQLite alone.
     let store: DragonflyStore?
+    /// There is one when there is a store.
+    let filler: Filler?
     let upkeep: Upkeep
     let tallies = TallyBook()
     var page: SharedPage { record.page }
@@ -34,10 +36,13 @@ public final class Caches: Sendable {
         store = configuration.dragonfly.map {
             DragonflyStore($0, threads: configuration.threads, page: record.page, clock: clock, log: log)
         }
+        filler = store == nil ? nil : Filler()
+        filler?.start { [weak self] in self?.fill($0) }
     }
 
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
+        filler?.close()
         store?.close()
         record.close()
         page.maintenance.unlock()

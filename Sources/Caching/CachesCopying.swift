@@ -1,17 +1,28 @@
 /// What the caches tell DragonflyDB: it is told after the record, and nothing depends on its hearing it.
 extension Caches {
-    /// A copy of what was read from the record; `era` as it stood before that. Whether the store takes it matters only
-    /// where a copy is served unasked: there the row is looked at once more, since a reader that was stopped between
-    /// reading and filling may have missed a newer write whose copy the store has evicted since.
-    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, era: UInt64) {
-        guard let store, let offer = offer(store, cache, key, entry, era: era) else { return }
-        guard cache == .spotify else {
+    /// A copy of what was read from the record; `era` as it stood before that.
+    /// - Parameter waits: false: the filler's thread tells the store, soon.
+    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, era: UInt64, waits: Bool) {
+        if cache == .spotify {
+            let item = Filler.Item(key: key, entry: entry, era: era)
+            if waits { fill([item]) } else { filler?.add(item) }
+        } else if let store, let offer = offer(store, cache, key, entry, era: era) {
             store.set([offer])
-            return
         }
-        guard store.offer([offer]) == .taken, page.isShared else { return }
-        if let seal = try? record.seal(cache, key), seal == entry.seal { return }
-        if !removeCopies(cache, [key]) { page.raiseEra() }
+    }
+
+    /// Whether the store takes copies matters only where they are served unasked: there the row is looked at once more, since a
+    /// reader that was stopped between reading and filling may have missed a newer write whose copy the store has evicted since.
+    func fill(_ items: [Filler.Item]) {
+        guard let store else { return }
+        for batch in batches(items, bytes: \.entry.value.count) {
+            let offers = batch.compactMap { offer(store, .spotify, $0.key, $0.entry, era: $0.era) }
+            guard !offers.isEmpty, store.offer(offers) == .taken, page.isShared else { continue }
+            for item in batch {
+                if let seal = try? record.seal(.spotify, item.key), seal == item.entry.seal { continue }
+                if !removeCopies(.spotify, [item.key]) { page.raiseEra() }
+            }
+        }
     }
 
     /// Copies of what was written; `era` as it stood before the transaction.
@@ -19,7 +30,7 @@ extension Caches {
         // Last: until the older copy is gone, a reader may still find it and put it into memory.
         defer { if cache == .spotify { written.forEach { forget($0.key) } } }
         guard let store else { return }
-        for batch in batches(written) {
+        for batch in batches(written, bytes: \.entry.value.count) {
             let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, era: era) }
             if cache != .spotify {
                 store.set(offers)
@@ -62,16 +73,16 @@ extension Caches {
     }
 
     /// Short pipelines: at most 32 keys, and about 1 MiB, at a time.
-    private func batches(_ written: [(key: [UInt8], entry: Entry)]) -> [[(key: [UInt8], entry: Entry)]] {
-        var batches: [[(key: [UInt8], entry: Entry)]] = []
+    private func batches<Item>(_ items: [Item], bytes size: (Item) -> Int) -> [[Item]] {
+        var batches: [[Item]] = []
         var bytes = 0
-        for each in written {
+        for item in items {
             if batches.isEmpty || batches[batches.count - 1].count == 32 || bytes > 1 << 20 {
                 batches.append([])
                 bytes = 0
             }
-            batches[batches.count - 1].append(each)
-            bytes += each.entry.value.count
+            batches[batches.count - 1].append(item)
+            bytes += size(item)
         }
         return batches
     }

@@ -37,15 +37,14 @@ extension Caches {
     }
 
     /// Asks for an entry of `spotify` that memory does not have, without waiting for the store.
-    /// - Parameter then: called once, on a thread of the watcher's, with what `get` would have answered.
-    /// - Returns: false when the store cannot be asked so; `then` is not called, and `get` is the way.
-    public func ask(for bytes: [UInt8], then: @escaping @Sendable (Result<Found?, CacheError>) -> Void) -> Bool {
-        guard let store, store.isAnswering, bytes.count <= Limits.keyBytes else { return false }
+    /// - Parameter then: called once, on a thread of the watcher's, with what `get` would have answered. Only when it is `asked`.
+    public func ask(for bytes: [UInt8], then: @escaping @Sendable (Result<Found?, CacheError>) -> Void) -> Asking {
+        guard let store, store.isAnswering, bytes.count <= Limits.keyBytes else { return .impossible }
         let key = memory.key(bytes)
         let mark = page.mark(key.hash)
         return store.ask(.spotify, bytes) { [self] look in
             do throws(CacheError) {
-                let found = if let look { try judge(look, .spotify, bytes) } else { try fromRecord(.spotify, bytes) }
+                let found = if let look { try judge(look, .spotify, bytes, waits: false) } else { try fromRecord(.spotify, bytes) }
                 if let found { memory.offer(key, found.entry, mark: mark, now: clock.monotonic) }
                 tallies.note(.spotify, found?.tier)
                 then(.success(found))
@@ -53,6 +52,13 @@ extension Caches {
                 then(.failure(error))
             }
         }
+    }
+
+    /// The entry of `spotify` under a key as SQLite has it, whatever the store does.
+    public func kept(_ key: [UInt8]) throws(CacheError) -> Found? {
+        let found = try fromRecord(.spotify, key)
+        tallies.note(.spotify, found?.tier)
+        return found
     }
 
     /// SQLite is asked first for which write is the last: no row means no value, whatever the store has.
@@ -67,21 +73,22 @@ extension Caches {
     }
 
     /// What a look into the store is worth.
-    func judge(_ look: Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+    /// - Parameter waits: whether the caller may wait until the store has what it lacks.
+    func judge(_ look: Look, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
         let verdict = Trust.verdict(look.copy, of: cache, epoch: record.epoch, era: look.era, isShared: page.isShared)
-        guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key) }
+        guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key, waits: waits) }
         if verdict == .served { return Found(entry: copy.entry, tier: .dragonfly) }
         guard let seal = try record.seal(cache, key), seal == copy.entry.seal, copy.epoch == record.epoch else {
-            return try mended(look, cache, key)
+            return try mended(look, cache, key, waits: waits)
         }
         guard cache.keepsDueRows || seal.expiresAt > clock.now else { return nil }
         // Right, and stamped anew: the next reader need not ask.
-        if cache == .spotify, page.isShared { fill(cache, key, copy.entry, era: look.era) }
+        if cache == .spotify, page.isShared { fill(cache, key, copy.entry, era: look.era, waits: waits) }
         return Found(entry: copy.entry, tier: .dragonfly)
     }
 
     /// SQLite's entry; the store gets it too.
-    private func mended(_ look: Look, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+    private func mended(_ look: Look, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
         if look.copy != nil { store?.counts.staleCopies.add(1, ordering: .relaxed) }
         let found = try fromRecord(cache, key)
         if let copy = look.copy, copy.epoch == record.epoch, copy.entry.version > found?.entry.version ?? 0 {
@@ -89,7 +96,7 @@ extension Caches {
             // (a backup, a lost commit): such a copy would never be replaced.
             _ = removeCopies(cache, [key])
         }
-        if let found { fill(cache, key, found.entry, era: look.era) }
+        if let found { fill(cache, key, found.entry, era: look.era, waits: waits) }
         return found
     }
 

@@ -1,12 +1,20 @@
 import Synchronization
 
+/// Whether the store was asked without waiting for it.
+public enum Asking: Sendable {
+    case asked
+    /// It owes so many answers already that more questions would only wait: SQLite is the way.
+    case full
+    /// No channel is open, or lent just now: `get` is the way.
+    case impossible
+}
+
 /// Asking without waiting, over channels that somebody watches.
 extension DragonflyStore {
     /// Asks for what lies under a key.
-    /// - Parameter then: called once by the watcher's thread; with nil when the store did not answer.
-    /// - Returns: false when it has to be asked another way; `then` is not called.
-    func ask(_ cache: CacheName, _ key: [UInt8], then: @escaping @Sendable (Look?) -> Void) -> Bool {
-        guard isAnswering else { return false }
+    /// - Parameter then: called once by the watcher's thread; with nil when the store did not answer. Only when it is `asked`.
+    func ask(_ cache: CacheName, _ key: [UInt8], then: @escaping @Sendable (Look?) -> Void) -> Asking {
+        guard isAnswering else { return .impossible }
         let begin = clock.monotonic
         while let channel = channels.idle.take() {
             guard channel.batch == channels.batch.load(ordering: .acquiring) else { channel.close(); continue }
@@ -16,13 +24,13 @@ extension DragonflyStore {
             }
             if case .ended = acceptance { continue }
             channels.idle.put(channel)
-            guard case let .accepted(duties) = acceptance else { return false }
+            guard case let .accepted(duties) = acceptance else { return .full }
             counts.commands.add(1, ordering: .relaxed)
             see(to: duties, of: channel)
-            return true
+            return .asked
         }
         if channels.open.load(ordering: .relaxed) < channels.wanted { attendant.ring() }
-        return false
+        return .impossible
     }
 
     /// Has the attendant open channels, watched by `watcher`.

@@ -30,8 +30,9 @@ final class StoreChannel: Sendable {
     /// Guards what was asked, and that it is sent in the same order: a send that does not wait is the only call under it.
     private let state = Mutex(State())
 
-    /// Pipelines stay short: beyond this the caller asks another way.
-    private static let mostAsked = 64
+    /// Pipelines stay short. What is asked of a store that freezes waits for its deadline, so this is also how many requests of a worker
+    /// a freeze can hold up; the others have SQLite, which is hardly slower.
+    static let mostAsked = 16
 
     init(_ connection: StoreConnection, timeout: Duration) {
         self.connection = connection

@@ -32,9 +32,14 @@ func look(_ caches: Caches, _ cache: CacheName, _ key: [UInt8]) throws -> Found?
     if let found = caches.remembered(key) { return found }
     let done = DispatchSemaphore(value: 0)
     let shared = Answers()
-    guard caches.ask(for: key, then: { shared.add($0); done.signal() }) else { return try caches.get(cache, key) }
+    switch caches.ask(for: key, then: { shared.add($0); done.signal() }) {
+    case .asked: break
+    case .full: return try caches.kept(key)
+    case .impossible: return try caches.get(cache, key)
+    }
     try #require(done.wait(timeout: .now() + 10) == .success, "an answer that was promised never came")
     #expect(shared.all.count == 1)
+    caches.filler?.drain()
     return try shared.all[0].get()
 }
 

@@ -18,8 +18,10 @@ struct MetadataDesk: Sendable {
         case let .ahead(resource, key):
             let patience = patience(of: request)
             return .soon { [catalog] promise in
-                let isAsked = catalog.readAhead(resource, key: key) { promise.keep(inquiry.outcome($0, patience)) }
-                return isAsked ? nil : inquiry.outcome(nil, patience)
+                switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
+                case .begun: nil
+                case let .ended(ahead): inquiry.outcome(ahead, patience)
+                }
             }
         }
     }

@@ -28,6 +28,11 @@ PATIENT = {"SWINGMUSIC_FCGI_MISS_WAIT": "39s", "SPOTIFY_TIMEOUT": "60s", "SPOTIF
 DUE = {**PATIENT, "SPOTIFY_CACHE_TTL": "1s", "SPOTIFY_MIN_INTERVAL": "20ms", "SWINGMUSIC_FCGI_QUEUE_LIMIT": "10000"}
 
 
+class Quarter(Trouble):
+    """Nothing else, at the rate of those that need a processor themselves."""
+    share = Logins.share
+
+
 class Place:
     """The program on a folder of its own, its store and its stand-in, behind nginx."""
     headers = ()
@@ -100,35 +105,44 @@ def run(options):
         if "due" in places:
             places["due"].pause()
         fastest = http_load(places["usual"].port, places["usual"].file, 2)["per_second"]
-        rate = options.rate or int(fastest / 2)
-        say(f"http_load reaches {fastest:,.0f}/s; the rate is {rate:,}/s")
-        cases = [("alone", Trouble, places["usual"])]
-        cases += [(name, kind, places["usual"]) for name, kind in chosen.items() if name != "purge"]
-        cases += [("purge", Purge, places["due"])] if "purge" in chosen else []
-        rounds = {name: [] for name, _, _ in cases}
+        cases = arranged(chosen, places)
+        rates = {share: options.rate or int(fastest * share) for share in dict.fromkeys(kind.share for kind, _ in cases)}
+        say(f"http_load reaches {fastest:,.0f}/s; the rates are {', '.join(f'{rate:,}/s' for rate in rates.values())}")
+        rounds = {kind: [] for kind, _ in cases}
         for number in range(options.rounds):
-            for name, kind, place in cases:
+            for kind, place in cases:
                 say(f"round {number + 1} of {options.rounds}: {kind.label}")
-                rounds[name].append(measured(place, kind(place), number, rate))
-        print_isolation(cases, rounds, rate, options)
+                rounds[kind].append(measured(place, kind(place), number, rates[kind.share]))
+        print_isolation(rounds, rates, options)
         if "due" in places:
             places["due"].resume()  # what is stopped cannot end
-        return {"fastest": fastest, "rate": rate, "rounds": rounds}
+        return {"fastest": fastest, "rates": list(rates.values()), "rounds": {kind.__name__: got for kind, got in rounds.items()}}
 
 
-def print_isolation(cases, rounds, rate, options):
-    base = median([one["latency"]["p99"] for one in rounds["alone"]])
-    rows = []
-    for name, kind, _ in cases:
-        got = [one for one in rounds[name] if not one.get("skipped")]
+def arranged(chosen, places):
+    """The troubles and where each is made, those at one rate together and after nothing else at that rate."""
+    cases = []
+    for share, alone in ((Trouble.share, Trouble), (Quarter.share, Quarter)):
+        kinds = [kind for kind in chosen.values() if kind.share == share]
+        cases += [(kind, places["due" if kind is Purge else "usual"]) for kind in ([alone] + kinds if kinds else [])]
+    return cases
+
+
+def print_isolation(rounds, rates, options):
+    rows, base = [], {}
+    for kind, all_rounds in rounds.items():
+        rate = f"{rates[kind.share]:,}"
+        got = [one for one in all_rounds if not one.get("skipped")]
         if not got:
-            rows.append([kind.label, *[None] * 6, rounds[name][-1]["came_to"]])
+            rows.append([kind.label, rate, *[None] * 6, all_rounds[-1]["came_to"]])
             continue
         p99 = median([one["latency"]["p99"] for one in got])
+        alone = base.setdefault(kind.share, p99)
         bad = sum(one["broken"] + one["sent"] - one["statuses"]["2xx"] for one in got)
-        rows.append([kind.label, *(median([one["latency"][key] for one in got]) for key in ("p50",)), p99,
-                     f"{p99 / base:.2f} × / {(p99 - base) / 1000:+.2f} ms" if name != "alone" else "",
+        rows.append([kind.label, rate, median([one["latency"]["p50"] for one in got]), p99,
+                     "" if kind.label == Trouble.label else f"{p99 / alone:.2f} × / {(p99 - alone) / 1000:+.2f} ms",
                      *(median([one["latency"][key] for one in got]) for key in ("p99.9", "max")), bad, got[-1]["came_to"]])
-    show(f"Isolation: hits at {rate:,} a second, medians of {options.rounds} rounds of {options.seconds} s",
-         ["beside", "p50 µs", "p99 µs", "p99 to alone", "p99.9 µs", "max µs", "not 2xx", "last round"], rows,
-         f"Latency counts from the instant at which a request was due. {options.ids:,} records in turn, from the store.")
+    show(f"Isolation: hits at fixed rates, medians of {options.rounds} rounds of {options.seconds} s",
+         ["beside", "hits/s", "p50 µs", "p99 µs", "p99 to alone", "p99.9 µs", "max µs", "not 2xx", "last round"], rows,
+         f"Latency counts from the instant at which a request was due. {options.ids:,} records in turn, from the store. "
+         "The lower rate is for troubles that need a processor themselves.")

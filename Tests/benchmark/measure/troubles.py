@@ -20,6 +20,8 @@ LARGE = "/cache/temp/benchmark/large"
 class Trouble:
     """`place` is the Place (isolation.py) that is measured. `during` runs beside the measurement."""
     label = "nothing else"
+    #: How much of the load that can be reached is measured beside it.
+    share = 1 / 2
 
     def __init__(self, place):
         self.place = place
@@ -83,6 +85,7 @@ class Freezing(Frozen):
 
 class Logins(Trouble):
     label = "50 logins at a time"
+    share = 1 / 4  # hashing and those who ask for it take a processor
 
     def begin(self, number):
         self.stopping, self.statuses = threading.Event(), {}
@@ -110,6 +113,7 @@ class Purge(Trouble):
     """On a place of its own, stopped but for this, where every record is due: renewals run at 20 ms, and short-lived rows are written to be
     purged."""
     label = "purge and renewal"
+    share = 1 / 4  # the stand-in and whoever writes the rows take a processor
 
     def begin(self, number):
         self.place.resume()
