@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import FastCGI
 import Foundation
 import Gateway
@@ -13,6 +14,8 @@ struct Worker: ParsableCommand {
     func run() throws {
         // Before any thread starts: all of them inherit the mask, and one thread takes the signals in.
         let signals = SignalWaiter()
+        // The lead wanders from thread to thread; with a heap for each, what one leader freed stayed with it and the next took new memory.
+        csys_share_heap()
         let startup = try Startup()
         do {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
