@@ -44,7 +44,9 @@ final class EventThread {
                 reactor.afterwards.run()
                 reactor.leadership.found(try reactor.poller.wait(into: reactor.leadership.ready))
                 tally.wakes.add(1, ordering: .relaxed)
-            case .lost: return
+            case .lost:
+                // What this thread has just added may have come too late for the next leader, who waits on epoll already.
+                return reactor.afterwards.run()
             }
         }
     }

@@ -24,7 +24,7 @@ public struct Response: Sendable {
     /// Adds whole lines that the program's own text has, each with its CR LF: they need no look.
     public mutating func add(lines: StaticString) {
         if head.isEmpty { head.reserveCapacity(256) }
-        lines.withUTF8Buffer { head.append(contentsOf: $0) }
+        head.append(lines)
     }
 
     /// Adds a header line. A value with a control byte (CR, LF, NUL and the others) would be an injection: the line is dropped.
@@ -37,14 +37,12 @@ public struct Response: Sendable {
     public mutating func add(_ name: StaticString, writing write: (inout [UInt8]) -> Void) {
         let start = head.count
         if start == 0 { head.reserveCapacity(256) }
-        name.withUTF8Buffer { head.append(contentsOf: $0) }
-        head.append(0x3a)
-        head.append(0x20)
+        head.append(name)
+        head.append(": ")
         let value = head.count
         write(&head)
         guard head.count >= value, Self.isClean(head, from: value) else { return head.removeSubrange(start...) }
-        head.append(0x0d)
-        head.append(0x0a)
+        head.append("\r\n")
     }
 
     private mutating func add(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>) {

@@ -68,6 +68,32 @@ import Testing
         #expect(stage.loop.wakes < 50 * 16)
     }
 
+    @Test("an action that a thread adds after it has lost the lead is carried out, though nothing more happens")
+    func late() throws {
+        /// Loses the lead before it adds the action.
+        final class Late: Handler {
+            let loop = Mutex<EventLoop?>(nil)
+            let done = Flag()
+
+            func bodyPolicy(for request: Request) -> BodyPolicy { .ignore }
+
+            func handle(_ request: Request) -> Outcome {
+                usleep(100_000)
+                loop.withLock { $0 }?.afterwards { [done] in done.raise() }
+                return .now(text("late"))
+            }
+        }
+        let handler = Late()
+        let stage = try Stage(handler, threads: 2)
+        defer { stage.stop() }
+        handler.loop.withLock { $0 = stage.loop }
+        defer { handler.loop.withLock { $0 = nil } }
+        let client = try stage.client()
+        #expect(try client.get("/x").text == "late")
+        #expect(eventually { handler.done.isRaised })
+        #expect(try client.get("/x").text == "late")
+    }
+
     @Test("actions for afterwards are carried out once, after all that was ready")
     func afterwards() throws {
         let actions = Afterwards()

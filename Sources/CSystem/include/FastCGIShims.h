@@ -7,7 +7,6 @@
 #define _GNU_SOURCE 1
 #endif
 #include <errno.h>
-#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -85,11 +84,6 @@ static inline const uint8_t *csys_parameter(
         if (name_length == length && memcmp(found, name, length) == 0) return found + length;
     }
     return NULL;
-}
-
-/** All threads that begin from now on share one heap (mallopt(3), M_ARENA_MAX). */
-static inline void csys_share_heap(void) {
-    mallopt(M_ARENA_MAX, 1);
 }
 
 /** A condition variable whose timed wait follows CLOCK_MONOTONIC. */

@@ -1,10 +1,11 @@
 #ifndef CSYSTEM_SUPERVISION_H
 #define CSYSTEM_SUPERVISION_H
 
-/* Starting and watching processes: signalfd, posix_spawn, prctl. */
+/* Starting and watching processes: signalfd, posix_spawn, prctl; and how a process uses memory: mallopt. */
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -24,6 +25,11 @@ static inline int csys_spawn_close_from(posix_spawn_file_actions_t *actions, int
     (void)actions;
     (void)first;
     return 0;
+}
+
+/** All threads that begin from now on share one heap (mallopt(3), M_ARENA_MAX). */
+static inline void csys_share_heap(void) {
+    mallopt(M_ARENA_MAX, 1);
 }
 
 /** The kernel sends `signal` to the calling process when the thread that started it ends (prctl(2), PR_SET_PDEATHSIG). */
