@@ -11,8 +11,8 @@ public final class LookupDesk: Sendable {
         var departures: [UInt64] = []
         /// Records that were served although they were due, with that time.
         var due: [Resource: Int64] = [:]
-        /// Keys of records that were served; some may stand here twice.
-        var used: [[UInt8]] = []
+        /// Records that were served.
+        var used = PendingUses()
         var stopping = false
         var rung = false
     }
@@ -48,10 +48,7 @@ public final class LookupDesk: Sendable {
     func noteDue(_ resource: Resource, since dueAt: Int64) { put { $0.due[resource] = dueAt } }
 
     /// A record was served: it is in use. Not worth waking the thread for.
-    func noteUse(_ key: [UInt8]) { tray.withLock { if $0.used.count < Self.mostUses { $0.used.append(key) } } }
-
-    /// Beyond this a use is forgotten: whoever asks for so many will ask again.
-    private static let mostUses = 100_000
+    func noteUse(_ key: [UInt8]) { tray.withLock { $0.used.add(key) } }
 
     public func stop() { put { $0.stopping = true } }
 

@@ -28,7 +28,7 @@ final class LookupLoop {
     private var lastChange: Int64?
     private var nextUseFlush: UInt64 = 0
     /// Still to be noted in the database.
-    private var used: [[UInt8]] = []
+    private var used = PendingUses()
 
     /// Another worker may have left a lookup behind: look now and then even when nobody here waits.
     static let idleLook = Duration.seconds(5)
@@ -66,7 +66,7 @@ final class LookupLoop {
             for number in tray.departures { room.remove(number) }
             if !tray.arrivals.isEmpty { admit(tray.arrivals) }
             if !tray.due.isEmpty { renew(tray.due) }
-            used.append(contentsOf: tray.used)
+            used.add(tray.used)
             flushUses()
             renewAhead()
             watchOthers()
@@ -116,9 +116,7 @@ final class LookupLoop {
     private func flushUses() {
         let now = csys_monotonic_ns()
         guard !used.isEmpty, now >= nextUseFlush else { return }
-        let some = used.suffix(Self.usesAtOnce)
-        _ = try? shelf.caches.touch(Array(some), at: csys_wall_ms())
-        used.removeLast(some.count)
+        _ = try? shelf.caches.touch(used.take(Self.usesAtOnce), at: csys_wall_ms())
         nextUseFlush = now + (used.isEmpty ? Self.useFlushPause : Self.nextUsesPause)
     }
 
