@@ -22,6 +22,9 @@ extension Sessions {
     /// Compares all users with what is known of them, so that a user who was removed is noticed although nobody asks: the id may be given
     /// to somebody else.
     func sweep() {
+        let looked = SweptFiles(ledger: ledger, directory: directory, now: clock.now())
+        if let looked, let last = swept.withLock({ $0 }), last.stillHolds(looked) { return }
+        swept.withLock { $0 = nil }
         guard let known = try? ledger.read({ try $0.accounts() }), let rows = try? directory.accounts() else { return }
         records.markBegun()
         var rowOf: [Int64: Account] = [:]
@@ -32,6 +35,7 @@ extension Sessions {
         }.map(\.userID)
         let strangers = Set(rowOf.keys).subtracting(known.map(\.userID))
         for userID in changed + strangers.sorted() { settle(userID) }
+        swept.withLock { $0 = looked }
     }
 
     private func settle(_ userID: Int64) {

@@ -19,6 +19,7 @@ public final class Sessions: Sendable {
     let seen = SeenSessions()
     let desk: LoginDesk
     let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
+    let swept = Locked<SweptFiles?>(nil)  // guards what the files looked like when all users were compared last
     let storeComplaint: Complaint
 
     init(

@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import Testing
 
 @testable import Sessions
@@ -71,6 +73,38 @@ import Testing
         worker.maintain()
         try house.change("INSERT INTO user (id, username, password, roles) VALUES (3, 'carol', ?, '[]')", [Household.hashOf["carol"]])
         #expect(statuses(unseen) == [401])
+    }
+
+    @Test("files that look as they did are not compared again before a minute has passed; one that changed is, at once")
+    func unchangedFiles() throws {
+        // A write now leaves another stamp than the last one did.
+        let house = try Household(now: Int64(Date().timeIntervalSince1970 * 1000) + 10_000)
+        let worker = house.worker()
+        let unseen = try ["bob", "carol"].map { name in
+            (name, try house.foreignToken(user: name == "bob" ? 2 : 3, issuedAgo: 60))
+        }
+        func leaveAndReturn(_ name: String, id: Int, keepingTime: Bool) throws {
+            var status = stat()
+            #expect(stat(house.database, &status) == 0)
+            try house.change("UPDATE user SET password = 'gone' WHERE id = ?", [id])
+            if keepingTime {
+                var times = [status.st_mtim, status.st_mtim]
+                #expect(utimensat(AT_FDCWD, house.database, &times, 0) == 0)
+            }
+            worker.maintain()
+            worker.maintain()
+            try house.change("UPDATE user SET password = ? WHERE id = ?", [Household.hashOf[name], id])
+        }
+        for _ in 0..<3 { worker.maintain() }
+        try leaveAndReturn("bob", id: 2, keepingTime: true)
+        #expect(worker.user(.bearer(unseen[0].1)).status == 200)
+        for _ in 0..<3 { worker.maintain() }
+        try leaveAndReturn("carol", id: 3, keepingTime: false)
+        #expect(worker.user(.bearer(unseen[1].1)).status == 401)
+        for _ in 0..<3 { worker.maintain() }
+        house.pass(seconds: 60)
+        try leaveAndReturn("bob", id: 2, keepingTime: true)
+        #expect(worker.user(.bearer(unseen[0].1)).status == 401)
     }
 
     @Test("a session that changes its own password through us goes on, the user's others end")

@@ -91,7 +91,11 @@ final class FiguresPage: @unchecked Sendable {
     /// Of all workers since the file was made.
     var sum: Counts {
         var sum = Counts()
-        for slot in 0..<(descriptor >= 0 ? Self.slotCount : 1) where csys_load64(address(slot) + Field.process) != 0 { sum += counts(slot) }
+        // The lowest free slot is taken, so the first that never was ends them.
+        for slot in 0..<(descriptor >= 0 ? Self.slotCount : 1) {
+            guard csys_load64(address(slot) + Field.process) != 0 else { break }
+            sum += counts(slot)
+        }
         return sum
     }
 
