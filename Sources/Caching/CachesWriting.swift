@@ -87,12 +87,24 @@ extension Caches {
         return count
     }
 
-    /// Notes that records of `spotify` were asked for at `instant` (wall-clock milliseconds). One transaction: gather
-    /// them, and never call this on a caller's way.
-    public func touch(_ keys: [[UInt8]], at instant: Int64) throws(CacheError) {
-        guard !keys.isEmpty else { return }
+    /// The numbers of the records of `spotify` under these keys, for `touch`: found in an index, without a lock. A key without a
+    /// record has none.
+    public func numbers(of keys: [[UInt8]]) throws(CacheError) -> [RecordNumber] {
+        let epoch = record.epoch
+        return try record.read { reader throws(SQLiteFailure) in
+            try reader.rows(.spotify, keys).map { RecordNumber(row: $0, epoch: epoch) }
+        }
+    }
+
+    /// Notes that records were asked for at `instant` (wall-clock milliseconds), unless a use is noted that is `tolerance`
+    /// (milliseconds) older at most. One transaction, while every other writer waits: cheapest for many at once, sorted by their
+    /// number. Never call this on a caller's way.
+    public func touch(_ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0) throws(CacheError) {
+        guard !records.isEmpty else { return }
         try record.write { writer in
-            for key in keys { try writer.touch(key, at: instant) }
+            for record in records where record.epoch == writer.ledger.epoch {
+                try writer.touch(record.row, at: instant, tolerance: tolerance)
+            }
         }
     }
 }

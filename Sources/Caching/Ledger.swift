@@ -5,6 +5,8 @@ import GRDB
 /// counts are exact and nobody ever scans for them.
 final class Ledger {
     let now: Int64
+    /// The file's own number.
+    let epoch: Int64
     private var counter: Int64
     private var changes: [Account: Change] = [:]
 
@@ -20,8 +22,9 @@ final class Ledger {
 
     init(_ db: Database, now: Int64) throws {
         self.now = now
-        let statement = try db.cachedStatement(sql: "SELECT counter FROM state")
-        counter = try Int64.fetchOne(statement) ?? 0
+        let state = try Row.fetchOne(db.cachedStatement(sql: "SELECT counter, epoch FROM state"))
+        counter = state?[0] ?? 0
+        epoch = state?[1] ?? 0
     }
 
     func nextVersion() -> Int64 {

@@ -78,6 +78,22 @@ final class RowReader: @unchecked Sendable {
         }
     }
 
+    /// The numbers of the rows under these keys; nothing is read but the index.
+    func rows(_ cache: CacheName, _ keys: [[UInt8]]) throws(SQLiteFailure) -> [Int64] {
+        let statement = try Self.prepare("SELECT id FROM entries WHERE cache = ?1 AND key = ?2", connection)
+        defer { sqlite3_finalize(statement) }
+        Argument.integer(cache.number).bind(statement, 1)
+        var rows: [Int64] = []
+        for key in keys {
+            Argument.bytes(key).bind(statement, 2)
+            let code = sqlite3_step(statement)
+            if code == SQLITE_ROW { rows.append(sqlite3_column_int64(statement, 0)) }
+            guard code == SQLITE_ROW || code == SQLITE_DONE else { throw Self.failure(code, connection) }
+            sqlite3_reset(statement)
+        }
+        return rows
+    }
+
     /// Reads the file's schema: fails when it is not a database, and opens the log and its index.
     func check() throws(SQLiteFailure) {
         try Self.run("SELECT count(*) FROM sqlite_schema", connection)

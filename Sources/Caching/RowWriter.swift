@@ -114,12 +114,11 @@ struct RowWriter {
         if !old.isCleared { ledger.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
     }
 
-    /// Notes that records of `spotify` were asked for.
-    func touch(_ key: [UInt8], at instant: Int64) throws {
+    /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most.
+    func touch(_ row: Int64, at instant: Int64, tolerance: Int64) throws {
         try db.cachedStatement(sql: """
-            INSERT INTO uses (id, used_at, expires_at)
-            SELECT id, ?, expires_at FROM entries WHERE cache = ? AND key = ?
-            ON CONFLICT (id) DO UPDATE SET used_at = max(used_at, excluded.used_at)
-            """).execute(arguments: [instant, CacheName.spotify.number, Data(key)])
+            INSERT INTO uses (id, used_at, expires_at) SELECT id, ?, expires_at FROM entries WHERE id = ? AND cache = ?
+            ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at WHERE used_at < excluded.used_at - ?
+            """).execute(arguments: [instant, row, CacheName.spotify.number, tolerance])
     }
 }

@@ -104,8 +104,12 @@ struct DueTests {
         for (number, name) in ["a/1", "a/2", "a/3", "b/1"].enumerated() {
             try caches.put(.spotify, bytes(name), bytes("x"), ttl: .seconds(100 - number))
         }
-        try caches.touch([bytes("a/1"), bytes("a/2"), bytes("b/1"), bytes("unknown")], at: start + 10)
-        try caches.touch([bytes("a/3")], at: start + 5)
+        func touch(_ names: [String], at instant: Int64, tolerance: Int64 = 0) throws {
+            try caches.touch(caches.numbers(of: names.map(bytes)).sorted(), at: instant, tolerance: tolerance)
+        }
+        try touch(["a/1", "a/2", "b/1", "unknown"], at: start + 10)
+        try touch(["a/3"], at: start + 5)
+        try touch(["a/3"], at: start + 15, tolerance: 10)
         let later = start + 101_000
         #expect(try caches.due(before: later, usedSince: start + 6, limit: 9).map(\.key) == [bytes("b/1"), bytes("a/2"), bytes("a/1")])
         #expect(try caches.due(before: later, usedSince: start + 6, prefix: bytes("a/"), limit: 1).map(\.key) == [bytes("a/2")])

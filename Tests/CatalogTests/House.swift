@@ -48,7 +48,7 @@ final class House {
         try shelf.store(Denial(status: status, message: "no"), for: resource)
     }
 
-    func used(_ resource: Resource) throws { try caches.touch([resource.cacheKey], at: csys_wall_ms()) }
+    func used(_ resource: Resource) throws { try caches.touch(caches.numbers(of: [resource.cacheKey]), at: csys_wall_ms()) }
 
     func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composition {
         try catalog.answer(question, base: base, isLast: isLast)

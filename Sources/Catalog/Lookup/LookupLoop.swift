@@ -26,18 +26,13 @@ final class LookupLoop {
     var inFlight: Set<Resource> = []
     var accountMode: AccountMode?
     private var lastChange: Int64?
-    private var nextUseFlush: UInt64 = 0
-    /// Still to be noted in the database.
-    private var used = PendingUses()
+    private var uses: UseNotes
 
     /// Another worker may have left a lookup behind: look now and then even when nobody here waits.
     static let idleLook = Duration.seconds(5)
     /// How soon this worker sees what another one fetched.
     static let watchPause = Duration.milliseconds(20)
     static let callsAtOnce = 8
-    static let useFlushPause: UInt64 = 10_000_000_000
-    private static let usesAtOnce = 50
-    private static let nextUsesPause: UInt64 = 250_000_000
 
     init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
         self.desk = desk
@@ -46,6 +41,7 @@ final class LookupLoop {
         self.configuration = configuration
         self.log = log
         renewalPlan = RenewalPlan(ttl: configuration.recordTTL)
+        uses = UseNotes(tolerance: renewalPlan.tolerance)
         lastRenewalRound = csys_monotonic_ns()
         tokens = configuration.credentials.map {
             TokenKeeper(credentials: $0, turnstile: turnstile, worker: configuration.worker)
@@ -66,8 +62,8 @@ final class LookupLoop {
             for number in tray.departures { room.remove(number) }
             if !tray.arrivals.isEmpty { admit(tray.arrivals) }
             if !tray.due.isEmpty { renew(tray.due) }
-            used.add(tray.used)
-            flushUses()
+            uses.add(tray.used)
+            uses.step(shelf.caches, now: csys_monotonic_ns())
             renewAhead()
             watchOthers()
             takeTurn(client)
@@ -82,7 +78,7 @@ final class LookupLoop {
         if !isAtGate, client.active < Self.callsAtOnce, configuration.credentials != nil {
             pause = min(pause, .nanoseconds(nextTurnAt > now ? Int64(min(nextTurnAt - now, 60_000_000_000)) : 0))
         }
-        if !used.isEmpty { pause = min(pause, .nanoseconds(nextUseFlush > now ? Int64(min(nextUseFlush - now, 60_000_000_000)) : 0)) }
+        if let next = uses.next { pause = min(pause, .nanoseconds(next > now ? Int64(min(next - now, 60_000_000_000)) : 0)) }
         return watchesOthers ? min(pause, Self.watchPause) : pause
     }
 
@@ -109,15 +105,6 @@ final class LookupLoop {
                 }
             }
         }
-    }
-
-    /// What was served is noted in the database seldom: it only decides what is renewed before it falls due. And little at a time,
-    /// so that neither this thread nor another worker's write waits for long.
-    private func flushUses() {
-        let now = csys_monotonic_ns()
-        guard !used.isEmpty, now >= nextUseFlush else { return }
-        _ = try? shelf.caches.touch(used.take(Self.usesAtOnce), at: csys_wall_ms())
-        nextUseFlush = now + (used.isEmpty ? Self.useFlushPause : Self.nextUsesPause)
     }
 
     /// Runs what needs the turnstile's file. When that fails no call is made, and the log says so once.

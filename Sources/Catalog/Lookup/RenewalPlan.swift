@@ -12,11 +12,14 @@ struct RenewalPlan {
     let lead: Int64
     /// Twice the ttl: what is used once a day at the same hour is fresh when that hour comes.
     let interest: Int64
+    /// A 48th of the ttl: a use that another worker has noted so short ago is not noted again.
+    let tolerance: Int64
 
     /// - Parameter ttl: `SPOTIFY_CACHE_TTL`.
     init(ttl: Duration) {
         lead = ttl.wholeMilliseconds / 12
         let (twice, overflow) = ttl.wholeMilliseconds.multipliedReportingOverflow(by: 2)
         interest = overflow ? .max : twice
+        tolerance = ttl.wholeMilliseconds / 48
     }
 }

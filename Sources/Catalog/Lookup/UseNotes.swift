@@ -1,0 +1,48 @@
+import CSystem
+import Caching
+
+/// What was served, on its way into the database, where it only decides what is renewed before it falls due.
+///
+/// Records are looked up little by little, which takes no lock, and written seldom: after each write every reading connection, in every worker,
+/// reads its pages anew. Confined to the lookup thread.
+struct UseNotes {
+    private var pending = PendingUses()
+    private var found: [RecordNumber] = []
+    /// CLOCK_MONOTONIC, nanoseconds.
+    private var nextStep: UInt64 = 0
+    private var nextWrite: UInt64 = 0
+    /// Milliseconds.
+    private let tolerance: Int64
+
+    /// Of one transaction: a few milliseconds.
+    static let writtenAtOnce = 500
+    static let writePause: UInt64 = 5_000_000_000
+    static let soughtAtOnce = 50
+    static let pause: UInt64 = 250_000_000
+
+    /// - Parameter tolerance: `RenewalPlan.tolerance`.
+    init(tolerance: Int64) { self.tolerance = tolerance }
+
+    mutating func add(_ uses: PendingUses) { pending.add(uses) }
+
+    /// When `step` has something to do, CLOCK_MONOTONIC nanoseconds; nil: nothing is to be noted.
+    var next: UInt64? {
+        if isToBeWritten { return max(nextStep, nextWrite) }
+        return pending.isEmpty ? nil : nextStep
+    }
+
+    private var isToBeWritten: Bool { found.count >= Self.writtenAtOnce || pending.isEmpty && !found.isEmpty }
+
+    /// One small piece of it, when it is time. What cannot be written is forgotten.
+    mutating func step(_ caches: Caches, now: UInt64) {
+        guard let next, now >= next else { return }
+        if isToBeWritten {
+            try? caches.touch(found.sorted(), at: csys_wall_ms(), tolerance: tolerance)
+            found = []
+            nextWrite = now + Self.writePause
+        } else {
+            found += (try? caches.numbers(of: pending.take(Self.soughtAtOnce))) ?? []
+        }
+        nextStep = now + Self.pause
+    }
+}

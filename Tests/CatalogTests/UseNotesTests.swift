@@ -1,0 +1,54 @@
+import Caching
+import Testing
+
+@testable import Catalog
+
+@Suite struct UseNotesTests {
+    let house: House
+    let caches: Caches
+
+    init() throws {
+        house = try House()
+        caches = house.caches
+        for number in 0..<1200 { try caches.put(.spotify, key(number), [1]) }
+    }
+
+    private func key(_ number: Int) -> [UInt8] { Array("use/\(number)".utf8) }
+    private func noted() throws -> Int { try caches.due(before: .max, usedSince: 1, prefix: Array("use/".utf8), limit: 10_000).count }
+
+    private func uses(_ numbers: Range<Int>) -> PendingUses {
+        var uses = PendingUses()
+        for number in numbers { uses.add(key(number)) }
+        return uses
+    }
+
+    @Test("Many uses are written in few transactions, seldom, and none is lost")
+    func many() throws {
+        var notes = UseNotes(tolerance: 0)
+        #expect(notes.next == nil)
+        notes.add(uses(0..<1200))
+        var now: UInt64 = 1_000_000_000_000
+        var written: [(at: UInt64, count: Int)] = []
+        while let next = notes.next {
+            now = max(now, next)
+            notes.step(caches, now: now)
+            let count = try noted()
+            if count != written.last?.count ?? 0 { written.append((now, count)) }
+        }
+        #expect(written.map(\.count) == [500, 1000, 1200])
+        for (earlier, later) in zip(written, written.dropFirst()) { #expect(later.at >= earlier.at + UseNotes.writePause) }
+    }
+
+    @Test("A single use is written at the second step, a key without a record not at all")
+    func few() throws {
+        var notes = UseNotes(tolerance: 0)
+        notes.add(uses(1199..<1201))
+        notes.step(caches, now: 1000)
+        #expect(try noted() == 0)
+        notes.step(caches, now: 1000 + UseNotes.pause - 1)
+        #expect(try noted() == 0)
+        notes.step(caches, now: 1000 + UseNotes.pause)
+        #expect(try noted() == 1)
+        #expect(notes.next == nil)
+    }
+}
