@@ -6,7 +6,7 @@ import Glibc
 ///
 /// The leader alone waits on epoll and serves what is ready, one piece after the other: a burst wakes one thread and not all of them. A
 /// piece that takes longer than some milliseconds (a slow disk, a processor that went to somebody else) costs it the lead, and a follower goes
-/// on with the rest. One of the followers, the deputy, looks after that; while nothing is served, it sleeps.
+/// on with the rest. One of the followers, the deputy, looks after that; when nothing is served any more, it sleeps.
 ///
 /// `@unchecked Sendable`: `mutex` guards all variables. What `ready` points to is the leader's until `found`.
 final class Leadership: @unchecked Sendable {
@@ -41,6 +41,8 @@ final class Leadership: @unchecked Sendable {
     private var isOver = false
     /// Counts what was begun.
     private var piece: UInt64 = 0
+    /// What the deputy has seen of it last.
+    private var looked: UInt64 = 0
     private var next = 0
     private var end = 0
 
@@ -120,9 +122,10 @@ final class Leadership: @unchecked Sendable {
         return !isOver
     }
 
-    /// Sleeps while nothing is served, else for as long as a piece may take: whether the leader is still at the same piece then.
+    /// Sleeps when nothing was served since the last look, else for as long as a piece may take: whether the leader is still at the same
+    /// piece then.
     private func isLeaderLate() -> Bool {
-        guard isServing else {
+        guard isServing || piece != looked else {
             isDeputyAsleep = true
             pthread_cond_wait(began, mutex)
             isDeputyAsleep = false
@@ -130,6 +133,7 @@ final class Leadership: @unchecked Sendable {
             return false
         }
         let seen = piece
+        looked = seen
         let due = csys_monotonic_ns() + patience
         var until = timespec(tv_sec: Int(due / 1_000_000_000), tv_nsec: Int(due % 1_000_000_000))
         pthread_cond_timedwait(began, mutex, &until)
