@@ -3,11 +3,31 @@ import Synchronization
 /// What became of a request.
 public enum Outcome: Sendable {
     case now(Response)
-    /// What is needed is on its way: begins to wait for it, and answers nil when the promise will be kept, or else the outcome after all
-    /// (`now` or `later`). Called once, at once, on the event thread.
-    case soon(@Sendable (Promise) -> Outcome?)
+    /// What is needed is on its way.
+    case soon(Soon)
     /// Parked: it holds a descriptor and some kilobytes, but no thread, until its reply or its deadline.
     case later(Ticket)
+}
+
+/// How a request begins to wait for what is on its way to it.
+public struct Soon: Sendable {
+    private let begin: @Sendable (Promise) -> Outcome?
+    private var note: (@Sendable (Outcome) -> Outcome)?
+
+    /// - Parameter begin: begins to wait, and answers nil when the promise will be kept, or else the outcome after all (`now` or `later`).
+    ///   Called once, at once, on the event thread.
+    public init(_ begin: @escaping @Sendable (Promise) -> Outcome?) { self.begin = begin }
+
+    /// The same with somebody who sees the outcome, whichever way it comes, and may change it.
+    public func observed(_ note: @escaping @Sendable (Outcome) -> Outcome) -> Soon {
+        var observed = self
+        observed.note = if let inner = self.note { { note(inner($0)) } } else { note }
+        return observed
+    }
+
+    func outcome(for connection: Connection, _ kept: KeptPromises) -> Outcome? {
+        begin(Promise(connection: connection, kept: kept, note: note)).map { note?($0) ?? $0 }
+    }
 }
 
 /// The right to answer a request that its handler has let go of for a moment, because what it needs is on its way on a descriptor
@@ -20,7 +40,7 @@ public final class Promise: Sendable {
     private let kept: KeptPromises
     private let note: (@Sendable (Outcome) -> Outcome)?
 
-    init(connection: Connection, kept: KeptPromises, note: (@Sendable (Outcome) -> Outcome)? = nil) {
+    init(connection: Connection, kept: KeptPromises, note: (@Sendable (Outcome) -> Outcome)?) {
         self.connection = connection
         self.kept = kept
         self.note = note
@@ -28,11 +48,6 @@ public final class Promise: Sendable {
 
     /// Answers the request, or parks it after all.
     public func keep(_ outcome: Outcome) { kept.append(note?(outcome) ?? outcome, for: connection) }
-
-    /// The same right, with somebody who sees how it is used and may change that.
-    public func observed(_ note: @escaping @Sendable (Outcome) -> Outcome) -> Promise {
-        Promise(connection: connection, kept: kept, note: note)
-    }
 }
 
 /// The answers that `ready` has brought, for the thread that called it.

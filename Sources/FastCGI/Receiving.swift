@@ -124,9 +124,9 @@ extension EventThread {
         switch outcome {
         case .now(let response): answer(connection, response)
         case .later(let ticket): park(connection, ticket)
-        case .soon(let begin):
+        case .soon(let soon):
             // From here on the connection may be another thread's.
-            if let outcome = begin(Promise(connection: connection, kept: reactor.kept)) { conclude(connection, outcome) }
+            if let outcome = soon.outcome(for: connection, reactor.kept) { conclude(connection, outcome) }
         }
     }
 

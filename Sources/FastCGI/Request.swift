@@ -42,6 +42,9 @@ public struct Request {
         environment.values(name)
     }
 
+    /// The parameters for later, in a copy that is looked into only when they are needed; the body is left out.
+    public var kept: KeptParameters { KeptParameters(pairs: Array(environment.pairs)) }
+
     /// CONTENT_LENGTH; 0 when it is missing or no number, and `Int.max` when it does not fit.
     var contentLength: Int {
         environment.value("CONTENT_LENGTH").map(Self.decimal) ?? 0
@@ -57,5 +60,15 @@ public struct Request {
             number = sum
         }
         return number
+    }
+}
+
+/// A request's parameters for longer than its handler runs.
+public struct KeptParameters: Sendable {
+    fileprivate let pairs: [UInt8]
+
+    /// The request, without its body; it must not leave the closure.
+    public func read<R>(_ body: (Request) -> R) -> R {
+        pairs.withUnsafeBytes { body(Request(environment: Environment(pairs: $0), body: .none)) }
     }
 }

@@ -16,11 +16,11 @@ private final class Courier: Handler {
     func bodyPolicy(for request: Request) -> BodyPolicy { .read(limit: 65536) }
 
     func handle(_ request: Request) -> Outcome {
-        if request.parameter("PATH_INFO") == "/at-once" { return .soon { [self] _ in outcome("at once") } }
-        return .soon { [self] promise in
+        if request.parameter("PATH_INFO") == "/at-once" { return .soon(Soon { [self] _ in outcome("at once") }) }
+        return .soon(Soon { [self] promise in
             waiting.withLock { $0.append(promise) }
             return nil
-        }
+        })
     }
 
     /// Reads one byte a request: it is the answer. False at the end.

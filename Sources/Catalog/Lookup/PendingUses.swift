@@ -9,7 +9,9 @@ struct PendingUses: Sendable {
     var count: Int { keys.count }
 
     mutating func add(_ key: [UInt8]) { if keys.count < Self.most { keys.insert(key) } }
-    mutating func add(_ others: PendingUses) { for key in others.keys { add(key) } }
+    mutating func add(_ others: PendingUses) {
+        if keys.isEmpty { keys = others.keys } else { for key in others.keys { add(key) } }
+    }
 
     /// Takes some of them away.
     mutating func take(_ most: Int) -> [[UInt8]] {

@@ -66,7 +66,7 @@ extension Outcome {
         guard cookie != nil else { return self }
         switch self {
         case let .now(response): return .now(response.renewing(cookie))
-        case let .soon(begin): return .soon { promise in begin(promise.observed { $0.renewing(cookie) })?.renewing(cookie) }
+        case let .soon(soon): return .soon(soon.observed { $0.renewing(cookie) })
         case .later: return self
         }
     }

@@ -11,12 +11,10 @@ final class AnswerObserver: Sendable {
     }
 
     func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request) -> Outcome {
-        guard case let .soon(begin) = outcome else { return note(outcome, family, AnswerLog.Subject(request)) }
+        guard case let .soon(soon) = outcome else { return note(outcome, family, AnswerLog.Subject(request)) }
         // The request's parameters are gone when the answer comes.
-        let subject = AnswerLog.Subject(request)
-        return .soon { [self] promise in
-            begin(promise.observed { [self] in note($0, family, subject) }).map { note($0, family, subject) }
-        }
+        let kept = request.kept
+        return .soon(soon.observed { [self] in note($0, family, kept.read(AnswerLog.Subject.init)) })
     }
 
     private func note(_ outcome: Outcome, _ family: Counter.Family, _ subject: @autoclosure () -> AnswerLog.Subject) -> Outcome {

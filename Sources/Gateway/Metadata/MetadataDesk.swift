@@ -17,12 +17,12 @@ struct MetadataDesk: Sendable {
         case let .here(ahead): return inquiry.outcome(ahead, patience(of: request))
         case let .ahead(resource, key):
             let patience = patience(of: request)
-            return .soon { [catalog] promise in
+            return .soon(Soon { [catalog] promise in
                 switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
                 case .begun: nil
                 case let .ended(ahead): inquiry.outcome(ahead, patience)
                 }
-            }
+            })
         }
     }
 
