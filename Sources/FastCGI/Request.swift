@@ -1,12 +1,11 @@
 import CSystem
 
-/// One request's parameters and body. The parameters are borrowed from libfcgi's memory: valid only while the handler runs.
+/// One request's parameters and body. The parameters are borrowed from the thread that received them: valid only while the handler runs.
 public struct Request {
     /// REQUEST_METHOD; `.other("")` when it is missing.
     public let method: Method
     public let body: Body
 
-    /// NULL-terminated array of `NAME=value`, as fcgiapp.h describes `envp`.
     private let environment: Environment
     private let owner: OwnedEnvironment?
 
