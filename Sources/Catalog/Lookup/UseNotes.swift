@@ -17,7 +17,7 @@ struct UseNotes {
     /// Of one transaction: a few milliseconds.
     static let writtenAtOnce = 500
     static let writePause: UInt64 = 5_000_000_000
-    static let soughtAtOnce = 25
+    static let soughtAtOnce = 10
     static let pause: UInt64 = 250_000_000
 
     /// - Parameter tolerance: `RenewalPlan.tolerance`.
