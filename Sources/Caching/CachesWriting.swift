@@ -97,7 +97,7 @@ extension Caches {
     }
 
     /// Notes that records were asked for at `instant` (wall-clock milliseconds), unless a use is noted that is `tolerance`
-    /// (milliseconds) older at most. One transaction, while every other writer waits: cheapest for many at once, sorted by their
+    /// (ms) older at most. One transaction, while every other writer waits: cheapest for many at once, sorted by their
     /// number. Never call this on a caller's way.
     public func touch(_ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0) throws(CacheError) {
         guard !records.isEmpty else { return }

@@ -35,7 +35,8 @@ extension Sessions {
         }.map(\.userID)
         let strangers = Set(rowOf.keys).subtracting(known.map(\.userID))
         for userID in changed + strangers.sorted() { settle(userID) }
-        swept.withLock { $0 = looked }
+        // What had to be settled is looked at again: it may have failed.
+        if changed.isEmpty, strangers.isEmpty { swept.withLock { $0 = looked } }
     }
 
     private func settle(_ userID: Int64) {
