@@ -43,11 +43,12 @@ final class CacheFile: Sendable {
         opening: (() throws(SQLiteFailure) -> RowReader) throws(SQLiteFailure) -> RowReader,
         _ body: (RowReader) throws(SQLiteFailure) -> Result
     ) throws(SQLiteFailure) -> Result {
-        let reader = if let resting = readers.take() {
-            resting
-        } else {
-            try opening { () throws(SQLiteFailure) in try Self.reader(self.address) }
-        }
+        let reader =
+            if let resting = readers.take() {
+                resting
+            } else {
+                try opening { () throws(SQLiteFailure) in try Self.reader(self.address) }
+            }
         // A connection that failed is not lent again.
         let result = try body(reader)
         readers.put(reader)

@@ -61,12 +61,13 @@ enum CacheFileOpening {
                 throw OpeningFailure.failed("the file system does not allow write-ahead logging (journal mode \(mode ?? "none"))")
             }
             // A checkpoint only in `maintain()`: sqlite.org/wal.html#walresetbug, and a caller never pays for one.
-            try db.execute(sql: """
-                PRAGMA synchronous = NORMAL;
-                PRAGMA wal_autocheckpoint = 0;
-                PRAGMA cache_size = -2048;
-                PRAGMA temp_store = MEMORY;
-                """)
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = NORMAL;
+                    PRAGMA wal_autocheckpoint = 0;
+                    PRAGMA cache_size = -2048;
+                    PRAGMA temp_store = MEMORY;
+                    """)
         }
         return configuration
     }

@@ -42,11 +42,12 @@ extension Caches {
     ) throws(CacheError) {
         let looks = store.get(cache, indices.map { keys[$0] })
         for (place, index) in indices.enumerated() {
-            found[index] = if let look = looks?[place] {
-                try judge(look, cache, keys[index])
-            } else {
-                try fromRecord(cache, keys[index])
-            }
+            found[index] =
+                if let look = looks?[place] {
+                    try judge(look, cache, keys[index])
+                } else {
+                    try fromRecord(cache, keys[index])
+                }
         }
     }
 }

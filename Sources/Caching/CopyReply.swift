@@ -33,11 +33,12 @@ final class CopyReply {
         functions.initialize(to: redisReplyObjectFunctions())
         functions.pointee.createString = { task, text, length in
             let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
-            let content: Content = switch task?.pointee.type {
-            case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
-            case REDIS_REPLY_STRING: Copy(bytes).map { .copy($0) } ?? .foreign
-            default: .foreign
-            }
+            let content: Content =
+                switch task?.pointee.type {
+                case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
+                case REDIS_REPLY_STRING: Copy(bytes).map { .copy($0) } ?? .foreign
+                default: .foreign
+                }
             return Unmanaged.passRetained(CopyReply(content)).toOpaque()
         }
         functions.pointee.freeObject = { object in

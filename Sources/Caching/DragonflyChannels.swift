@@ -17,14 +17,17 @@ extension DragonflyStore {
         guard isAnswering else { return .impossible }
         let begin = clock.monotonic
         while let channel = channels.idle.take() {
-            guard channel.batch == channels.batch.load(ordering: .acquiring) else { channel.close(); continue }
+            guard channel.batch == channels.batch.load(ordering: .acquiring) else {
+                channel.close()
+                continue
+            }
             let acceptance = channel.ask(for: self.key(cache, key), era: page.era) { [self] look in
                 if look != nil { counts.note(latency: clock.monotonic &- begin) }
                 then(look)
             }
             if case .ended = acceptance { continue }
             channels.idle.put(channel)
-            guard case let .accepted(duties) = acceptance else { return .full }
+            guard case .accepted(let duties) = acceptance else { return .full }
             counts.commands.add(1, ordering: .relaxed)
             see(to: duties, of: channel)
             return .asked

@@ -14,12 +14,13 @@ extension DragonflyStore {
         let begin = clock.monotonic
         var commands = CommandBuffer()
         commands.command("PING")
-        let isAnswered = use { connection throws(StoreFault) in
-            try connection.exchange(commands) { (_, reply) throws(StoreFault) in
-                if case .error(let text) = reply { throw StoreFault(reply: text) }
-            }
-            return true
-        } ?? false
+        let isAnswered =
+            use { connection throws(StoreFault) in
+                try connection.exchange(commands) { (_, reply) throws(StoreFault) in
+                    if case .error(let text) = reply { throw StoreFault(reply: text) }
+                }
+                return true
+            } ?? false
         guard isAnswered else {
             let fault = breaker.withLock { $0.fault }
             return StoreHealth(isConnected: false, latency: .zero, message: fault?.description ?? "it has not answered yet")

@@ -30,9 +30,10 @@ final class DragonflyStore: Sendable {
         connections = max(threads, 1) + 2
         channels = StoreChannels(wanted: max(threads, 1))
         breaker = Mutex(Breaker(now: clock.now))
-        prefixes = Dictionary(uniqueKeysWithValues: CacheName.allCases.map {
-            ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
-        })
+        prefixes = Dictionary(
+            uniqueKeysWithValues: CacheName.allCases.map {
+                ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
+            })
         startAttendant()
     }
 

@@ -40,9 +40,11 @@ extension DragonflyStore {
         guard mayWrite else { return .refused }
         let deadline = csys_monotonic_ns() &+ configuration.timeout.nanoseconds
         for _ in 0..<3 {
-            guard let result = use({ connection throws(StoreFault) in
-                try offerOnce(offers, connection, deadline)
-            }) else { return .unknown }
+            guard
+                let result = use({ connection throws(StoreFault) in
+                    try offerOnce(offers, connection, deadline)
+                })
+            else { return .unknown }
             if let result { return result }
         }
         return .unknown

@@ -43,14 +43,16 @@ final class Ledger {
 
     func settle(_ db: Database) throws {
         try db.cachedStatement(sql: "UPDATE state SET counter = ?1 WHERE counter <> ?1").execute(arguments: [counter])
-        let total = try db.cachedStatement(sql: """
-            UPDATE totals SET rows = rows + ?, bytes = bytes + ?, written_at = max(written_at, ?) WHERE cache = ?
-            """)
-        let namespace = try db.cachedStatement(sql: """
-            INSERT INTO namespaces (cache, name, rows, bytes, written_at) VALUES (?, ?, ?, ?, ?)
-            ON CONFLICT (cache, name) DO UPDATE SET rows = rows + excluded.rows, bytes = bytes + excluded.bytes,
-                written_at = max(written_at, excluded.written_at)
-            """)
+        let total = try db.cachedStatement(
+            sql: """
+                UPDATE totals SET rows = rows + ?, bytes = bytes + ?, written_at = max(written_at, ?) WHERE cache = ?
+                """)
+        let namespace = try db.cachedStatement(
+            sql: """
+                INSERT INTO namespaces (cache, name, rows, bytes, written_at) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT (cache, name) DO UPDATE SET rows = rows + excluded.rows, bytes = bytes + excluded.bytes,
+                    written_at = max(written_at, excluded.written_at)
+                """)
         let emptied = try db.cachedStatement(sql: "DELETE FROM namespaces WHERE cache = ? AND name = ? AND rows <= 0")
         for (account, change) in changes {
             let (cache, name) = (account.cache.number, Data(account.namespace))

@@ -17,9 +17,10 @@ extension RowWriter {
     }
 
     private func purgeExpired() throws -> Bool {
-        let statement = try db.cachedStatement(sql: """
-            SELECT key FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at <= ? LIMIT ?
-            """)
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT key FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at <= ? LIMIT ?
+                """)
         var isMore = false
         for cache in CacheName.allCases where !cache.keepsDueRows {
             let keys = try Data.fetchAll(statement, arguments: [cache.number, ledger.now, Self.step])
@@ -66,9 +67,11 @@ extension RowWriter {
     }
 
     private func forgetUses() throws -> Bool {
-        try db.cachedStatement(sql: """
-            DELETE FROM uses WHERE id IN (SELECT id FROM uses WHERE used_at < ? LIMIT ?)
-            """).execute(arguments: [ledger.now - Self.useLifetime, Self.step])
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM uses WHERE id IN (SELECT id FROM uses WHERE used_at < ? LIMIT ?)
+                """
+        ).execute(arguments: [ledger.now - Self.useLifetime, Self.step])
         return db.changesCount == Self.step
     }
 }

@@ -21,13 +21,14 @@ struct RowWriter {
     }
 
     func standing(_ cache: CacheName, _ key: [UInt8], value: Bool = false) throws -> Standing? {
-        let statement = try db.cachedStatement(sql: """
-            SELECT e.id, e.version, e.stored_at, e.expires_at, length(e.value),
-                (SELECT max(c.version) FROM clearings c
-                 WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix),
-                \(value ? "e.value" : "NULL")
-            FROM entries e WHERE e.cache = ? AND e.key = ?
-            """)
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT e.id, e.version, e.stored_at, e.expires_at, length(e.value),
+                    (SELECT max(c.version) FROM clearings c
+                     WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix),
+                    \(value ? "e.value" : "NULL")
+                FROM entries e WHERE e.cache = ? AND e.key = ?
+                """)
         guard let row = try Row.fetchOne(statement, arguments: [cache.number, Data(key)]) else { return nil }
         var seal = Seal(version: row[1], storedAt: row[2], expiresAt: row[3])
         let cleared: Int64? = row[5]
@@ -67,15 +68,19 @@ struct RowWriter {
 
     private func write(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
         guard let old else {
-            return try db.cachedStatement(sql: """
-                INSERT INTO entries (cache, key, version, stored_at, expires_at, value) VALUES (?, ?, ?, ?, ?, ?)
-                """).execute(arguments: [
-                    cache.number, Data(key), entry.version, entry.storedAt, entry.expiresAt, Data(entry.value),
-                ])
+            return try db.cachedStatement(
+                sql: """
+                    INSERT INTO entries (cache, key, version, stored_at, expires_at, value) VALUES (?, ?, ?, ?, ?, ?)
+                    """
+            ).execute(arguments: [
+                cache.number, Data(key), entry.version, entry.storedAt, entry.expiresAt, Data(entry.value),
+            ])
         }
-        try db.cachedStatement(sql: """
-            UPDATE entries SET version = ?, stored_at = ?, expires_at = ?, value = ? WHERE id = ?
-            """).execute(arguments: [entry.version, entry.storedAt, entry.expiresAt, Data(entry.value), old.id])
+        try db.cachedStatement(
+            sql: """
+                UPDATE entries SET version = ?, stored_at = ?, expires_at = ?, value = ? WHERE id = ?
+                """
+        ).execute(arguments: [entry.version, entry.storedAt, entry.expiresAt, Data(entry.value), old.id])
         if cache.keepsDueRows { try moveDue(old.id, to: entry.expiresAt) }
     }
 
@@ -116,9 +121,11 @@ struct RowWriter {
 
     /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most.
     func touch(_ row: Int64, at instant: Int64, tolerance: Int64) throws {
-        try db.cachedStatement(sql: """
-            INSERT INTO uses (id, used_at, expires_at) SELECT id, ?, expires_at FROM entries WHERE id = ? AND cache = ?
-            ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at WHERE used_at < excluded.used_at - ?
-            """).execute(arguments: [instant, row, CacheName.spotify.number, tolerance])
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO uses (id, used_at, expires_at) SELECT id, ?, expires_at FROM entries WHERE id = ? AND cache = ?
+                ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at WHERE used_at < excluded.used_at - ?
+                """
+        ).execute(arguments: [instant, row, CacheName.spotify.number, tolerance])
     }
 }

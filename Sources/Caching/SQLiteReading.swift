@@ -26,9 +26,10 @@ extension SQLiteStore {
 
     func count(_ cache: CacheName, expiringBefore instant: Int64) throws(CacheError) -> Int {
         try read { reader throws(SQLiteFailure) in
-            Int(try reader.number(
-                "SELECT count(*) FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at < ?",
-                [.integer(cache.number), .integer(instant)]))
+            Int(
+                try reader.number(
+                    "SELECT count(*) FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at < ?",
+                    [.integer(cache.number), .integer(instant)]))
         }
     }
 
@@ -37,17 +38,18 @@ extension SQLiteStore {
     func due(before: Int64, usedSince: Int64, prefix: [UInt8], limit: Int) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
         let end = Namespace.end(of: prefix)
         let range = end == nil ? "e.key >= ?2" : "e.key >= ?2 AND e.key < ?3"
-        let sql = usedSince > 0
+        let sql =
+            usedSince > 0
             ? """
-              SELECT e.key, u.expires_at FROM uses u INDEXED BY uses_due CROSS JOIN entries e ON e.id = u.id
-              WHERE u.expires_at < ?4 AND u.used_at >= ?5 AND e.cache = ?1 AND \(range)
-              ORDER BY u.expires_at LIMIT ?6
-              """
+            SELECT e.key, u.expires_at FROM uses u INDEXED BY uses_due CROSS JOIN entries e ON e.id = u.id
+            WHERE u.expires_at < ?4 AND u.used_at >= ?5 AND e.cache = ?1 AND \(range)
+            ORDER BY u.expires_at LIMIT ?6
+            """
             : """
-              SELECT e.key, e.expires_at FROM entries e INDEXED BY entries_expiry
-              WHERE e.cache = ?1 AND e.expires_at < ?4 AND ?5 <= 0 AND \(range)
-              ORDER BY e.expires_at LIMIT ?6
-              """
+            SELECT e.key, e.expires_at FROM entries e INDEXED BY entries_expiry
+            WHERE e.cache = ?1 AND e.expires_at < ?4 AND ?5 <= 0 AND \(range)
+            ORDER BY e.expires_at LIMIT ?6
+            """
         let arguments: [Argument] = [
             .integer(CacheName.spotify.number), .bytes(prefix), .bytes(end ?? []), .integer(before), .integer(usedSince),
             .integer(Int64(limit)),

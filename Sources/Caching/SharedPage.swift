@@ -64,8 +64,8 @@ final class SharedPage: @unchecked Sendable {
     /// Era and generation begin at random, so that a page that was lost and made again repeats neither.
     private static func fill(_ start: UnsafeMutableRawPointer) {
         csys_store64(start + Offset.seed, .random(in: .min ... .max))
-        csys_store64(start + Offset.generation, .random(in: 1 ... 1 << 62))
-        csys_store64(start + Offset.era, .random(in: 1 ... 1 << 62))
+        csys_store64(start + Offset.generation, .random(in: 1...1 << 62))
+        csys_store64(start + Offset.era, .random(in: 1...1 << 62))
         csys_store64(start + Offset.magic, magic)
     }
 

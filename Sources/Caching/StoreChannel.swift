@@ -46,7 +46,10 @@ final class StoreChannel: Sendable {
 
     // MARK: Asking
 
-    enum Acceptance { case ended, full, accepted(Duties) }
+    enum Acceptance {
+        case ended, full
+        case accepted(Duties)
+    }
 
     /// What whoever asked has to see to.
     struct Duties {

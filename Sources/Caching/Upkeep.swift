@@ -90,10 +90,12 @@ final class Upkeep: Sendable {
     /// A file that was too large to be checked at its opening is checked on a thread of its own, once per holder and
     /// hour: it reads the whole file.
     private func beginCheckWhenDue() {
-        guard state.withLock({ state in
-            defer { state.hasBegunCheck = true }
-            return !state.hasBegunCheck
-        }) else { return }
+        guard
+            state.withLock({ state in
+                defer { state.hasBegunCheck = true }
+                return !state.hasBegunCheck
+            })
+        else { return }
         let now = record.clock.now
         let sql = "SELECT (SELECT page_count FROM pragma_page_count) * 8192 > ?1 AND checked_at NOT BETWEEN ?2 AND ?3 FROM state"
         let isDue = try? record.read { reader throws(SQLiteFailure) in

@@ -13,7 +13,8 @@ public final class Catalog: Sendable {
     public init(caches: Caches, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
         desk = LookupDesk()
         let shelf = Shelf(caches: caches, temporaryTTL: configuration.temporaryTTL)
-        library = Library(shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches), recentUses: RecentUses(ttl: configuration.recordTTL))
+        library = Library(
+            shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches), recentUses: RecentUses(ttl: configuration.recordTTL))
         self.turnstile = turnstile
         thread = LookupThread(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log)
     }

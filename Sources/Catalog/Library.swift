@@ -23,7 +23,7 @@ final class Library: Sendable {
     /// memory copy is noted once.
     func read(_ resource: Resource, ahead: ReadAhead? = nil) throws(CacheError) -> Reading {
         let reading = if let ahead { try shelf.read(resource, found: ahead.found) } else { try shelf.read(resource) }
-        if case let .hit(served) = reading, served.tier != .memory, resource.cache == .spotify {
+        if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
             let key = ahead?.key ?? resource.cacheKey
             if recentUses.isNews(key, now: csys_monotonic_ns()) { desk.noteUse(key) }
             if served.isDue { desk.noteDue(resource, since: served.dueAt) }

@@ -67,7 +67,11 @@ final class Connection: @unchecked Sendable {
         reset()
     }
 
-    enum Taken { case mine, leaving(Reply), stale }
+    enum Taken {
+        case mine
+        case leaving(Reply)
+        case stale
+    }
 
     /// Claims the connection for the thread that epoll woke.
     func take(epoch: UInt32) -> Taken {

@@ -20,10 +20,11 @@ public struct ListeningSocket: Sendable {
     public static func bind(
         _ address: ListenAddress, mode: mode_t, group: String?, backlog: CInt = 4096
     ) throws(ListenError) -> ListeningSocket {
-        let descriptor = switch address {
-        case .unix(let path): try UnixBinding(path: path).listen(mode: mode, group: group, backlog: backlog)
-        case .tcp(let host, let port): try InternetBinding(host: host, port: port).listen(backlog: backlog)
-        }
+        let descriptor =
+            switch address {
+            case .unix(let path): try UnixBinding(path: path).listen(mode: mode, group: group, backlog: backlog)
+            case .tcp(let host, let port): try InternetBinding(host: host, port: port).listen(backlog: backlog)
+            }
         return ListeningSocket(descriptor: descriptor)
     }
 

@@ -31,12 +31,18 @@ struct ParameterWalk {
         while position < bytes.count {
             switch step {
             case .nameLength:
-                guard Self.complete(&nameLeft, &pendingLengthBytes, with: bytes[position]) else { position += 1; continue }
+                guard Self.complete(&nameLeft, &pendingLengthBytes, with: bytes[position]) else {
+                    position += 1
+                    continue
+                }
                 guard nameLeft > 0 else { throw .parameters }
                 step = .valueLength
                 position += 1
             case .valueLength:
-                guard Self.complete(&valueLeft, &pendingLengthBytes, with: bytes[position]) else { position += 1; continue }
+                guard Self.complete(&valueLeft, &pendingLengthBytes, with: bytes[position]) else {
+                    position += 1
+                    continue
+                }
                 guard nameLeft + valueLeft <= byteLimit - total + bytes.count - position else { throw .parametersTooLarge }
                 step = .name
                 position += 1

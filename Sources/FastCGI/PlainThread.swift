@@ -24,10 +24,12 @@ struct PlainThread {
     init(named name: StaticString, _ body: @escaping @Sendable () -> Void) {
         var thread = pthread_t()
         let start = Unmanaged.passRetained(Start(name, body))
-        let result = pthread_create(&thread, nil, { argument in
-            if let argument { Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, start.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            }, start.toOpaque())
         precondition(result == 0, "pthread_create: \(String(cString: strerror(result)))")
         self.thread = thread
     }

@@ -65,7 +65,10 @@ public final class Reply: Sendable {
         }
     }
 
-    private enum Claim { case refused, kept, mine(Timetable.Timer) }
+    private enum Claim {
+        case refused, kept
+        case mine(Timetable.Timer)
+    }
 
     private func claim(answer: Response?) -> Claim {
         phase.withLock { phase in

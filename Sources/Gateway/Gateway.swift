@@ -50,15 +50,17 @@ public final class Gateway: Sendable {
             hasCredentials: settings.credentials != nil)
         let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let door = Doorkeeper(
-            identities: sessions.map { SessionIdentity(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(), metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
-        router = Router(families: [
-            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
-            ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
-            ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
-            ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
-            ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
-            ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
-        ], figures: figures, log: AnswerLog(log: log))
+            identities: sessions.map { SessionIdentity(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
+            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
+        router = Router(
+            families: [
+                ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
+                ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
+                ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
+                ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
+                ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
+                ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
+            ], figures: figures, log: AnswerLog(log: log))
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {

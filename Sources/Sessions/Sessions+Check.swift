@@ -15,7 +15,9 @@ extension Sessions {
     func renewal(_ presence: Presence, _ caller: Caller) -> String? {
         let now = clock.now()
         let old = presence.token
-        guard Renewal.isDue(old.claims, place: presence.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else { return nil }
+        guard Renewal.isDue(old.claims, place: presence.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
+            return nil
+        }
         if let token = renewed.find(for: old.hash, now: now) {
             return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
         }

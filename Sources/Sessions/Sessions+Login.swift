@@ -77,7 +77,8 @@ extension Sessions {
         guard hasBegun else { return nil }
         keepRecord(
             SessionRecord(
-                userID: row.user.id, userName: row.user.name, userAgent: caller.userAgent, address: caller.address, createdAt: now, seenAt: now),
+                userID: row.user.id, userName: row.user.name, userAgent: caller.userAgent, address: caller.address, createdAt: now,
+                seenAt: now),
             as: id)
         let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, now: now)
         return pair.answer(name: row.user.name, cookies: [cookie])

@@ -12,7 +12,8 @@ extension Sessions {
     }
 
     private func presented(_ caller: Caller) -> [[UInt8]] {
-        var texts = CookieText.values(of: CookieText.access, in: caller.cookies) + CookieText.values(of: CookieText.refresh, in: caller.cookies)
+        var texts =
+            CookieText.values(of: CookieText.access, in: caller.cookies) + CookieText.values(of: CookieText.refresh, in: caller.cookies)
         if case .token(let text) = BearerText(caller.authorization) { texts.append(text) }
         return Array(texts.filter { !$0.isEmpty }.prefix(4))
     }

@@ -8,7 +8,8 @@ struct ErrorBody: Decodable {
         var reason: String?
     }
     private enum CodingKeys: String, CodingKey {
-        case error, description = "error_description"
+        case error
+        case description = "error_description"
     }
 
     let message: String

@@ -24,8 +24,9 @@ extension Transaction {
 
     private func know(_ client: String, _ occupancy: inout Occupancy) throws {
         guard occupancy.clients[client] == nil else { return }
-        occupancy.clients[client] = try one(
-            "SELECT count(*) FROM lookups WHERE client = ? AND failed = 0 AND priority <= 1", [client]) ?? 0
+        occupancy.clients[client] =
+            try one(
+                "SELECT count(*) FROM lookups WHERE client = ? AND failed = 0 AND priority <= 1", [client]) ?? 0
     }
 
     /// Puts an ask into the queue or joins it to the lookup that is there; nil when that went well.
@@ -33,8 +34,9 @@ extension Transaction {
         let wanted = max(now, ask.attendedUntil > 0 ? moment.instant(ofWall: ask.attendedUntil) : now)
         let queued = try queued(ask.key)
         for client in [ask.client, queued?.client].compactMap({ $0 }) { try know(client, &occupancy) }
-        if let queued, queued.isLive, queued.priority.isBackground == ask.priority.isBackground
-            || ask.priority.isBackground
+        if let queued, queued.isLive,
+            queued.priority.isBackground == ask.priority.isBackground
+                || ask.priority.isBackground
         {
             try join(ask, queued, wanted: wanted, &occupancy)
             return nil

@@ -32,7 +32,8 @@ struct DataFolder {
     func openCaches(withStore: Bool = true) throws -> Caches {
         let store = withStore ? settings.dragonfly : nil
         let caches = try Caches(
-            CachesConfiguration(path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1), log: .silent)
+            CachesConfiguration(path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1),
+            log: .silent)
         guard let store else { return caches }
         let end = ContinuousClock.now + store.timeout * 2
         while let health = caches.storeHealth(), !health.isConnected, ContinuousClock.now < end { usleep(5000) }
@@ -53,7 +54,7 @@ enum DataFolderError: Error, CustomStringConvertible {
     var description: String {
         switch self {
         case .missing(let path): "SWINGMUSIC_FCGI_DATA_DIR: there is no folder \(path); run this with the environment of 'serve'"
-        case let .notAllowed(user, reason): "the data folder is user \(user)'s, and this process cannot become that user: \(reason)"
+        case .notAllowed(let user, let reason): "the data folder is user \(user)'s, and this process cannot become that user: \(reason)"
         case .noSessions: "SWINGMUSIC_CONFIG_DIR is not set: there are no sessions here"
         }
     }

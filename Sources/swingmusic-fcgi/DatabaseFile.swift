@@ -20,11 +20,16 @@ struct DatabaseFile {
     static let all = [cache, limiter, sessions]
 
     static let cache = DatabaseFile(
-        name: "cache.db", schema: Caches.schemaVersion, remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
+        name: "cache.db", schema: Caches.schemaVersion,
+        remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: Turnstile.schemaVersion, remedyWhenDamaged: "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start")
+        name: "limiter.db", schema: Turnstile.schemaVersion,
+        remedyWhenDamaged:
+            "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start"
+    )
     static let sessions = DatabaseFile(
-        name: "sessions.db", schema: Sessions.schemaVersion, remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
+        name: "sessions.db", schema: Sessions.schemaVersion,
+        remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
 
     /// Why this program must not be started on the data folder: one line for each database that a newer one has written.
     /// What cannot be read here, a damaged or locked file, is the business of the room that it belongs to.
@@ -55,7 +60,9 @@ struct DatabaseFile {
 
     private static func version(of db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
 
-    private func reading<Value: Sendable>(_ path: String, waiting seconds: Double, _ body: @Sendable (Database) throws -> Value) throws -> Value {
+    private func reading<Value: Sendable>(_ path: String, waiting seconds: Double, _ body: @Sendable (Database) throws -> Value) throws
+        -> Value
+    {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(seconds)

@@ -22,11 +22,16 @@ struct Serve: ParsableCommand {
             let inherited = ListeningSocket.inherited()
             let socket = try inherited ?? ListeningSocket.bind(settings.listen, mode: settings.socketMode, group: settings.socketGroup)
             for warning in settings.warnings { startup.log.warning("\(warning)") }
-            startup.log.notice("serving", metadata: ["listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": "\(settings.workers)", "version": "\(Version.text)"])
+            startup.log.notice(
+                "serving",
+                metadata: [
+                    "listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": "\(settings.workers)",
+                    "version": "\(Version.text)",
+                ])
             let plan = WorkerPlan(
                 executable: OwnExecutable.path, arguments: ["worker"], count: settings.workers, listeningDescriptor: socket.descriptor)
             let supervisor = Supervisor(plan: plan, log: startup.log) {
-                if inherited == nil, case let .unix(path) = settings.listen { unlink(path) }
+                if inherited == nil, case .unix(let path) = settings.listen { unlink(path) }
             }
             throw ExitCode(supervisor.run())
         } catch let exit as ExitCode {

@@ -53,7 +53,7 @@ enum StartupError: Error, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case let .dataDirectory(path, reason): "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason)"
+        case .dataDirectory(let path, let reason): "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason)"
         case .noSocket: "descriptor 0 is not a listening socket; start 'worker' through serve, spawn-fcgi or a systemd socket unit"
         }
     }

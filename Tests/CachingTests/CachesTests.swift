@@ -94,14 +94,18 @@ struct CachesTests {
         defer { withExtendedLifetime(bench) {} }
         let caches = bench.caches
         #expect(throws: CacheError.tooLarge) {
-            try caches.put(.temp, [
-                (key: bytes("a"), value: [], ttl: nil), (key: [UInt8](repeating: 1, count: 513), value: [], ttl: nil),
-            ])
+            try caches.put(
+                .temp,
+                [
+                    (key: bytes("a"), value: [], ttl: nil), (key: [UInt8](repeating: 1, count: 513), value: [], ttl: nil),
+                ])
         }
         #expect(caches.count(.temp) == 0)
-        let entries = try caches.put(.temp, [
-            (key: bytes("a"), value: bytes("1"), ttl: nil), (key: bytes("b"), value: bytes("2"), ttl: .seconds(5)),
-        ])
+        let entries = try caches.put(
+            .temp,
+            [
+                (key: bytes("a"), value: bytes("1"), ttl: nil), (key: bytes("b"), value: bytes("2"), ttl: .seconds(5)),
+            ])
         #expect(entries[0].version < entries[1].version)
         let found = try caches.get(.temp, [bytes("b"), bytes("c"), bytes("a")])
         #expect(found.map { $0?.entry.value } == [bytes("2"), nil, bytes("1")])

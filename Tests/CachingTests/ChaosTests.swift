@@ -60,7 +60,9 @@ struct ChaosTests {
         #expect(count == 0, "\(faults.prefix(5))")
         #expect(chaos.slow.load(ordering: .relaxed) == 0)
         #expect(chaos.fromStore.load(ordering: .relaxed) > 100)
-        print("chaos: \(chaos.reads.load(ordering: .relaxed)) reads, \(chaos.writes.load(ordering: .relaxed)) writes, \(chaos.fromStore.load(ordering: .relaxed)) from the store")
+        print(
+            "chaos: \(chaos.reads.load(ordering: .relaxed)) reads, \(chaos.writes.load(ordering: .relaxed)) writes, \(chaos.fromStore.load(ordering: .relaxed)) from the store"
+        )
     }
 
     private func disturb(_ house: Household) throws {
@@ -100,7 +102,8 @@ struct ChaosTests {
                     let last = keys[index].version.load(ordering: .sequentiallyConsistent)
                     let found = try look(worker, cache, key)
                     if found?.entry.version ?? 0 < last {
-                        chaos.fault("\(cache) \(index): \(found?.entry.version ?? 0) from \(found.map { "\($0.tier)" } ?? "nowhere") after \(last)")
+                        chaos.fault(
+                            "\(cache) \(index): \(found?.entry.version ?? 0) from \(found.map { "\($0.tier)" } ?? "nowhere") after \(last)")
                     }
                     if found?.tier == .dragonfly { chaos.fromStore.add(1, ordering: .relaxed) }
                     chaos.reads.add(1, ordering: .relaxed)

@@ -108,7 +108,11 @@ struct ConformingDragonfly: ConformingStore {
     func count(_ cache: CacheName, prefix: [UInt8]) throws -> Int {
         var keys: Set<[UInt8]> = []
         let start = store.key(cache, prefix)
-        #expect(store.scan(DragonflyStore.pattern(prefix: start.prefix + start.key)) { keys.formUnion($0); return true })
+        #expect(
+            store.scan(DragonflyStore.pattern(prefix: start.prefix + start.key)) {
+                keys.formUnion($0)
+                return true
+            })
         return keys.count
     }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws {
@@ -127,7 +131,8 @@ struct ConformingCaches: ConformingStore {
         server = try RedisServer()
         caches = try Caches(
             CachesConfiguration(
-                path: server.folder.file("cache.db"), dragonfly: DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5))),
+                path: server.folder.file("cache.db"), dragonfly: DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5))
+            ),
             log: LogLines().logger)
         try wait(for: "the first probe") { [caches] in caches.store?.isAnswering ?? false }
     }

@@ -43,9 +43,10 @@ struct CountsTests {
         #expect(try caches.get(.temp, bytes("n/7"))?.entry.value == bytes("new"))
         #expect(caches.count(.temp) == 2)
         #expect(try caches.count(.temp, prefix: bytes("n")) == 1)
-        #expect(try bench.caches.record.read { reader throws(SQLiteFailure) in
-            try reader.number("SELECT (SELECT count(*) FROM clearings) * 1000 + (SELECT count(*) FROM entries)")
-        } == 2)
+        #expect(
+            try bench.caches.record.read { reader throws(SQLiteFailure) in
+                try reader.number("SELECT (SELECT count(*) FROM clearings) * 1000 + (SELECT count(*) FROM entries)")
+            } == 2)
     }
 
     @Test("clearing a prefix that is no namespace keeps the counts right")

@@ -23,7 +23,11 @@ struct Household {
                 memoryLifetime: memory, threads: 2),
             log: log.logger)
         caches.attach(TestWatcher())
-        if ready { try wait(for: "the first probe") { caches.store.map { $0.isAnswering && $0.channels.open.load(ordering: .relaxed) == 2 } ?? false } }
+        if ready {
+            try wait(for: "the first probe") {
+                caches.store.map { $0.isAnswering && $0.channels.open.load(ordering: .relaxed) == 2 } ?? false
+            }
+        }
         return caches
     }
 }
@@ -68,7 +72,9 @@ struct DragonflyTests {
         try worker.put(cache, bytes("k"), bytes("right"))
         for attack in [["SET", key, "garbage"], ["DEL", key], ["SETRANGE", key, "5", "xxxxxxxxxxxxxxxxxxxx"], ["APPEND", key, "x"]] {
             switch attack.count {
-            case 2: house.server.command("DEL", key); house.server.command("LPUSH", key, "x")
+            case 2:
+                house.server.command("DEL", key)
+                house.server.command("LPUSH", key, "x")
             case 3: house.server.command(attack[0], attack[1], attack[2])
             default: house.server.command(attack[0], attack[1], attack[2], attack[3])
             }

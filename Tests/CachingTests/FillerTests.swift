@@ -6,7 +6,8 @@ import Testing
 
 @Suite("Copies that nobody waits for") struct FillerTests {
     private func item(_ key: String, bytes count: Int = 1) -> Filler.Item {
-        Filler.Item(key: bytes(key), entry: Entry(value: [UInt8](repeating: 0, count: count), version: 1, storedAt: 0, expiresAt: 0), era: 0)
+        Filler.Item(
+            key: bytes(key), entry: Entry(value: [UInt8](repeating: 0, count: count), version: 1, storedAt: 0, expiresAt: 0), era: 0)
     }
 
     @Test("what is added while the store is told travels together, in order, and nothing twice")

@@ -43,7 +43,9 @@ struct OutageTests {
             #expect(try value(one, cache, "k") == "2")
             #expect(try value(two, cache, "k") == "2")
             for worker in [one, two] {
-                if let found = try look(worker, cache, bytes("d")) { #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now) }
+                if let found = try look(worker, cache, bytes("d")) {
+                    #expect(cache == .spotify && found.entry.expiresAt <= SystemClock().now)
+                }
             }
             usleep(5000)
         }

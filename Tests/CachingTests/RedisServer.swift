@@ -24,10 +24,11 @@ final class RedisServer: @unchecked Sendable {
         unlink(socket)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.path)
-        process.arguments = [
-            "--port", "0", "--unixsocket", socket, "--dir", folder.path, "--save", "", "--appendonly", "no",
-            "--logfile", folder.file("redis.log"),
-        ] + options
+        process.arguments =
+            [
+                "--port", "0", "--unixsocket", socket, "--dir", folder.path, "--save", "", "--appendonly", "no",
+                "--logfile", folder.file("redis.log"),
+            ] + options
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()
@@ -35,7 +36,11 @@ final class RedisServer: @unchecked Sendable {
         try wait(for: "an answer of redis-server") { self.command("PING").map { !$0.isEmpty } ?? false }
     }
 
-    func kill() { signal(SIGKILL) ; process?.waitUntilExit(); process = nil }
+    func kill() {
+        signal(SIGKILL)
+        process?.waitUntilExit()
+        process = nil
+    }
     func freeze() { signal(SIGSTOP) }
     func thaw() { signal(SIGCONT) }
     private func signal(_ number: CInt) {

@@ -6,9 +6,12 @@ import Testing
 
 /// `cache.db` has had one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
 @Suite struct SchemaTests {
-    private let next: [Schema.Step] = Schema.steps + [{ db in
-        try db.execute(sql: "ALTER TABLE entries ADD COLUMN note TEXT; CREATE TABLE later (x INTEGER)")
-    }]
+    private let next: [Schema.Step] =
+        Schema.steps + [
+            { db in
+                try db.execute(sql: "ALTER TABLE entries ADD COLUMN note TEXT; CREATE TABLE later (x INTEGER)")
+            }
+        ]
 
     @Test("a file of the schema before takes the missing steps and keeps what it holds, and workers that have it open go on")
     func upgrade() throws {

@@ -32,7 +32,13 @@ func look(_ caches: Caches, _ cache: CacheName, _ key: [UInt8]) throws -> Found?
     if let found = caches.remembered(key) { return found }
     let done = DispatchSemaphore(value: 0)
     let shared = Answers()
-    switch caches.ask(for: key, then: { shared.add($0); done.signal() }) {
+    switch caches.ask(
+        for: key,
+        then: {
+            shared.add($0)
+            done.signal()
+        })
+    {
     case .asked: break
     case .full: return try caches.kept(key)
     case .impossible: return try caches.get(cache, key)

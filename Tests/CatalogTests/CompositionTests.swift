@@ -30,7 +30,8 @@ import Testing
         let one = Sample.artist(1)
         #expect(answer.text == #"{"artists":[null,\#(one),\#(one),null]}"#)
         #expect(answer.ttl > 3500 && answer.ttl <= 3600, "the refusal is asked again first")
-        guard case let .missing(missing) = try house.answer(BatchQuestion(kind: .artist, ids: [3, 1, 3, 4].map(Sample.id), market: nil)) else {
+        guard case .missing(let missing) = try house.answer(BatchQuestion(kind: .artist, ids: [3, 1, 3, 4].map(Sample.id), market: nil))
+        else {
             Issue.record("something is missing")
             return
         }
@@ -49,7 +50,7 @@ import Testing
         let album = Sample.id(2)
         try house.learn(.object(.album, album, market: nil), Sample.album(2, tracks: 0..<50, total: 60))
         let question = AlbumTracksQuestion(id: album, offset: 45, limit: 10, market: nil)
-        guard case let .missing(missing) = try house.answer(question) else { throw House.Unreadable() }
+        guard case .missing(let missing) = try house.answer(question) else { throw House.Unreadable() }
         #expect(missing == [.albumTracks(album, offset: 50, market: nil)])
         let patchy = try house.composed(AlbumItemQuestion(id: album), isLast: true)
         #expect(!patchy.pending.isEmpty)
@@ -96,7 +97,7 @@ import Testing
     func closedPlaylist() throws {
         try house.learn(.object(.playlist, Sample.id(4), market: nil), Sample.playlist(4, items: nil))
         let items = PlaylistItemsQuestion(id: Sample.id(4), part: .tracks, offset: 0, limit: 100, market: nil)
-        guard case let .denied(denied) = try house.answer(items) else { throw House.Unreadable() }
+        guard case .denied(let denied) = try house.answer(items) else { throw House.Unreadable() }
         #expect(denied.denial.status == 403)
         let item = try house.composed(PlaylistItemQuestion(id: Sample.id(4), limit: 200)).parsed()
         #expect(item.root["tracks"]?.elements.isEmpty == true && item.integer(item.root["tracks_total"]) == 0)
@@ -105,7 +106,10 @@ import Testing
     @Test("Null items, local files and episodes are left out of a catalog playlist and stay in the mirror's")
     func nullItems() throws {
         let episode = #"{"item":{"id":"\#(Sample.id(7).text)","type":"episode","name":"E"}}"#
-        let elements = ["null", #"{"item":null}"#, #"{"item":{"id":null,"type":"track","name":"local"}}"#, episode, #"{"item":\#(Sample.track(1, by: 2))}"#]
+        let elements = [
+            "null", #"{"item":null}"#, #"{"item":{"id":null,"type":"track","name":"local"}}"#, episode,
+            #"{"item":\#(Sample.track(1, by: 2))}"#,
+        ]
         try house.learn(.object(.playlist, Sample.id(4), market: nil), Sample.playlist(4, items: Sample.page(elements, total: 5)))
         let item = try house.composed(PlaylistItemQuestion(id: Sample.id(4), limit: 200)).parsed()
         #expect(item.root["tracks"]?.elements.count == 1)
@@ -118,7 +122,8 @@ import Testing
     func listedPlaylists() throws {
         let term = try #require(SearchTerm("x"))
         let listed = #"{"id":"a","type":"playlist","items":{"href":"https://api.spotify.com/v1/playlists/a/items","total":3}}"#
-        try house.learn(.search(term, kinds: [.playlist], offset: 0, market: nil), #"{"playlists":\#(Sample.page(["null", listed], total: 2))}"#)
+        try house.learn(
+            .search(term, kinds: [.playlist], offset: 0, market: nil), #"{"playlists":\#(Sample.page(["null", listed], total: 2))}"#)
         let question = SearchQuestion(term: term, query: "X", kinds: [.playlist], offset: 0, limit: 2, market: nil)
         let answer = try house.composed(question).parsed()
         let playlist = try #require(answer.root["playlists"]?["items"]?.elements.last)

@@ -55,7 +55,7 @@ final class House {
     }
 
     func composed(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composed {
-        guard case let .complete(composed) = try answer(question, base: base, isLast: isLast) else { throw Unreadable() }
+        guard case .complete(let composed) = try answer(question, base: base, isLast: isLast) else { throw Unreadable() }
         return composed
     }
 

@@ -14,10 +14,12 @@ import Testing
         #expect(document.bool(list[2]) == true)
     }
 
-    @Test("What is no complete JSON text is refused", arguments: [
-        "", "{", "[1,]", "{\"a\":1,}", "nul", "\"\u{1}\"", "1 2", "{\"a\" 1}", "[1", "\"\\x\"", "\"a", "+1", "01x", ".5", "[\"\\u12\"]",
-        String(repeating: "[", count: 200) + String(repeating: "]", count: 200),
-    ])
+    @Test(
+        "What is no complete JSON text is refused",
+        arguments: [
+            "", "{", "[1,]", "{\"a\":1,}", "nul", "\"\u{1}\"", "1 2", "{\"a\" 1}", "[1", "\"\\x\"", "\"a", "+1", "01x", ".5", "[\"\\u12\"]",
+            String(repeating: "[", count: 200) + String(repeating: "]", count: 200),
+        ])
     func refusals(_ text: String) {
         let document = JSONDocument(Array(text.utf8))
         // A bad escape shows when the string is read.

@@ -29,7 +29,7 @@ import Testing
 
     @Test("Where little is here, trending asks for at most two pages of a search, and is served without them")
     func trendingInAnEmptyHouse() throws {
-        guard case let .missing(missing) = try house.answer(TrendingQuestion(kind: .album, limit: 50)) else { throw House.Unreadable() }
+        guard case .missing(let missing) = try house.answer(TrendingQuestion(kind: .album, limit: 50)) else { throw House.Unreadable() }
         #expect(missing.count <= 2)
         let answer = try house.composed(TrendingQuestion(kind: .album, limit: 50), isLast: true)
         #expect(!answer.pending.isEmpty)
@@ -68,9 +68,12 @@ import Testing
         #expect(try ids(try house.composed(HomeQuestion()), "artists") == [6, 5].map { Sample.id($0).text })
     }
 
-    @Test("The year of an instant", arguments: [
-        (0, 1970), (946_684_799_999, 1999), (946_684_800_000, 2000), (1_709_164_800_000, 2024), (1_798_761_599_999, 2026), (1_798_761_600_000, 2027),
-    ] as [(Int64, Int64)])
+    @Test(
+        "The year of an instant",
+        arguments: [
+            (0, 1970), (946_684_799_999, 1999), (946_684_800_000, 2000), (1_709_164_800_000, 2024), (1_798_761_599_999, 2026),
+            (1_798_761_600_000, 2027),
+        ] as [(Int64, Int64)])
     func year(_ instant: Int64, _ year: Int64) {
         #expect(TrendingQuestion.year(of: instant) == year)
     }
@@ -84,7 +87,10 @@ import Testing
         }
         try house.catalog.changePreferences(of: 7) { $0.showsExplicit = false }
         let text = String(decoding: try house.catalog.preferences(of: 7).json(of: 7), as: UTF8.self)
-        #expect(text == #"{"user_id":7,"max_search_results":100,"max_top_tracks":50,"max_albums_per_artist":100,"max_trending_results":100,"max_recommendations":100,"show_explicit":false,"preferred_markets":["SE"]}"#)
+        #expect(
+            text
+                == #"{"user_id":7,"max_search_results":100,"max_top_tracks":50,"max_albums_per_artist":100,"max_trending_results":100,"max_recommendations":100,"show_explicit":false,"preferred_markets":["SE"]}"#
+        )
         #expect(try house.catalog.preferences(of: 8) == Preferences())
     }
 }

@@ -16,17 +16,20 @@ import Testing
                 == #"{"href":"https://h/spotify/v1/a","next":"https://h/spotify/v1/b"}"#)
     }
 
-    @Test("Bytes of another layout, cut bytes and places beyond the body are no record", arguments: [
-        [], Array("R".utf8), [0x52, 2] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
-        [0x52, 1, 0, 1] + [UInt8](repeating: 0, count: 8) + [255, 0, 0, 0] + Array("{}".utf8),
-    ] as [[UInt8]])
+    @Test(
+        "Bytes of another layout, cut bytes and places beyond the body are no record",
+        arguments: [
+            [], Array("R".utf8), [0x52, 2] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
+            [0x52, 1, 0, 1] + [UInt8](repeating: 0, count: 8) + [255, 0, 0, 0] + Array("{}".utf8),
+        ] as [[UInt8]])
     func foreign(_ bytes: [UInt8]) {
         #expect(Record(encoded: bytes) == nil)
     }
 
     @Test("An album's page links point to the mirror, its own href stays Spotify's")
     func albumLinks() throws {
-        let body = #"{"type":"album","href":"https://api.spotify.com/v1/albums/X","tracks":{"href":"https://api.spotify.com/v1/albums/X/tracks?offset=0&limit=50","items":[{"id":1.50}],"next":null,"total":1}}"#
+        let body =
+            #"{"type":"album","href":"https://api.spotify.com/v1/albums/X","tracks":{"href":"https://api.spotify.com/v1/albums/X/tracks?offset=0&limit=50","items":[{"id":1.50}],"next":null,"total":1}}"#
         let document = try #require(JSONDocument(Array(body.utf8)))
         let record = MirrorRecord.make(of: .album, document)
         #expect(record.linkPlaces.count == 1)
@@ -35,10 +38,12 @@ import Testing
                 == body.replacing("https://api.spotify.com/v1/albums/X/tracks?", with: "http://h:1/spotify/v1/albums/X/tracks?"))
     }
 
-    @Test("A playlist has its items under the old and the new name, whichever Spotify used", arguments: [
-        (#"{"type":"playlist","items":{"items":[{"item":{"id":"a"}}],"total":1}}"#, false),
-        (#"{"type":"playlist","tracks":{"items":[{"track":{"id":"a"}}],"total":1}}"#, true),
-    ])
+    @Test(
+        "A playlist has its items under the old and the new name, whichever Spotify used",
+        arguments: [
+            (#"{"type":"playlist","items":{"items":[{"item":{"id":"a"}}],"total":1}}"#, false),
+            (#"{"type":"playlist","tracks":{"items":[{"track":{"id":"a"}}],"total":1}}"#, true),
+        ])
     func playlistNames(_ body: String, _ isExtended: Bool) throws {
         let record = MirrorRecord.make(of: .playlist, try #require(JSONDocument(Array(body.utf8))))
         let document = try #require(JSONDocument(record.body))

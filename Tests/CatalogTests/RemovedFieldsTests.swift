@@ -5,25 +5,27 @@ import Testing
 @Suite struct RemovedFieldsTests {
     func fill(_ json: String) -> String { String(decoding: RemovedFields.filled(Array(json.utf8)[...]), as: UTF8.self) }
 
-    @Test("Each object gets what its form has in extended mode, at every depth", arguments: [
-        (#"{"type":"track","name":"simplified"}"#, #"{"type":"track","name":"simplified","available_markets":[]}"#),
-        (
-            #"{"type":"track","album":{"type":"album"}}"#,
-            #"{"type":"track","album":{"type":"album","available_markets":[]},"available_markets":[],"popularity":0}"#
-        ),
-        (
-            #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]}}"#,
-            #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]},"popularity":0,"label":""}"#
-        ),
-        (#"{"type":"artist","name":"link"}"#, #"{"type":"artist","name":"link"}"#),
-        (#"{"type":"artist","genres":[]}"#, #"{"type":"artist","genres":[],"followers":{"href":null,"total":0},"popularity":0}"#),
-        (
-            #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true}}]}}"#,
-            #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true,"episode":false,"track":true}}]},"followers":{"href":null,"total":0}}"#
-        ),
-        (#"{"type":"playlist","tracks":{"total":3}}"#, #"{"type":"playlist","tracks":{"total":3}}"#),
-        (#"[null,1.50,"\u00e9"]"#, #"[null,1.50,"\u00e9"]"#),
-    ])
+    @Test(
+        "Each object gets what its form has in extended mode, at every depth",
+        arguments: [
+            (#"{"type":"track","name":"simplified"}"#, #"{"type":"track","name":"simplified","available_markets":[]}"#),
+            (
+                #"{"type":"track","album":{"type":"album"}}"#,
+                #"{"type":"track","album":{"type":"album","available_markets":[]},"available_markets":[],"popularity":0}"#
+            ),
+            (
+                #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]}}"#,
+                #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]},"popularity":0,"label":""}"#
+            ),
+            (#"{"type":"artist","name":"link"}"#, #"{"type":"artist","name":"link"}"#),
+            (#"{"type":"artist","genres":[]}"#, #"{"type":"artist","genres":[],"followers":{"href":null,"total":0},"popularity":0}"#),
+            (
+                #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true}}]}}"#,
+                #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true,"episode":false,"track":true}}]},"followers":{"href":null,"total":0}}"#
+            ),
+            (#"{"type":"playlist","tracks":{"total":3}}"#, #"{"type":"playlist","tracks":{"total":3}}"#),
+            (#"[null,1.50,"\u00e9"]"#, #"[null,1.50,"\u00e9"]"#),
+        ])
     func fields(_ given: String, _ expected: String) {
         #expect(fill(given) == expected)
     }

@@ -81,7 +81,7 @@ import Turnstile
     func once() throws {
         func ask(dueAt: Int64) throws -> Bool {
             loop.renew([track: dueAt])
-            guard case let .granted(lease) = try house.turnstile.turn(worker: "test") else { return try isQueued }
+            guard case .granted(let lease) = try house.turnstile.turn(worker: "test") else { return try isQueued }
             return try house.turnstile.finish(lease, .answered)
         }
         #expect(try ask(dueAt: 1000))

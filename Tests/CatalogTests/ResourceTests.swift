@@ -7,7 +7,8 @@ import Testing
     static let id = SpotifyID("11dFghVXANMlKmJXsNCbNl")!
     static let resources: [Resource] = [
         .object(.track, id, market: nil), .object(.album, id, market: Market("se")), .albumTracks(id, offset: 50, market: nil),
-        .artistAlbums(id, groups: .all, offset: 0, market: Market("DE")), .artistAlbums(id, groups: AlbumGroups("single,album")!, offset: 100, market: nil),
+        .artistAlbums(id, groups: .all, offset: 0, market: Market("DE")),
+        .artistAlbums(id, groups: AlbumGroups("single,album")!, offset: 100, market: nil),
         .playlistItems(id, .tracks, offset: 100, market: nil), .topTracks(id, market: nil),
         .search(SearchTerm("a/b @SE  C")!, kinds: [.track, .album], offset: 20, market: Market("SE")),
     ]
@@ -17,10 +18,13 @@ import Testing
         #expect(Resource(name: resource.name) == resource)
     }
 
-    @Test("What is no name of a resource is refused", arguments: [
-        "", "track", "track/short", "tracks/11dFghVXANMlKmJXsNCbNl", "track@SWE/11dFghVXANMlKmJXsNCbNl", "album-tracks/11dFghVXANMlKmJXsNCbNl/-1",
-        "search/track/0/", "search/nothing/0/x", "playlist-items/11dFghVXANMlKmJXsNCbNl/others/0",
-    ])
+    @Test(
+        "What is no name of a resource is refused",
+        arguments: [
+            "", "track", "track/short", "tracks/11dFghVXANMlKmJXsNCbNl", "track@SWE/11dFghVXANMlKmJXsNCbNl",
+            "album-tracks/11dFghVXANMlKmJXsNCbNl/-1",
+            "search/track/0/", "search/nothing/0/x", "playlist-items/11dFghVXANMlKmJXsNCbNl/others/0",
+        ])
     func noNames(_ name: String) {
         #expect(Resource(name: name) == nil)
     }

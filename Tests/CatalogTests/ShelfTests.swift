@@ -10,7 +10,7 @@ import Testing
     init() throws { house = try House() }
 
     func served() throws -> Served {
-        guard case let .hit(served) = try house.shelf.read(track) else { throw House.Unreadable() }
+        guard case .hit(let served) = try house.shelf.read(track) else { throw House.Unreadable() }
         return served
     }
 
@@ -28,7 +28,7 @@ import Testing
     @Test("What was never known is refused for as long as the temporary cache lasts")
     func refused() throws {
         try house.refuse(track, 404)
-        guard case let .denied(denial, _, ttl) = try house.shelf.read(track) else { throw House.Unreadable() }
+        guard case .denied(let denial, _, let ttl) = try house.shelf.read(track) else { throw House.Unreadable() }
         #expect(denial.status == 404 && (3590...3600).contains(ttl))
     }
 
@@ -55,25 +55,29 @@ import Testing
         #expect(try served().record.body.count > 3 << 20)
     }
 
-    @Test("A list without a total, or a search without a page, is not kept", arguments: [
-        (Resource.albumTracks(Sample.id(1), offset: 0, market: nil), #"{"items":[]}"#),
-        (.artistAlbums(Sample.id(1), groups: .all, offset: 0, market: nil), #"{"items":null,"total":0}"#),
-        (.search(SearchTerm("x")!, kinds: [.track], offset: 0, market: nil), #"{"tracks":{"items":[]}}"#),
-        (.topTracks(Sample.id(1), market: nil), #"{"tracks":{}}"#),
-        (.object(.track, Sample.id(1), market: nil), #"{"type":"album"}"#),
-    ])
+    @Test(
+        "A list without a total, or a search without a page, is not kept",
+        arguments: [
+            (Resource.albumTracks(Sample.id(1), offset: 0, market: nil), #"{"items":[]}"#),
+            (.artistAlbums(Sample.id(1), groups: .all, offset: 0, market: nil), #"{"items":null,"total":0}"#),
+            (.search(SearchTerm("x")!, kinds: [.track], offset: 0, market: nil), #"{"tracks":{"items":[]}}"#),
+            (.topTracks(Sample.id(1), market: nil), #"{"tracks":{}}"#),
+            (.object(.track, Sample.id(1), market: nil), #"{"type":"album"}"#),
+        ])
     func malformed(_ resource: Resource, _ body: String) {
         #expect(Lesson(resource, Array(body.utf8)) == nil)
     }
 
-    @Test("Answers show the account's mode", arguments: [
-        (Resource.object(.track, Sample.id(1), market: nil), #"{"popularity":1}"#, AccountMode.extended),
-        (.object(.artist, Sample.id(1), market: nil), "{}", .development),
-        (.object(.playlist, Sample.id(1), market: nil), #"{"items":{}}"#, .development),
-        (.object(.playlist, Sample.id(1), market: nil), #"{"tracks":{}}"#, .extended),
-        (.object(.playlist, Sample.id(1), market: nil), "{}", nil),
-        (.albumTracks(Sample.id(1), offset: 0, market: nil), "{}", nil),
-    ] as [(Resource, String, AccountMode?)])
+    @Test(
+        "Answers show the account's mode",
+        arguments: [
+            (Resource.object(.track, Sample.id(1), market: nil), #"{"popularity":1}"#, AccountMode.extended),
+            (.object(.artist, Sample.id(1), market: nil), "{}", .development),
+            (.object(.playlist, Sample.id(1), market: nil), #"{"items":{}}"#, .development),
+            (.object(.playlist, Sample.id(1), market: nil), #"{"tracks":{}}"#, .extended),
+            (.object(.playlist, Sample.id(1), market: nil), "{}", nil),
+            (.albumTracks(Sample.id(1), offset: 0, market: nil), "{}", nil),
+        ] as [(Resource, String, AccountMode?)])
     func mode(_ resource: Resource, _ body: String, _ mode: AccountMode?) throws {
         #expect(AccountMode(resource, try #require(JSONDocument(Array(body.utf8))).root) == mode)
     }

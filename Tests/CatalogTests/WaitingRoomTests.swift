@@ -19,7 +19,7 @@ final class Told: Sendable {
     func waiter(_ number: UInt64, _ resources: [Resource], deadline: UInt64 = 100) -> Waiter {
         Waiter(number: number, resources: resources, client: "c", deadline: deadline) { [told] settlement in
             switch settlement {
-            case let .settled(joined): told.note("\(number) \(joined ? "joined" : "own")")
+            case .settled(let joined): told.note("\(number) \(joined ? "joined" : "own")")
             case .later: told.note("\(number) later")
             case .refused: told.note("\(number) refused")
             case .failed: told.note("\(number) failed")

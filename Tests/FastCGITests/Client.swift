@@ -18,7 +18,10 @@ final class Client {
         }
     }
 
-    enum Failure: Error, Equatable { case connect(CInt), closed, timedOut, protocolError }
+    enum Failure: Error, Equatable {
+        case connect(CInt)
+        case closed, timedOut, protocolError
+    }
 
     let descriptor: CInt
     private var buffer: [UInt8] = []

@@ -29,8 +29,10 @@ import Testing
         Wrong("begin too short", Wire.record(1, [0, 1])),
         Wrong("begin with padding", Wire.record(1, [0, 1, 1, 0, 0, 0, 0, 0], padding: 8) + parameters),
         Wrong("GET_VALUES first", Wire.record(9, Wire.pairs([("FCGI_MAX_CONNS", "")]), id: 0)),
-        Wrong("GET_VALUES, often enough for the 64 bytes that libfcgi has for its answer", Wire.begin() + parameters
-            + Wire.record(9, Wire.pairs([(String, String)](repeating: ("FCGI_MPXS_CONNS", ""), count: 100)), id: 0)),
+        Wrong(
+            "GET_VALUES, often enough for the 64 bytes that libfcgi has for its answer",
+            Wire.begin() + parameters
+                + Wire.record(9, Wire.pairs([(String, String)](repeating: ("FCGI_MPXS_CONNS", ""), count: 100)), id: 0)),
         Wrong("unknown management record", Wire.begin() + Wire.record(99, [1], id: 0) + parameters),
         Wrong("abort before the parameters", Wire.begin() + Wire.record(2)),
         Wrong("abort instead of a body", Wire.begin() + parameters + Wire.record(2)),
@@ -97,10 +99,11 @@ import Testing
         let stage = try Stage(Script(wait: .milliseconds(1)), threads: 2, limits: limits)
         defer { stage.stop(within: .seconds(1)) }
         var random = SystemRandomNumberGenerator()
-        let seeds = Self.wrong.map(\.bytes).filter { $0.count < 4000 } + [
-            Wire.request([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo")], body: Array("hello".utf8), padding: 3),
-            Wire.request([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/park")], chunk: 9),
-        ]
+        let seeds =
+            Self.wrong.map(\.bytes).filter { $0.count < 4000 } + [
+                Wire.request([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo")], body: Array("hello".utf8), padding: 3),
+                Wire.request([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/park")], chunk: 9),
+            ]
         for round in 0..<5000 {
             let client = try stage.client()
             client.write(round % 4 == 0 ? Self.noise(&random) : Self.mutated(seeds[round % seeds.count], &random))

@@ -40,7 +40,8 @@ import Testing
         records.filter { $0.type == Record.standardOutput }.flatMap(\.content)
     }
 
-    @Test("bodies of every size arrive whole, however the socket takes them", arguments: [0, 1, 65_400, 65_528, 65_529, 200_000, 1_000_000])
+    @Test(
+        "bodies of every size arrive whole, however the socket takes them", arguments: [0, 1, 65_400, 65_528, 65_529, 200_000, 1_000_000])
     func sizes(_ size: Int) throws {
         let body = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         let bytes = try sent(Response(status: 200, contentType: "a/b", body: body), reading: 10_007)

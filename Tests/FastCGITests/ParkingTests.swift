@@ -102,7 +102,10 @@ import Testing
         let done = Flag()
         let replier = PlainThread(named: "replier") {
             while !done.isRaised {
-                for reply in script.replies.withLock({ replies in defer { replies = [] }; return replies }) { reply.send(text("sent")) }
+                for reply in script.replies.withLock({ replies in
+                    defer { replies = [] }
+                    return replies
+                }) { reply.send(text("sent")) }
             }
         }
         let answers = Counter()

@@ -11,16 +11,19 @@ private final class Courier: Handler {
     let waiting = Mutex<[Promise]>([])
     let outcome: @Sendable (String) -> Outcome
 
-    init(_ outcome: @escaping @Sendable (String) -> Outcome = { .now(Response(status: 200, body: Array($0.utf8))) }) { self.outcome = outcome }
+    init(_ outcome: @escaping @Sendable (String) -> Outcome = { .now(Response(status: 200, body: Array($0.utf8))) }) {
+        self.outcome = outcome
+    }
 
     func bodyPolicy(for request: Request) -> BodyPolicy { .read(limit: 65536) }
 
     func handle(_ request: Request) -> Outcome {
         if request.parameter("PATH_INFO") == "/at-once" { return .soon(Soon { [self] _ in outcome("at once") }) }
-        return .soon(Soon { [self] promise in
-            waiting.withLock { $0.append(promise) }
-            return nil
-        })
+        return .soon(
+            Soon { [self] promise in
+                waiting.withLock { $0.append(promise) }
+                return nil
+            })
     }
 
     /// Reads one byte a request: it is the answer. False at the end.
@@ -67,7 +70,10 @@ private final class Courier: Handler {
     @Test("What was let go of may be parked after all")
     func parks() throws {
         let courier = Courier { text in
-            .later(Ticket(deadline: csys_monotonic_ns() + 20_000_000, parked: { _ in }, ended: { _ in Response(status: 503, body: Array(text.utf8)) }))
+            .later(
+                Ticket(
+                    deadline: csys_monotonic_ns() + 20_000_000, parked: { _ in },
+                    ended: { _ in Response(status: 503, body: Array(text.utf8)) }))
         }
         let stage = try Stage(courier)
         defer { stage.stop() }
@@ -88,13 +94,14 @@ private final class Courier: Handler {
         defer { stage.stop() }
         let (out, into) = pipe()
         let looks = Atomic(0)
-        #expect(stage.loop.watch(out) {
-            var byte: UInt8 = 0
-            looks.add(1, ordering: .relaxed)
-            if read(out, &byte, 1) == 1 { return true }
-            close(out)
-            return false
-        })
+        #expect(
+            stage.loop.watch(out) {
+                var byte: UInt8 = 0
+                looks.add(1, ordering: .relaxed)
+                if read(out, &byte, 1) == 1 { return true }
+                close(out)
+                return false
+            })
         write("ab", into)
         close(into)
         #expect(eventually { looks.load(ordering: .relaxed) == 3 })

@@ -66,7 +66,8 @@ import Testing
                 return names.map { name in
                     var length = 0
                     let value = csys_parameter(pairs.baseAddress, pairs.count, &position, name, name.utf8.count, &length)
-                    return "\(name)=" + (value.map { String(decoding: UnsafeBufferPointer(start: $0, count: length), as: UTF8.self) } ?? "?")
+                    return "\(name)="
+                        + (value.map { String(decoding: UnsafeBufferPointer(start: $0, count: length), as: UTF8.self) } ?? "?")
                 }
             }
             return Read(parameters: parameters, body: input.content, request: scan.request, isKept: scan.isKept)

@@ -9,12 +9,17 @@ import Testing
     private let lines = KeptLines()
 
     private func request(_ parameters: [(String, String)] = []) -> Request {
-        Request(testing: [("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "192.0.2.7"), ("DOCUMENT_URI", "/auth/pair"), ("QUERY_STRING", "code=secret")] + parameters)
+        Request(
+            testing: [
+                ("REQUEST_METHOD", "GET"), ("REMOTE_ADDR", "192.0.2.7"), ("DOCUMENT_URI", "/auth/pair"), ("QUERY_STRING", "code=secret"),
+            ] + parameters)
     }
 
-    @Test("What was not served or was throttled has a line with nginx's request id, the rest has none", arguments: [
-        (200, false), (401, false), (404, false), (429, true), (503, true),
-    ])
+    @Test(
+        "What was not served or was throttled has a line with nginx's request id, the rest has none",
+        arguments: [
+            (200, false), (401, false), (404, false), (429, true), (503, true),
+        ])
     func line(status: Int, isSaid: Bool) {
         let log = AnswerLog(log: lines.logger) { 1 }
         _ = log.observe(.now(Response(status: status)), of: .init(request([("REQUEST_ID", "5f1d")])))
@@ -26,7 +31,7 @@ import Testing
     func parked() {
         let log = AnswerLog(log: lines.logger) { 1 }
         let ticket = Ticket(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
-        guard case let .later(observed) = log.observe(.later(ticket), of: .init(request())) else { return #expect(Bool(false)) }
+        guard case .later(let observed) = log.observe(.later(ticket), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
         observed.answered(Response(status: 200))
         #expect(lines.all == [])

@@ -10,7 +10,7 @@ import Testing
 
     private func begin(_ outcome: Outcome) throws -> (atOnce: Outcome?, kept: [KeptPromises.Item]) {
         let observer = AnswerObserver(figures: figures, log: AnswerLog(log: lines.logger) { 1 })
-        guard case let .soon(soon) = observer.observe(outcome, of: .spotify, request) else { throw NotSoon() }
+        guard case .soon(let soon) = observer.observe(outcome, of: .spotify, request) else { throw NotSoon() }
         #expect(figures.sum.answered == 0)
         let kept = KeptPromises()
         let atOnce = soon.outcome(for: Connection(descriptor: -1), kept)
@@ -21,10 +21,12 @@ import Testing
 
     @Test("An answer that came soon is counted and named once, when it is known")
     func kept() throws {
-        let (atOnce, kept) = try begin(.soon(Soon { promise in
-            promise.keep(.now(Response(status: 503)))
-            return nil
-        }))
+        let (atOnce, kept) = try begin(
+            .soon(
+                Soon { promise in
+                    promise.keep(.now(Response(status: 503)))
+                    return nil
+                }))
         #expect(atOnce.map { _ in true } == nil)
         #expect(kept.count == 1)
         #expect(figures.sum[.spotify, 5] == 1 && figures.sum.answered == 1)
@@ -43,13 +45,14 @@ import Testing
     @Test("A renewed cookie comes with an answer that came soon")
     func renewal() throws {
         let kept = KeptPromises()
-        let outcome = Outcome.soon(Soon { promise in
-            promise.keep(.now(Response(status: 200)))
-            return nil
-        })
-        guard case let .soon(soon) = outcome.renewing("access_token_cookie=x") else { throw NotSoon() }
+        let outcome = Outcome.soon(
+            Soon { promise in
+                promise.keep(.now(Response(status: 200)))
+                return nil
+            })
+        guard case .soon(let soon) = outcome.renewing("access_token_cookie=x") else { throw NotSoon() }
         _ = soon.outcome(for: Connection(descriptor: -1), kept)
-        guard case let .now(response)? = kept.take().first?.outcome else { throw NotSoon() }
+        guard case .now(let response)? = kept.take().first?.outcome else { throw NotSoon() }
         #expect(response.header("Set-Cookie") == "access_token_cookie=x")
     }
 }

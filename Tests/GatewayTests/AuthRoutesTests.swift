@@ -54,7 +54,8 @@ import Testing
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         caches = try Caches(CachesConfiguration(path: folder + "/cache.db"), log: log)
         sessions = Sessions(
-            SessionsConfiguration(swingmusicFolder: folder, dataFolder: folder, origins: ["https://friend.example"]), caches: caches, log: log)
+            SessionsConfiguration(swingmusicFolder: folder, dataFolder: folder, origins: ["https://friend.example"]), caches: caches,
+            log: log)
         router = Router(families: [("/auth/", AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil))])
     }
 
@@ -66,7 +67,7 @@ import Testing
 
     private func ask(_ method: String, _ path: String, _ parameters: [(String, String)] = []) throws -> Response {
         let request = Request(testing: [("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("HTTP_HOST", "music.example")] + parameters)
-        guard case let .now(response) = router.handle(request) else {
+        guard case .now(let response) = router.handle(request) else {
             Issue.record("\(method) \(path) was parked")
             return Response(status: 0)
         }
@@ -94,7 +95,10 @@ import Testing
             let response = try ask("OPTIONS", path)
             #expect(response.status == 200 && response.body.isEmpty)
         }
-        let preflight = [("HTTP_ORIGIN", "https://friend.example"), ("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "PUT"), ("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "content-type")]
+        let preflight = [
+            ("HTTP_ORIGIN", "https://friend.example"), ("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "PUT"),
+            ("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "content-type"),
+        ]
         let response = try ask("OPTIONS", "/auth/profile/update", preflight)
         #expect(response.header("Access-Control-Allow-Origin") == "https://friend.example")
         #expect(response.header("Access-Control-Allow-Credentials") == "true")
@@ -142,7 +146,9 @@ import Testing
     func unconfigured() throws {
         let bare = Router(families: [("/auth/", AuthRoutes(sessions: nil, errands: Errands(name: "test"), publicURL: nil))])
         func status(_ path: String) -> Int? {
-            guard case let .now(response) = bare.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)])) else { return nil }
+            guard case .now(let response) = bare.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)])) else {
+                return nil
+            }
             return response.status
         }
         #expect(status("/auth/user") == 503)
@@ -158,7 +164,9 @@ import Testing
         }
         guard case .user(id: 1, roles: ["admin"], renewal: nil) = identity("GET", [cookie]) else { return #expect(Bool(false)) }
         guard case .anonymous = identity("GET", []) else { return #expect(Bool(false)) }
-        guard case .refused(status: 403, _) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else { return #expect(Bool(false)) }
+        guard case .refused(status: 403, _) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else {
+            return #expect(Bool(false))
+        }
         guard case .refused(status: 401, _) = identity("GET", [cookie, cookie]) else { return #expect(Bool(false)) }
     }
 }

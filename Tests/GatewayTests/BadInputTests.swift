@@ -10,7 +10,8 @@ import Testing
 
     static let id = "5111111111111111111111"
     static let badIDs = [
-        "x", String(id.dropLast()), id + "1", "51111111111111111111-1", "5111111111111111111\u{e9}1", "\u{FFFD}", "..", "%", "null", " \(id)",
+        "x", String(id.dropLast()), id + "1", "51111111111111111111-1", "5111111111111111111\u{e9}1", "\u{FFFD}", "..", "%", "null",
+        " \(id)",
         "spotify:album:\(id)x", "spotify:user:\(id)", "spotify:\(id)", String(repeating: "a", count: 5000), "'; DROP TABLE", "${jndi}",
     ]
 
@@ -37,83 +38,111 @@ import Testing
         }
     }
 
-    @Test("A link of another kind, a short link and one of another host are 400", arguments: [
-        "https:/open.spotify.com/album/\(id)", "https:/spotify.link/abc", "https:/evil.example/track/\(id)", "spotify:album:\(id)",
-        "https:/open.spotify.com/track/short", "http:/open.spotify.com@evil.example/track/\(id)",
-    ])
+    @Test(
+        "A link of another kind, a short link and one of another host are 400",
+        arguments: [
+            "https:/open.spotify.com/album/\(id)", "https:/spotify.link/abc", "https:/evil.example/track/\(id)", "spotify:album:\(id)",
+            "https:/open.spotify.com/track/short", "http:/open.spotify.com@evil.example/track/\(id)",
+        ])
     func links(_ link: String) {
         #expect(isError(stage.get("/spotify/v1/tracks/\(link)"), [400, 404], spotify: true))
         #expect(isError(stage.get("/api/catalog/track/\(link)"), [400, 404], spotify: false))
     }
 
-    @Test("A link of the right kind is taken, with and without its language", arguments: [
-        "https:/open.spotify.com/track/\(id)", "https://open.spotify.com/track/\(id)", "https:/open.spotify.com/intl-de/track/\(id)",
-        "spotify:track:\(id)", id,
-    ])
+    @Test(
+        "A link of the right kind is taken, with and without its language",
+        arguments: [
+            "https:/open.spotify.com/track/\(id)", "https://open.spotify.com/track/\(id)", "https:/open.spotify.com/intl-de/track/\(id)",
+            "spotify:track:\(id)", id,
+        ])
     func goodLinks(_ link: String) throws {
         try stage.learn(.object(.track, .init(Self.id)!, market: nil), #"{"id":"\#(Self.id)","type":"track","name":"T"}"#)
         #expect(stage.get("/spotify/v1/tracks/\(link)")?.status == 200)
         #expect(stage.get("/api/catalog/track/\(link)/")?.status == 200)
     }
 
-    @Test("A bad parameter is 400", arguments: [
-        "limit=0", "limit=51", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1e1", "limit=%2B5", "limit=99999999999999999999", "offset=-1",
-        "offset=100001", "offset=x", "offset=%00", "market=se", "market=SWE", "market=%C3%85%C3%85", "market=", "limit=%zz", "market=%ff", "a=%",
-    ])
+    @Test(
+        "A bad parameter is 400",
+        arguments: [
+            "limit=0", "limit=51", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1e1", "limit=%2B5", "limit=99999999999999999999",
+            "offset=-1",
+            "offset=100001", "offset=x", "offset=%00", "market=se", "market=SWE", "market=%C3%85%C3%85", "market=", "limit=%zz",
+            "market=%ff", "a=%",
+        ])
     func parameters(_ query: String) {
         #expect(isError(stage.get("/spotify/v1/albums/\(Self.id)/tracks", query), [400], spotify: true))
         #expect(isError(stage.get("/spotify/v1/artists/\(Self.id)/albums", query), [400], spotify: true))
         #expect(isError(stage.get("/spotify/v1/search", "q=a&type=track&" + query), [400], spotify: true))
     }
 
-    @Test("Searches and batches have their own bounds", arguments: [
-        ("search", ""), ("search", "q=&type=track"), ("search", "q=%20%09&type=track"), ("search", "q=%00%01&type=track"), ("search", "q=a"),
-        ("search", "q=a&type="), ("search", "q=a&type=episode"), ("search", "q=a&type=track,,x"), ("search", "q=a&type=track&offset=1001"),
-        ("search", "q=a&type=track&offset=990&limit=50"), ("search", "q=" + String(repeating: "a", count: 301) + "&type=track"),
-        ("tracks", ""), ("tracks", "ids="), ("tracks", "ids=,,"), ("tracks", "ids=x"), ("albums", "ids=\(id),x"),
-        ("tracks", "ids=" + Array(repeating: id, count: 51).joined(separator: ",")), ("albums", "ids=" + Array(repeating: id, count: 21).joined(separator: ",")),
-        ("artists/\(id)/albums", "include_groups=foo"), ("artists/\(id)/albums", "include_groups=album,,foo"),
-    ])
+    @Test(
+        "Searches and batches have their own bounds",
+        arguments: [
+            ("search", ""), ("search", "q=&type=track"), ("search", "q=%20%09&type=track"), ("search", "q=%00%01&type=track"),
+            ("search", "q=a"),
+            ("search", "q=a&type="), ("search", "q=a&type=episode"), ("search", "q=a&type=track,,x"),
+            ("search", "q=a&type=track&offset=1001"),
+            ("search", "q=a&type=track&offset=990&limit=50"), ("search", "q=" + String(repeating: "a", count: 301) + "&type=track"),
+            ("tracks", ""), ("tracks", "ids="), ("tracks", "ids=,,"), ("tracks", "ids=x"), ("albums", "ids=\(id),x"),
+            ("tracks", "ids=" + Array(repeating: id, count: 51).joined(separator: ",")),
+            ("albums", "ids=" + Array(repeating: id, count: 21).joined(separator: ",")),
+            ("artists/\(id)/albums", "include_groups=foo"), ("artists/\(id)/albums", "include_groups=album,,foo"),
+        ])
     func bounds(_ path: String, _ query: String) {
         #expect(isError(stage.get("/spotify/v1/" + path, query), [400], spotify: true))
     }
 
-    @Test("An unknown path is 404", arguments: [
-        "", "x", "tracks/\(id)/x", "albums/\(id)/tracks/x", "artists/\(id)/related-artists", "browse/new-releases", "me", "users/x", "shows/\(id)",
-        "tracks/\(id)/audio", "playlists", "track/\(id)", "../tracks/\(id)",
-    ])
+    @Test(
+        "An unknown path is 404",
+        arguments: [
+            "", "x", "tracks/\(id)/x", "albums/\(id)/tracks/x", "artists/\(id)/related-artists", "browse/new-releases", "me", "users/x",
+            "shows/\(id)",
+            "tracks/\(id)/audio", "playlists", "track/\(id)", "../tracks/\(id)",
+        ])
     func paths(_ path: String) {
         #expect(isError(stage.get("/spotify/v1/" + path), [400, 404], spotify: true))
     }
 
-    @Test("An unknown path of the web client is 404", arguments: [
-        "", "x", "tracks/\(id)", "album/\(id)/tracks", "home", "home/x", "preferences", "preferences/7/x", "trending/x", "artist", "search/x",
-    ])
+    @Test(
+        "An unknown path of the web client is 404",
+        arguments: [
+            "", "x", "tracks/\(id)", "album/\(id)/tracks", "home", "home/x", "preferences", "preferences/7/x", "trending/x", "artist",
+            "search/x",
+        ])
     func itemPaths(_ path: String) {
         #expect(isError(stage.get("/api/catalog/" + path), [404, 405], spotify: false))
     }
 
-    @Test("A body that is no JSON object, or has members of another type, is 400", arguments: [
-        "", "x", "[]", "null", "1", "{", #"{"query":"#, #"{"query":1}"#, #"{"query":""}"#, #"{"query":"  "}"#, #"{"query":"a","type":"x"}"#,
-        #"{"query":"a","type":1}"#, #"{"query":"a","limit":"x"}"#, #"{"query":"a","limit":1.5}"#, #"{"query":"a","limit":true}"#,
-        #"{"query":"a","limit":{}}"#, #"{"query":"a","offset":-1}"#, #"{"query":"a","offset":951}"#, #"{"query":"a","offset":1e300}"#,
-        String(repeating: "[", count: 60_000), String(repeating: #"{"a":"#, count: 10_000),
-    ])
+    @Test(
+        "A body that is no JSON object, or has members of another type, is 400",
+        arguments: [
+            "", "x", "[]", "null", "1", "{", #"{"query":"#, #"{"query":1}"#, #"{"query":""}"#, #"{"query":"  "}"#,
+            #"{"query":"a","type":"x"}"#,
+            #"{"query":"a","type":1}"#, #"{"query":"a","limit":"x"}"#, #"{"query":"a","limit":1.5}"#, #"{"query":"a","limit":true}"#,
+            #"{"query":"a","limit":{}}"#, #"{"query":"a","offset":-1}"#, #"{"query":"a","offset":951}"#, #"{"query":"a","offset":1e300}"#,
+            String(repeating: "[", count: 60_000), String(repeating: #"{"a":"#, count: 10_000),
+        ])
     func bodies(_ body: String) {
         #expect(isError(stage.ask("POST", "/api/catalog/search", body: body), [400], spotify: false))
     }
 
-    @Test("Seeds that are none are 400", arguments: [
-        "", "[]", #"{"seed_artists":"x"}"#, #"{"seed_artists":["x"]}"#, #"{"seed_tracks":[1]}"#, #"{"seed_genres":{}}"#, #"{"seed_genres":["\""]}"#,
-        #"{"limit":"x"}"#, #"{"seed_artists":["spotify:track:\#(id)"]}"#,
-    ])
+    @Test(
+        "Seeds that are none are 400",
+        arguments: [
+            "", "[]", #"{"seed_artists":"x"}"#, #"{"seed_artists":["x"]}"#, #"{"seed_tracks":[1]}"#, #"{"seed_genres":{}}"#,
+            #"{"seed_genres":["\""]}"#,
+            #"{"limit":"x"}"#, #"{"seed_artists":["spotify:track:\#(id)"]}"#,
+        ])
     func seeds(_ body: String) {
         #expect(isError(stage.ask("POST", "/api/catalog/recommendations", body: body), [400], spotify: false))
     }
 
     @Test("A wrong method is 405 and says which are right", arguments: ["PUT", "DELETE", "PATCH", "", "BREW"])
     func methods(_ method: String) {
-        for (path, allowed) in [("/spotify/v1/tracks/\(Self.id)", "GET, HEAD"), ("/api/catalog/search", "POST"), ("/api/catalog/preferences/7", "GET, HEAD, POST")] {
+        for (path, allowed) in [
+            ("/spotify/v1/tracks/\(Self.id)", "GET, HEAD"), ("/api/catalog/search", "POST"),
+            ("/api/catalog/preferences/7", "GET, HEAD, POST"),
+        ] {
             let response = stage.ask(method, path)
             #expect(response?.status == 405 && response?.header("Allow") == allowed)
         }
@@ -124,9 +153,13 @@ import Testing
     @Test("Random bytes in path and query never fail and never reach the queue")
     func random() throws {
         var generator = SystemRandomNumberGenerator()
-        let pieces = ["tracks", "albums", "artists", "playlists", "search", "track", Self.id, "..", "%2e", ":", "spotify:track:", "https:", "\u{0}", "é", "limit=", "&", "=", "ids=", ",", "9", "-", "open.spotify.com", "intl-", "items"]
+        let pieces = [
+            "tracks", "albums", "artists", "playlists", "search", "track", Self.id, "..", "%2e", ":", "spotify:track:", "https:", "\u{0}",
+            "é", "limit=", "&", "=", "ids=", ",", "9", "-", "open.spotify.com", "intl-", "items",
+        ]
         for _ in 0..<2000 {
-            let path = (0..<Int.random(in: 0...4, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined(separator: "/")
+            let path = (0..<Int.random(in: 0...4, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined(
+                separator: "/")
             let query = (0..<Int.random(in: 0...5, using: &generator)).map { _ in pieces.randomElement(using: &generator) ?? "" }.joined()
             for prefix in ["/spotify/v1/", "/api/catalog/"] {
                 guard let response = stage.get(prefix + path, query) else { continue }  // well formed by chance

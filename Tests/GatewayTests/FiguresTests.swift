@@ -64,7 +64,8 @@ import Testing
     @Test("The last hour is told by the minute, and a minute without a program has nothing")
     func minutes() {
         let page = FiguresPage(path: "/nowhere/figures.shared")
-        let minute: Int64 = 60_000, begin: Int64 = 29_000_000 * minute
+        let minute: Int64 = 60_000
+        let begin: Int64 = 29_000_000 * minute
         page.sample(now: begin)
         for _ in 0..<5 { page.add(0) }
         page.sample(now: begin + minute)
@@ -104,13 +105,16 @@ import Testing
         func log(event: LogEvent) {}
     }
 
-    @Test("Where an answer came from is counted as its header says", arguments: [
-        ("hit; ttl=3; detail=memory", .hit(.memory, ttl: 3, .fresh, refusedWith: nil), .memory, false),
-        ("hit; ttl=-3; detail=sqlite; fwd=stale", .hit(.sqlite, ttl: -3, .stale, refusedWith: nil), .sqlite, true),
-        ("hit; ttl=3; detail=dragonfly; fwd-status=403", .hit(.dragonfly, ttl: 3, .fresh, refusedWith: 403), .dragonfly, false),
-        ("fwd=miss; stored", .stored(joined: false), .stored, false), ("fwd=miss; stored; collapsed", .stored(joined: true), .collapsed, false),
-        ("fwd=miss", .miss, .unanswered, false),
-    ] as [(String, CacheStatus, Counter.Source, Bool)])
+    @Test(
+        "Where an answer came from is counted as its header says",
+        arguments: [
+            ("hit; ttl=3; detail=memory", .hit(.memory, ttl: 3, .fresh, refusedWith: nil), .memory, false),
+            ("hit; ttl=-3; detail=sqlite; fwd=stale", .hit(.sqlite, ttl: -3, .stale, refusedWith: nil), .sqlite, true),
+            ("hit; ttl=3; detail=dragonfly; fwd-status=403", .hit(.dragonfly, ttl: 3, .fresh, refusedWith: 403), .dragonfly, false),
+            ("fwd=miss; stored", .stored(joined: false), .stored, false),
+            ("fwd=miss; stored; collapsed", .stored(joined: true), .collapsed, false),
+            ("fwd=miss", .miss, .unanswered, false),
+        ] as [(String, CacheStatus, Counter.Source, Bool)])
     func sources(_ text: String, _ status: CacheStatus, _ source: Counter.Source, _ isStale: Bool) {
         var response = Response(status: 200, contentType: "application/json")
         response.add(status)
@@ -157,6 +161,8 @@ import Testing
         var text = MetricsText()
         text.metric("x", .gauge, "a\nb\\c\"")
         text.sample("x", [("kind", "a\"b\\c\nd")], 1)
-        #expect(text.text == "# HELP swingmusic_fcgi_x a\\nb\\\\c\"\n# TYPE swingmusic_fcgi_x gauge\nswingmusic_fcgi_x{kind=\"a\\\"b\\\\c\\nd\"} 1\n")
+        #expect(
+            text.text
+                == "# HELP swingmusic_fcgi_x a\\nb\\\\c\"\n# TYPE swingmusic_fcgi_x gauge\nswingmusic_fcgi_x{kind=\"a\\\"b\\\\c\\nd\"} 1\n")
     }
 }

@@ -27,7 +27,8 @@ final class GatewayStage {
         }
         try queue.close()
         let settings = try Settings(environment: ["SWINGMUSIC_FCGI_DATA_DIR": folder, "SWINGMUSIC_CONFIG_DIR": folder])
-        gateway = try Gateway(settings: settings, worker: "test", version: "0", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        gateway = try Gateway(
+            settings: settings, worker: "test", version: "0", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     deinit {
@@ -41,7 +42,7 @@ final class GatewayStage {
             ("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("HTTP_HOST", "music.example"), ("REMOTE_ADDR", "192.0.2.1"),
             ("HTTP_AUTHORIZATION", "Bearer \(Self.admin)"),
         ]
-        guard case let .now(response) = gateway.router.handle(Request(testing: parameters)) else { return nil }
+        guard case .now(let response) = gateway.router.handle(Request(testing: parameters)) else { return nil }
         return response
     }
 }

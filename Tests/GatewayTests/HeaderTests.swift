@@ -5,10 +5,12 @@ import Testing
 @testable import Gateway
 
 @Suite struct HeaderTests {
-    @Test("Prefer shortens the wait, never lengthens it", arguments: [
-        (nil, 25, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 25, true), ("respond-async, wait=5", 5, true),
-        ("WAIT = 7; foo", 7, false), ("wait=x", 25, false), ("wait=-1", 25, false),
-    ] as [(String?, Int, Bool)])
+    @Test(
+        "Prefer shortens the wait, never lengthens it",
+        arguments: [
+            (nil, 25, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 25, true), ("respond-async, wait=5", 5, true),
+            ("WAIT = 7; foo", 7, false), ("wait=x", 25, false), ("wait=-1", 25, false),
+        ] as [(String?, Int, Bool)])
     func patience(_ header: String?, _ seconds: Int, _ isAsync: Bool) {
         let patience = Patience(header, most: .seconds(25))
         #expect(patience.wait == .seconds(seconds))
@@ -48,11 +50,16 @@ import Testing
         #expect(Query("q=%zz").isMalformed && Query("q=%ff").isMalformed)
     }
 
-    @Test("A pasted link is one segment, with one slash or two and with a language", arguments: [
-        (["tracks", "https:", "open.spotify.com", "track", "ID"], ["tracks", "https:/open.spotify.com/track/ID"]),
-        (["albums", "https:", "open.spotify.com", "intl-de", "album", "ID", "tracks"], ["albums", "https:/open.spotify.com/intl-de/album/ID", "tracks"]),
-        (["tracks", "ID"], ["tracks", "ID"]), (["tracks", "https:", "spotify.link", "abc"], ["tracks", "https:/spotify.link/abc"]),
-    ])
+    @Test(
+        "A pasted link is one segment, with one slash or two and with a language",
+        arguments: [
+            (["tracks", "https:", "open.spotify.com", "track", "ID"], ["tracks", "https:/open.spotify.com/track/ID"]),
+            (
+                ["albums", "https:", "open.spotify.com", "intl-de", "album", "ID", "tracks"],
+                ["albums", "https:/open.spotify.com/intl-de/album/ID", "tracks"]
+            ),
+            (["tracks", "ID"], ["tracks", "ID"]), (["tracks", "https:", "spotify.link", "abc"], ["tracks", "https:/spotify.link/abc"]),
+        ])
     func links(_ path: [String], _ folded: [String]) {
         #expect(LinkFolding.fold(path) == folded)
     }

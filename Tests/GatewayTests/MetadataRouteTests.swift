@@ -10,14 +10,17 @@ import Testing
     let track = Resource.object(.track, SpotifyID(id)!, market: nil)
     let json = #"{"id":"\#(id)","type":"track","name":"T","album":{"id":"\#(id)","type":"album"}}"#
 
-    @Test("HEAD has the head of GET and no body, for hits, refusals and errors", arguments: [
-        "/spotify/v1/tracks/\(id)", "/spotify/v1/tracks/x", "/spotify/v1/nothing", "/api/catalog/track/\(id)", "/api/catalog/track/x",
-        "/spotify/v1/tracks/5222222222222222222222", "/nowhere",
-    ])
+    @Test(
+        "HEAD has the head of GET and no body, for hits, refusals and errors",
+        arguments: [
+            "/spotify/v1/tracks/\(id)", "/spotify/v1/tracks/x", "/spotify/v1/nothing", "/api/catalog/track/\(id)", "/api/catalog/track/x",
+            "/spotify/v1/tracks/5222222222222222222222", "/nowhere",
+        ])
     func head(_ path: String) throws {
         let stage = try RouterStage()
         try stage.learn(track, json)
-        try stage.catalog.library.shelf.store(Denial(status: 404, message: "no"), for: .object(.track, SpotifyID("5222222222222222222222")!, market: nil))
+        try stage.catalog.library.shelf.store(
+            Denial(status: 404, message: "no"), for: .object(.track, SpotifyID("5222222222222222222222")!, market: nil))
         let (got, head) = (try #require(stage.get(path)), try #require(stage.ask("HEAD", path)))
         #expect(head.status == got.status && head.omitsBody && head.body.count == got.body.count)
         #expect(head.header("ETag") == got.header("ETag"))
@@ -58,12 +61,16 @@ import Testing
         #expect(changed?.text == #"{"message":"Preferences updated successfully"}"#)
         #expect(stage.get(path, "user_id=8")?.text.contains(#""max_search_results":100"#) == true)
         #expect(stage.get(path)?.text.hasSuffix(#""preferred_markets":["SE"]}"#) == true)
-        for body in ["", "[]", #"{"max_top_tracks":"x"}"#, #"{"show_explicit":1}"#, #"{"preferred_markets":["S"]}"#, #"{"preferred_markets":"SE"}"#] {
+        for body in [
+            "", "[]", #"{"max_top_tracks":"x"}"#, #"{"show_explicit":1}"#, #"{"preferred_markets":["S"]}"#, #"{"preferred_markets":"SE"}"#,
+        ] {
             #expect(stage.ask("POST", path, body: body)?.status == 400, "\(body)")
         }
     }
 
-    @Test("Trending takes three types and clamps its limit", arguments: [("", 200), ("type=albums&limit=900", 200), ("type=playlists", 400), ("limit=x", 400)])
+    @Test(
+        "Trending takes three types and clamps its limit",
+        arguments: [("", 200), ("type=albums&limit=900", 200), ("type=playlists", 400), ("limit=x", 400)])
     func trending(_ query: String, _ status: Int) throws {
         let stage = try RouterStage()
         let response = stage.get("/api/catalog/trending", query)

@@ -48,7 +48,9 @@ import Testing
 
     /// HEAD goes with GET, and OPTIONS is answered below /auth/ whatever is asked.
     private static func allowed(_ header: String?) -> Set<String> {
-        Set((header ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }).subtracting(["head", "options"])
+        Set((header ?? "").split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }).subtracting([
+            "head", "options",
+        ])
     }
 
     /// The literals of a family's routing that can stand in a path.

@@ -56,7 +56,7 @@ final class RouterStage {
         var parameters = [("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("QUERY_STRING", query), ("HTTP_HOST", "music.example")]
         parameters += [("REMOTE_ADDR", "192.0.2.1")] + headers
         let outcome = router.handle(Request(testing: parameters, body: body.map { .bytes(Array($0.utf8)) } ?? .none))
-        guard case let .now(response) = outcome else { return nil }
+        guard case .now(let response) = outcome else { return nil }
         return response
     }
 

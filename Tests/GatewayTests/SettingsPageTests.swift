@@ -19,7 +19,9 @@ import Testing
         let text = (try? String(contentsOf: root.appending(path: file), encoding: .utf8)) ?? ""
         return text.split(separator: "\n").compactMap { line in
             let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
-            let names = (cells.first ?? "").matches(of: /`((?:SWINGMUSIC|SPOTIFY|DRAGONFLYDB|SESSION|USER|TEMP)_[A-Z_]+)`/).map { String($0.1) }
+            let names = (cells.first ?? "").matches(of: /`((?:SWINGMUSIC|SPOTIFY|DRAGONFLYDB|SESSION|USER|TEMP)_[A-Z_]+)`/).map {
+                String($0.1)
+            }
             return names.isEmpty || cells.count < 2 ? nil : Row(names: names, usual: cells[1])
         }
     }
@@ -79,7 +81,8 @@ private struct Usual {
         case .socketMode: .text("0" + String(settings.socketMode, radix: 8))
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)
-        case .workers: settings.workers == ProcessInfo.processInfo.activeProcessorCount ? .words("number of cores") : .text("\(settings.workers)")
+        case .workers:
+            settings.workers == ProcessInfo.processInfo.activeProcessorCount ? .words("number of cores") : .text("\(settings.workers)")
         case .threads: .text("\(settings.threads)")
         case .missWait: .duration(settings.missWait)
         case .queueLimit: .text("\(settings.queueLimit)")

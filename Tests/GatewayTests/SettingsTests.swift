@@ -20,13 +20,17 @@ import Testing
         #expect(try Settings(environment: ["SWINGMUSIC_CONFIG_DIR": "/x"]).metadataAuth == .session)
     }
 
-    @Test("A value that does not parse is named", arguments: [
-        ("SWINGMUSIC_FCGI_LISTEN", "relative.sock"), ("SWINGMUSIC_FCGI_SOCKET_MODE", "rw"), ("SWINGMUSIC_FCGI_WORKERS", "0"),
-        ("SWINGMUSIC_FCGI_MISS_WAIT", "25"), ("SWINGMUSIC_FCGI_MISS_WAIT", "s"), ("SPOTIFY_TIMEOUT", "1.5s"), ("SPOTIFY_MARKET", "sweden"),
-        ("SWINGMUSIC_FCGI_PUBLIC_URL", "music.example"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, b"), ("DRAGONFLYDB_PORT", "70000"),
-        ("SWINGMUSIC_FCGI_METADATA_AUTH", "maybe"), ("SWINGMUSIC_FCGI_LOG_LEVEL", "loud"), ("SPOTIFY_CALLS_PER_HOUR", "-1"),
-        ("SPOTIFY_API_URL", "https://api.spotify.com/v1"), ("TEMP_CACHE_TTL", "0s"),
-    ])
+    @Test(
+        "A value that does not parse is named",
+        arguments: [
+            ("SWINGMUSIC_FCGI_LISTEN", "relative.sock"), ("SWINGMUSIC_FCGI_SOCKET_MODE", "rw"), ("SWINGMUSIC_FCGI_WORKERS", "0"),
+            ("SWINGMUSIC_FCGI_MISS_WAIT", "25"), ("SWINGMUSIC_FCGI_MISS_WAIT", "s"), ("SPOTIFY_TIMEOUT", "1.5s"),
+            ("SPOTIFY_MARKET", "sweden"),
+            ("SWINGMUSIC_FCGI_PUBLIC_URL", "music.example"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, b"),
+            ("DRAGONFLYDB_PORT", "70000"),
+            ("SWINGMUSIC_FCGI_METADATA_AUTH", "maybe"), ("SWINGMUSIC_FCGI_LOG_LEVEL", "loud"), ("SPOTIFY_CALLS_PER_HOUR", "-1"),
+            ("SPOTIFY_API_URL", "https://api.spotify.com/v1"), ("TEMP_CACHE_TTL", "0s"),
+        ])
     func bad(_ name: String, _ value: String) {
         let error = #expect(throws: SettingError.self) { try Settings(environment: [name: value]) }
         #expect(error?.name == name)
@@ -45,11 +49,14 @@ import Testing
         #expect(secret.equals("hush") && !secret.equals("hus") && !secret.equals(""))
     }
 
-    @Test("Only a scheme, a host and a port are a base URL", arguments: [
-        ("https://music.example", true), ("http://[::1]:8080", true), ("http://127.0.0.1:80/", true), ("ftp://x", false), ("https://", false),
-        ("https://a b", false), ("https://a/b", false), ("https://user@a", false), ("https://a:port", false), ("https://a\"b", false),
-        ("https://a:123456", false), ("http://[::1", false),
-    ])
+    @Test(
+        "Only a scheme, a host and a port are a base URL",
+        arguments: [
+            ("https://music.example", true), ("http://[::1]:8080", true), ("http://127.0.0.1:80/", true), ("ftp://x", false),
+            ("https://", false),
+            ("https://a b", false), ("https://a/b", false), ("https://user@a", false), ("https://a:port", false), ("https://a\"b", false),
+            ("https://a:123456", false), ("http://[::1", false),
+        ])
     func baseURLs(_ text: String, _ isOne: Bool) {
         #expect((BaseURL(text) != nil) == isOne)
     }

@@ -43,7 +43,9 @@ import Testing
         let carol = try workers[0].tokens(of: "carol")
         let unknown = try house.foreignToken(user: 3)
         try house.change("DELETE FROM user WHERE id = 3")
-        #expect(workers[1].user(.bearer(carol.access)).message?.hasPrefix("Error loading the user {'id': 3, 'image': None, 'username': 'carol'") == true)
+        #expect(
+            workers[1].user(.bearer(carol.access)).message?.hasPrefix("Error loading the user {'id': 3, 'image': None, 'username': 'carol'")
+                == true)
         #expect(workers[2].users(.bearer(carol.access), simplified: nil).status == 401)
         try house.change(
             "INSERT INTO user (id, username, password, roles) VALUES (3, 'carol', ?, '[]')", [Household.hashOf["carol"]])

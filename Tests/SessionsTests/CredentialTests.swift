@@ -68,7 +68,8 @@ import Testing
     @Test("the refresh route looks for its own cookie")
     func refresh() {
         let caller = Caller(cookies: ["access_token_cookie=a; refresh_token_cookie=r"])
-        #expect(Credential.search(caller, for: .refresh, duplicates: .firstCounts) == .found(Credential(text: Array("r".utf8), place: .cookie)))
+        #expect(
+            Credential.search(caller, for: .refresh, duplicates: .firstCounts) == .found(Credential(text: Array("r".utf8), place: .cookie)))
     }
 }
 
@@ -84,11 +85,15 @@ import Testing
         #expect(policy.sharing(with: caller(nil)) == .silent)
         #expect(policy.sharing(with: caller("https://music.example")) == .credentials(origin: "https://music.example"))
         #expect(policy.sharing(with: caller("HTTPS://Friend.example:443")) == .credentials(origin: "HTTPS://Friend.example:443"))
-        for origin in ["https://evil.example", "null", "https://music.example.evil", "https://music.example@evil", "https://music.example:8443", "x"] {
+        for origin in [
+            "https://evil.example", "null", "https://music.example.evil", "https://music.example@evil", "https://music.example:8443", "x",
+        ] {
             #expect(policy.sharing(with: caller(origin)) == .anyone)
         }
         #expect(policy.sharing(with: caller("http://music.example", .origin("https://music.example"))) == .anyone)
-        #expect(policy.sharing(with: caller("http://music.example:8080", .host("music.example:8080"))) == .credentials(origin: "http://music.example:8080"))
+        #expect(
+            policy.sharing(with: caller("http://music.example:8080", .host("music.example:8080")))
+                == .credentials(origin: "http://music.example:8080"))
         #expect(policy.sharing(with: caller("http://[::1]:8080", .host("[::1]:8080"))) == .credentials(origin: "http://[::1]:8080"))
     }
 
@@ -119,7 +124,10 @@ import Testing
         "a device is named by a few words",
         arguments: [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
-            ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36", "Chrome on Android"),
+            (
+                "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Mobile Safari/537.36",
+                "Chrome on Android"
+            ),
             ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605 Version/17.0 Mobile Safari/604.1", "Safari on iPhone"),
             ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/126.0 Safari/537.36 Edg/126.0", "Edge on Windows"),
             ("curl/8.0", "curl"), ("<script>x</script>/1", "scriptx"), ("", "Unknown device"),

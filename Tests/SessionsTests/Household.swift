@@ -79,7 +79,8 @@ final class Household: Sendable {
         let configuration = SessionsConfiguration(
             swingmusicFolder: swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"])
         return Sessions(
-            configuration, records: records ?? self.records, counts: counts, clock: clock, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration, records: records ?? self.records, counts: counts, clock: clock,
+            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     // MARK: tokens as swingmusic makes them
@@ -91,7 +92,8 @@ final class Household: Sendable {
         return try mint().make(kind, subject: subject, second: now / 1000 - issuedAgo, identifier: RandomName.uuid()).text
     }
 
-    func signed(_ payload: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, serverID: String = Household.serverID) throws -> String {
+    func signed(_ payload: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, serverID: String = Household.serverID) throws -> String
+    {
         let key = try #require(SigningKey(serverID: serverID))
         let input = Base64URL.encode(header.utf8) + [UInt8(ascii: ".")] + Base64URL.encode(payload.utf8)
         return String(decoding: input + [UInt8(ascii: ".")] + Base64URL.encode(key.sign(input)), as: UTF8.self)

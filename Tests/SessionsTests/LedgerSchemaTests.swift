@@ -64,7 +64,8 @@ import Testing
         #expect(try value("PRAGMA user_version") == 99)
     }
 
-    @Test("another program's database is refused and left alone", arguments: ["CREATE TABLE songs (name TEXT)", "PRAGMA application_id = 7"])
+    @Test(
+        "another program's database is refused and left alone", arguments: ["CREATE TABLE songs (name TEXT)", "PRAGMA application_id = 7"])
     func foreign(sql: String) throws {
         try write(sql)
         #expect(house.worker().user(.bearer(try house.foreignToken(user: 2))).status == 503)

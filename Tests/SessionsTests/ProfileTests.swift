@@ -62,7 +62,9 @@ import Testing
     func utf16() throws {
         let bytes = "{}".utf16.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] }
         let bob = Caller.cookie(try house.foreignToken(user: 2))
-        #expect(worker.updateProfile(FormBody(bytes: [0xff, 0xfe] + bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
+        #expect(
+            worker.updateProfile(FormBody(bytes: [0xff, 0xfe] + bytes, contentType: "application/json"), bob) { _ in }?.answer?.status
+                == 422)
         #expect(worker.updateProfile(FormBody(bytes: bytes, contentType: "application/json"), bob) { _ in }?.answer?.status == 422)
     }
 

@@ -17,7 +17,9 @@ import Testing
         #expect(answer.status == 200)
         let access = try answer.member("accesstoken")
         #expect(
-            answer.text == #"{"accesstoken":"\#(access)","maxage":2592000,"msg":"Logged in as admin","refreshtoken":"\#(try answer.member("refreshtoken"))"}"# + "\n")
+            answer.text
+                == #"{"accesstoken":"\#(access)","maxage":2592000,"msg":"Logged in as admin","refreshtoken":"\#(try answer.member("refreshtoken"))"}"#
+                + "\n")
         #expect(
             answer.cookies == [
                 "access_token_cookie=\(access); Expires=Wed, 23 Dec 2026 02:13:20 GMT; Max-Age=2592000; HttpOnly; Path=/"
@@ -40,9 +42,18 @@ import Testing
             (#"{"username":"zoë","pass":1e3}"#, "[\(missing("password", #"{"username":"zoë","pass":1000.0}"#))]"),
             (#"{"username":1,"password":null}"#, "[\(text("username", "1")),\(text("password", "null"))]"),
             (#"{"username":[],"password":{}}"#, "[\(text("username", "[]")),\(text("password", "{}"))]"),
-            ("[1]", #"[{"type":"model_type","loc":[],"msg":"Input should be a valid dictionary or instance of LoginBody","input":[1],"ctx":{"class_name":"LoginBody"},"url":"https://errors.pydantic.dev/2.13/v/model_type"}]"#),
-            (#""[1]""#, #"[{"type":"model_type","loc":[],"msg":"Input should be an object","input":[1],"ctx":{"class_name":"LoginBody"},"url":"https://errors.pydantic.dev/2.13/v/model_type"}]"#),
-            (#""x""#, #"[{"type":"json_invalid","loc":[],"msg":"Invalid JSON: expected value at line 1 column 1","input":"x","ctx":{"error":"expected value at line 1 column 1"},"url":"https://errors.pydantic.dev/2.13/v/json_invalid"}]"#),
+            (
+                "[1]",
+                #"[{"type":"model_type","loc":[],"msg":"Input should be a valid dictionary or instance of LoginBody","input":[1],"ctx":{"class_name":"LoginBody"},"url":"https://errors.pydantic.dev/2.13/v/model_type"}]"#
+            ),
+            (
+                #""[1]""#,
+                #"[{"type":"model_type","loc":[],"msg":"Input should be an object","input":[1],"ctx":{"class_name":"LoginBody"},"url":"https://errors.pydantic.dev/2.13/v/model_type"}]"#
+            ),
+            (
+                #""x""#,
+                #"[{"type":"json_invalid","loc":[],"msg":"Invalid JSON: expected value at line 1 column 1","input":"x","ctx":{"error":"expected value at line 1 column 1"},"url":"https://errors.pydantic.dev/2.13/v/json_invalid"}]"#
+            ),
         ])
     func badLogin(body: String, expected: String) {
         let answer = worker.logIn(body)
@@ -115,7 +126,9 @@ import Testing
         let access = try worker.tokens(of: "bob").access
         #expect(worker.verify(Caller(), method: "GET", role: nil).status == 401)
         #expect(worker.verify(.bearer("x"), method: "GET", role: nil).status == 401)
-        #expect(worker.verify(Caller(cookies: ["access_token_cookie=\(access)", "access_token_cookie=\(access)"]), method: "GET", role: nil).status == 401)
+        #expect(
+            worker.verify(Caller(cookies: ["access_token_cookie=\(access)", "access_token_cookie=\(access)"]), method: "GET", role: nil)
+                .status == 401)
         #expect(worker.verify(Caller(authorization: ["Bearer"]), method: "GET", role: nil).status == 401)
         var foreign = Caller.cookie(access)
         foreign.origin = "https://evil.example"

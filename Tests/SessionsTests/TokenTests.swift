@@ -52,7 +52,9 @@ private enum Reference {
     func spelling() throws {
         let text = Array(Reference.access.utf8)
         // 43 letters hold 258 bits: the last two of them mean nothing, and only zero is taken.
-        for last in "1234567" { #expect(throws: TokenFault.self) { try TokenReader.read(text.dropLast() + [last.asciiValue ?? 0], key: key) } }
+        for last in "1234567" {
+            #expect(throws: TokenFault.self) { try TokenReader.read(text.dropLast() + [last.asciiValue ?? 0], key: key) }
+        }
         #expect(throws: TokenFault.padding(part: "crypto")) { try TokenReader.read(text + Array("=".utf8), key: key) }
         #expect(throws: TokenFault.padding(part: "crypto")) { try TokenReader.read(text + Array("!".utf8), key: key) }
     }
@@ -93,8 +95,11 @@ private enum Reference {
             (#"{"sub":{"id":"1"}}"#, 200, ""),
             (#"{"sub":{"id":1.0}}"#, 200, ""),
             (#"{"sub":{"id":null}}"#, 401, "Error loading the user {'id': None}"),
-            (#"{"sub":{"id":9,"x":"it's","q":"\"","u":"zo\u00eb\u200b\ud83d\ude00\u007f\n\\","f":1e20,"g":0.1,"t":true,"l":[1,"a"]}}"#, 401,
-             #"Error loading the user {'id': 9, 'x': "it's", 'q': '"', 'u': 'zoë\u200b😀\x7f\n\\', 'f': 1e+20, 'g': 0.1, 't': True, 'l': [1, 'a']}"#),
+            (
+                #"{"sub":{"id":9,"x":"it's","q":"\"","u":"zo\u00eb\u200b\ud83d\ude00\u007f\n\\","f":1e20,"g":0.1,"t":true,"l":[1,"a"]}}"#,
+                401,
+                #"Error loading the user {'id': 9, 'x': "it's", 'q': '"', 'u': 'zoë\u200b😀\x7f\n\\', 'f': 1e+20, 'g': 0.1, 't': True, 'l': [1, 'a']}"#
+            ),
             (#"{"sub":{"id":1},"sub":{"id":9}}"#, 401, "Error loading the user {'id': 9}"),
             (" {\"sub\" : {\"id\":1}}\n", 200, ""),
             ("[]", 422, "Invalid payload string: must be a json object"),
@@ -161,7 +166,9 @@ private enum Reference {
     @Test("ten thousand random tokens are refused and none is remembered")
     func random() {
         let worker = house.worker()
-        for _ in 0..<10_000 { #expect(worker.user(.bearer("\(RandomName.session()).\(RandomName.session()).\(RandomName.session())")).status == 422) }
+        for _ in 0..<10_000 {
+            #expect(worker.user(.bearer("\(RandomName.session()).\(RandomName.session()).\(RandomName.session())")).status == 422)
+        }
         #expect(worker.memory.count == 0)
     }
 }

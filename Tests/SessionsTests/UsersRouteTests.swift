@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct UsersRouteTests {
     private func house(_ guest: Bool = true) throws -> Household {
-        try Household(users: [("admin", #"["admin"]"#), ("bob", "[]"), ("carol", #"["admin"]"#)] + (guest ? [("guest", #"["guest"]"#)] : []))
+        try Household(
+            users: [("admin", #"["admin"]"#), ("bob", "[]"), ("carol", #"["admin"]"#)] + (guest ? [("guest", #"["guest"]"#)] : []))
     }
 
     private func names(_ answer: Answer) throws -> [String] {
@@ -51,7 +52,9 @@ import Testing
         let house = try Household(users: [("bob", "[]")])
         let worker = house.worker()
         for value in ["true", "1", "True", "yes", "on", "t", "y"] {
-            #expect(worker.users(Caller(), simplified: value).text == #"{"settings":{},"users":[{"firstname":"","id":1,"username":"bob"}]}"# + "\n")
+            #expect(
+                worker.users(Caller(), simplified: value).text == #"{"settings":{},"users":[{"firstname":"","id":1,"username":"bob"}]}"#
+                    + "\n")
         }
         for value in ["maybe", "", "2", " true"] {
             let input = value

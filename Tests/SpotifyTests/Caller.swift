@@ -17,7 +17,8 @@ final class Caller {
 
     init(timeout: Duration = .seconds(5), log: Logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) throws {
         standIn = try StandIn()
-        let endpoints = SpotifyEndpoints(apiURL: standIn.address, accountsURL: standIn.address + "/", timeout: timeout, userAgent: "tests/1")
+        let endpoints = SpotifyEndpoints(
+            apiURL: standIn.address, accountsURL: standIn.address + "/", timeout: timeout, userAgent: "tests/1")
         client = try SpotifyClient(endpoints: endpoints, log: log)
         token = try renew().get().token
     }

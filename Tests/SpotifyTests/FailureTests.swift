@@ -17,7 +17,10 @@ import Testing
             (#""status": 429, "retry_after": 86400"#, .rateLimited(retryAfter: .seconds(86_400), quotaExceeded: false)),
             (#""status": 429"#, .rateLimited(retryAfter: nil, quotaExceeded: false)),
             (#""status": 429, "retry_after": 0"#, .rateLimited(retryAfter: .zero, quotaExceeded: false)),
-            (#""status": 429, "reason": "QUOTA_EXCEEDED", "retry_after": 3600"#, .rateLimited(retryAfter: .seconds(3600), quotaExceeded: true)),
+            (
+                #""status": 429, "reason": "QUOTA_EXCEEDED", "retry_after": 3600"#,
+                .rateLimited(retryAfter: .seconds(3600), quotaExceeded: true)
+            ),
             (#""status": 429, "body": """#, .rateLimited(retryAfter: nil, quotaExceeded: false)),
             (#""status": 500, "message": "Oops""#, .server(status: 500, message: "Oops")),
             (#""status": 502, "body": "<html>Bad Gateway</html>""#, .server(status: 502, message: "<html>Bad Gateway</html>")),
@@ -50,7 +53,8 @@ import Testing
             (#""behaviour": "huge""#, "tooLarge"), (#""behaviour": "truncate""#, "cut"), (#""behaviour": "chunked_cut""#, "cut"),
             (#""behaviour": "reset""#, "cut"), (#""behaviour": "close""#, "cut"), (#""behaviour": "half_head""#, "notJSON"),
             (#""behaviour": "garbage""#, "cut"), (#""behaviour": "hang""#, "timedOut"),
-            (#""behaviour": "drip", "bytes": 8, "ms": 50"#, "timedOut"), (#""behaviour": "redirect", "location": "/v1/markets""#, "unexpected"),
+            (#""behaviour": "drip", "bytes": 8, "ms": 50"#, "timedOut"),
+            (#""behaviour": "redirect", "location": "/v1/markets""#, "unexpected"),
         ])
     func broken(rule: String, name: String) throws {
         let caller = try Caller(timeout: .milliseconds(600))
@@ -108,7 +112,9 @@ import Testing
         }
     }
 
-    @Test("an address that is none is refused at the start", arguments: ["", "ftp://x", "api.spotify.com", "https://", "https://u:p@x", "https://x?y"])
+    @Test(
+        "an address that is none is refused at the start",
+        arguments: ["", "ftp://x", "api.spotify.com", "https://", "https://u:p@x", "https://x?y"])
     func addresses(address: String) {
         #expect(!SpotifyEndpoints.isUsable(address))
         #expect(throws: SpotifyError.self) { try SpotifyClient(endpoints: .init(apiURL: address), log: .init(label: "test")) }

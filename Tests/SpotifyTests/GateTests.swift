@@ -109,7 +109,8 @@ import Testing
         #expect(try caller.standIn.calls().count == 1)
     }
 
-    @Test("a target or token that cannot be sent as it is sends nothing", arguments: ["", "v1", "/v1/a b", "/v1/a\r\nX: y", "/v1/é", "/v1#x"])
+    @Test(
+        "a target or token that cannot be sent as it is sends nothing", arguments: ["", "v1", "/v1/a b", "/v1/a\r\nX: y", "/v1/é", "/v1#x"])
     func malformed(target: String) throws {
         let caller = try Caller()
         guard case .failure(.badRequest) = try caller.call(target) else {

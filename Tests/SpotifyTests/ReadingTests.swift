@@ -7,7 +7,8 @@ import Testing
     @Test(
         "complete JSON is recognised",
         arguments: [
-            "{}", "[]", " {\"a\" : [1, -0.5e+10, 1E3, true, false, null, \"\\u00e9\\n\\\"\", {}] }\r\n\t", "[[[]],{}]", "{\"é\":\"夜 🔥\"}", "[0]",
+            "{}", "[]", " {\"a\" : [1, -0.5e+10, 1E3, true, false, null, \"\\u00e9\\n\\\"\", {}] }\r\n\t", "[[[]],{}]", "{\"é\":\"夜 🔥\"}",
+            "[0]",
             "[0.5,-1]", "{\"a\":{\"b\":[{\"c\":[]}]},\"d\":[]}",
         ])
     func complete(text: String) { #expect(JSONText.isComplete(Array(text.utf8))) }
@@ -15,8 +16,10 @@ import Testing
     @Test(
         "anything less is not",
         arguments: [
-            "", " ", "{", "[", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "{\"a\"}", "{a:1}", "{\"a\":1,}", "[1,]", "[,1]", "[1 2]", "[01]", "[1.]",
-            "[.5]", "[+1]", "[1e]", "[-]", "[tru]", "[nul", "[\"\\x\"]", "[\"\\u12g4\"]", "[\"a\nb\"]", "[\"a]", "null", "\"a\"", "1", "[}", "{]",
+            "", " ", "{", "[", "{\"a\":1", "{\"a\":1}}", "{\"a\":1} x", "{\"a\"}", "{a:1}", "{\"a\":1,}", "[1,]", "[,1]", "[1 2]", "[01]",
+            "[1.]",
+            "[.5]", "[+1]", "[1e]", "[-]", "[tru]", "[nul", "[\"\\x\"]", "[\"\\u12g4\"]", "[\"a\nb\"]", "[\"a]", "null", "\"a\"", "1", "[}",
+            "{]",
             "<html></html>", "[NaN]", "['a']", "[1]\0", "\u{feff}{}", "{\"a\":}", "{,}", "{\"a\" 1}", "[\"\\", "[{]}",
         ])
     func incomplete(text: String) { #expect(!JSONText.isComplete(Array(text.utf8))) }
@@ -48,7 +51,8 @@ import Testing
     @Test("a 429 counts although its body was cut")
     func cutLimit() {
         let ending = Ending(
-            stage: .sent(at: 1), code: CURLE_PARTIAL_FILE, words: "", status: 429, body: [], overflowed: false, retryAfter: .seconds(9), endedAt: 2)
+            stage: .sent(at: 1), code: CURLE_PARTIAL_FILE, words: "", status: 429, body: [], overflowed: false, retryAfter: .seconds(9),
+            endedAt: 2)
         #expect(ending.callResult == .failure(.rateLimited(retryAfter: .seconds(9), quotaExceeded: false)))
     }
 }

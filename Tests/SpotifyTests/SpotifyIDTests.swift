@@ -10,7 +10,8 @@ import Testing
         arguments: [
             text, "spotify:track:\(text)", "SPOTIFY:track:\(text)", "spotify:track:\(text)?si=x",
             "https://open.spotify.com/track/\(text)", "http://open.spotify.com/track/\(text)", "https:/open.spotify.com/track/\(text)",
-            "open.spotify.com/track/\(text)", "https://open.spotify.com/track/\(text)?si=ab&utm=c", "HTTPS://Open.Spotify.com/track/\(text)",
+            "open.spotify.com/track/\(text)", "https://open.spotify.com/track/\(text)?si=ab&utm=c",
+            "HTTPS://Open.Spotify.com/track/\(text)",
             "https://open.spotify.com/intl-de/track/\(text)?si=1", "https:/open.spotify.com/intl-pt-BR/track/\(text)/",
             "https://open.spotify.com/track/\(text)#0:30",
         ])
@@ -23,10 +24,13 @@ import Testing
         "anything else names nothing",
         arguments: [
             "", "11dFghVXANMlKmJXsNCbN", "11dFghVXANMlKmJXsNCbNl1", "11dFghVXANMlKmJXsNCb-l", "１1dFghVXANMlKmJXsNCb", "spotify:track:",
-            "spotify:song:\(text)", "spotify:track:\(text):x", "spotify:\(text)", "https://spotify.link/abcdef", "https://spotify.app.link/x",
-            "https://open.spotify.com/\(text)", "https://open.spotify.com.evil.example/track/\(text)", "ftp://open.spotify.com/track/\(text)",
+            "spotify:song:\(text)", "spotify:track:\(text):x", "spotify:\(text)", "https://spotify.link/abcdef",
+            "https://spotify.app.link/x",
+            "https://open.spotify.com/\(text)", "https://open.spotify.com.evil.example/track/\(text)",
+            "ftp://open.spotify.com/track/\(text)",
             "https://evil.example/open.spotify.com/track/\(text)", "https:///open.spotify.com/track/\(text)", " \(text)", "\(text)\n",
-            "https://open.spotify.com/track/\(text)/x", "https://open.spotify.com//track/\(text)", "https://open.spotify.com/intl-de/\(text)",
+            "https://open.spotify.com/track/\(text)/x", "https://open.spotify.com//track/\(text)",
+            "https://open.spotify.com/intl-de/\(text)",
             "https://u@open.spotify.com/track/\(text)", "https://open.spotify.com/track/\(text)//", "spotify:", "https://", "intl-de",
         ])
     func nothing(_ text: String) {

@@ -35,7 +35,9 @@ final class StandIn {
     /// A pair of sockets, for only those can be made close-on-exec at birth here: another test's stand-in must not hold our ends.
     private static func pipe() throws -> (reading: CInt, writing: CInt) {
         var ends: [CInt] = [-1, -1]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else { throw StandInFailure(text: "no pipe") }
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw StandInFailure(text: "no pipe")
+        }
         return (ends[0], ends[1])
     }
 
@@ -57,7 +59,9 @@ final class StandIn {
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { words.forEach { free($0) } }
         var process: pid_t = 0
-        guard posix_spawnp(&process, arguments[0], &actions, nil, &words, environ) == 0 else { throw StandInFailure(text: "no \(arguments[0])") }
+        guard posix_spawnp(&process, arguments[0], &actions, nil, &words, environ) == 0 else {
+            throw StandInFailure(text: "no \(arguments[0])")
+        }
         return process
     }
 

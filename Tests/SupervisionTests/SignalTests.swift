@@ -41,9 +41,11 @@ struct SignalTests {
         #expect(SignalWaiter.lastResort(after: .drain) == 95)
     }
 
-    @Test("A worker reads its supervisor from the environment, and garbage as none", arguments: [
-        "", "3", "3 x", "-1 5", "0 5", "3 0", "3 5 7",
-    ])
+    @Test(
+        "A worker reads its supervisor from the environment, and garbage as none",
+        arguments: [
+            "", "3", "3 x", "-1 5", "0 5", "3 0", "3 5 7",
+        ])
     func garbage(text: String) {
         #expect(Supervised(text) == nil)
     }
@@ -73,9 +75,11 @@ func onPlainThread(_ body: @escaping () -> Void) {
     }
     var thread = pthread_t()
     let box = Unmanaged.passRetained(Box(body))
-    pthread_create(&thread, nil, { raw in
-        if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
-        return nil
-    }, box.toOpaque())
+    pthread_create(
+        &thread, nil,
+        { raw in
+            if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
+            return nil
+        }, box.toOpaque())
     pthread_join(thread, nil)
 }

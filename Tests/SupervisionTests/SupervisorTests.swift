@@ -22,13 +22,15 @@ struct SupervisorTests {
 
     @Test("gives a worker nothing else to hold, and no blocked or ignored signal")
     func cleanWorker() throws {
-        let bench = try Bench(count: 1, worker: """
-            while read name mask; do
-                case $name in SigBlk:|SigIgn:) echo $mask >> masks;; esac
-            done < /proc/$$/status
-            ls /proc/$$/fd > descriptors
-            \(Bench.serve)
-            """)
+        let bench = try Bench(
+            count: 1,
+            worker: """
+                while read name mask; do
+                    case $name in SigBlk:|SigIgn:) echo $mask >> masks;; esac
+                done < /proc/$$/status
+                ls /proc/$$/fd > descriptors
+                \(Bench.serve)
+                """)
         bench.open()
         #expect(bench.waits { bench.lines("serving").count == 1 })
         bench.send(SIGTERM)

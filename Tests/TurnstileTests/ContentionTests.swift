@@ -69,7 +69,8 @@ import Testing
             let intervals = zip(grants.dropFirst(), grants).map { Duration.nanoseconds(Int64($0 - $1)) }
             for interval in intervals { #expect(interval >= pace.interval) }
             let mean = intervals.reduce(.zero, +) / max(1, intervals.count)
-            print("8 workers, pace \(microseconds(pace.interval)): mean interval \(microseconds(mean));",
+            print(
+                "8 workers, pace \(microseconds(pace.interval)): mean interval \(microseconds(mean));",
                 "a granted turn \(microseconds(median(run.granting))),",
                 "a denied one \(microseconds(median(run.denying))); medians in µs")
         }
@@ -116,7 +117,8 @@ import Testing
             let denying = try time { _ in _ = try turnstile.turn(worker: "one") }
             let looking = try time { _ = try turnstile.states(of: ["key \($0 + 5)"]) }
             let counting = try time { _ in _ = try turnstile.changeCounter() }
-            print("\(length) queued: turn \(granting), denied \(denying), peek \(peeking), enqueue \(enqueuing),",
+            print(
+                "\(length) queued: turn \(granting), denied \(denying), peek \(peeking), enqueue \(enqueuing),",
                 "state \(looking), change counter \(counting); medians in µs (processor time)")
         }
     }

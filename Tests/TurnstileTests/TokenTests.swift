@@ -60,8 +60,9 @@ import Testing
         for expected in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
             #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
             #expect(try bench.turnstile.backOff(.token("401")) == bench.clock.now().wall + Int64(expected) * 1000)
-            #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "two")
-                == .wait(.seconds(expected), .backoff))
+            #expect(
+                try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "two")
+                    == .wait(.seconds(expected), .backoff))
             #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }

@@ -35,7 +35,9 @@ public struct HomeQuestion: Question {
         var artists: [Element] = []
         for track in try KnownObjects.lately(.track, &reader) {
             for id in track.artistIDs where seen.insert(id).inserted {
-                guard let id = SpotifyID(id), let artist = try KnownObjects.object(.object(.artist, id, market: nil), &reader) else { continue }
+                guard let id = SpotifyID(id), let artist = try KnownObjects.object(.object(.artist, id, market: nil), &reader) else {
+                    continue
+                }
                 artists.append(artist)
             }
             if artists.count >= Self.mostArtists { break }

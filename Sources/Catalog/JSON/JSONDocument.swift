@@ -32,7 +32,7 @@ struct JSONDocument {
     }
 
     func bool(_ node: JSONNode?) -> Bool? {
-        guard let node, case let .bool(value) = node.kind else { return nil }
+        guard let node, case .bool(let value) = node.kind else { return nil }
         return value
     }
 }

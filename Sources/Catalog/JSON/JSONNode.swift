@@ -1,7 +1,9 @@
 /// One value of a document.
 struct JSONNode {
     enum Kind {
-        case null, bool(Bool), number, string
+        case null
+        case bool(Bool)
+        case number, string
         case array([JSONNode])
         case object([(key: String, value: JSONNode)])
     }
@@ -11,20 +13,20 @@ struct JSONNode {
 
     /// A member of an object; nil when it is missing, null, or this is no object.
     subscript(_ key: String) -> JSONNode? {
-        guard case let .object(members) = kind, let value = members.first(where: { $0.key == key })?.value else { return nil }
+        guard case .object(let members) = kind, let value = members.first(where: { $0.key == key })?.value else { return nil }
         if case .null = value.kind { return nil }
         return value
     }
 
     /// An array's elements; none when this is no array.
     var elements: [JSONNode] {
-        guard case let .array(elements) = kind else { return [] }
+        guard case .array(let elements) = kind else { return [] }
         return elements
     }
 
     /// Whether an object has the member, null or not.
     func has(_ key: String) -> Bool {
-        guard case let .object(members) = kind else { return false }
+        guard case .object(let members) = kind else { return false }
         return members.contains { $0.key == key }
     }
 }

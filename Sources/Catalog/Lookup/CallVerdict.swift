@@ -20,18 +20,18 @@ enum CallVerdict: Sendable {
     init(_ result: CallResult, sent: Bool) {
         switch result {
         case .held: self = .nothing
-        case let .answer(answer): self = .keep(answer.body)
-        case let .failure(error): self.init(error, sent: sent)
+        case .answer(let answer): self = .keep(answer.body)
+        case .failure(let error): self.init(error, sent: sent)
         }
     }
 
     private init(_ error: SpotifyError, sent: Bool) {
         switch error {
         case .unauthorized: self = .renewToken
-        case let .notFound(message): self = .deny(Denial(status: 404, message: message))
-        case let .badRequest(message): self = .deny(Denial(status: 400, message: message))
-        case let .forbidden(message): self = .deny(Denial(status: 403, message: message))
-        case let .rateLimited(retryAfter, quotaExceeded):
+        case .notFound(let message): self = .deny(Denial(status: 404, message: message))
+        case .badRequest(let message): self = .deny(Denial(status: 400, message: message))
+        case .forbidden(let message): self = .deny(Denial(status: 403, message: message))
+        case .rateLimited(let retryAfter, let quotaExceeded):
             self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
         default: self = sent ? .retry(reason: error.description) : .unreachable(reason: error.description)
         }

@@ -25,7 +25,7 @@ extension LookupLoop {
     /// Between a caller's miss and now, the record may have come.
     private func isKnown(_ resource: Resource) -> Bool {
         switch try? shelf.read(resource) {
-        case let .hit(served): resource.cache == .spotify || served.freshness == .fresh
+        case .hit(let served): resource.cache == .spotify || served.freshness == .fresh
         case .denied: true
         case .miss, nil: false
         }
@@ -51,13 +51,13 @@ extension LookupLoop {
         let wallNow = csys_wall_ms()
         for ((resource, ask), admission) in zip(order, admissions) {
             switch admission {
-            case let .queued(_, wait, wasQueued):
+            case .queued(_, let wait, let wasQueued):
                 room.expect(
                     .init(
                         answerAt: now + UInt64(clamping: wait.nanoseconds),
                         attendedUntil: now + UInt64(clamping: (ask.attendedUntil - wallNow) * 1_000_000),
                         wasQueued: room.expectation(of: resource)?.wasQueued ?? wasQueued), of: resource)
-            case let .refused(refusal, retryAfter):
+            case .refused(let refusal, let retryAfter):
                 room.fail(resource, .refused(refusal, after: retryAfter))
             }
         }

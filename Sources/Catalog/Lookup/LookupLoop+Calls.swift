@@ -8,15 +8,15 @@ extension LookupLoop {
     func takeTurn(_ client: SpotifyClient) {
         guard let tokens, !isAtGate, client.active < Self.callsAtOnce, csys_monotonic_ns() >= nextTurnAt else { return }
         guarded {
-            if case let .wait(pause, reason) = try turnstile.peek(worker: configuration.worker) {
+            if case .wait(let pause, let reason) = try turnstile.peek(worker: configuration.worker) {
                 rest(pause)
                 return try tellWhoCannotWait(pause, reason)
             }
             switch try tokens.stand(client) {
-            case let .wait(pause, reason):
+            case .wait(let pause, let reason):
                 rest(pause)
                 try tellWhoCannotWait(pause, reason)
-            case let .ready(token): begin(client, token)
+            case .ready(let token): begin(client, token)
             }
         }
     }
@@ -52,8 +52,8 @@ extension LookupLoop {
         guarded {
             let begin = csys_monotonic_ns()
             switch try turnstile.turn(worker: configuration.worker) {
-            case let .wait(pause, _): rest(pause)
-            case let .granted(lease):
+            case .wait(let pause, _): rest(pause)
+            case .granted(let lease):
                 configuration.noteTurn(csys_monotonic_ns() - begin)
                 guard let resource = Resource(name: lease.key) else {
                     return try refuseUnknown(lease)
@@ -79,7 +79,7 @@ extension LookupLoop {
     private func settleKnown(_ lease: Lease, _ resource: Resource) throws -> Bool {
         switch try shelf.read(resource) {
         case .miss: return false
-        case let .hit(served):
+        case .hit(let served):
             // A renewal is spared when something else has renewed the record since it was queued.
             let needed = lease.priority < .renewal ? csys_wall_ms() : csys_wall_ms() + renewalPlan.lead
             guard served.dueAt > needed else { return false }
@@ -93,7 +93,7 @@ extension LookupLoop {
     private func conclude(_ call: Call, _ token: String, _ result: CallResult) {
         nextTurnAt = min(nextTurnAt, csys_monotonic_ns())
         guard let (lease, resource) = call.turn else {
-            if case let .unreachable(reason) = CallVerdict(result, sent: false) { noteUnreachable(reason) }
+            if case .unreachable(let reason) = CallVerdict(result, sent: false) { noteUnreachable(reason) }
             return
         }
         inFlight.remove(resource)

@@ -17,16 +17,17 @@ extension LookupLoop {
         let due = try? shelf.caches.due(
             before: wall + renewalPlan.lead, usedSince: wall - renewalPlan.interest, prefix: Array(Resource.cachePrefix.utf8),
             limit: Self.renewalsInRound)
-        askForRenewal(of: (due ?? []).compactMap { key, dueAt in
-            guard let resource = Resource(cacheKey: key), isToBeRenewed(resource) else { return nil }
-            return (resource, dueAt)
-        })
+        askForRenewal(
+            of: (due ?? []).compactMap { key, dueAt in
+                guard let resource = Resource(cacheKey: key), isToBeRenewed(resource) else { return nil }
+                return (resource, dueAt)
+            })
     }
 
     /// Not what Spotify refused less than a day ago, and nothing at an endpoint that is closed for this account.
     private func isToBeRenewed(_ resource: Resource) -> Bool {
         if let endpoint = resource.endpointThatCloses, (try? shelf.isClosed(endpoint)) != false { return false }
-        guard case let .hit(served)? = try? shelf.read(resource) else { return false }
+        guard case .hit(let served)? = try? shelf.read(resource) else { return false }
         return served.record.refusedWith == nil || served.isDue
     }
 

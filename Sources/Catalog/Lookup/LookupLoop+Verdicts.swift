@@ -7,20 +7,20 @@ extension LookupLoop {
     /// Keeps an answer or a refusal, or sees to it that the lookup is tried again.
     func conclude(_ lease: Lease, _ resource: Resource, _ token: String, _ verdict: CallVerdict) throws {
         switch verdict {
-        case let .keep(body):
+        case .keep(let body):
             guard let lesson = Lesson(resource, body) else {
                 return try again(lease, resource, reason: "Spotify's answer has an unknown form")
             }
             try store(lease, resource) { try shelf.store(lesson) }
             try learn(lesson.mode)
-        case let .deny(denial):
+        case .deny(let denial):
             try store(lease, resource) { try shelf.store(denial, for: resource) }
             try learn(AccountMode(resource, refusedWith: denial))
         case .renewToken:
             try renewToken(lease, resource, token)
-        case let .coolDown(retryAfter, quotaExceeded):
+        case .coolDown(let retryAfter, let quotaExceeded):
             try coolDown(lease, retryAfter, quotaExceeded)
-        case let .retry(reason), let .unreachable(reason):
+        case .retry(let reason), .unreachable(let reason):
             try again(lease, resource, reason: reason)
         case .nothing:
             try turnstile.loseTurn(lease)
@@ -83,7 +83,9 @@ extension LookupLoop {
         let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
         log.warning(
             "a lookup failed",
-            metadata: ["lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(lease.attempt)", "pause": "\(pause.components.seconds)s"])
+            metadata: [
+                "lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(lease.attempt)", "pause": "\(pause.components.seconds)s",
+            ])
         guard try turnstile.finish(lease, .failed(reason: reason, retryAfter: pause, final: isFinal)) else { return }
         if isFinal { room.fail(resource, .failed(reason: reason, after: max(pause, .seconds(5)))) }
     }

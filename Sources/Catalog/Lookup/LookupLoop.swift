@@ -99,7 +99,7 @@ final class LookupLoop {
                 switch state {
                 case .waiting, .leased: continue
                 case .absent: room.settle(resource)
-                case let .failed(reason, retryAt):
+                case .failed(let reason, let retryAt):
                     let pause = Duration.milliseconds(max(retryAt - csys_wall_ms(), 1000))
                     room.fail(resource, .failed(reason: reason, after: pause))
                 }

@@ -29,14 +29,14 @@ final class TokenKeeper {
         if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
         if isRenewing { return .wait(.milliseconds(100), .turnOfAnother) }
         switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
-        case let .current(stored) where stored.issuedFor != credentials.clientID:
+        case .current(let stored) where stored.issuedFor != credentials.clientID:
             // The account was changed in the settings.
             refused = stored.token
             return .wait(.zero, .turnOfAnother)
-        case let .current(stored):
+        case .current(let stored):
             token = stored
             return .ready(stored.token)
-        case let .wait(pause, reason):
+        case .wait(let pause, let reason):
             return .wait(pause, reason)
         case .yours:
             renew(client)
@@ -63,7 +63,7 @@ final class TokenKeeper {
     }
 
     private func fail(_ error: SpotifyError) {
-        if case let .rateLimited(retryAfter, quotaExceeded) = error {
+        if case .rateLimited(let retryAfter, let quotaExceeded) = error {
             _ = try? turnstile.coolDown(retryAfter, quotaExceeded: quotaExceeded)
         }
         _ = try? turnstile.backOff(.token(error.description))
@@ -79,8 +79,9 @@ final class TokenKeeper {
             isRenewing = false
             // A file that cannot be written shows at the next turn, which fails closed.
             switch result {
-            case let .success(fresh): try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
-            case let .failure(error): fail(error)
+            case .success(let fresh):
+                try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
+            case .failure(let error): fail(error)
             }
         }
     }

@@ -25,13 +25,13 @@ public struct Reader {
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
         switch try library.read(resource, ahead: takeAhead(of: resource)) {
-        case let .hit(served) where resource.cache == .temp && served.freshness == .stale && !isLast:
+        case .hit(let served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
-        case let .hit(served):
+        case .hit(let served):
             account.count(served)
             return served.record
-        case let .denied(denial, tier, ttl):
+        case .denied(let denial, let tier, let ttl):
             account.count(tier, ttl)
             throw denial
         case .miss:
@@ -49,7 +49,7 @@ public struct Reader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case let .hit(served) = try library.glance(resource) else { return nil }
+        guard case .hit(let served) = try library.glance(resource) else { return nil }
         account.count(served)
         return served.record
     }

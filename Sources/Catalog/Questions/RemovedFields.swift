@@ -12,7 +12,7 @@ enum RemovedFields {
 
     private static func write(_ node: JSONNode, asItem: Bool, _ document: JSONDocument, _ writer: inout JSONWriter) {
         switch node.kind {
-        case let .object(members):
+        case .object(let members):
             writer.object { writer in
                 for (key, value) in members {
                     writer.key(key)
@@ -20,7 +20,7 @@ enum RemovedFields {
                 }
                 for (name, value) in missing(node, asItem: asItem, document) { writer.member(name, raw: Array(value.utf8)) }
             }
-        case let .array(elements):
+        case .array(let elements):
             writer.array { writer in for element in elements { write(element, asItem: false, document, &writer) } }
         default: writer.raw(document.raw(node))
         }

@@ -16,22 +16,22 @@ struct Lesson {
         guard let document = JSONDocument(body), case .object = document.root.kind else { return nil }
         mode = AccountMode(resource, document.root)
         switch resource {
-        case let .object(kind, _, market):
+        case .object(let kind, _, let market):
             guard document.string(document.root["type"]) == kind.rawValue else { return nil }
             add(resource, MirrorRecord.make(of: kind, document))
             if kind == .playlist { learnItems(document, Self.pages(of: document.root), market) }
         case .albumTracks, .artistAlbums:
             guard Page(document, document.root) != nil else { return nil }
             add(resource, Record(body: body))
-        case let .playlistItems(_, _, _, market):
+        case .playlistItems(_, _, _, let market):
             guard Page(document, document.root) != nil else { return nil }
             add(resource, Record(body: body))
             learnItems(document, [document.root], market)
-        case let .topTracks(_, market):
+        case .topTracks(_, let market):
             guard case .array? = document.root["tracks"]?.kind else { return nil }
             add(resource, Record(body: body))
             learn(document, document.root["tracks"]?.elements ?? [], market)
-        case let .search(_, kinds, _, market):
+        case .search(_, let kinds, _, let market):
             guard kinds.allSatisfy({ Page(document, document.root[$0.rawValue + "s"]) != nil }) else { return nil }
             add(resource, Record(body: body))
             for plural in ["tracks", "artists"] { learn(document, document.root[plural]?["items"]?.elements ?? [], market) }
@@ -65,7 +65,7 @@ struct Lesson {
     /// A track's own bytes. A playlist also says of its elements whether they are tracks or episodes, which the track does not.
     private static func track(_ node: JSONNode, _ document: JSONDocument) -> [UInt8] {
         let added: Set = ["episode", "track"]
-        guard case let .object(members) = node.kind, members.contains(where: { added.contains($0.key) }) else {
+        guard case .object(let members) = node.kind, members.contains(where: { added.contains($0.key) }) else {
             return Array(document.raw(node))
         }
         var writer = JSONWriter(reserving: 4096)

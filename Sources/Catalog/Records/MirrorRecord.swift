@@ -4,7 +4,7 @@ import Spotify
 /// point back here, and for a playlist's page, which stands there under its old and its new name.
 enum MirrorRecord {
     static func make(of kind: ObjectKind, _ document: JSONDocument) -> Record {
-        guard kind == .album || kind == .playlist, case let .object(members) = document.root.kind else {
+        guard kind == .album || kind == .playlist, case .object(let members) = document.root.kind else {
             return Record(body: document.bytes)
         }
         var places: [UInt32] = []
@@ -28,7 +28,7 @@ enum MirrorRecord {
         _ page: JSONNode, of kind: ObjectKind, as part: PlaylistPart, _ document: JSONDocument, _ writer: inout JSONWriter,
         _ places: inout [UInt32]
     ) {
-        guard case let .object(members) = page.kind else { return }
+        guard case .object(let members) = page.kind else { return }
         writer.object { writer in
             for (key, value) in members {
                 writer.key(key)
@@ -48,7 +48,7 @@ enum MirrorRecord {
 
     /// A playlist's element with its track under the name that `part` goes with.
     static func write(element: JSONNode, as part: PlaylistPart, _ document: JSONDocument, _ writer: inout JSONWriter) {
-        guard case let .object(members) = element.kind else { return writer.raw(document.raw(element)) }
+        guard case .object(let members) = element.kind else { return writer.raw(document.raw(element)) }
         writer.object { writer in
             for (key, value) in members {
                 writer.member(key == "item" || key == "track" ? part.element : key, raw: document.raw(value))
@@ -58,12 +58,12 @@ enum MirrorRecord {
 
     /// A playlist as a search lists it: how many items it has and where they are, under the old and the new name.
     static func write(listed playlist: JSONNode, linkedTo base: String, _ document: JSONDocument, _ writer: inout JSONWriter) {
-        guard case let .object(members) = playlist.kind, playlist.has("tracks") != playlist.has("items") else {
+        guard case .object(let members) = playlist.kind, playlist.has("tracks") != playlist.has("items") else {
             return writer.raw(document.raw(playlist))
         }
         writer.object { writer in
             for (key, value) in members {
-                guard PlaylistPart(rawValue: key) != nil, case let .object(inner) = value.kind else {
+                guard PlaylistPart(rawValue: key) != nil, case .object(let inner) = value.kind else {
                     writer.member(key, raw: document.raw(value))
                     continue
                 }

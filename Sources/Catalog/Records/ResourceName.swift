@@ -56,12 +56,12 @@ extension Resource {
             }
         }
         switch self {
-        case let .object(kind, id, market): append(kind.rawValue, market, id.text)
-        case let .albumTracks(id, offset, market): append("album-tracks", market, id.text, "\(offset)")
-        case let .artistAlbums(id, groups, offset, market): append("artist-albums", market, id.text, groups.text, "\(offset)")
-        case let .playlistItems(id, part, offset, market): append("playlist-items", market, id.text, part.rawValue, "\(offset)")
-        case let .topTracks(id, market): append("top-tracks", market, id.text)
-        case let .search(term, kinds, offset, market):
+        case .object(let kind, let id, let market): append(kind.rawValue, market, id.text)
+        case .albumTracks(let id, let offset, let market): append("album-tracks", market, id.text, "\(offset)")
+        case .artistAlbums(let id, let groups, let offset, let market): append("artist-albums", market, id.text, groups.text, "\(offset)")
+        case .playlistItems(let id, let part, let offset, let market): append("playlist-items", market, id.text, part.rawValue, "\(offset)")
+        case .topTracks(let id, let market): append("top-tracks", market, id.text)
+        case .search(let term, let kinds, let offset, let market):
             append("search", market, kinds.map(\.rawValue).joined(separator: ","), "\(offset)", term.text)
         }
     }
@@ -96,7 +96,9 @@ extension Resource {
 
     private static func search(_ parts: [String], _ market: Market?) -> Resource? {
         let kinds = parts[1].split(separator: ",").compactMap { ObjectKind(rawValue: String($0)) }
-        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(normalised: parts[3]) else { return nil }
+        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(normalised: parts[3]) else {
+            return nil
+        }
         return .search(term, kinds: kinds, offset: offset, market: market)
     }
 

@@ -5,18 +5,18 @@ extension Resource {
     /// - Parameter own: the account's market (`SPOTIFY_MARKET`), used where the resource names none.
     public func target(market own: Market?) -> String {
         switch self {
-        case let .object(kind, id, market):
+        case .object(let kind, let id, let market):
             return "/v1/\(kind.rawValue)s/\(id.text)" + Self.query([], kind == .artist ? nil : market ?? own)
-        case let .albumTracks(id, offset, market):
+        case .albumTracks(let id, let offset, let market):
             return "/v1/albums/\(id.text)/tracks" + Self.query(Self.page(offset, PageSize.list), market ?? own)
-        case let .artistAlbums(id, groups, offset, market):
+        case .artistAlbums(let id, let groups, let offset, let market):
             let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
             return "/v1/artists/\(id.text)/albums" + Self.query(choice + Self.page(offset, PageSize.list), market ?? own)
-        case let .playlistItems(id, part, offset, market):
+        case .playlistItems(let id, let part, let offset, let market):
             return "/v1/playlists/\(id.text)/\(part.rawValue)" + Self.query(Self.page(offset, PageSize.list), market ?? own)
-        case let .topTracks(id, market):
+        case .topTracks(let id, let market):
             return "/v1/artists/\(id.text)/top-tracks" + Self.query([], market ?? own)
-        case let .search(term, kinds, offset, market):
+        case .search(let term, let kinds, let offset, let market):
             let asked = [("q", term.text), ("type", kinds.map(\.rawValue).joined(separator: ","))]
             return "/v1/search" + Self.query(asked + Self.page(offset, PageSize.search), market ?? own)
         }

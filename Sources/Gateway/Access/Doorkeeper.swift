@@ -21,9 +21,9 @@ struct Doorkeeper: Sendable {
     /// Asks for a session whatever the setting says.
     func admitUser(_ request: Request, _ dialect: Dialect) -> Admission {
         switch identities.identity(of: request) {
-        case let .user(id, _, renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
+        case .user(let id, _, let renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
         case .anonymous: .refused(dialect.error(401, "No token provided"))
-        case let .refused(status, message): .refused(Self.refusal(status, message, dialect))
+        case .refused(let status, let message): .refused(Self.refusal(status, message, dialect))
         }
     }
 
@@ -31,9 +31,9 @@ struct Doorkeeper: Sendable {
     func refuseUnlessAdmin(_ request: Request, _ dialect: Dialect) -> Response? {
         if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) { return nil }
         switch identities.identity(of: request) {
-        case let .user(_, roles, _): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
+        case .user(_, let roles, _): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
         case .anonymous: return dialect.error(401, "An admin's session or token is needed")
-        case let .refused(status, message): return Self.refusal(status, message, dialect)
+        case .refused(let status, let message): return Self.refusal(status, message, dialect)
         }
     }
 
@@ -65,8 +65,8 @@ extension Outcome {
     func renewing(_ cookie: String?) -> Outcome {
         guard cookie != nil else { return self }
         switch self {
-        case let .now(response): return .now(response.renewing(cookie))
-        case let .soon(soon): return .soon(soon.observed { $0.renewing(cookie) })
+        case .now(let response): return .now(response.renewing(cookie))
+        case .soon(let soon): return .soon(soon.observed { $0.renewing(cookie) })
         case .later: return self
         }
     }

@@ -71,11 +71,13 @@ struct CacheRoutes: RouteFamily {
     private func write(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) -> Outcome {
         var ttl: Duration?
         if let text = routed.query["ttl"] {
-            guard let asked = Duration(setting: text), asked > .zero else { return .now(dialect.error(400, "ttl is a duration such as 90s")) }
+            guard let asked = Duration(setting: text), asked > .zero else {
+                return .now(dialect.error(400, "ttl is a duration such as 90s"))
+            }
             ttl = asked
         }
         var value: [UInt8] = []
-        if case let .bytes(bytes) = routed.request.body { value = bytes }
+        if case .bytes(let bytes) = routed.request.body { value = bytes }
         return writing { [ttl, value] in
             try caches.put(cache, key, value, ttl: ttl)
             return Self.done()

@@ -29,16 +29,17 @@ final class AnswerLog: Sendable {
     /// - Parameter subject: looked at only where it is needed.
     func observe(_ outcome: Outcome, of subject: @autoclosure () -> Subject) -> Outcome {
         switch outcome {
-        case let .now(response):
+        case .now(let response):
             if Self.isWorthALine(response) { write(response.status, subject()) }
             return outcome
         case .soon: return outcome
-        case let .later(ticket):
+        case .later(let ticket):
             // The request's parameters are gone when the answer comes.
             let subject = subject()
-            return .later(ticket.observed { [self] response in
-                if let response, Self.isWorthALine(response) { write(response.status, subject) }
-            })
+            return .later(
+                ticket.observed { [self] response in
+                    if let response, Self.isWorthALine(response) { write(response.status, subject) }
+                })
         }
     }
 

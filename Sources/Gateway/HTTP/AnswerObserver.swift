@@ -11,7 +11,7 @@ final class AnswerObserver: Sendable {
     }
 
     func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request) -> Outcome {
-        guard case let .soon(soon) = outcome else { return note(outcome, family, AnswerLog.Subject(request)) }
+        guard case .soon(let soon) = outcome else { return note(outcome, family, AnswerLog.Subject(request)) }
         // The request's parameters are gone when the answer comes.
         let kept = request.kept
         return .soon(soon.observed { [self] in note($0, family, kept.read(AnswerLog.Subject.init)) })

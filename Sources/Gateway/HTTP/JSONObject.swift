@@ -18,7 +18,8 @@ struct JSONObject {
     func integer(_ name: String) throws(BadRequest) -> Int? {
         switch members[name] {
         case nil, is NSNull: return nil
-        case let number as NSNumber where !isBool(number) && number.doubleValue == number.doubleValue.rounded() && abs(number.doubleValue) < 1e15:
+        case let number as NSNumber
+        where !isBool(number) && number.doubleValue == number.doubleValue.rounded() && abs(number.doubleValue) < 1e15:
             return number.intValue
         case let text as String:
             guard let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }

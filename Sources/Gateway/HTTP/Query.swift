@@ -5,15 +5,19 @@ struct Query {
     let isMalformed: Bool
 
     init(_ text: String) {
-        guard !text.isEmpty else { (items, isMalformed) = ([], false); return }
+        guard !text.isEmpty else {
+            (items, isMalformed) = ([], false)
+            return
+        }
         var malformed = false
         items = text.split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let decoded = parts.map { part in
-                Self.decode(part) ?? {
-                    malformed = true
-                    return String(part)
-                }()
+                Self.decode(part)
+                    ?? {
+                        malformed = true
+                        return String(part)
+                    }()
             }
             return (decoded[0], decoded.count == 2 ? decoded[1] : "")
         }

@@ -33,7 +33,7 @@ public struct Router: Handler {
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
         let observed = observer.observe(outcome, of: label, request)
-        guard request.method == .head, case var .now(response) = observed else { return observed }
+        guard request.method == .head, case .now(var response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)
     }
@@ -41,7 +41,9 @@ public struct Router: Handler {
     private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
         request.withPath { path in
             // Over bytes, as in `Routed`: strings compare by characters.
-            prefixes.firstIndex { path.starts(with: $0) }.map { place in (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self)) }
+            prefixes.firstIndex { path.starts(with: $0) }.map { place in
+                (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
+            }
         }.map { place, rest in answer(place, families[place].family, Routed(request: request, rest: rest)) }
     }
 }

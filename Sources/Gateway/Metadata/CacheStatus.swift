@@ -25,7 +25,7 @@ enum CacheStatus: Sendable, Equatable {
     /// Appends the header's value.
     func write(to bytes: inout [UInt8]) {
         switch self {
-        case let .hit(tier, ttl, freshness, refusedWith):
+        case .hit(let tier, let ttl, let freshness, let refusedWith):
             bytes.append("swingmusic-fcgi; hit; ttl=")
             bytes.append(decimal: Int(ttl))
             bytes.append(Self.detail(tier))

@@ -75,7 +75,7 @@ struct ItemParameters {
 
     /// - Throws: 400 for a body that is no JSON object.
     func body() throws(BadRequest) -> JSONObject {
-        guard case let .bytes(bytes) = routed.request.body, let object = JSONObject(bytes) else {
+        guard case .bytes(let bytes) = routed.request.body, let object = JSONObject(bytes) else {
             throw BadRequest(400, "The body must be a JSON object")
         }
         return object

@@ -12,12 +12,12 @@ struct ItemRoutes: RouteFamily {
         guard let route = ItemRoute(LinkFolding.fold(routed.segments)) else { return .now(dialect.error(404, "Not found")) }
         let method = routed.request.method
         guard route.methods.contains(method) else { return .now(dialect.methodNotAllowed(route.allowed)) }
-        if case let .preferences(user) = route {
+        if case .preferences(let user) = route {
             return .now(PreferenceRoutes(catalog: desk.catalog, door: door, dialect: dialect).answer(routed, user: user))
         }
         switch door.admitToMetadata(routed.request, dialect) {
-        case let .refused(response): return .now(response)
-        case let .admitted(client, _, renewal):
+        case .refused(let response): return .now(response)
+        case .admitted(let client, _, let renewal):
             do {
                 let question = try route.question(ItemParameters(routed))
                 return desk.answer(question, routed.request, client: client, dialect, notFound: route.notFound).renewing(renewal)
@@ -30,8 +30,14 @@ struct ItemRoutes: RouteFamily {
 
 /// The web client's paths.
 enum ItemRoute {
-    case track(String), album(String), playlist(String), artist(String), topTracks(String), albums(String)
-    case search, trending, recommendations, home, preferences(String)
+    case track(String)
+    case album(String)
+    case playlist(String)
+    case artist(String)
+    case topTracks(String)
+    case albums(String)
+    case search, trending, recommendations, home
+    case preferences(String)
 
     /// nil for a path that is not the web client's.
     init?(_ path: [String]) {
@@ -81,14 +87,14 @@ enum ItemRoute {
 
     func question(_ given: ItemParameters) throws(BadRequest) -> any Question {
         switch self {
-        case let .track(text): return TrackItemQuestion(id: try Self.id(text, .track))
-        case let .album(text): return AlbumItemQuestion(id: try Self.id(text, .album))
-        case let .playlist(text):
+        case .track(let text): return TrackItemQuestion(id: try Self.id(text, .track))
+        case .album(let text): return AlbumItemQuestion(id: try Self.id(text, .album))
+        case .playlist(let text):
             return PlaylistItemQuestion(id: try Self.id(text, .playlist), limit: try given.limit(default: 200, most: 300))
-        case let .artist(text): return ArtistPageQuestion(id: try Self.id(text, .artist))
-        case let .topTracks(text):
+        case .artist(let text): return ArtistPageQuestion(id: try Self.id(text, .artist))
+        case .topTracks(let text):
             return ArtistTopTracksQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 15, most: 15))
-        case let .albums(text):
+        case .albums(let text):
             return ArtistDiscographyQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 50, most: 50))
         case .search: return try given.search()
         case .trending: return try given.trending()

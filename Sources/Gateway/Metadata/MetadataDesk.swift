@@ -14,15 +14,16 @@ struct MetadataDesk: Sendable {
             wishes: Wishes(request, dialect, notFound: notFound), client: client)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request))
-        case let .here(ahead): return inquiry.outcome(ahead, patience(of: request))
-        case let .ahead(resource, key):
+        case .here(let ahead): return inquiry.outcome(ahead, patience(of: request))
+        case .ahead(let resource, let key):
             let patience = patience(of: request)
-            return .soon(Soon { [catalog] promise in
-                switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
-                case .begun: nil
-                case let .ended(ahead): inquiry.outcome(ahead, patience)
-                }
-            })
+            return .soon(
+                Soon { [catalog] promise in
+                    switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
+                    case .begun: nil
+                    case .ended(let ahead): inquiry.outcome(ahead, patience)
+                    }
+                })
         }
     }
 
@@ -47,9 +48,9 @@ private struct Inquiry: Sendable {
     func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> Patience) -> Outcome {
         do {
             switch try catalog.answer(question, base: base, ahead: ahead) {
-            case let .complete(composed): return .now(MetadataAnswer.complete(composed, wishes))
-            case let .denied(denial): return .now(MetadataAnswer.denied(denial, wishes))
-            case let .missing(resources):
+            case .complete(let composed): return .now(MetadataAnswer.complete(composed, wishes))
+            case .denied(let denial): return .now(MetadataAnswer.denied(denial, wishes))
+            case .missing(let resources):
                 let parked = ParkedQuestion(
                     catalog: catalog, question: question, base: base, wishes: wishes, client: client, patience: patience())
                 return .later(parked.ticket(for: resources))

@@ -17,15 +17,16 @@ struct MirrorRoutes: RouteFamily {
             return .now(dialect.methodNotAllowed("GET, HEAD"))
         }
         switch door.admitToMetadata(routed.request, dialect) {
-        case let .refused(response): return .now(response)
-        case let .admitted(client, _, renewal): return answer(route, path, routed, client).renewing(renewal)
+        case .refused(let response): return .now(response)
+        case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
         }
     }
 
     private func answer(_ route: MirrorRoute, _ path: [String], _ routed: Routed, _ client: String) -> Outcome {
         do {
             let question = try route.question(path, MirrorParameters(query: routed.query))
-            return fillsRemovedFields ? answer(filled: question, routed, client) : desk.answer(question, routed.request, client: client, dialect)
+            return fillsRemovedFields
+                ? answer(filled: question, routed, client) : desk.answer(question, routed.request, client: client, dialect)
         } catch {
             return .now(dialect.error(error.status, error.message))
         }
@@ -38,7 +39,11 @@ struct MirrorRoutes: RouteFamily {
 
 /// The mirror's paths.
 enum MirrorRoute {
-    case object(ObjectKind), batch(ObjectKind), albumTracks, artistAlbums, playlistItems(PlaylistPart), topTracks, search
+    case object(ObjectKind)
+    case batch(ObjectKind)
+    case albumTracks, artistAlbums
+    case playlistItems(PlaylistPart)
+    case topTracks, search
 
     /// nil for a path that the mirror does not have.
     init?(_ path: [String]) {
@@ -64,9 +69,9 @@ enum MirrorRoute {
         try given.check()
         let market = try given.market()
         switch self {
-        case let .object(kind):
+        case .object(let kind):
             return ObjectQuestion(.object(kind, try id(path, kind), market: kind == .artist ? nil : market))
-        case let .batch(kind):
+        case .batch(let kind):
             return BatchQuestion(kind: kind, ids: try given.ids(of: kind, most: kind == .album ? 20 : 50), market: market)
         case .albumTracks:
             return AlbumTracksQuestion(
@@ -75,7 +80,7 @@ enum MirrorRoute {
             return ArtistAlbumsQuestion(
                 id: try id(path, .artist), groups: try given.groups(), offset: try given.offset(),
                 limit: try given.limit(default: 20, most: 50), market: market)
-        case let .playlistItems(part):
+        case .playlistItems(let part):
             return PlaylistItemsQuestion(
                 id: try id(path, .playlist), part: part, offset: try given.offset(),
                 limit: try given.limit(default: 100, most: 100), market: market)
@@ -86,7 +91,9 @@ enum MirrorRoute {
 
     private func search(_ given: MirrorParameters, _ market: Market?) throws(BadRequest) -> any Question {
         let query = given.query["q"] ?? ""
-        guard let term = SearchTerm(query) else { throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query") }
+        guard let term = SearchTerm(query) else {
+            throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query")
+        }
         let kinds = try given.kinds()
         let limit = try given.limit(default: 20, most: 50)
         let offset = try given.offset(most: 1000)

@@ -48,19 +48,20 @@ final class ParkedQuestion: Sendable {
     /// On the lookup thread: more is known, or it is known that no more will come.
     private func settle(_ settlement: Settlement, _ reply: Reply, _ joined: Bool) {
         switch settlement {
-        case let .settled(collapsed):
+        case .settled(let collapsed):
             let joined = joined && collapsed
             switch try? catalog.answer(question, base: base) {
-            case let .complete(composed):
+            case .complete(let composed):
                 reply.send(MetadataAnswer.complete(composed, wishes, status: .stored(joined: joined)))
-            case let .denied(denial): reply.send(MetadataAnswer.denied(denial, wishes, status: .stored(joined: joined)))
-            case let .missing(resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
+            case .denied(let denial): reply.send(MetadataAnswer.denied(denial, wishes, status: .stored(joined: joined)))
+            case .missing(let resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
             case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
             }
-        case let .later(after, reason): reply.send(patience.isAsync ? MetadataAnswer.queued(after: after, wishes) : rest(reason, after: after))
-        case let .failed(reason, after): reply.send(rest(reason, after: after))
-        case let .refused(.queueFull, after): reply.send(rest("Too many lookups are waiting", after: after))
-        case let .refused(.clientShare, after): reply.send(rest("Too many lookups of yours are waiting", after: after))
+        case .later(let after, let reason):
+            reply.send(patience.isAsync ? MetadataAnswer.queued(after: after, wishes) : rest(reason, after: after))
+        case .failed(let reason, let after): reply.send(rest(reason, after: after))
+        case .refused(.queueFull, let after): reply.send(rest("Too many lookups are waiting", after: after))
+        case .refused(.clientShare, let after): reply.send(rest("Too many lookups of yours are waiting", after: after))
         }
     }
 
@@ -78,7 +79,7 @@ final class ParkedQuestion: Sendable {
 
     /// What there is, where the question may be patchy or an old answer will do; else 503.
     private func rest(_ message: String, after: Duration) -> Response {
-        if case let .complete(composed)? = try? catalog.answer(question, base: base, isLast: true) {
+        if case .complete(let composed)? = try? catalog.answer(question, base: base, isLast: true) {
             return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataAnswer.missing(message, after: after, wishes)

@@ -10,8 +10,8 @@ struct PreferenceRoutes: Sendable {
 
     func answer(_ routed: Routed, user text: String) -> Response {
         switch door.admitUser(routed.request, dialect) {
-        case let .refused(response): return response
-        case let .admitted(_, user, renewal):
+        case .refused(let response): return response
+        case .admitted(_, let user, let renewal):
             guard let asked = Int(text), asked >= 0 else { return dialect.error(400, "Invalid user id") }
             guard let user, user == asked else { return dialect.error(403, "Forbidden") }
             return answer(routed, user).renewing(renewal)

@@ -36,7 +36,8 @@ indirect enum JSONTree: Sendable, Equatable {
     }
 
     private static func write<Part>(
-        _ parts: [Part], between brackets: String, to bytes: inout [UInt8], _ write: (Part, inout [UInt8]) -> Void) {
+        _ parts: [Part], between brackets: String, to bytes: inout [UInt8], _ write: (Part, inout [UInt8]) -> Void
+    ) {
         bytes += brackets.utf8.prefix(1)
         for (place, part) in parts.enumerated() {
             if place > 0 { bytes += ",".utf8 }

@@ -15,9 +15,10 @@ enum OpenAPIDocument {
         ],
         "servers": [["url": "/"]],
         "tags": .list(families.map { ["name": .text($0.tag), "description": .text($0.about)] }),
-        "paths": .object(families.flatMap { family in
-            family.paths.map { .init(name: family.prefix + $0.template, value: $0.tree(of: family.tag)) }
-        }),
+        "paths": .object(
+            families.flatMap { family in
+                family.paths.map { .init(name: family.prefix + $0.template, value: $0.tree(of: family.tag)) }
+            }),
         "components": [
             "schemas": .object(families.flatMap { $0.schemas.map { .init(name: $0.key, value: $0.value.tree) } }),
             "headers": .object(DescribedHeader.allCases.map { .init(name: $0.rawValue, value: $0.tree) }),

@@ -12,10 +12,11 @@ struct Schema: Sendable, Equatable {
     static let anyObject = Schema(tree: ["type": "object"])
 
     static func text(pattern: String? = nil, least: Int? = nil, most: Int? = nil, example: String? = nil) -> Schema {
-        Schema(tree: .object([
-            "type": "string", "pattern": pattern.map(JSONTree.text), "minLength": least.map(JSONTree.integer),
-            "maxLength": most.map(JSONTree.integer), "examples": example.map { .list([.text($0)]) },
-        ]))
+        Schema(
+            tree: .object([
+                "type": "string", "pattern": pattern.map(JSONTree.text), "minLength": least.map(JSONTree.integer),
+                "maxLength": most.map(JSONTree.integer), "examples": example.map { .list([.text($0)]) },
+            ]))
     }
 
     static func integer(_ least: Int? = nil, _ most: Int? = nil) -> Schema {
@@ -27,9 +28,10 @@ struct Schema: Sendable, Equatable {
     static func either(_ schemas: Schema...) -> Schema { Schema(tree: ["anyOf": .list(schemas.map(\.tree))]) }
 
     static func list(of element: Schema, least: Int? = nil, most: Int? = nil) -> Schema {
-        Schema(tree: .object([
-            "type": "array", "items": element.tree, "minItems": least.map(JSONTree.integer), "maxItems": most.map(JSONTree.integer),
-        ]))
+        Schema(
+            tree: .object([
+                "type": "array", "items": element.tree, "minItems": least.map(JSONTree.integer), "maxItems": most.map(JSONTree.integer),
+            ]))
     }
 
     /// An object with these members and no others, unless it `isOpen`.
@@ -41,12 +43,14 @@ struct Schema: Sendable, Equatable {
 
     static func object(
         members required: [(key: String, value: Schema)], optional: [(key: String, value: Schema)] = [],
-        isOpen: Bool = false) -> Schema {
+        isOpen: Bool = false
+    ) -> Schema {
         let members = (required + optional).map { JSONTree.Member(name: $0.key, value: $0.value.tree) }
-        return Schema(tree: .object([
-            "type": "object", "properties": .object(members),
-            "required": required.isEmpty ? nil : .list(required.map { .text($0.key) }), "additionalProperties": isOpen ? nil : false,
-        ]))
+        return Schema(
+            tree: .object([
+                "type": "object", "properties": .object(members),
+                "required": required.isEmpty ? nil : .list(required.map { .text($0.key) }), "additionalProperties": isOpen ? nil : false,
+            ]))
     }
 
     /// An object whose members have any names.

@@ -26,8 +26,8 @@ struct AuthAnswer: Sendable {
     /// What swingmusic is to carry out is handed back to nginx, which passes the request on as it came.
     func response(_ handing: Handing) -> Response {
         switch handing {
-        case let .answer(answer): return response(answer)
-        case let .handOn(cookies):
+        case .answer(let answer): return response(answer)
+        case .handOn(let cookies):
             var response = Response(status: 200)
             response.add("X-Accel-Redirect", "@swingmusic_profile")
             for cookie in cookies { response.add("Set-Cookie", cookie) }
@@ -52,7 +52,7 @@ struct AuthAnswer: Sendable {
         response.add("Vary", "Accept-Encoding")
         switch sharing {
         case .silent: break
-        case let .credentials(origin):
+        case .credentials(let origin):
             response.add("Access-Control-Allow-Origin", origin)
             response.add("Access-Control-Allow-Credentials", "true")
             response.add("Vary", "Origin")
@@ -65,7 +65,8 @@ struct AuthAnswer: Sendable {
 
     /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
     static func verification(_ verification: Verification) -> Response {
-        var response = verification.message.map { Dialect.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
+        var response =
+            verification.message.map { Dialect.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
         if verification.message == nil { response.add("Cache-Control", "no-store") }
         if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
         if let name = verification.userName { response.add("X-Swingmusic-Username", name) }

@@ -4,7 +4,8 @@ import FastCGI
 enum AuthRoute: Equatable {
     case login, user, users, refresh, pairCode, pair, logout
     case verify
-    case sessions, session(String)
+    case sessions
+    case session(String)
     case updateProfile, createUser, createGuest, deleteUser
 
     /// What swingmusic says to a path and a method.

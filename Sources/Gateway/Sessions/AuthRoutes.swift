@@ -26,9 +26,9 @@ struct AuthRoutes: RouteFamily {
         let style = AuthAnswer(sharing: sessions.origins.sharing(with: caller), request)
         if request.method == .options { return .now(style.preflight()) }
         switch AuthRoute.match(routed.rest, request.method) {
-        case let .route(route): return outcome(route, routed, sessions, caller, style)
+        case .route(let route): return outcome(route, routed, sessions, caller, style)
         case .notFound: return .now(unmatched(style, sessions, caller, routed, dialect.error(404, "Not found")))
-        case let .methodNotAllowed(allowed):
+        case .methodNotAllowed(let allowed):
             return .now(unmatched(style, sessions, caller, routed, dialect.methodNotAllowed(allowed)))
         }
     }
@@ -62,7 +62,7 @@ struct AuthRoutes: RouteFamily {
         case .sessions:
             let user = query["user"]
             return errand(style) { sessions.list(caller, user: user) }
-        case let .session(id): return errand(style) { sessions.end(caller, session: id) }
+        case .session(let id): return errand(style) { sessions.end(caller, session: id) }
         case .createUser: return errands.run(dialect) { style.response(sessions.createUser(body, caller)) }
         case .createGuest: return errands.run(dialect) { style.response(sessions.createGuest(body, caller)) }
         case .deleteUser: return errands.run(dialect) { style.response(sessions.deleteUser(body, caller)) }
@@ -86,7 +86,8 @@ struct AuthRoutes: RouteFamily {
     }
 
     /// Before a path or method that is none, swingmusic asks for a token.
-    private func unmatched(_ style: AuthAnswer, _ sessions: Sessions, _ caller: Caller, _ routed: Routed, _ response: Response) -> Response {
+    private func unmatched(_ style: AuthAnswer, _ sessions: Sessions, _ caller: Caller, _ routed: Routed, _ response: Response) -> Response
+    {
         guard !AuthRoute.isExempt(routed.rest) else { return style.dressed(response) }
         let answer = sessions.user(caller)
         guard answer.status == 200 else { return style.response(answer) }

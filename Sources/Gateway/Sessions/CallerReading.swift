@@ -15,7 +15,7 @@ extension Caller {
 extension FormBody {
     init(_ request: Request) {
         var content: [UInt8] = []
-        if case let .bytes(bytes) = request.body { content = bytes }
+        if case .bytes(let bytes) = request.body { content = bytes }
         self.init(bytes: content, contentType: request.parameter("CONTENT_TYPE"))
     }
 }

@@ -10,9 +10,9 @@ struct SessionIdentity: IdentitySource {
         let caller = Caller(request, publicURL: publicURL)
         let changes = ![.get, .head, .options].contains(request.method)
         switch sessions.check(caller, changes: changes) {
-        case let .user(signedIn): return .user(id: Int(signedIn.user.id), roles: signedIn.user.roles, renewal: signedIn.renewal)
+        case .user(let signedIn): return .user(id: Int(signedIn.user.id), roles: signedIn.user.roles, renewal: signedIn.renewal)
         case .absent: return .anonymous
-        case let .refused(refused): return .refused(status: refused.status, message: refused.message)
+        case .refused(let refused): return .refused(status: refused.status, message: refused.message)
         }
     }
 }

@@ -87,7 +87,9 @@ extension Settings {
 
     private static func mode(_ reader: SettingsReader) throws(SettingError) -> mode_t {
         let text = try reader.text(.socketMode) ?? "0660"
-        guard let mode = mode_t(text, radix: 8), mode <= 0o777 else { throw reader.wrong(.socketMode, text, "is not an octal mode such as 0660") }
+        guard let mode = mode_t(text, radix: 8), mode <= 0o777 else {
+            throw reader.wrong(.socketMode, text, "is not an octal mode such as 0660")
+        }
         return mode
     }
 
@@ -95,7 +97,9 @@ extension Settings {
         var origins: [BaseURL] = []
         for part in (try reader.text(.corsOrigins) ?? "").split(separator: ",") {
             let text = part.trimmingCharacters(in: .whitespaces)
-            guard let origin = BaseURL(text) else { throw reader.wrong(.corsOrigins, text, "is not an origin such as https://music.example") }
+            guard let origin = BaseURL(text) else {
+                throw reader.wrong(.corsOrigins, text, "is not an origin such as https://music.example")
+            }
             origins.append(origin)
         }
         return origins
@@ -112,7 +116,7 @@ extension Settings {
 
     private static func credentials(_ reader: SettingsReader) throws(SettingError) -> SpotifyCredentials? {
         switch (try reader.text(.spotifyClientID), try reader.text(.spotifyClientSecret)) {
-        case let (id?, secret?): return SpotifyCredentials(clientID: id, clientSecret: secret)
+        case (let id?, let secret?): return SpotifyCredentials(clientID: id, clientSecret: secret)
         case (nil, nil): return nil
         case (nil, _): throw SettingError(name: SettingName.spotifyClientID.rawValue, problem: "is not set, but SPOTIFY_CLIENT_SECRET is")
         case (_, nil): throw SettingError(name: SettingName.spotifyClientSecret.rawValue, problem: "is not set, but SPOTIFY_CLIENT_ID is")

@@ -21,7 +21,9 @@ struct SettingsReader {
         return value(name.rawValue)
     }
 
-    func duration(_ name: SettingName, default fallback: Duration, atLeast least: Duration = .milliseconds(1)) throws(SettingError) -> Duration {
+    func duration(_ name: SettingName, default fallback: Duration, atLeast least: Duration = .milliseconds(1)) throws(SettingError)
+        -> Duration
+    {
         guard let text = try text(name) else { return fallback }
         guard let duration = Duration(setting: text) else {
             throw wrong(name, text, "is not a duration; write a whole number and ms, s, m, h or d, as in 25s")

@@ -6,16 +6,17 @@ import FastCGI
 extension FiguresPage {
     func count(_ outcome: Outcome, of family: Counter.Family) -> Outcome {
         switch outcome {
-        case let .now(response):
+        case .now(let response):
             count(response, of: family)
             return outcome
         case .soon: return outcome
-        case let .later(ticket):
+        case .later(let ticket):
             park()
-            return .later(ticket.observed { [self] response in
-                unpark()
-                if let response { count(response, of: family) }
-            })
+            return .later(
+                ticket.observed { [self] response in
+                    unpark()
+                    if let response { count(response, of: family) }
+                })
         }
     }
 
@@ -33,9 +34,9 @@ extension CacheStatus {
     /// What is counted of the header, as a response's note: 0 stands for an answer without one.
     var note: Int {
         switch self {
-        case let .hit(tier, _, freshness, _): source(tier).rawValue + 1 + (freshness == .stale ? Self.staleMark : 0)
+        case .hit(let tier, _, let freshness, _): source(tier).rawValue + 1 + (freshness == .stale ? Self.staleMark : 0)
         case .miss: Counter.Source.unanswered.rawValue + 1
-        case let .stored(joined): (joined ? Counter.Source.collapsed : .stored).rawValue + 1
+        case .stored(let joined): (joined ? Counter.Source.collapsed : .stored).rawValue + 1
         }
     }
 

@@ -142,7 +142,9 @@ final class FiguresPage: @unchecked Sendable {
         guard isLocked else { return nil }
         defer { _ = csys_lock_byte(descriptor, 0, 0) }
         // Blocks are set aside first: a hole in a mapping on a full disk ends the process with SIGBUS.
-        guard posix_fallocate(descriptor, 0, off_t(length)) == 0, let start = csys_map_shared(descriptor, UInt64(length)) else { return nil }
+        guard posix_fallocate(descriptor, 0, off_t(length)) == 0, let start = csys_map_shared(descriptor, UInt64(length)) else {
+            return nil
+        }
         if csys_load64(start) != magic {
             memset(start, 0, length)
             csys_store64(start, magic)

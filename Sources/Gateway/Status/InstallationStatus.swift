@@ -20,7 +20,8 @@ public struct InstallationStatus: Sendable {
             path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: false, log: log)
         let survey = Survey(
-            version: version, figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+            version: version, figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile,
+            dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
         var report = survey.report(withAges: true)
         if report.workers.isEmpty { report.readiness.reasons.insert("no worker runs on this data folder", at: 0) }

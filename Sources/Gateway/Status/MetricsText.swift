@@ -55,7 +55,8 @@ extension StatusReport {
                 text.sample("answers_total", [("family", family.label), ("class", "\(statusClass)xx")], counts[family, statusClass])
             }
         }
-        text.metric("sources_total", .counter, "Answers by where they came from: a tier (a hit), a call (stored, collapsed), or nowhere in time.")
+        text.metric(
+            "sources_total", .counter, "Answers by where they came from: a tier (a hit), a call (stored, collapsed), or nowhere in time.")
         for source in Counter.Source.allCases { text.sample("sources_total", [("source", "\(source)")], counts[source]) }
         text.single("stale_hits_total", .counter, "Hits whose record was due.", counts.stale)
         text.metric("log_lines_total", .counter, "Log lines at warning and above.")
@@ -67,7 +68,8 @@ extension StatusReport {
     }
 
     private func turns(_ text: inout MetricsText) {
-        text.metric("spotify_turn_seconds", .histogram, "How long a turn took to take: a transaction in limiter.db and the wait for its lock.")
+        text.metric(
+            "spotify_turn_seconds", .histogram, "How long a turn took to take: a transaction in limiter.db and the wait for its lock.")
         for (bound, count) in counts.turns {
             text.sample("spotify_turn_seconds_bucket", [("le", bound.map { "\(Double($0) / 1_000_000)" } ?? "+Inf")], count)
         }
@@ -92,7 +94,9 @@ extension StatusReport {
         text.single("spotify_calls_last_hour", .gauge, "Calls that count against the budget now.", limiter.callsInWindow)
         text.single("spotify_calls_per_hour", .gauge, "The budget.", limiter.callsPerWindow)
         text.single("spotify_next_slot_seconds", .gauge, "Until a caller's lookup may be called.", seconds(until: limiter.nextSlotAt))
-        text.single("spotify_cooldown_seconds", .gauge, "Until Spotify may be called again after a 429.", seconds(until: limiter.cooldown?.endsAt ?? 0))
+        text.single(
+            "spotify_cooldown_seconds", .gauge, "Until Spotify may be called again after a 429.",
+            seconds(until: limiter.cooldown?.endsAt ?? 0))
         text.metric("queue_lookups", .gauge, "Lookups that wait for a turn.")
         for priority in Priority.allCases { text.sample("queue_lookups", [("priority", "\(priority)")], limiter.waiting[priority] ?? 0) }
         text.single("queue_leased", .gauge, "Lookups under way.", limiter.leased)

@@ -5,9 +5,10 @@ enum Readable {
     /// `12,345`.
     static func count(_ number: UInt64) -> String {
         let digits = Array("\(number)")
-        return String(digits.enumerated().flatMap { place, digit in
-            place > 0 && (digits.count - place) % 3 == 0 ? [",", digit] : [digit]
-        })
+        return String(
+            digits.enumerated().flatMap { place, digit in
+                place > 0 && (digits.count - place) % 3 == 0 ? [",", digit] : [digit]
+            })
     }
 
     /// `1.4 GB`, in steps of 1000.

@@ -5,13 +5,39 @@ import Turnstile
 struct StatusJSON: Encodable {
     struct Sources: Encodable { let memory, dragonfly, sqlite, stored, collapsed, unanswered, stale: UInt64 }
     struct Hour: Encodable { let calls, budget: Int }
-    struct Cooldown: Encodable { let endsAt: Int64; let reason: String }
-    struct Worker: Encodable { let pid: Int32; let uptimeSeconds: Int64; let parked: Int; let residentBytes: Int64 }
-    struct File: Encodable { let name: String; let bytes: Int64 }
-    struct Records: Encodable { let kind: String; let entries: Int; let bytes: Int64; let lastUpdated: Int64? }
-    struct Age: Encodable { let age: String; let records: Int }
-    struct Line: Encodable { let time: Int64; let pid: Int32; let level, text: String }
-    struct Ready: Encodable { let ready: Bool; let reasons, warnings: [String] }
+    struct Cooldown: Encodable {
+        let endsAt: Int64
+        let reason: String
+    }
+    struct Worker: Encodable {
+        let pid: Int32
+        let uptimeSeconds: Int64
+        let parked: Int
+        let residentBytes: Int64
+    }
+    struct File: Encodable {
+        let name: String
+        let bytes: Int64
+    }
+    struct Records: Encodable {
+        let kind: String
+        let entries: Int
+        let bytes: Int64
+        let lastUpdated: Int64?
+    }
+    struct Age: Encodable {
+        let age: String
+        let records: Int
+    }
+    struct Line: Encodable {
+        let time: Int64
+        let pid: Int32
+        let level, text: String
+    }
+    struct Ready: Encodable {
+        let ready: Bool
+        let reasons, warnings: [String]
+    }
     struct Limiter: Encodable {
         let lastHour: Hour
         let nextSlotAt: Int64
@@ -41,9 +67,10 @@ struct StatusJSON: Encodable {
         version = report.version
         readiness = Ready(ready: report.readiness.isReady, reasons: report.readiness.reasons, warnings: report.readiness.warnings)
         let counts = report.counts
-        answers = Dictionary(uniqueKeysWithValues: Counter.Family.allCases.map { family in
-            (family.label, Dictionary(uniqueKeysWithValues: Counter.classes.map { ("\($0)xx", counts[family, $0]) }))
-        })
+        answers = Dictionary(
+            uniqueKeysWithValues: Counter.Family.allCases.map { family in
+                (family.label, Dictionary(uniqueKeysWithValues: Counter.classes.map { ("\($0)xx", counts[family, $0]) }))
+            })
         sources = Sources(
             memory: counts[.memory], dragonfly: counts[.dragonfly], sqlite: counts[.sqlite], stored: counts[.stored],
             collapsed: counts[.collapsed], unanswered: counts[.unanswered], stale: counts.stale)

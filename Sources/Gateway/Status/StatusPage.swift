@@ -10,7 +10,8 @@ struct StatusPage {
     static let contentType = "text/html; charset=utf-8"
 
     /// The page's one style and one script are named by their hashes (CSP Level 3, 2.3.1); the script may only ask for the page anew.
-    static let policy = "default-src 'none'; img-src data:; style-src '\(hash(style))'; script-src '\(hash(script))'; connect-src 'self'; "
+    static let policy =
+        "default-src 'none'; img-src data:; style-src '\(hash(style))'; script-src '\(hash(script))'; connect-src 'self'; "
         + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
     private static func hash(_ text: Markup) -> String {
@@ -64,15 +65,18 @@ extension StatusPage {
     /// - Parameter rows: cells; the first names the row.
     private func table(_ heads: [String], _ rows: [[String]]) -> Markup {
         let head = Markup(heads.map { "<th scope=\"col\">\($0)</th>" })
-        let body = Markup(rows.map { row in
-            "<tr><th scope=\"row\">\(row.first ?? "")</th>\(Markup(row.dropFirst().map { "<td>\($0)</td>" }))</tr>"
-        })
+        let body = Markup(
+            rows.map { row in
+                "<tr><th scope=\"row\">\(row.first ?? "")</th>\(Markup(row.dropFirst().map { "<td>\($0)</td>" }))</tr>"
+            })
         return "<table>\(heads.isEmpty ? "" : "<thead><tr>\(head)</tr></thead>" as Markup)<tbody>\(body)</tbody></table>"
     }
 
     private var requests: Markup {
         let last = report.answersByMinute.dropLast().last ?? 0
-        return card("Requests, the last hour", """
+        return card(
+            "Requests, the last hour",
+            """
             <p class="big">\(Readable.rate(Double(last) / 60))<small> a second, the last whole minute</small></p>
             \(HourPicture(answersByMinute: report.answersByMinute).svg)
             <p class="quiet">\(Readable.count(report.counts.answered)) answered in all, \(Readable.count(report.counts.failed)) with 5xx; \
@@ -88,7 +92,9 @@ extension StatusPage {
             <td>\(Readable.percent(report.share(source)))</td><td>\(Readable.count(report.counts[source]))</td></tr>
             """ as Markup
         }
-        return card("Hits by tier", """
+        return card(
+            "Hits by tier",
+            """
             <p class="big">\(Readable.percent(report.hitRatio))<small> hits</small></p>
             <table><tbody>\(Markup(rows))</tbody></table>
             <p class="quiet">\(Readable.count(report.counts.stale)) hits were stale</p>
@@ -106,11 +112,16 @@ extension StatusPage {
 
     private var spotify: Markup {
         guard let limiter = report.limiter else {
-            return card("Calls to Spotify", "<p class=\"bad\">The limiter cannot be used; nothing is looked up. \(report.limiterFault ?? "")</p>")
+            return card(
+                "Calls to Spotify", "<p class=\"bad\">The limiter cannot be used; nothing is looked up. \(report.limiterFault ?? "")</p>")
         }
         let share = Double(limiter.callsInWindow) / Double(max(1, limiter.callsPerWindow))
-        let rows = [["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))]] + (limiter.cooldown == nil ? [["cooldown", "none"]] : [])
-        return card("Calls to Spotify", """
+        let rows =
+            [["next free slot", Readable.wait(report.seconds(until: limiter.nextSlotAt))]]
+            + (limiter.cooldown == nil ? [["cooldown", "none"]] : [])
+        return card(
+            "Calls to Spotify",
+            """
             <p class="big">\(Readable.count(UInt64(max(0, limiter.callsInWindow))))<small> of \(Readable.count(UInt64(max(0, limiter.callsPerWindow)))) in the last hour</small></p>
             \(Self.meter(share, share < 0.8 ? "good" : share < 1 ? "fair" : "bad"))
             \(troubles(of: limiter))
@@ -124,7 +135,8 @@ extension StatusPage {
             "<p class=\"bad\"><b>\(title)</b>, ends \(Readable.wait(report.seconds(until: end))): \(reason)</p>"
         }
         let lines = [
-            limiter.cooldown.map { line("Cooldown", $0.reason, $0.endsAt) }, limiter.upstream.map { line("No calls", $0.reason, $0.endsAt) },
+            limiter.cooldown.map { line("Cooldown", $0.reason, $0.endsAt) },
+            limiter.upstream.map { line("No calls", $0.reason, $0.endsAt) },
             limiter.tokenOutage.map { line("No token", $0.reason, $0.endsAt) },
         ]
         return Markup(lines.compactMap { $0 })
@@ -133,16 +145,22 @@ extension StatusPage {
     private var queue: Markup {
         let waiting = report.limiter?.waiting ?? [:]
         let rows = Priority.allCases.map { [$0.words, "\(waiting[$0] ?? 0)"] }
-        return card("Queue", """
+        return card(
+            "Queue",
+            """
             <p class="big">\(waiting.values.reduce(0, +))<small> lookups wait, \(report.limiter?.leased ?? 0) under way</small></p>
             \(table([], rows))
             """)
     }
 
     private var workers: Markup {
-        card("Workers", table(
-            ["process", "up", "memory", "parked"],
-            report.workers.map { ["\($0.process)", Readable.length($0.uptimeSeconds), Readable.bytes($0.residentBytes), "\($0.parked)"] }))
+        card(
+            "Workers",
+            table(
+                ["process", "up", "memory", "parked"],
+                report.workers.map {
+                    ["\($0.process)", Readable.length($0.uptimeSeconds), Readable.bytes($0.residentBytes), "\($0.parked)"]
+                }))
     }
 
     private var files: Markup {
@@ -155,7 +173,9 @@ extension StatusPage {
     private var records: Markup {
         let kinds = report.kinds.map { [$0.kind, Readable.count(UInt64(max(0, $0.entries))), Readable.bytes($0.bytes)] }
         let ages = report.ages.map { [$0.label, Readable.count(UInt64(max(0, $0.records)))] }
-        return card("Records", """
+        return card(
+            "Records",
+            """
             \(kinds.isEmpty ? "<p class=\"quiet\">None yet.</p>" : table(["kind", "records", "size"], kinds))
             \(table(["age", "records"], ages))
             """)
@@ -164,7 +184,8 @@ extension StatusPage {
     private var lines: Markup {
         guard !report.lines.isEmpty else { return card("Latest warnings and errors", "<p class=\"quiet\">None.</p>", isWide: true) }
         let items = report.lines.map { line in
-            "<li><span class=\"\(line.level == "error" ? "bad" : "fair")\">\(line.level)</span> <time>\(Readable.instant(line.time))</time> <span class=\"quiet\">[\(line.process)]</span> \(line.text)</li>" as Markup
+            "<li><span class=\"\(line.level == "error" ? "bad" : "fair")\">\(line.level)</span> <time>\(Readable.instant(line.time))</time> <span class=\"quiet\">[\(line.process)]</span> \(line.text)</li>"
+                as Markup
         }
         return card("Latest warnings and errors", "<ol class=\"lines\">\(Markup(items))</ol>", isWide: true)
     }

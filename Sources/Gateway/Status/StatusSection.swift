@@ -24,13 +24,15 @@ extension StatusSection {
 
     private static func requests(_ report: StatusReport) -> StatusSection {
         func rate(_ count: Int?) -> String { "\(Readable.rate(Double(count ?? 0) / 60)) a second" }
-        return StatusSection(title: "Requests", rows: [
-            ["last whole minute", rate(report.answersByMinute.dropLast().last)],
-            ["busiest minute of the hour", rate(report.answersByMinute.max())],
-            ["answered in all", Readable.count(report.counts.answered)],
-            ["of these with 5xx", Readable.count(report.counts.failed)],
-            ["parked now", count(report.parked)],
-        ])
+        return StatusSection(
+            title: "Requests",
+            rows: [
+                ["last whole minute", rate(report.answersByMinute.dropLast().last)],
+                ["busiest minute of the hour", rate(report.answersByMinute.max())],
+                ["answered in all", Readable.count(report.counts.answered)],
+                ["of these with 5xx", Readable.count(report.counts.failed)],
+                ["parked now", count(report.parked)],
+            ])
     }
 
     private static func hits(_ report: StatusReport) -> StatusSection {
@@ -65,7 +67,10 @@ extension StatusSection {
         StatusSection(
             title: "Workers: \(report.workers.count)",
             rows: report.workers.map {
-                ["process \($0.process)", "up \(Readable.length($0.uptimeSeconds))", Readable.bytes($0.residentBytes), "\($0.parked) parked"]
+                [
+                    "process \($0.process)", "up \(Readable.length($0.uptimeSeconds))", Readable.bytes($0.residentBytes),
+                    "\($0.parked) parked",
+                ]
             })
     }
 

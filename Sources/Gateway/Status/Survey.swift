@@ -22,7 +22,8 @@ struct Survey: Sendable {
             workers: figures.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
             files: Self.files.map { FileLook(name: $0, bytes: Self.size(dataDirectory + "/" + $0)) }.filter { $0.bytes > 0 },
-            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: figures.latestLines(20), readiness: readiness(cached, limiter.fault))
+            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: figures.latestLines(20),
+            readiness: readiness(cached, limiter.fault))
     }
 
     private func ages(now: Int64) -> [AgeLook] {
@@ -74,6 +75,6 @@ struct Readiness: Sendable, Equatable {
 
 extension Result {
     fileprivate var fault: String? {
-        if case let .failure(error) = self { "\(error)" } else { nil }
+        if case .failure(let error) = self { "\(error)" } else { nil }
     }
 }

@@ -34,7 +34,9 @@ enum CookieText {
     private static func pair(_ text: [UInt8], _ start: Int) -> (name: Range<Int>, value: [UInt8], end: Int)? {
         let first = skipBlank(text, start)
         var position = first
-        while position < text.count, !isBlank(text[position]), text[position] != equals, text[position] != quote, text[position] != semicolon {
+        while position < text.count, !isBlank(text[position]), text[position] != equals, text[position] != quote,
+            text[position] != semicolon
+        {
             position += 1
         }
         guard position > first else { return nil }

@@ -12,7 +12,8 @@ extension LedgerRows {
         let sql = "SELECT userID, name, fingerprint, refusedBefore, isGone FROM account \(condition)"
         return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map { row in
             KnownAccount(
-                userID: row[0], name: row[1], fingerprint: Fingerprint(stored: Array(row[2] as Data)), refusedBefore: row[3], isGone: row[4])
+                userID: row[0], name: row[1], fingerprint: Fingerprint(stored: Array(row[2] as Data)), refusedBefore: row[3], isGone: row[4]
+            )
         }
     }
 

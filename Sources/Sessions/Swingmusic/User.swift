@@ -17,7 +17,8 @@ public struct User: Sendable, Equatable {
     /// `sub` of a token, in the contract's order.
     var subject: JSONValue {
         .object([
-            JSONMember("id", .integer(id)), JSONMember("image", image.map(JSONValue.string) ?? .null), JSONMember("username", .string(name)),
+            JSONMember("id", .integer(id)), JSONMember("image", image.map(JSONValue.string) ?? .null),
+            JSONMember("username", .string(name)),
             JSONMember("roles", rolesValue), JSONMember("extra", extraValue),
         ])
     }

@@ -55,9 +55,10 @@ enum BackupError: Error, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .nothingThere(let path): "there are no databases in \(path) (SWINGMUSIC_FCGI_DATA_DIR); run this with the environment of 'serve'"
+        case .nothingThere(let path):
+            "there are no databases in \(path) (SWINGMUSIC_FCGI_DATA_DIR); run this with the environment of 'serve'"
         case .sameFolder: "that is the data folder itself; name another"
-        case let .failed(file, reason): "\(file) was not copied: \(reason)"
+        case .failed(let file, let reason): "\(file) was not copied: \(reason)"
         }
     }
 }

@@ -59,7 +59,9 @@ struct Check: ParsableCommand {
         do {
             settings = try Settings(environment: environment)
         } catch {
-            return [.error(error.name, error.problem, remedy: "correct \(error.name), see docs/settings.md; 'serve' does not start like this")]
+            return [
+                .error(error.name, error.problem, remedy: "correct \(error.name), see docs/settings.md; 'serve' does not start like this")
+            ]
         }
         let address = socket.flatMap { ListenAddress($0) } ?? settings.listen
         if health { return [HealthCheck.healthFinding(address)] }

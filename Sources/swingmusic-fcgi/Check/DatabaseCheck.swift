@@ -18,20 +18,31 @@ enum DatabaseCheck {
         let parts = version.split(separator: ".").compactMap { Int($0) }
         if [3, 51, 3].lexicographicallyPrecedes(parts) || parts == [3, 51, 3] { return .ok("SQLite", version) }
         return .warning(
-            "SQLite", "\(version) has the WAL-reset bug (fixed in 3.51.3), which can damage a database that is written and checkpointed at once",
-            remedy: "nothing need be done: only one process at a time makes checkpoints, and a damaged cache.db is set aside and begun anew; a newer SQLite removes the risk")
+            "SQLite",
+            "\(version) has the WAL-reset bug (fixed in 3.51.3), which can damage a database that is written and checkpointed at once",
+            remedy:
+                "nothing need be done: only one process at a time makes checkpoints, and a damaged cache.db is set aside and begun anew; a newer SQLite removes the risk"
+        )
     }
 
     private static func folder(_ folder: FolderState) -> [Finding] {
         let subject = "SWINGMUSIC_FCGI_DATA_DIR"
         switch folder.kind {
         case .missing:
-            return [.warning(subject, "\(folder.path) does not exist", remedy: "'serve' makes it when it may: sudo install -d -m 0750 -o USER \(folder.path)")]
+            return [
+                .warning(
+                    subject, "\(folder.path) does not exist",
+                    remedy: "'serve' makes it when it may: sudo install -d -m 0750 -o USER \(folder.path)")
+            ]
         case .notAFolder:
             return [.error(subject, "\(folder.path) is not a folder", remedy: "name a folder on a local disk")]
         case .folder:
             guard folder.isUsable else {
-                return [.error(subject, "\(folder.path) cannot be read and written by user \(geteuid())", remedy: "chown it to the user of 'serve', or run check as that user")]
+                return [
+                    .error(
+                        subject, "\(folder.path) cannot be read and written by user \(geteuid())",
+                        remedy: "chown it to the user of 'serve', or run check as that user")
+                ]
             }
             return openness(folder) + room(folder)
         }
@@ -40,9 +51,12 @@ enum DatabaseCheck {
     private static func openness(_ folder: FolderState) -> [Finding] {
         let subject = "SWINGMUSIC_FCGI_DATA_DIR"
         guard folder.mode & 0o007 != 0 else { return [.ok(subject, "\(folder.path), mode \(String(folder.mode, radix: 8))")] }
-        return [.warning(
-            subject, "\(folder.path) is open to every user of the host (mode \(String(folder.mode, radix: 8))); it holds a Spotify token",
-            remedy: "chmod o= \(folder.path)")]
+        return [
+            .warning(
+                subject,
+                "\(folder.path) is open to every user of the host (mode \(String(folder.mode, radix: 8))); it holds a Spotify token",
+                remedy: "chmod o= \(folder.path)")
+        ]
     }
 
     private static func room(_ folder: FolderState) -> [Finding] {
@@ -58,14 +72,20 @@ enum DatabaseCheck {
         guard access(path, F_OK) == 0 else { return [.ok(file.name, "is not there yet; 'serve' makes it")] }
         do {
             let version = try file.examine(path)
-            return [.ok(file.name, "sound, schema \(version)") ]
+            return [.ok(file.name, "sound, schema \(version)")]
         } catch let fault as DatabaseFile.Fault {
             return [.error(file.name, fault.words, remedy: fault.remedy(file))]
-        } catch let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_NOTADB || error.resultCode.primaryResultCode == .SQLITE_CORRUPT {
+        } catch let error as DatabaseError
+            where error.resultCode.primaryResultCode == .SQLITE_NOTADB || error.resultCode.primaryResultCode == .SQLITE_CORRUPT
+        {
             return [.error(file.name, "is damaged: \(error.message ?? "not a database")", remedy: file.remedyWhenDamaged)]
         } catch {
             let reason = (error as? DatabaseError)?.message ?? "\(error)"
-            return [.error(file.name, "cannot be read: \(reason)", remedy: "it must belong to the user of 'serve', and so must the files beside it")]
+            return [
+                .error(
+                    file.name, "cannot be read: \(reason)", remedy: "it must belong to the user of 'serve', and so must the files beside it"
+                )
+            ]
         }
     }
 }

@@ -8,7 +8,10 @@ enum FastCGIText {
 
     /// A GET; the connection is closed after the answer.
     static func request(_ path: String) -> [UInt8] {
-        let pairs = [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path), ("QUERY_STRING", ""), ("SERVER_PROTOCOL", "HTTP/1.1"), ("REMOTE_ADDR", "127.0.0.1")]
+        let pairs = [
+            ("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path), ("QUERY_STRING", ""), ("SERVER_PROTOCOL", "HTTP/1.1"),
+            ("REMOTE_ADDR", "127.0.0.1"),
+        ]
         let encoded = pairs.flatMap { [UInt8($0.0.utf8.count), UInt8($0.1.utf8.count)] + Array($0.0.utf8) + Array($0.1.utf8) }
         return record(begin, [0, 1, 0, 0, 0, 0, 0, 0]) + record(parameters, encoded) + record(parameters, []) + record(input, [])
     }
@@ -30,7 +33,9 @@ enum FastCGIText {
 
     /// RFC 3875, 6.3.3: no Status line means 200.
     private static func status(in head: String) -> Int? {
-        guard let line = head.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("Status:") }) else { return head.isEmpty ? nil : 200 }
+        guard let line = head.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("Status:") }) else {
+            return head.isEmpty ? nil : 200
+        }
         return Int(line.dropFirst(7).drop { $0 == " " }.prefix { $0 != " " })
     }
 

@@ -9,7 +9,9 @@ enum HealthCheck {
         do throws(HealthProbe.Failure) {
             let status = try HealthProbe.ask(address)
             guard status == 200 else {
-                return .error("health", "\(address) answers healthz with \(status)", remedy: "see the log of 'serve'; is something else listening there?")
+                return .error(
+                    "health", "\(address) answers healthz with \(status)",
+                    remedy: "see the log of 'serve'; is something else listening there?")
             }
             return .ok("health", "\(address) answers")
         } catch {

@@ -18,7 +18,9 @@ enum HealthProbe {
         let descriptor = try connect(address)
         defer { close(descriptor) }
         let request = FastCGIText.request("/swingmusic-fcgi/healthz")
-        guard request.withUnsafeBytes({ send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }) == request.count else { throw .silent }
+        guard request.withUnsafeBytes({ send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }) == request.count else {
+            throw .silent
+        }
         guard let status = FastCGIText.status(of: try receive(descriptor)) else { throw .foreign }
         return status
     }
@@ -46,7 +48,7 @@ enum HealthProbe {
             return try withUnsafeBytes(of: &name) { raw throws(Failure) in
                 try connect(AF_UNIX, raw.baseAddress?.assumingMemoryBound(to: sockaddr.self), size)
             }
-        case let .tcp(host, port):
+        case .tcp(let host, let port):
             var hints = addrinfo()
             hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
             var first: UnsafeMutablePointer<addrinfo>?

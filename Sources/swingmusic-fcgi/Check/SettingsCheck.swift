@@ -8,15 +8,18 @@ enum SettingsCheck {
             .warning(name, "is no setting of this program", remedy: "a spelling mistake? docs/settings.md names all settings")
         }
         if settings.minInterval < .seconds(2) {
-            findings.append(.warning("SPOTIFY_MIN_INTERVAL", "is shorter than 2s: Spotify may answer with a ban of hours", remedy: "leave it at 2s"))
+            findings.append(
+                .warning("SPOTIFY_MIN_INTERVAL", "is shorter than 2s: Spotify may answer with a ban of hours", remedy: "leave it at 2s"))
         }
         if settings.callsPerHour > 1000 {
-            findings.append(.warning("SPOTIFY_CALLS_PER_HOUR", "is more than 1000: Spotify may answer with a ban of hours", remedy: "leave it at 1000"))
+            findings.append(
+                .warning("SPOTIFY_CALLS_PER_HOUR", "is more than 1000: Spotify may answer with a ban of hours", remedy: "leave it at 1000"))
         }
         if settings.metadataAuth == .session, settings.swingmusicDirectory == nil {
-            findings.append(.error(
-                "SWINGMUSIC_FCGI_METADATA_AUTH", "is session, but there are no sessions without SWINGMUSIC_CONFIG_DIR",
-                remedy: "set SWINGMUSIC_CONFIG_DIR, or SWINGMUSIC_FCGI_METADATA_AUTH=off"))
+            findings.append(
+                .error(
+                    "SWINGMUSIC_FCGI_METADATA_AUTH", "is session, but there are no sessions without SWINGMUSIC_CONFIG_DIR",
+                    remedy: "set SWINGMUSIC_CONFIG_DIR, or SWINGMUSIC_FCGI_METADATA_AUTH=off"))
         }
         return findings
     }

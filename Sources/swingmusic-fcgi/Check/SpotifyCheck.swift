@@ -10,9 +10,13 @@ import Turnstile
 enum SpotifyCheck {
     static func findings(_ settings: Settings, online: Bool) -> [Finding] {
         guard let credentials = settings.credentials else {
-            return [.warning(
-                "SPOTIFY_CLIENT_ID", "is not set: what is cached is served, nothing new is looked up",
-                remedy: "register an app at developer.spotify.com and set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET (or their _FILE variants)")]
+            return [
+                .warning(
+                    "SPOTIFY_CLIENT_ID", "is not set: what is cached is served, nothing new is looked up",
+                    remedy:
+                        "register an app at developer.spotify.com and set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET (or their _FILE variants)"
+                )
+            ]
         }
         var findings = [Finding.ok("SPOTIFY_CLIENT_ID", "is set, and so is its secret" + (online ? "" : "; --online proves them"))]
         findings += remembered(settings)
@@ -25,15 +29,21 @@ enum SpotifyCheck {
             let turnstile = try? Turnstile.standing(beside: settings, creating: false), let status = try? turnstile.status()
         else { return [.ok("Spotify account", "its mode is not known yet: the first answers show it")] }
         let mode = (try? turnstile.recall(AccountMode.fact)) ?? "not known yet"
-        var findings = [Finding.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")]
+        var findings = [
+            Finding.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")
+        ]
         if let cooldown = status.cooldown {
-            findings.append(.warning(
-                "Spotify", "told us to wait until \(Output.time(cooldown.endsAt))\(cooldown.quotaExceeded ? " (the quota is spent)" : "")",
-                remedy: "wait: calls begin again by themselves; make sure that nothing else uses this app's credentials"))
+            findings.append(
+                .warning(
+                    "Spotify",
+                    "told us to wait until \(Output.time(cooldown.endsAt))\(cooldown.quotaExceeded ? " (the quota is spent)" : "")",
+                    remedy: "wait: calls begin again by themselves; make sure that nothing else uses this app's credentials"))
         }
         if let outage = status.tokenOutage {
-            findings.append(.warning(
-                "Spotify token", "the last \(outage.failures) requests failed: \(outage.reason)", remedy: "check the credentials with 'check --online'"))
+            findings.append(
+                .warning(
+                    "Spotify token", "the last \(outage.failures) requests failed: \(outage.reason)",
+                    remedy: "check the credentials with 'check --online'"))
         }
         return findings
     }
@@ -56,7 +66,8 @@ enum SpotifyCheck {
 
     private static func remedy(_ error: SpotifyError) -> String {
         switch error {
-        case .badCredentials, .unauthorized: "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew from the app's page at developer.spotify.com"
+        case .badCredentials, .unauthorized:
+            "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew from the app's page at developer.spotify.com"
         case .rateLimited: "wait, and make sure that nothing else uses this app's credentials"
         default: "see that the host reaches SPOTIFY_ACCOUNTS_URL (name service, firewall, proxy, CA certificates)"
         }

@@ -15,7 +15,8 @@ enum StoreCheck {
         let folder = FileManager.default.temporaryDirectory.path + "/swingmusic-fcgi-check-\(getpid())"
         defer { try? FileManager.default.removeItem(atPath: folder) }
         do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
             let caches = try Caches(CachesConfiguration(path: folder + "/cache.db", dragonfly: dragonfly, threads: 1), log: .silent)
             defer { caches.close() }
             guard let health = answer(caches, within: dragonfly.timeout) else { return [] }
@@ -24,7 +25,11 @@ enum StoreCheck {
             }
             return [.ok(subject, "\(dragonfly) is \(kind(caches.storeInfo() ?? [:])), answers in \(microseconds(health.latency)) µs")]
         } catch {
-            return [.warning(subject, "could not be looked at: \(error)", remedy: "see that \(FileManager.default.temporaryDirectory.path) can be written")]
+            return [
+                .warning(
+                    subject, "could not be looked at: \(error)",
+                    remedy: "see that \(FileManager.default.temporaryDirectory.path) can be written")
+            ]
         }
     }
 

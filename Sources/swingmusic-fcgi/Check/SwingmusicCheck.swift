@@ -11,7 +11,11 @@ enum SwingmusicCheck {
         }
         var status = stat()
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            return [.error("SWINGMUSIC_CONFIG_DIR", "\(folder) is not a folder", remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json")]
+            return [
+                .error(
+                    "SWINGMUSIC_CONFIG_DIR", "\(folder) is not a folder",
+                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json")
+            ]
         }
         return [openness(folder), settingsFile(folder), users(folder)]
     }
@@ -28,7 +32,9 @@ enum SwingmusicCheck {
 
     private static func settingsFile(_ folder: String) -> Finding {
         let path = folder + "/settings.json"
-        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else { return unreadable("settings.json", path) }
+        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
+            return unreadable("settings.json", path)
+        }
         struct Form: Decodable { var serverId: String }
         guard let form = try? JSONDecoder().decode(Form.self, from: data), !form.serverId.isEmpty else {
             return .error(

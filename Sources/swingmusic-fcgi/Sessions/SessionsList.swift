@@ -42,7 +42,8 @@ struct SessionsList: ParsableCommand {
         let shown = try sessions.all().filter { user == nil || $0.userName == user }.map(Shown.init)
         if json { return try Output.json(shown) }
         if shown.isEmpty { return print("no open sessions") }
-        let rows = [["SESSION", "USER", "DEVICE", "ADDRESS", "SINCE", "LAST SEEN"]]
+        let rows =
+            [["SESSION", "USER", "DEVICE", "ADDRESS", "SINCE", "LAST SEEN"]]
             + shown.map { [$0.id, $0.user, $0.device, $0.address, $0.createdAt, $0.lastSeenAt] }
         for line in Columns.lines(rows) { print(line) }
     }

@@ -34,7 +34,11 @@ struct Warm: ParsableCommand {
         let folder = try DataFolder()
         guard folder.settings.credentials != nil else { throw WarmError.noCredentials }
         let list = try WishList(files: files, bareKind: kind)
-        if list.skippedLines > 0 { Output.complain("\(list.skippedLines) line\(list.skippedLines == 1 ? " names" : "s name") nothing of Spotify's and \(list.skippedLines == 1 ? "was" : "were") skipped") }
+        if list.skippedLines > 0 {
+            Output.complain(
+                "\(list.skippedLines) line\(list.skippedLines == 1 ? " names" : "s name") nothing of Spotify's and \(list.skippedLines == 1 ? "was" : "were") skipped"
+            )
+        }
         guard !list.resources.isEmpty else { throw WarmError.nothingNamed }
         let round = try WarmingRound(list.resources, folder: folder)
         defer { round.close() }

@@ -101,7 +101,7 @@ final class WarmingRound {
         standingNow.cooldownEndsAt = status.cooldown.map(\.endsAt)
         var wait = Duration.zero
         for state in try turnstile.states(of: queued.suffix(1).map(\.name)) {
-            if case let .waiting(_, until) = state { wait = until }
+            if case .waiting(_, let until) = state { wait = until }
         }
         let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
         standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).components.seconds

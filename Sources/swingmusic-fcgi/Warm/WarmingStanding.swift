@@ -28,7 +28,8 @@ struct WarmingStanding: Encodable {
     }
 
     var summary: String {
-        "\(fetched) fetched, \(already) there before, \(failed) failed" + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
+        "\(fetched) fetched, \(already) there before, \(failed) failed"
+            + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
     }
 
     private enum CodingKeys: String, CodingKey { case asked, already, fetched, failed, left, secondsLeft }

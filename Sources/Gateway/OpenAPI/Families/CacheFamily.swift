@@ -7,11 +7,13 @@ enum CacheFamily {
             bytes up to 1 MiB.
             """,
         paths: [
-            DescribedPath("{name}", DescribedOperation(
-                method: .delete, id: "clearCache", summary: "Clear a cache.",
-                about: "The records of spotify become due and are served stale until they are fetched again.", access: .admin,
-                parameters: [name],
-                answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([401, 403, 404, 503]))),
+            DescribedPath(
+                "{name}",
+                DescribedOperation(
+                    method: .delete, id: "clearCache", summary: "Clear a cache.",
+                    about: "The records of spotify become due and are served stale until they are fetched again.", access: .admin,
+                    parameters: [name],
+                    answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([401, 403, 404, 503]))),
             DescribedPath(
                 "{name}/{key}",
                 DescribedOperation(
@@ -20,7 +22,7 @@ enum CacheFamily {
                         DescribedAnswer(
                             200, "The value, byte for byte; a record of the catalog as its JSON.",
                             content: [("application/octet-stream", .anything), ("application/json", .anyObject)],
-                            headers: [.cacheStatus]),
+                            headers: [.cacheStatus])
                     ] + Refusals.all([400, 401, 403, 404, 503])),
                 DescribedOperation(
                     method: .put, id: "writeEntry", summary: "Write an entry.", access: .admin, parameters: [name, key, lifetime],
@@ -32,7 +34,8 @@ enum CacheFamily {
         ],
         schemas: [:])
 
-    private static let name = DescribedParameter.path("name", "The cache.", .oneOf(["spotify", "session", "user", "temp"]), example: "temp")
+    private static let name = DescribedParameter.path(
+        "name", "The cache.", .oneOf(["spotify", "session", "user", "temp"]), example: "temp")
     private static let key = DescribedParameter.path(
         "key", "The key; keys that begin with `catalog:` are the catalog's own and can only be read and deleted.",
         .text(least: 1, most: 512), example: "shelf:one")

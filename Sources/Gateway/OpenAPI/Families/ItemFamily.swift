@@ -30,10 +30,12 @@ enum ItemFamily {
                     body: .json(search, example: ["query": "Carly Rae Jepsen", "type": "all"]))),
             DescribedPath(
                 "trending",
-                ask(.get, "catalogTrending", "What is asked for here, filled up with this year's releases.", trending, [
-                    .query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"])),
-                    limit("1 to 50, 20 when left out"),
-                ])),
+                ask(
+                    .get, "catalogTrending", "What is asked for here, filled up with this year's releases.", trending,
+                    [
+                        .query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"])),
+                        limit("1 to 50, 20 when left out"),
+                    ])),
             DescribedPath(
                 "recommendations",
                 ask(
@@ -92,17 +94,21 @@ enum ItemFamily {
     private static let trending = Schema.object(
         ["type": .oneOf(["tracks", "albums", "artists"]), "query": .text, "total": .integer(0)],
         optional: [
-            "tracks": ItemSchemas.items(), "albums": ItemSchemas.items(), "artists": ItemSchemas.items(), "pending": .list(of: .text)])
+            "tracks": ItemSchemas.items(), "albums": ItemSchemas.items(), "artists": ItemSchemas.items(), "pending": .list(of: .text),
+        ])
 
     private static func ids(_ kind: String) -> Schema { .list(of: .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), most: 50).orNull }
-    private static let seeds = Schema.object([:], optional: [
-        "seed_artists": ids("artist"), "seed_tracks": ids("track"),
-        "seed_genres": .list(of: .text(pattern: "^[^\"]*$", most: 100), most: 50).orNull, "limit": count,
-    ], isOpen: true)
-    private static let recommended = Schema.object([
-        "tracks": ItemSchemas.items(most: 100), "total": .integer(0, 100),
-        "seeds": .object(["artists": .list(of: SpotifySchemas.id), "tracks": .list(of: SpotifySchemas.id), "genres": .list(of: .text)]),
-    ], optional: ItemSchemas.pending)
+    private static let seeds = Schema.object(
+        [:],
+        optional: [
+            "seed_artists": ids("artist"), "seed_tracks": ids("track"),
+            "seed_genres": .list(of: .text(pattern: "^[^\"]*$", most: 100), most: 50).orNull, "limit": count,
+        ], isOpen: true)
+    private static let recommended = Schema.object(
+        [
+            "tracks": ItemSchemas.items(most: 100), "total": .integer(0, 100),
+            "seeds": .object(["artists": .list(of: SpotifySchemas.id), "tracks": .list(of: SpotifySchemas.id), "genres": .list(of: .text)]),
+        ], optional: ItemSchemas.pending)
     private static let home = Schema.object(
         ["strategy": .oneOf(["recently_used", "new_this_year"]), "artists": ItemSchemas.items(most: 18), "total": .integer(0, 18)],
         optional: ItemSchemas.pending)
@@ -125,11 +131,13 @@ extension ItemFamily {
                 .json(413, "A body over 64 KiB.", .named("Error")),
             ] + refusals))
 
-    private static let change = Schema.object([:], optional: [
-        "max_search_results": count, "max_top_tracks": count, "max_albums_per_artist": count, "max_trending_results": count,
-        "max_recommendations": count, "show_explicit": .boolean.orNull,
-        "preferred_markets": .list(of: .text(pattern: "^[A-Za-z]{2}$"), most: 250).orNull,
-    ], isOpen: true)
+    private static let change = Schema.object(
+        [:],
+        optional: [
+            "max_search_results": count, "max_top_tracks": count, "max_albums_per_artist": count, "max_trending_results": count,
+            "max_recommendations": count, "show_explicit": .boolean.orNull,
+            "preferred_markets": .list(of: .text(pattern: "^[A-Za-z]{2}$"), most: 250).orNull,
+        ], isOpen: true)
 
     private static let refusals: [DescribedAnswer] = [
         .json(400, "A malformed user id or body.", .named("Error")), .json(401, "No session.", .named("Error")),

@@ -15,7 +15,7 @@ enum MetadataAnswers {
         ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : []) + [
             .json(
                 503, "Not known, and not to be had within the caller's patience; or the session cannot be checked.", error,
-                headers: [.retryAfter]),
+                headers: [.retryAfter])
         ]
     }
 

@@ -20,9 +20,11 @@ enum MirrorFamily {
             list(
                 "artists/{id}/albums", "artistAlbums", "An artist's albums.", SpotifySchemas.page(of: "SimplifiedAlbum"),
                 kind: "artist", example: "6sFIWsNpZYqfjUpaCgueju", more: [groups]),
-            DescribedPath("artists/{id}/top-tracks", get(
-                "artistTopTracks", "An artist's best known tracks; in development mode what a search finds.",
-                .object(["tracks": .list(of: .named("Track"), most: 10)]), [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market])),
+            DescribedPath(
+                "artists/{id}/top-tracks",
+                get(
+                    "artistTopTracks", "An artist's best known tracks; in development mode what a search finds.",
+                    .object(["tracks": .list(of: .named("Track"), most: 10)]), [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market])),
             list(
                 "playlists/{id}/items", "playlistItems", "A playlist's items, as development mode has them.",
                 SpotifySchemas.page(of: "PlaylistItem"), kind: "playlist", example: playlist, most: 100, usual: 100),
@@ -91,8 +93,10 @@ enum MirrorFamily {
         market,
     ]
 
-    private static let found = Schema.object([:], optional: [
-        "tracks": SpotifySchemas.page(of: "Track"), "albums": SpotifySchemas.page(of: "SimplifiedAlbum"),
-        "artists": SpotifySchemas.page(of: "Artist"), "playlists": SpotifySchemas.page(of: "SimplifiedPlaylist", orNull: true),
-    ])
+    private static let found = Schema.object(
+        [:],
+        optional: [
+            "tracks": SpotifySchemas.page(of: "Track"), "albums": SpotifySchemas.page(of: "SimplifiedAlbum"),
+            "artists": SpotifySchemas.page(of: "Artist"), "playlists": SpotifySchemas.page(of: "SimplifiedPlaylist", orNull: true),
+        ])
 }

@@ -5,24 +5,28 @@ enum ItemSchemas {
         "CatalogItem": item(),
         "NumberedItem": item(["track_number": .integer().orNull, "disc_number": .integer().orNull]),
         "CatalogAlbum": item(["tracks": .list(of: .named("NumberedItem"))], optional: pending),
-        "CatalogPlaylist": item([
-            "tracks": .list(of: .named("NumberedItem")), "owner": .text.orNull, "description": .text.orNull, "tracks_total": .integer(0),
-            "public": .boolean, "collaborative": .boolean,
-        ], optional: pending),
-        "CatalogArtist": .object([
-            "spotify_id": SpotifySchemas.id, "name": .text.orNull, "image_url": .text.orNull, "followers": .integer(0).orNull,
-            "popularity": .integer(0, 100).orNull, "genres": .list(of: .text), "top_tracks": items(most: 15), "albums": items(),
-            "discography_sections": .named("Sections"), "related_artists": items(), "this_is_artist": items(), "artist_radio": items(),
-        ], optional: pending),
+        "CatalogPlaylist": item(
+            [
+                "tracks": .list(of: .named("NumberedItem")), "owner": .text.orNull, "description": .text.orNull,
+                "tracks_total": .integer(0),
+                "public": .boolean, "collaborative": .boolean,
+            ], optional: pending),
+        "CatalogArtist": .object(
+            [
+                "spotify_id": SpotifySchemas.id, "name": .text.orNull, "image_url": .text.orNull, "followers": .integer(0).orNull,
+                "popularity": .integer(0, 100).orNull, "genres": .list(of: .text), "top_tracks": items(most: 15), "albums": items(),
+                "discography_sections": .named("Sections"), "related_artists": items(), "this_is_artist": items(), "artist_radio": items(),
+            ], optional: pending),
         "Sections": .object(["albums": items(), "singles": items(), "compilations": items(), "other": items()]),
         "Target": .object([
             "route": .oneOf(
                 ["global-album", "global-artist", "global-playlist", "spotify-track"]), "params": .object(["id": SpotifySchemas.id]),
         ]),
-        "Navigation": .object([
-            "item_type": kind, "spotify_id": SpotifySchemas.id, "spotify_url": .text(pattern: "^https://open\\.spotify\\.com/"),
-            "target": .named("Target"),
-        ], optional: ["artist_target": .named("Target"), "album_target": .named("Target")]),
+        "Navigation": .object(
+            [
+                "item_type": kind, "spotify_id": SpotifySchemas.id, "spotify_url": .text(pattern: "^https://open\\.spotify\\.com/"),
+                "target": .named("Target"),
+            ], optional: ["artist_target": .named("Target"), "album_target": .named("Target")]),
         "Preferences": preferences,
     ]
 
@@ -36,7 +40,8 @@ enum ItemSchemas {
         let common: KeyValuePairs<String, Schema> = [
             "spotify_id": SpotifySchemas.id, "item_type": kind, "title": .text.orNull, "artist": .text.orNull, "album": .text.orNull,
             "duration_ms": .integer(
-                0).orNull, "popularity": .integer(0, 100).orNull, "preview_url": .text.orNull, "image_url": .text.orNull,
+                0
+            ).orNull, "popularity": .integer(0, 100).orNull, "preview_url": .text.orNull, "image_url": .text.orNull,
             "release_date": .text.orNull, "explicit": .boolean, "data": .anyObject, "navigation": .named("Navigation"),
         ]
         return .object(members: Array(common) + Array(more), optional: Array(optional))

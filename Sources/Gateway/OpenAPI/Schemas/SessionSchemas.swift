@@ -2,10 +2,12 @@
 enum SessionSchemas {
     static let all: KeyValuePairs<String, Schema> = [
         "Message": .object(["msg": .text]),
-        "FieldErrors": .list(of: .object(
-            [
-                "type": .text, "loc": .list(of: .anything), "msg": .text, "input": .anything,
-                "url": .text], optional: ["ctx": .anyObject]), least: 1),
+        "FieldErrors": .list(
+            of: .object(
+                [
+                    "type": .text, "loc": .list(of: .anything), "msg": .text, "input": .anything,
+                    "url": .text,
+                ], optional: ["ctx": .anyObject]), least: 1),
         "User": .object(["extra": .anything, "id": .integer(0), "image": .text.orNull, "roles": .anything, "username": .text]),
         "SimplifiedUser": .object(["firstname": .anything, "id": .integer(0), "username": .text]),
         "Tokens": .object(["accesstoken": token, "maxage": .integer(1), "msg": .text, "refreshtoken": token]),

@@ -23,11 +23,13 @@ enum SpotifySchemas {
 
     /// A paging object.
     static func page(of element: String, orNull: Bool = false) -> Schema {
-        .object([
-            "href": .text, "items": .list(
-                of: orNull ? .named(element).orNull : .named(element)), "limit": .integer(1), "next": .text.orNull,
-            "offset": .integer(0), "previous": .text.orNull, "total": .integer(0),
-        ], isOpen: true)
+        .object(
+            [
+                "href": .text,
+                "items": .list(
+                    of: orNull ? .named(element).orNull : .named(element)), "limit": .integer(1), "next": .text.orNull,
+                "offset": .integer(0), "previous": .text.orNull, "total": .integer(0),
+            ], isOpen: true)
     }
 
     private static let links: KeyValuePairs<String, Schema> = ["uri": .text.orNull, "href": .text.orNull, "external_urls": .map(of: .text)]
