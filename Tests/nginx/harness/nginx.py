@@ -13,6 +13,9 @@ from .waiting import eventually
 #: Where the repository's upstream.conf says that the program listens.
 USUAL_SOCKET = "unix:/run/swingmusic-fcgi/fcgi.sock"
 
+#: Where its songs.conf takes pieces of songs.
+USUAL_SONGS = "127.0.0.1:1971"
+
 
 class Nginx:
     """`address` is the responder's: a socket's path or (host, port). `sessions`: with the session routes; `swingmusic`: swingmusic's
@@ -25,12 +28,13 @@ class Nginx:
         self.log = sandbox.path(f"nginx-{self.port}.log")
         self.configuration = self.folder / "conf"
         shutil.copytree(REPOSITORY / "nginx", self.configuration)
+        self._put("swingmusic-fcgi/songs.conf", USUAL_SONGS, f"127.0.0.1:{free_port()}")
         target = f"unix:{address}" if isinstance(address, str) else "{}:{}".format(*address)
         self._put("swingmusic-fcgi/upstream.conf", USUAL_SOCKET, target)
         if compose:
             shutil.copytree(self.configuration / "site-compose", self.configuration / "site", dirs_exist_ok=True)
             self._put("site/server.conf", "listen 8080", f"listen 127.0.0.1:{self.port}")
-            self._put("site/server.conf", "swingmusic:1970", f"127.0.0.1:{swingmusic}")
+            self._put("site/proxy.conf", "swingmusic:1970", f"127.0.0.1:{swingmusic}")
         else:
             self._write_site(sessions or guarded, swingmusic, server, guarded)
         if edit:
