@@ -89,12 +89,17 @@ def test_nginx_finds_every_configuration_sound(sandbox, variant):
 
 
 NEEDED = {
-    "upstream": ("http", ""), "credential": ("http", ""),
+    "upstream": ("http", ""), "credential": ("http", ""), "limits": ("http", "credential"), "songs": ("http", ""),
     "metadata": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
-    "swingmusic": ("server", "upstream credential sessions"),
+    "swingmusic": ("server", "upstream credential limits songs sessions"), "unguarded": ("server", "credential limits songs"),
     "guard": ("location", "upstream credential sessions"), "guard-admin": ("location", "upstream credential sessions"),
     "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
+    "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
+    "events": ("location", "credential limits"), "events-full": ("location", ""),
 }
+
+#: What stands in the location before a file that does not include it itself.
+BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": ""}
 
 
 def test_the_table_above_knows_every_include_file():
@@ -109,7 +114,9 @@ def test_each_include_file_needs_in_a_server_of_ones_own_no_more_than_it_says(sa
     assert all(f"{need}.conf" in head for need in needs) or name == "identity"
     lines = {"http": "", "server": "", "location": ""}
     for each in dict.fromkeys([*needs, name]):
-        lines[NEEDED[each][0]] += f"include swingmusic-fcgi/{each}.conf; "
+        lines[NEEDED[each][0]] += f"{BEFORE.get(each, '')}include swingmusic-fcgi/{each}.conf; "
+    if name == "events":
+        lines["server"] += "location @swingmusic_events_full { return 503; } "
     text = (f"events {{}} pid nginx.pid; http {{ client_body_temp_path a; proxy_temp_path b; fastcgi_temp_path c; scgi_temp_path d; "
             f"uwsgi_temp_path e; {lines['http']} server {{ listen 127.0.0.1:8080; {lines['server']} "
             f"location /mine/ {{ {lines['location']} }} }} }}")
@@ -124,16 +131,16 @@ def test_each_include_file_needs_in_a_server_of_ones_own_no_more_than_it_says(sa
     "/", "/index.html", "/favicon.ico", "/logo.svg", "/manifest.webmanifest", "/sw.js", "/workbox-1a2b3c4d.js", "/assets/index-DiwrgTda.js",
     "/assets/SFCompactDisplay-Bold.woff2", "/assets/index.css.gz", "/icons/settings.svg", "/workers/logtrack.js", "/pwa-192x192.png",
     "/img/thumbnail/1a2b3c.webp", "/img/thumbnail/small/1a2b3c.webp?pathhash=x", "/img/artist/medium/1a.jpg", "/img/playlist/1.webp",
-    "/docs", "/docs/", "/docs/openapi.json", "/events", "/events/status", "/onboarding-data", "/?tab=1",
+    "/onboarding-data", "/?tab=1",
 ])
-def test_a_browser_without_a_session_gets_the_client_its_pictures_and_events(compose, path):
+def test_a_browser_without_a_session_gets_the_client_and_its_pictures(compose, path):
     assert compose.reached(path) == (200, path)
 
 
 @pytest.mark.parametrize("path", [
     "/folder", "/file/abc", "/file/abc/legacy", "/albums", "/search/?q=x", "/getall/albums?start=0", "/nothome/", "/unknown", "/unknown/x.py",
     "/notsettings/get-config", "/plugins/lyrics", "/backup/create", "/logger/track/log", "/img", "/img/", "/index", "/eventsource", "/documents",
-    "/onboarding-data/", "/onboarding-data2", "/x.mp3", "/assets/x.flac", "/img/thumbnail/x.flac",
+    "/onboarding-data/", "/onboarding-data2", "/docs", "/docs/", "/docs/openapi.json", "/events", "/events/status", "/x.mp3", "/assets/x.flac", "/img/thumbnail/x.flac",
 ])
 def test_everything_else_asks_for_a_session(compose, path):
     assert compose.reached(path) == (401, None)
@@ -158,7 +165,7 @@ def test_no_trick_with_a_path_opens_what_is_guarded(compose, path):
 
 @pytest.mark.parametrize("path, sent", [
     ("/file/x/../../a.js", "/a.js"), ("/file/x.webp/%2e%2e/%2e%2e/sw.js?v=1", "/sw.js?v=1"), ("//assets//a.js", "/assets/a.js"),
-    ("/albums/../docs/openapi.json", "/docs/openapi.json"), ("/%61ssets/a.js", "/assets/a.js"), ("/file/x/../../img/artist/a.webp", "/img/artist/a.webp"),
+    ("/albums/../onboarding-data", "/onboarding-data"), ("/x/../?a=b", "/?a=b"), ("/x%2f..%2f", "/"), ("/%61ssets/a.js", "/assets/a.js"), ("/file/x/../../img/artist/a.webp", "/img/artist/a.webp"),
 ])
 def test_swingmusic_sees_an_open_path_only_in_the_form_that_was_found_open(compose, path, sent):
     assert compose.reached(path, token="revoked-or-not") == (200, sent)
@@ -240,7 +247,7 @@ def read_until(connection, wanted):
 
 def test_an_event_arrives_while_the_stream_goes_on(compose):
     with socket.create_connection(("127.0.0.1", compose.nginx.port), 10) as connection:
-        connection.sendall(b"GET /events/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(f"GET /events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {compose.bob}\r\n\r\n".encode())
         got = read_until(connection, b"data: 1")
         assert b"data: 2" not in got
         compose.music.go_on.set()
@@ -299,21 +306,21 @@ def test_guard_admin_lets_admins_pass_alone(sandbox, compose):
 def test_an_address_has_its_bound_of_requests_under_way_and_others_get_through(sandbox, compose):
     def tighten(folder):
         path = folder / "nginx.conf"
-        assert "limit_conn swingmusic_fcgi 1500;" in path.read_text()
-        path.write_text(path.read_text().replace("limit_conn swingmusic_fcgi 1500;", "limit_conn swingmusic_fcgi 3;"))
+        assert "limit_conn swingmusic_address 1500;" in path.read_text()
+        path.write_text(path.read_text().replace("limit_conn swingmusic_address 1500;", "limit_conn swingmusic_address 3;"))
 
     music = MusicServer(sandbox)
     nginx = Nginx(sandbox, compose.responder.address, swingmusic=music.port, guarded=True, edit=tighten).start()
 
-    def ask(source, path="/docs"):
+    def ask(source, path="/folder"):
         with http.Connection(nginx.port, 20, source) as connection:
-            return connection.get(path).status
+            return connection.get(path, {"Authorization": f"Bearer {compose.bob}"}).status
 
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        streams = [pool.submit(ask, "127.0.0.7", "/events/stream") for _ in range(3)]
-        eventually(lambda: len(music.requests) == 3, 10, what="three streams are under way")
+        slow = [pool.submit(ask, "127.0.0.7", "/slow") for _ in range(3)]
+        eventually(lambda: len(music.requests) == 3, 10, what="three requests are under way")
         assert ask("127.0.0.7") == 429
         assert ask("127.0.0.8") == 200
         music.go_on.set()
-        assert [stream.result() for stream in streams] == [200, 200, 200]
+        assert [each.result() for each in slow] == [200, 200, 200]
     eventually(lambda: ask("127.0.0.7") == 200, 5, what="the address may ask again")

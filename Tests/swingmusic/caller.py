@@ -10,8 +10,9 @@ from house import credentials
 class Caller:
     """A connection of its own that asks once and reads what it is told to."""
 
-    def __init__(self, port, path, token=None):
+    def __init__(self, port, path, token=None, source="127.0.0.1"):
         self.socket = socket.socket()
+        self.socket.bind((source, 0))
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         self.socket.settimeout(20)
         self.socket.connect(("127.0.0.1", port))

@@ -3,7 +3,9 @@
 import http.server
 import threading
 
-SONG = bytes(range(256)) * 400
+#: Three pieces of 2 MB, and a little.
+SONG = bytes(range(256)) * 26_000
+ETAG = '"1795642546.0-6656000-1"'
 
 
 class MusicServer:
@@ -29,6 +31,9 @@ class MusicServer:
                     self.song()
                 elif path == "/events/stream":
                     self.events()
+                elif path == "/slow":
+                    outer.go_on.wait(30)
+                    self.send(200, b"at last")
                 elif path == "/unwilling":
                     self.send(401, b"swingmusic's own")
                 else:
@@ -46,11 +51,17 @@ class MusicServer:
                     self.wfile.write(content)
 
             def song(self):
+                about = {"ETag": ETAG, "Accept_Ranges": "bytes"}
                 wanted = self.headers.get("Range")
                 if not wanted:
-                    return self.send(200, SONG)
-                first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
-                return self.send(206, SONG[first:last + 1], Content_Range=f"bytes {first}-{last}/{len(SONG)}", Accept_Ranges="bytes")
+                    return self.send(304 if self.headers.get("If-None-Match") == ETAG else 200, SONG, **about)
+                first, last = (int(part) if part else None for part in wanted.removeprefix("bytes=").split("-"))
+                if first is None:
+                    first, last = len(SONG) - last, None
+                if first >= len(SONG):
+                    return self.send(416, b"", Content_Range=f"bytes */{len(SONG)}")
+                last = len(SONG) - 1 if last is None else min(last, len(SONG) - 1)
+                return self.send(206, SONG[first:last + 1], Content_Range=f"bytes {first}-{last}/{len(SONG)}", **about)
 
             def events(self):
                 self.send_response(200)
