@@ -125,6 +125,14 @@ def test_each_include_file_needs_in_a_server_of_ones_own_no_more_than_it_says(sa
     assert judged.returncode == 0, judged.stderr
 
 
+def test_nginx_refuses_a_proxy_conf_of_before_and_says_what_is_twofold(sandbox):
+    """Else redirects would go on naming a port that nobody listens on."""
+    old = "proxy_pass http://127.0.0.1:1970;\nproxy_http_version 1.1;\nproxy_set_header Host $host;\nproxy_buffering off;\n"
+    nginx = Nginx(sandbox, "/tmp/none.sock", guarded=True, edit=lambda folder: (folder / "site/proxy.conf").write_text(old))
+    judged = subprocess.run([str(word) for word in nginx.command("-t")], capture_output=True, text=True, timeout=20)
+    assert judged.returncode != 0 and "directive is duplicate in" in judged.stderr and "swingmusic-fcgi/proxy.conf" in judged.stderr
+
+
 # Open is what swingmusic itself opens, and of that only where its pages and pictures are.
 
 @pytest.mark.parametrize("path", [

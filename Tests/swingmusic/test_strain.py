@@ -87,6 +87,7 @@ def test_everything_else_answers_within_a_tenth_of_a_second(strain, name):
 
 def test_a_paused_player_takes_less_than_8_mb_of_nginxs_memory(strain):
     taken = (resident(strain.nginx) - strain.memory_before) / PLAYERS
+    print(f"{taken / MEGABYTE:.1f} MB a player")
     assert MEGABYTE / 2 < taken < 8 * MEGABYTE, f"{taken / MEGABYTE:.1f} MB a player"
 
 
