@@ -60,7 +60,7 @@ class Bench:
     def redirect(self, **ports):
         """curl asks 127.0.0.1 on other ports than the snippets say, and says the status on standard error."""
         lines = [f'connect-to = "127.0.0.1:{told.removeprefix("port")}:127.0.0.1:{real}"' for told, real in ports.items()]
-        (self.home / ".curlrc").write_text("\n".join([*lines, "connect-timeout = 2", "max-time = 20", 'write-out = "%{stderr}%{http_code}"']) + "\n")
+        (self.home / ".curlrc").write_text("\n".join([*lines, "connect-timeout = 1", "max-time = 20", 'write-out = "%{stderr}%{http_code}"']) + "\n")
 
     def run(self, command, timeout=60):
         """One command of a snippet, which must succeed."""
