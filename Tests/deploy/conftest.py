@@ -11,7 +11,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "ngi
 from harness.sandbox import REPOSITORY, last_lines  # noqa: E402
 
 #: All that the checks read.
-READ = ["docker-compose.yml", "Dockerfile", ".dockerignore", ".env.example", ".gitignore", "README.md", "Package.swift", "nginx", "scripts",
+READ = ["docker-compose.yml", "Dockerfile", ".dockerignore", ".env.example", ".gitignore", "README.md", "docs/operating.md", "Package.swift", "nginx", "scripts",
         "Sources/Gateway/Settings"]
 
 

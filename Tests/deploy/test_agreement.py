@@ -42,7 +42,8 @@ def found_after(root, name, change):
 
 SETTINGS = "Sources/Gateway/Settings/Settings.swift"
 UPSTREAM = "nginx/swingmusic-fcgi/upstream.conf"
-IMAGE = "    image: ghcr.io/swingmx/swingmusic:latest"
+IMAGE = "    image: ${SWINGMUSIC_IMAGE:-ghcr.io/swingmx/swingmusic:v3.0.0}"
+USER = '    user: "${PUID:-1000}:${PGID:-1000}"\n'
 
 #: What a person would write in a slip, one of each kind: file, what stands there, what would.
 SLIPS = {
@@ -67,8 +68,27 @@ SLIPS = {
     "dragonfly's name": ("docker-compose.yml", "DRAGONFLYDB_HOST: dragonfly", "DRAGONFLYDB_HOST: redis"),
     "dragonfly's memory": ("docker-compose.yml", "--maxmemory=256mb", "--maxmemory=128mb"),
     "dragonfly's snapshots": ("docker-compose.yml", '"--dbfilename="', '"--dbfilename=dump"'),
-    "swingmusic's user": ("docker-compose.yml", 'user: "1000:1000"', 'user: "1001:1000"'),
-    "nginx's group": ("docker-compose.yml", 'user: "101:1000"', 'user: "101:101"'),
+    "swingmusic's home": ("docker-compose.yml", "HOME: /music", "HOME: /tmp"),
+    "swingmusic's version": ("docker-compose.yml", "swingmusic:v3.0.0}", "swingmusic:latest}"),
+    "an image that .env cannot name": ("docker-compose.yml", IMAGE, "    image: ghcr.io/swingmx/swingmusic:v3.0.0"),
+    "another version in .env.example": (".env.example", "dragonfly:v1.36.0", "dragonfly:v1.35.0"),
+    "the music to write": ("docker-compose.yml", "in .env}:/music:ro", "in .env}:/music"),
+    "backups that cannot be written": ("docker-compose.yml", ":/music/swingmusic.backup", ":/music/swingmusic.backup:ro"),
+    "backups in the container": ("docker-compose.yml", "      - ${BACKUP_FOLDER:-backup}:/music/swingmusic.backup\n", ""),
+    "no place for the backups in the music": ("docker-compose.yml", "/config/swingmusic /music/swingmusic.backup\n", "/config/swingmusic\n"),
+    "all of the music given away": ("docker-compose.yml", " /backup /var/lib", " /backup /music /var/lib"),
+    "all of the user's settings given away": ("docker-compose.yml", "} /config/swingmusic /backup", "} /config /backup"),
+    "a folder that is not given to the user": ("docker-compose.yml", " /var/lib/swingmusic-fcgi /run/swingmusic-fcgi\n", " /run/swingmusic-fcgi\n"),
+    "the user's folder for one service alone": ("docker-compose.yml", "${CONFIG_FOLDER:-config}:/config", "config:/config"),
+    "swingmusic's user": ("docker-compose.yml", USER, '    user: "1001:1000"\n'),
+    "a user that .env cannot name": ("docker-compose.yml", USER, '    user: "1000:1000"\n'),
+    "nginx's group": ("docker-compose.yml", 'user: "101:${PGID:-1000}"', 'user: "101:101"'),
+    "a group of nginx that .env cannot name": ("docker-compose.yml", 'user: "101:${PGID:-1000}"', 'user: "101:1000"'),
+    "whom prepare gives the folders to": ("docker-compose.yml", "chown -R ${PUID:-1000}:${PGID:-1000}", "chown -R 1000:1000"),
+    "a log without end": ("docker-compose.yml", "    read_only: true\n    logging: *logging\n", "    read_only: true\n"),
+    "logs without end": ("docker-compose.yml", "    max-size: 10m\n", ""),
+    "the least version of Compose": ("docs/operating.md", "Compose 2.3.0", "Compose 2.0.0"),
+    "swingmusic's name for clients": ("docker-compose.yml", "SWINGMUSIC_DEVICE_NAME: ", "SWINGMUSIC_NAME: "),
     "the image's user": ("Dockerfile", "USER 1000:1000", "USER 1001:1000"),
     "the unit's user": ("scripts/systemd/swingmusic-fcgi.service", "User=swingmusic\n", "User=music\n"),
     "the unit's socket group": ("scripts/systemd/swingmusic-fcgi.socket", "SocketGroup=www-data", "SocketGroup=nginx"),
@@ -82,7 +102,7 @@ SLIPS = {
     "nginx's patience": ("nginx/swingmusic-fcgi/pass.conf", "fastcgi_read_timeout 40s", "fastcgi_read_timeout 20s"),
     "the program's patience": (SETTINGS, "duration(.missWait, default: .seconds(25))", "duration(.missWait, default: .seconds(55))"),
     "a health check": ("Dockerfile", '"check", "--health"', '"check"'),
-    "a restart": ("docker-compose.yml", "    restart: unless-stopped\n\nnetworks", "\nnetworks"),
+    "a restart": ("docker-compose.yml", "    restart: unless-stopped\n    logging: *logging\n\nnetworks", "    logging: *logging\n\nnetworks"),
     "a writable root": ("docker-compose.yml", "    read_only: true\n    tmpfs: [/tmp]\n", "    tmpfs: [/tmp]\n"),
     "a capability kept": ("docker-compose.yml", "    cap_drop: [ALL]\n", ""),
     "the backtracer": ("scripts/systemd/swingmusic-fcgi.service", "SWIFT_BACKTRACE=enable=no", "SWIFT_BACKTRACE=enable=yes"),
@@ -100,8 +120,8 @@ def test_a_slip_in_one_place_is_found(copied, slip):
 # And every name, path, port, number of a user and package, wherever it stands, one at a time.
 
 KINDS = {
-    "variable": re.compile(r"\b(?:SWINGMUSIC|SPOTIFY|DRAGONFLYDB|SWIFT|HTTP|MUSIC|HEALTHCHECK)_[A-Z_]*[A-Z]\b"),
-    "path": re.compile(r"(?<![\w.}$*])\.?/(?:run|var/lib/swingmusic|etc/swingmusic|usr/local|config|music|data|out|nginx|secrets)\b[\w./-]*"),
+    "variable": re.compile(r"\b(?:SWINGMUSIC|SPOTIFY|DRAGONFLYDB|DRAGONFLY|SWIFT|HTTP|MUSIC|CONFIG|BACKUP|HEALTHCHECK)_[A-Z_]*[A-Z]\b|\b(?:PUID|PGID)\b"),
+    "path": re.compile(r"(?<![\w.}$*])\.?/(?:run|var/lib/swingmusic|etc/swingmusic|usr/local|config|music|backup|data|out|nginx|secrets)\b[\w./-]*"),
     "port": re.compile(r"\b(?:8080|1970|6379)\b"),
     "user": re.compile(r"\b1000\b"),
     "package": re.compile(r"\b(?:lib[a-z0-9]+(?:-[a-z0-9]+)*(?:\.\d+)?|ca-certificates|pkg-config)\b(?!/)"),

@@ -32,8 +32,8 @@ ADMIN_TOKEN = "an-admin-token-of-the-deployment-tests"
 class Deployment:
     """swingmusic-fcgi in its container: image, volumes, secrets, user, environment, all as Dockerfile and Compose say."""
 
-    def __init__(self, sandbox):
-        self.sandbox, self.files = sandbox, Repository(REPOSITORY)
+    def __init__(self, sandbox, **variables):
+        self.sandbox, self.files = sandbox, Repository(REPOSITORY, **variables)
         self.stage, self.service = self.files.run_stage, self.files.service("swingmusic-fcgi")
         self.box = container.Container(sandbox, self.stage, REPOSITORY / ".build/deploy-root").make()
         self.swift_libraries = self._install()
@@ -59,7 +59,9 @@ class Deployment:
             path = self.box.outside(f"{self.box.root}{self.files.environment('swingmusic-fcgi')[name + '_FILE']}")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(value + "\n")
-        self.box.open(self.files.mounts("swingmusic-fcgi"), self.service["tmpfs"])
+        # prepare's as well: what it sees at another path than the program is a volume of another name.
+        volumes = dict.fromkeys([*self.files.mounts("swingmusic-fcgi"), *self.files.mounts("prepare")])
+        self.box.open(volumes, self.service["tmpfs"])
         folder = self.files.environment("swingmusic-fcgi")["SWINGMUSIC_CONFIG_DIR"]
         shutil.copytree(self.swingmusic.folder, self.box.outside(f"{self.box.root}{folder}"))
         self.box.run("chroot", self.box.root, *self.files.service("prepare")["command"])
@@ -104,6 +106,16 @@ def deployment():
 @pytest.fixture(scope="module")
 def started(deployment):
     return deployment.start()
+
+
+#: Another user and group than the image's, as .env may name them.
+ANOTHER = {"PUID": "1234", "PGID": "5678"}
+
+
+@pytest.fixture(scope="module")
+def anothers():
+    with Sandbox("anothers") as sandbox:
+        yield Deployment(sandbox, **ANOTHER)
 
 
 class NginxOfCompose(Nginx):
@@ -158,6 +170,26 @@ def test_check_finds_nothing_wrong_in_the_container(started):
     said = started.inside(started.stage.entrypoint()[0], "check")
     errors = [line for line in said.stdout.splitlines() if line.startswith("error")]
     assert said.returncode == 0 and errors == [], said
+
+
+def owner(deployment, path):
+    found = deployment.box.outside(f"{deployment.box.root}{path}").stat()
+    return f"{found.st_uid}:{found.st_gid}"
+
+
+def test_prepare_gives_away_what_is_written_to_and_nothing_else(started):
+    for path in ("/config/swingmusic", "/config/swingmusic/swingmusic.db", "/backup", started.files.data_folder,
+                 os.path.dirname(started.files.socket)):
+        assert owner(started, path) == started.user, path
+    for path in ("/config", "/music", "/music/swingmusic.backup"):
+        assert owner(started, path) == "0:0", path
+
+
+def test_the_program_and_nginx_work_as_another_user_too(anothers):
+    assert anothers.user == "1234:5678"
+    test_the_program_starts_as_its_user_with_a_read_only_root_and_answers(anothers.start())
+    test_prepare_gives_away_what_is_written_to_and_nothing_else(anothers)
+    test_nginx_as_compose_starts_it_reaches_the_program_through_the_socket(anothers)
 
 
 def test_nginx_as_compose_starts_it_reaches_the_program_through_the_socket(started):

@@ -32,8 +32,10 @@ def program(given):
     """The program's release build, made when it is missing; `given` names another executable."""
     path = given or str(REPOSITORY / ".build/release/swingmusic-fcgi")
     if not given and not os.access(path, os.X_OK):
-        say("no release build yet: swift build -c release (this takes minutes)")
-        subprocess.run(["swift", "build", "-c", "release"], cwd=REPOSITORY, check=True, stdout=sys.stderr)
+        # As the README tells to build it.
+        command = ["swift", "build", "-c", "release", "--static-swift-stdlib", "--product", "swingmusic-fcgi"]
+        say(f"no release build yet: {' '.join(command)} (this takes minutes)")
+        subprocess.run(command, cwd=REPOSITORY, check=True, stdout=sys.stderr)
     if not os.access(path, os.X_OK):
         raise FileNotFoundError(f"no executable at {path}")
     return path

@@ -54,7 +54,20 @@ def of_the_executable(it, executable):
             yield f"{library} is of {package or 'no package'}, which the run stage does not have"
 
 
-CHECKS = [of_the_stages, of_building, of_running]
+def of_the_images(it):
+    """Each has a tag that names a version or a line of versions; those of others that matter here can be named in .env."""
+    for name, service in it.compose["services"].items():
+        tag = service["image"].rpartition("/")[2].partition(":")[2]
+        if "build" not in service and tag in ("", "latest"):
+            yield f"{name} runs whatever {service['image']} is today"
+    for name, variable in (("swingmusic", "SWINGMUSIC_IMAGE"), ("dragonfly", "DRAGONFLY_IMAGE")):
+        if it.given(**{variable: "registry/image:1"}).service(name)["image"] != "registry/image:1":
+            yield f"{variable} does not say what {name} is"
+        if not re.search(r":v\d+\.\d+\.\d+\Z", it.service(name)["image"]):
+            yield f"{name} is of no version: {it.service(name)['image']}"
+
+
+CHECKS = [of_the_images, of_the_stages, of_building, of_running]
 
 
 @functools.lru_cache(None)

@@ -4,6 +4,7 @@ import posixpath
 import re
 
 from . import nginxfile
+from .repository import NEEDED
 
 
 def of_the_socket(it):
@@ -39,17 +40,54 @@ def of_swingmusics_folder(it):
     if named != "/config/swingmusic":
         yield f"swingmusic keeps its files in /config/swingmusic, not {named}"
     yield from _shared(it, "/config", ("prepare", "swingmusic", "swingmusic-fcgi"))
-    if ("VARIABLE", "/music") not in it.mounts("swingmusic"):
-        yield "swingmusic is not given the music"
-    home = it.environment("swingmusic").get("HOME") or ""
-    if not home.startswith("/tmp"):
-        yield f"swingmusic's home {home} may not be writable or be where its settings are"
+    elsewhere = it.given(CONFIG_FOLDER="/srv/config")
+    if {elsewhere.mount(service, "/config")[0] for service in ("prepare", "swingmusic", "swingmusic-fcgi")} != {"/srv/config"}:
+        yield "CONFIG_FOLDER is not what all three services are given"
+
+
+def of_the_music(it):
+    """The music is swingmusic's home, as in its image: what the first run offers, and the folder below which backups are kept."""
+    home = it.environment("swingmusic").get("HOME")
+    music, how = it.mount("swingmusic", home)
+    if music != NEEDED or how != "ro" or it.given(MUSIC_FOLDER="/srv/music").mount("swingmusic", home)[0] != "/srv/music":
+        yield f"swingmusic's home {home} is not your music to read only"
+    kept, how = it.mount("swingmusic", _backups(it))
+    if kept is None or how != "rw" or kept == it.mount("swingmusic", "/config")[0]:
+        yield "backups have no writable mount of their own"
+    elsewhere = it.given(BACKUP_FOLDER="/srv/backup")
+    if elsewhere.mount("swingmusic", _backups(it))[0] != "/srv/backup" or ("/srv/backup", _prepared_backups(it)) not in elsewhere.mounts("prepare"):
+        yield "BACKUP_FOLDER is not what swingmusic and prepare are given"
 
 
 def of_the_preparation(it):
-    named = [word for word in it.service("prepare")["command"] if word.startswith("/")]
-    if sorted(named) != sorted(where for _, where in it.mounts("prepare")):
-        yield "prepare changes other folders than are mounted"
+    """It makes swingmusic's folder and the place for the backups in the music, and gives the services' user what they write to and no more."""
+    made = [word for command in it.preparation if command[:2] == ["mkdir", "-p"] for word in command[2:]]
+    given = [word for command in it.preparation if command[:2] == ["chown", "-R"] for word in command[3:]]
+    settings = it.environment("swingmusic-fcgi")["SWINGMUSIC_CONFIG_DIR"]
+    if made != [settings, _backups(it)]:
+        yield f"prepare makes {made}"
+    if sorted(given) != sorted([settings, _prepared_backups(it), it.data_folder, posixpath.dirname(it.socket)]):
+        yield f"prepare gives away {given}"
+    if [command[0] for command in it.preparation] != ["mkdir", "chown"]:
+        yield "prepare does something else as well"
+    home = it.environment("swingmusic").get("HOME")
+    needed = {where for where in ("/config", home, _prepared_backups(it), it.data_folder, posixpath.dirname(it.socket))}
+    if {where for _, where in it.mounts("prepare")} != needed or it.mount("prepare", home) != (NEEDED, "rw"):
+        yield f"prepare is given other folders than {needed}"
+    for where in (it.data_folder, posixpath.dirname(it.socket)):
+        if it.mount("prepare", where) != it.mount("swingmusic-fcgi", where):
+            yield f"prepare prepares another {where}"
+
+
+def _backups(it):
+    """swingmusic keeps them in this folder of its home."""
+    return posixpath.join(it.environment("swingmusic")["HOME"], "swingmusic.backup")
+
+
+def _prepared_backups(it):
+    """Where prepare sees them."""
+    kept = it.mount("swingmusic", _backups(it))[0]
+    return next((where for what, where in it.mounts("prepare") if what == kept), None)
 
 
 def of_the_executable(it):
@@ -142,5 +180,5 @@ def _http(directives):
     return next(each.inner for each in directives if each.name == "http")
 
 
-CHECKS = [of_the_socket, of_the_data_folder, of_swingmusics_folder, of_the_preparation, of_the_executable, of_nginx, of_the_secrets,
+CHECKS = [of_the_socket, of_the_data_folder, of_swingmusics_folder, of_the_music, of_the_preparation, of_the_executable, of_nginx, of_the_secrets,
           of_volumes_and_networks, of_the_units]

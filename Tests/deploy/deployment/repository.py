@@ -1,26 +1,37 @@
 """All files of a deployment, read from one folder."""
 
 import re
+import shlex
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
-from . import dockerfile, nginxfile
+from . import compose, dockerfile, nginxfile
 from .program import Program
 from .unit import Unit
 
 
+#: What stands in the place of each value that .env must set.
+NEEDED = "VARIABLE"
+
+
 class Repository:
-    def __init__(self, root):
-        self.root = Path(root)
+    """`variables`: what .env sets besides what it must."""
+
+    def __init__(self, root, **variables):
+        self.root, self.variables = Path(root), variables
+
+    def given(self, **variables):
+        """The same with other values in .env."""
+        return Repository(self.root, **variables)
 
     def text(self, name):
         return (self.root / name).read_text()
 
     @cached_property
     def compose(self):
-        return yaml.safe_load(self.text("docker-compose.yml"))
+        text = self.text("docker-compose.yml")
+        needed = {name: NEEDED for name, how, _ in compose.named(text) if how == ":?"}
+        return compose.read(text, {**needed, **self.variables})
 
     def service(self, name):
         return self.compose["services"][name]
@@ -30,11 +41,18 @@ class Repository:
 
     def mounts(self, service):
         """(what, where to) of a service; options are left out."""
-        found = []
-        for text in self.service(service).get("volumes", []):
-            parts = re.sub(r"\$\{[^}]*\}", "VARIABLE", text).split(":")
-            found.append((parts[0], parts[1]))
-        return found
+        return [compose.mount(text)[:2] for text in self.service(service).get("volumes", [])]
+
+    def mount(self, service, where):
+        """What is mounted there, and whether it is `rw` or `ro`; (None, None): nothing."""
+        found = (compose.mount(text) for text in self.service(service).get("volumes", []))
+        return next(((what, how) for what, seen, how in found if seen == where), (None, None))
+
+    @cached_property
+    def preparation(self):
+        """Each command of what `prepare` does as a list of words."""
+        *shell, script = self.service("prepare")["command"]
+        return [shlex.split(line) for line in script.splitlines()] if shell == ["sh", "-ec"] else []
 
     @cached_property
     def stages(self):

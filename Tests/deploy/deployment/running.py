@@ -29,6 +29,25 @@ def of_health(it):
             yield f"{name} does not wait for its folders"
 
 
+def of_logs(it):
+    """An engine keeps a container's log for ever unless it is told otherwise."""
+    for name, service in it.compose["services"].items():
+        logging = service.get("logging", {})
+        size, files = (logging.get("options", {}).get(option, "") for option in ("max-size", "max-file"))
+        if logging.get("driver") != "json-file" or not re.fullmatch(r"\d+[km]", size) or not re.fullmatch(r"\d+", files):
+            yield f"{name}: logs may fill the disk: {logging}"
+
+
+def of_the_least_version(it):
+    """`name` came with Compose 2.3.0 (compose-go 1.1.0), the newest of what the file uses."""
+    named = {"docker-compose.yml": re.search(r"Needs Compose ([\d.]+)", it.text("docker-compose.yml")),
+             "docs/operating.md": re.search(r"Compose ([\d.]+) or newer", it.text("docs/operating.md")),
+             "README.md": re.search(r"Compose ([\d.]+) or newer", it.text("README.md"))}
+    for place, found in named.items():
+        if not found or found[1] != "2.3.0":
+            yield f"{place} does not say that Compose 2.3.0 is needed"
+
+
 def of_restarts(it):
     for name, service in it.compose["services"].items():
         if (service.get("restart") == "unless-stopped") == (name in ONCE):
@@ -97,4 +116,4 @@ def of_dragonflys_memory(it):
         yield "dragonfly may not lock memory or has no folder to start in"
 
 
-CHECKS = [of_health, of_restarts, of_roots, of_connections, of_times, of_dragonflys_memory]
+CHECKS = [of_health, of_logs, of_the_least_version, of_restarts, of_roots, of_connections, of_times, of_dragonflys_memory]

@@ -19,21 +19,28 @@ def of_the_image(it):
 
 def of_the_services(it):
     """swingmusic and swingmusic-fcgi are one user; nginx has its group, and the socket is open to the group."""
-    ours = it.service("swingmusic-fcgi").get("user", it.run_stage.user())
-    prepared = it.service("prepare")["command"][2]
-    for place, who in (("the Dockerfile", it.run_stage.user()), ("swingmusic", it.service("swingmusic").get("user")), ("prepare", prepared)):
-        if who != ours:
-            yield f"{place} says {who}, swingmusic-fcgi runs as {ours}"
-    user, _, group = it.service("nginx").get("user", "").partition(":")
-    if group != ours.partition(":")[2] or user in ("", "0", ours.partition(":")[0]):
-        yield f"nginx runs as {user}:{group}: not a user of its own in the socket's group"
+    ours = it.service("swingmusic-fcgi").get("user")
+    if ours != it.run_stage.user():
+        yield f"swingmusic-fcgi runs as {ours}, the Dockerfile makes {it.run_stage.user()}"
+    for user, files in ((ours, it), ("1234:5678", it.given(PUID="1234", PGID="5678"))):
+        yield from _of_one_user(files, user)
     mode = it.environment("swingmusic-fcgi").get("SWINGMUSIC_FCGI_SOCKET_MODE", it.program.text_default("socketMode"))
     if int(mode, 8) & 0o067 != 0o060:
         yield f"the socket's mode {mode} is not read and write for the group, and nothing for others"
-    told = re.search(r"as one user, (\d+:\d+)", it.text("docker-compose.yml"))[1]
-    readable = re.search(r"user (\d+) must be able to read", it.text(".env.example").replace("\n# ", " "))[1]
+    told = re.search(r"as one user, PUID:PGID or else (\d+:\d+)", it.text("docker-compose.yml"))[1]
+    readable = re.search(r"user (\d+) \(PUID\) must be able to read", it.text(".env.example").replace("\n# ", " "))[1]
     if told != ours or readable != ours.partition(":")[0]:
         yield f"the first lines speak of {told} and {readable}, the services run as {ours}"
+
+
+def _of_one_user(it, user):
+    given = [command[2] for command in it.preparation if command[0] == "chown"]
+    for place, who in [(name, it.service(name).get("user")) for name in ("swingmusic", "swingmusic-fcgi")] + [("prepare", who) for who in given]:
+        if who != user:
+            yield f"{place} says {who}, the user is {user}"
+    own, _, group = it.service("nginx").get("user", "").partition(":")
+    if group != user.partition(":")[2] or own in ("", "0", user.partition(":")[0]):
+        yield f"nginx runs as {own}:{group}: not a user of its own in the socket's group"
 
 
 def of_the_socket_unit(it):

@@ -2,8 +2,10 @@
 
 import re
 
+from . import compose
+
 #: What the other images read.
-FOREIGN = {"swingmusic": {"HOME"}, "dragonfly": {"HEALTHCHECK_PORT"}}
+FOREIGN = {"swingmusic": {"HOME", "SWINGMUSIC_DEVICE_NAME"}, "dragonfly": {"HEALTHCHECK_PORT"}}
 
 #: What Swift's runtime reads in ours.
 RUNTIME = {"SWIFT_BACKTRACE"}
@@ -39,8 +41,8 @@ def of_other_images(it):
 
 def of_the_env_file(it):
     """What Compose takes from .env is what .env.example shows; what it insists on is in force there."""
-    text = re.sub(r"#.*", "", it.text("docker-compose.yml"))
-    taken = {name: bool(insists) for name, insists in re.findall(r"\$\{([A-Z_]+)(:\?)?", text)}
+    text = it.text("docker-compose.yml")
+    taken = {name: how == ":?" for name, how, _ in compose.named(text)}
     passed_on = {name for name, value in it.environment("swingmusic-fcgi").items() if value is None}
     taken.update(dict.fromkeys(passed_on, False))
     for name in set(taken) ^ set(it.example):
@@ -48,12 +50,11 @@ def of_the_env_file(it):
     for name in set(taken) & set(it.example):
         if taken[name] != it.example[name][1]:
             yield f".env.example: {name} is {'needed but commented out' if taken[name] else 'in force though it need not be set'}"
-    for name, value in it.environment("swingmusic-fcgi").items():
-        for other in re.findall(r"\$\{([A-Z_]+)", str(value)):
-            if other != name:
-                yield f"docker-compose.yml: {name} is set from {other}"
-    for name, usual in re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", text):
-        if it.example.get(name, (usual,))[0] != usual:
+    for name, other in re.findall(r"^ +([A-Z_]+): \$\{([A-Z_]+)", text, re.MULTILINE):
+        if other != name:
+            yield f"docker-compose.yml: {name} is set from {other}"
+    for name, how, usual in compose.named(text):
+        if how == ":-" and it.example.get(name, (usual,))[0] != usual:
             yield f"{name} has another default in .env.example than in docker-compose.yml"
 
 

@@ -1,0 +1,1 @@
+"""The code that README.md and docs/ show, taken out and tried."""

@@ -1,0 +1,70 @@
+"""Which way tries which snippet."""
+
+import functools
+from dataclasses import dataclass, field
+
+from harness.sandbox import REPOSITORY
+
+from . import ways
+from .markdown import is_picture, snippets
+
+DOCUMENTS = ["README.md", *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").glob("*.md"))]
+
+
+@dataclass
+class Claim:
+    way: object
+    #: Words that a reader puts in another's place, and why no test can miss them.
+    free: dict = field(default_factory=dict)
+    #: Why it is not run, where it is not.
+    not_run: str = ""
+
+
+#: (document, heading, how manieth block under it).
+CLAIMS = {
+    ("README.md", "Try it", 1): Claim(ways.runs_the_script),
+    ("README.md", "Try it", 2): Claim(ways.curl(ways.head_and(200, id="11dFghVXANMlKmJXsNCbNl"))),
+    ("README.md", "Try it", 3): Claim(ways.names_a_script, not_run="this test is part of what it runs"),
+    ("README.md", "What it is good for", 1): Claim(
+        ways.curl(
+            ways.answer(200, tracks__limit=5, artists__limit=5, tracks__items=list),
+            ways.answer(200, followers=int, albums=list),
+            ways.answer(200, accesstoken=str),
+            ways.answer(200, sessions=list),
+            ways.head_and(204),
+            ways.answer(200),
+            ways.answer(200, version=str),
+            ways.answer(200, openapi=str)),
+        free={"carly": "what is searched for", "rae": "what is searched for"}),
+    ("README.md", "With your own nginx", 1): Claim(ways.installs),
+    ("README.md", "With your own nginx", 2): Claim(ways.copies_for_nginx),
+    ("README.md", "With your own nginx", 3): Claim(ways.whole_server),
+    ("README.md", "With your own nginx", 4): Claim(ways.makes_nginx_read_it),
+    ("README.md", "With Docker", 1): Claim(ways.starts_compose),
+    ("docs/failures.md", "swingmusic's web client by hand", 1): Claim(ways.brings_the_client),
+    ("docs/nginx.md", "How much one address may take", 1): Claim(ways.within_http_and_server),
+    ("docs/nginx.md", "How much one address may take", 2): Claim(ways.within_site_server),
+    ("docs/operating.md", "Under systemd", 1): Claim(ways.installs_units),
+    ("docs/operating.md", "Under Docker", 1): Claim(ways.starts_compose),
+    ("docs/operating.md", "Under Docker", 2): Claim(ways.takes_backups_out),
+    ("docs/operating.md", "Under Docker", 3): Claim(ways.upgrades),
+    ("docs/operating.md", "With a folder of swingmusic's that is there already", 1): Claim(
+        ways.sets_env, free={"srv": "a folder of the reader's", "music": "a folder of the reader's"}),
+    ("docs/operating.md", "The log", 1): Claim(ways.log_line),
+    ("docs/operating.md", "Is it well?", 1): Claim(ways.transcript),
+    ("docs/operating.md", "Is it well?", 2): Claim(ways.curl(ways.answer(200))),
+    ("docs/operating.md", "Is it well?", 3): Claim(ways.curl(ways.text_with(200, r"(?m)^# TYPE swingmusic_fcgi_\w+ counter$"))),
+    ("docs/operating.md", "Is it well?", 4): Claim(
+        ways.curl(ways.answer(200, version=str), ways.file_with(200, "status.html", "(?i)<!doctype html>"))),
+    ("docs/operating.md", "What the routes are", 1): Claim(
+        ways.curl(ways.file_with(200, "swingmusic-fcgi.json", r'^\{"openapi":"3\.1'))),
+    ("docs/performance.md", "The command", 1): Claim(ways.names_a_script, not_run="it measures, and wants a machine of its own"),
+    ("docs/sessions.md", "Guarding what swingmusic serves", 1): Claim(ways.guarded_location),
+}
+
+
+@functools.lru_cache(None)
+def all_snippets():
+    """Every block of code of the documents; drawings are not among them."""
+    found = [each for name in DOCUMENTS for each in snippets(name, (REPOSITORY / name).read_text())]
+    return [each for each in found if not is_picture(each.text)]
