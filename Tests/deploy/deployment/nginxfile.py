@@ -54,6 +54,12 @@ def every(directives, name):
     return found
 
 
+def public(directives):
+    """The words of each `listen` that others than nginx itself may reach."""
+    own = {words[0] for words in every(directives, "server") if len(words) == 1}
+    return [words for words in every(directives, "listen") if words[0] not in own]
+
+
 def seconds(text):
     number, unit = re.fullmatch(r"(\d+)(ms|s|m|h|d|)", text).groups()
     return int(number) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]

@@ -9,7 +9,7 @@ from .repository import NEEDED
 
 def of_the_socket(it):
     for variant in ("site", "site-compose"):
-        for words in nginxfile.every([each for each in _http(it.nginx(variant)) if each.name == "upstream"], "server"):
+        for words in nginxfile.every([each for each in _http(it.nginx(variant)) if each.name == "upstream" and each.words == ["swingmusic_fcgi"]], "server"):
             if words[0] != f"unix:{it.socket}":
                 yield f"nginx asks {words[0]}, the program listens on {it.socket}"
     if it.socket_unit.value("ListenStream") != it.program.text_default("listen"):

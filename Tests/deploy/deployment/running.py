@@ -73,19 +73,22 @@ def of_connections(it):
     queue = it.program.number_default("queueLimit")
     connections = int(nginxfile.every(nginx, "worker_connections")[0][0])
     descriptors = int(nginxfile.every(nginx, "worker_rlimit_nofile")[0][0])
-    a_client = int(nginxfile.every(nginx, "limit_conn")[0][1])
+    a_client, *repeated = [int(words[1]) for words in nginxfile.every(nginx, "limit_conn") if words[0] == "swingmusic_address"]
     if connections < 2 * queue + 1000:
         yield f"worker_connections {connections} is too little for {queue} parked callers and others"
     if not queue < a_client < connections / 2:
         yield f"limit_conn {a_client} is not between the queue's {queue} and half of {connections}"
+    if any(each != a_client for each in repeated):
+        yield f"limit_conn of an address is {a_client} in nginx.conf and {repeated} in locations"
     if descriptors < 2 * connections or it.service("nginx")["ulimits"]["nofile"] < descriptors:
         yield f"worker_rlimit_nofile {descriptors} is too little for {connections} connections, or more than Compose allows"
     if it.service("swingmusic-fcgi")["ulimits"]["nofile"] < 4 * queue or int(it.service_unit.value("LimitNOFILE")) < 4 * queue:
         yield "swingmusic-fcgi may open too few descriptors for its parked callers"
     zones = {words[1].partition("=")[2].partition(":")[0] for words in nginxfile.every(nginx, "limit_conn_zone")}
-    if {words[0] for words in nginxfile.every(nginx, "limit_conn")} != zones:
-        yield "limit_conn names another zone"
-    for text in [words[1] for words in nginxfile.every(nginx, "listen")] + [f"backlog={it.socket_unit.value('Backlog')}"]:
+    named = {words[0] for words in nginxfile.every(nginx, "limit_conn") + nginxfile.every(it.nginx("site"), "limit_conn")}
+    if named != zones:
+        yield f"limit_conn names {named ^ zones}, or does not"
+    for text in [words[1] for words in nginxfile.public(nginx)] + [f"backlog={it.socket_unit.value('Backlog')}"]:
         if text != "backlog=4096":
             yield f"{text} of 4096"
 

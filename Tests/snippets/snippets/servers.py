@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness import http
-from harness.nginx import USUAL_SOCKET
+from harness.nginx import USUAL_SOCKET, USUAL_SONGS
 from harness.process import LoggedProcess
 from harness.sandbox import REPOSITORY, free_port
 from harness.waiting import eventually
@@ -40,6 +40,7 @@ class Server:
         self.folder, self.stack, self.port = Path(folder), stack, free_port()
         self.log = self.folder / "said.log"
         put(self.folder, "swingmusic-fcgi/upstream.conf", USUAL_SOCKET, f"unix:{stack.responder.address}")
+        put(self.folder, "swingmusic-fcgi/songs.conf", USUAL_SONGS, f"127.0.0.1:{free_port()}")
         put(self.folder, "site/proxy.conf", SWINGMUSIC, f"http://127.0.0.1:{stack.music.port}")
         user = " user root;" if os.geteuid() == 0 else ""
         temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))

@@ -307,28 +307,34 @@ def debians(folder, snippet, without_location):
     return folder
 
 
-def within_http_and_server(text, stack):
-    """A line whose comment says `in http {}` or `in server {}` goes there, and the lines after it as well."""
-    parts, place = {"http {}": [], "server {}": []}, None
-    for line in text.splitlines():
-        told = re.search(r"# in (http \{\}|server \{\})", line)
-        place = told[1] if told else place
-        if place is None:
-            raise Failed(f"{line!r} does not say where it goes")
-        parts[place].append(line)
+def within_server(text, stack):
+    """In server {}, in the place of the same directives of nginx.conf."""
+    if "# in server {}" not in text:
+        raise Failed("it does not say where it goes")
     with _complete(stack) as server:
         conf = (server.folder / "nginx.conf").read_text()
-        for name in ("limit_conn_zone", "limit_conn", "limit_conn_status"):
+        for name in ("limit_conn", "limit_conn_status"):
             conf = re.sub(rf"(?m)^\s*{name} .*\n", "", conf)
-        conf = conf.replace("include swingmusic-fcgi/upstream.conf;", "\n".join(parts["http {}"]) + "\ninclude swingmusic-fcgi/upstream.conf;", 1)
-        conf = conf.replace("include site/server.conf;", "include site/server.conf;\n" + "\n".join(parts["server {}"]), 1)
+        conf = conf.replace("include site/server.conf;", "include site/server.conf;\n" + text, 1)
         (server.folder / "nginx.conf").write_text(conf)
         with server.check():
             expect(server.get(TRACK).status, 200, "a track")
     directives = parse(text)
     ours = parse((REPOSITORY / "nginx/nginx.conf").read_text())
-    for name in ("limit_conn_zone", "limit_conn", "limit_conn_status"):
+    for name in ("limit_conn", "limit_conn_status"):
         expect([words in every(ours, name) for words in every(directives, name)], [True], f"one {name}, as in nginx.conf")
+
+
+def puts_swingmusic_back(text, stack):
+    """In the place of sessions.conf and swingmusic.conf, with swingmusic-fcgi out of reach."""
+    with _complete(stack) as server:
+        (server.folder / "site/swingmusic.conf").write_text(text)
+        put(server.folder, "swingmusic-fcgi/upstream.conf", f"unix:{stack.responder.address}", f"unix:{server.folder}/nobody.sock")
+        with server.check():
+            expect(reached(server, "/folder")[0], 200, "swingmusic")
+            expect(reached(server, "/auth/user")[0], 200, "swingmusic's own sessions")
+            song = server.get("/file/abc/legacy?filepath=x", {"Range": "bytes=3000000-3000009"})
+            expect((song.status, len(song.body)), (206, 10), "a piece of a song")
 
 
 def within_site_server(text, stack):
@@ -353,9 +359,9 @@ def guarded_location(text, stack):
         # Without the location of the snippet, its path would not be swingmusic's.
         (server.folder / "site/swingmusic.conf").write_text("location / { return 404; }\n")
         with server.check():
-            expect(reached(server, "/file/song.flac"), (401, None), "a stranger")
-            status, request = reached(server, "/file/song.flac", {**stack.session("bob"), "Host": "music.example"})
-            expect((status, request and request["headers"]["host"]), (200, "music.example"), "a user")
+            expect(reached(server, "/podcasts/song.flac"), (401, None), "a stranger")
+            status, request = reached(server, "/podcasts/song.flac", stack.session("bob"))
+            expect((status, request and request["headers"]["host"]), (200, f"127.0.0.1:{stack.music.port}"), "a user")
             expect(request["headers"].get("x-swingmusic-user-id"), "2", "who it is")
 
 
