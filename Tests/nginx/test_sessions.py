@@ -16,6 +16,7 @@ from harness.swingmusic import SERVER_ID, claims, password_hash, token
 from harness.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
+BEARER = 'Bearer realm="swingmusic-fcgi"'
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def test_login_answers_tokens_and_their_cookie(household):
 def test_without_a_token(household, method, path, status):
     answer = household.ask(method, path)
     assert answer.status == status, answer
-    assert "www-authenticate" not in answer.headers
+    assert answer.headers.get("www-authenticate") == (BEARER if status == 401 else None)
 
 
 def test_a_guarded_file_is_for_users(household):
