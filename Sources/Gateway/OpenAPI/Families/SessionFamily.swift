@@ -46,7 +46,7 @@ enum SessionFamily {
                     [403], [whose]),
                 change(
                     .delete, "endSessions", "End all of one's own but this one.", .session,
-                    .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [])),
+                    .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400])),
             DescribedPath(
                 "sessions/{id}",
                 change(
