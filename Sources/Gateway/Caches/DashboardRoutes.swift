@@ -14,7 +14,9 @@ struct DashboardRoutes: RouteFamily {
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
-        guard let make = isClearing ? clearing(segments, routed.request) : reading(segments) else { return .now(dialect.error(404, "Not found")) }
+        guard let make = isClearing ? clearing(segments, routed.request) : reading(segments) else {
+            return .now(dialect.error(404, "Not found"))
+        }
         guard isClearing ? method == .post : method == .get || method == .head else {
             return .now(dialect.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
         }

@@ -63,12 +63,12 @@ struct CrossOrigin: Sendable {
             self.varies = varies
         }
 
-        var isSilent: Bool { reader == .nobody && !varies }
+        var isSilent: Bool { if case .nobody = reader { !varies } else { false } }
 
         /// The answer to a browser that asks before it sends a page's request; nil for a request that is no such question.
         /// It comes before any identity is asked: a browser sends none with it.
         func preflight(_ request: Request, _ readers: Readers) -> Response? {
-            guard request.method == .options, readers != .nobody, has(request, "HTTP_ORIGIN"),
+            guard case .options = request.method, readers != .nobody, has(request, "HTTP_ORIGIN"),
                 has(request, "HTTP_ACCESS_CONTROL_REQUEST_METHOD")
             else { return nil }
             var response = Response(status: 200)
@@ -95,7 +95,8 @@ struct CrossOrigin: Sendable {
             }
             if reader != .nobody {
                 response.add(
-                    lines: "Access-Control-Expose-Headers: Retry-After, ETag, Cache-Status, Preference-Applied, WWW-Authenticate, Allow\r\n")
+                    lines: "Access-Control-Expose-Headers: Retry-After, ETag, Cache-Status, Preference-Applied, WWW-Authenticate, Allow\r\n"
+                )
             }
             if varies { response.add(lines: "Vary: Origin\r\n") }
         }
@@ -106,12 +107,14 @@ extension Response {
     /// What every answer says, whichever family it is of: what pages may read of it, and with 401 how to sign in (RFC 9110, 15.5.2).
     /// The scheme is one for which browsers ask no password (RFC 6750, section 3).
     func dressed(_ grant: CrossOrigin.Grant) -> Response {
-        guard status == 401 || !grant.isSilent else { return self }
+        guard isDressed(grant) else { return self }
         var response = self
         if status == 401 { response.add(lines: "WWW-Authenticate: Bearer realm=\"swingmusic-fcgi\"\r\n") }
         grant.tell(&response)
         return response
     }
+
+    fileprivate func isDressed(_ grant: CrossOrigin.Grant) -> Bool { status == 401 || !grant.isSilent }
 }
 
 extension Outcome {
@@ -119,7 +122,7 @@ extension Outcome {
     /// is known.
     func dressed(_ grant: CrossOrigin.Grant) -> Outcome {
         switch self {
-        case .now(let response): .now(response.dressed(grant))
+        case .now(let response): response.isDressed(grant) ? .now(response.dressed(grant)) : self
         case .soon: self
         case .later(let ticket): .later(ticket.changed { $0.dressed(grant) })
         }

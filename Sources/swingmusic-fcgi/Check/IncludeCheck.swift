@@ -9,8 +9,9 @@ enum IncludeCheck {
         return [
             .warning(
                 "nginx",
-                "the latest request below /cache (\(time)) came through an older swingmusic-fcgi/pass.conf, without REQUEST_URI: keys with dots, slashes and escapes are not kept apart",
-                remedy: "copy nginx/swingmusic-fcgi/ of this release over nginx's and reload nginx; the next request below /cache settles it")
+                "the latest request below /cache (\(time)) came through an older swingmusic-fcgi/pass.conf: its key is what nginx made of it",
+                remedy:
+                    "copy nginx/swingmusic-fcgi/ of this release over nginx's and reload nginx; the next request below /cache settles it")
         ]
     }
 }

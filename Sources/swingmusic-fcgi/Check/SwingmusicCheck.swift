@@ -14,7 +14,7 @@ enum SwingmusicCheck {
             return [
                 .error(
                     "SWINGMUSIC_CONFIG_DIR", "\(named) is not a folder",
-                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json, or the one that it is given as --config"
+                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json, or the one above it"
                 )
             ]
         }
