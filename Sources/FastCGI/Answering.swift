@@ -55,8 +55,9 @@ extension EventThread {
         }
         let reactor = reactor
         let reply = Reply(timetable: reactor.timetable, ended: ticket.ended) {
-            ticket.answered($0)
-            reactor.replies.push($0, to: connection)
+            let answer = ticket.change($0)
+            ticket.answered(answer)
+            reactor.replies.push(answer, to: connection)
         }
         ticket.parked(reply)
         let early = reply.begin { reply in
@@ -73,6 +74,7 @@ extension EventThread {
     }
 
     private func answer(_ connection: Connection, _ ticket: Ticket, _ response: Response) {
+        let response = ticket.change(response)
         ticket.answered(response)
         answer(connection, response)
     }

@@ -7,6 +7,8 @@ public struct Ticket: Sendable {
     let ended: @Sendable (Ending) -> Response
     /// Told of the answer when it is handed to the loop.
     private(set) var answered: @Sendable (Response) -> Void = { _ in }
+    /// What is made of the answer before it is handed to the loop.
+    private(set) var change: @Sendable (Response) -> Response = { $0 }
 
     /// - Parameters:
     ///   - deadline: nanoseconds of CLOCK_MONOTONIC.
@@ -24,7 +26,7 @@ public struct Ticket: Sendable {
     /// The same terms, with somebody who is told once how the wait ended: with the answer when it is handed to the event loop (the
     /// caller may yet be found gone), with nil when the client left before there was one.
     public func observed(_ note: @escaping @Sendable (Response?) -> Void) -> Ticket {
-        let (ended, answered) = (ended, answered)
+        let (ended, answered, change) = (ended, answered, change)
         var ticket = Ticket(deadline: deadline, parked: parked) { ending in
             defer { if ending == .clientLeft { note(nil) } }
             return ended(ending)
@@ -33,6 +35,15 @@ public struct Ticket: Sendable {
             answered(response)
             note(response)
         }
+        ticket.change = change
+        return ticket
+    }
+
+    /// The same terms, with every answer changed on its way to the event loop, whoever gives it.
+    public func changed(_ change: @escaping @Sendable (Response) -> Response) -> Ticket {
+        let before = self.change
+        var ticket = self
+        ticket.change = { change(before($0)) }
         return ticket
     }
 }

@@ -57,17 +57,20 @@ public final class Gateway: Sendable {
                 ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
                 ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
                 ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
-                ("/cache/", CacheRoutes(caches: caches, door: door, errands: errands)),
+                (
+                    "/cache/",
+                    CacheRoutes(caches: caches, door: door, errands: errands, includes: IncludeWatch(figures: figures, log: log))
+                ),
                 ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
                 ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
-            ], figures: figures, log: AnswerLog(log: log))
+            ], crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), figures: figures, log: AnswerLog(log: log))
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {
         Sessions(
             SessionsConfiguration(
                 swingmusicFolder: folder, dataFolder: settings.dataDirectory, isRegistrationOpen: settings.registration == .open,
-                origins: settings.corsOrigins.map(\.text)),
+                origins: settings.corsOrigins.named.map(\.text)),
             caches: caches, log: log)
     }
 

@@ -5,7 +5,7 @@ import Logging
 /// Everything but the password hashes runs on the caller's thread: a few file reads, and a write where a session begins, ends or
 /// is first seen. Values in, values out; HTTP is somebody else's.
 public final class Sessions: Sendable {
-    public let origins: OriginPolicy
+    let origins: OriginPolicy
     let configuration: SessionsConfiguration
     let clock: SessionClock
     let log: Logger
@@ -32,8 +32,9 @@ public final class Sessions: Sendable {
         self.records = records
         self.desk = desk ?? LoginDesk(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)
-        settings = SettingsFile(folder: configuration.swingmusicFolder, clock: clock, log: log)
-        directory = UserDirectory(folder: configuration.swingmusicFolder, clock: clock, log: log)
+        let folder = SwingmusicFolder(configuration.swingmusicFolder, log: log)
+        settings = SettingsFile(folder: folder, clock: clock, log: log)
+        directory = UserDirectory(folder: folder, clock: clock, log: log)
         ledger = Ledger(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
         guesses = GuessLimit(store: counts, clock: clock, log: log)
         storeComplaint = Complaint(about: "session records", log: log)

@@ -1,6 +1,6 @@
 /// What the room has to be told.
 public struct SessionsConfiguration: Sendable {
-    /// swingmusic's folder, with `swingmusic.db` and `settings.json`.
+    /// swingmusic's folder, with `swingmusic.db` and `settings.json`, or the one above it.
     public var swingmusicFolder: String
     /// Our own, for `sessions.db`.
     public var dataFolder: String

@@ -3,6 +3,7 @@ import FastCGI
 import Foundation
 import Gateway
 import Glibc
+import Sessions
 import Supervision
 
 /// `swingmusic-fcgi serve`: binds the socket and keeps the workers running.
@@ -28,6 +29,9 @@ struct Serve: ParsableCommand {
                     "listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": "\(settings.workers)",
                     "version": "\(Version.text)",
                 ])
+            if let named = settings.swingmusicDirectory {
+                startup.log.notice("SWINGMUSIC_CONFIG_DIR: \(SwingmusicFolder.look(at: named))")
+            }
             let plan = WorkerPlan(
                 executable: OwnExecutable.path, arguments: ["worker"], count: settings.workers, listeningDescriptor: socket.descriptor)
             let supervisor = Supervisor(plan: plan, log: startup.log) {

@@ -32,6 +32,31 @@ import Testing
         #expect(stage.loop.figures.parked == 0)
     }
 
+    @Test("an answer is changed once, whoever gives it and whoever watches, and who watches sees it changed")
+    func changed() throws {
+        let script = Script(wait: .milliseconds(30))
+        let seen = Mutex<[Int]>([])
+        script.change.withLock {
+            $0 = { ticket in
+                ticket.changed { response in
+                    var changed = response
+                    changed.status += 1
+                    return changed
+                }.observed { response in seen.withLock { $0.append(response?.status ?? 0) } }
+            }
+        }
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        let client = try stage.client()
+        #expect(try client.get("/at-once").status == 201)
+        #expect(try client.get("/park").status == 504)
+        client.write(Wire.request([("PATH_INFO", "/park")]))
+        #expect(eventually { script.replies.withLock { $0.count } == 2 })
+        script.replies.withLock { $0[1] }.send(text("now"))
+        #expect([201, 504].contains(try client.answer().status))
+        #expect(seen.withLock { $0.prefix(2) } == [201, 504])
+    }
+
     @Test("the deadline ends the wait with the ticket's answer, and no reply comes after it")
     func deadline() throws {
         let script = Script(wait: .milliseconds(30))

@@ -69,6 +69,8 @@ final class Script: Handler {
     let replies = Mutex<[Reply]>([])
     let endings = Mutex<[Ticket.Ending]>([])
     let wait: UInt64
+    /// What is made of each ticket.
+    let change = Mutex<@Sendable (Ticket) -> Ticket>({ $0 })
 
     init(wait: Duration = .seconds(20)) { self.wait = wait.nanoseconds }
 
@@ -78,10 +80,11 @@ final class Script: Handler {
 
     func handle(_ request: Request) -> Outcome {
         switch request.parameter("PATH_INFO") ?? "" {
-        case "/park": return .later(ticket())
+        case "/park": return .later(changed(ticket()))
         case "/at-once":
             return .later(
-                Ticket(deadline: csys_monotonic_ns() + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") }))
+                changed(
+                    Ticket(deadline: csys_monotonic_ns() + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })))
         case "/large": return .now(text(String(repeating: "x", count: 3_000_000)))
         case "/head":
             var response = text("unseen")
@@ -98,6 +101,8 @@ final class Script: Handler {
         case .ignored: return .now(text("ignored"))
         }
     }
+
+    private func changed(_ ticket: Ticket) -> Ticket { change.withLock { $0 }(ticket) }
 
     private func ticket() -> Ticket {
         Ticket(

@@ -56,7 +56,10 @@ import Testing
         sessions = Sessions(
             SessionsConfiguration(swingmusicFolder: folder, dataFolder: folder, origins: ["https://friend.example"]), caches: caches,
             log: log)
-        router = Router(families: [("/auth/", AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil))])
+        let friend = try #require(BaseURL("https://friend.example"))
+        router = Router(
+            families: [("/auth/", AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil))],
+            crossOrigin: CrossOrigin(.named([friend])))
     }
 
     deinit {
@@ -105,6 +108,17 @@ import Testing
         #expect(response.header("Access-Control-Allow-Headers") == "content-type")
     }
 
+    @Test("an id with dots and slashes in it ends no other sessions")
+    func escapedID() throws {
+        for (compared, raw) in [
+            ("/auth/sessions", "/auth/sessions/..%2Fsessions"), ("/auth/sessions/x", "/auth/sessions/y/../x"),
+            ("/auth/sessions", "/auth/sessions/%2e%2e/sessions"),
+        ] {
+            let response = try ask("DELETE", compared, [bearer, ("REQUEST_URI", raw)])
+            #expect(response.status == 400 && response.header("Content-Type") == "application/json")
+        }
+    }
+
     @Test("other sites read without credentials")
     func sharing() throws {
         let foreign = try ask("GET", "/auth/users", [("HTTP_ORIGIN", "https://evil.example")])
@@ -134,6 +148,10 @@ import Testing
             #expect(response.header("Cache-Control") == "no-store")
         }
         #expect(try ask("GET", "/auth/verify").status == 401)
+        #expect(try ask("GET", "/auth/verify").header("WWW-Authenticate") == #"Bearer realm="swingmusic-fcgi""#)
+        // A preflight of a guarded location: nginx must not be told that it may pass.
+        let preflight = [("HTTP_ORIGIN", "https://friend.example"), ("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "GET")]
+        #expect(try ask("OPTIONS", "/auth/verify", preflight).status == 401)
         #expect(try ask("GET", "/auth/verify", [cookie, cookie]).status == 401)
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=admin")]).status == 204)
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=owner")]).status == 403)

@@ -145,6 +145,23 @@ import Testing
         func answer(_ routed: Routed) -> Outcome { .now(Response(status: status)) }
     }
 
+    @Test("That nginx hands no raw path on is noted for all, said once, and over with the next that it does")
+    func rawPath() throws {
+        let folder = NSTemporaryDirectory() + "raw-path-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let lines = KeptLines()
+        #expect(IncludeFiles(dataDirectory: folder).outdatedAt == nil)
+        let watch = IncludeWatch(figures: FiguresPage(path: folder + "/figures.shared"), log: lines.logger)
+        watch.saw(rawPath: true)
+        #expect(IncludeFiles(dataDirectory: folder).outdatedAt == nil && lines.all == [])
+        for _ in 0..<3 { watch.saw(rawPath: false) }
+        #expect(IncludeFiles(dataDirectory: folder).outdatedAt != nil)
+        #expect(lines.all.count == 1 && lines.all[0].contains("pass.conf"))
+        watch.saw(rawPath: true)
+        #expect(IncludeFiles(dataDirectory: folder).outdatedAt == nil)
+    }
+
     @Test("A turn is counted under the first bound that it does not exceed")
     func turns() {
         let page = FiguresPage(path: "/nonexistent/figures")

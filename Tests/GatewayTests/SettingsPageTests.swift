@@ -91,7 +91,7 @@ private struct Usual {
         case .adminToken: optional(settings.adminToken)
         case .registration: .text(settings.registration.rawValue)
         case .publicURL: optional(settings.publicURL?.text)
-        case .corsOrigins: optional(settings.corsOrigins.first?.text)
+        case .corsOrigins: optional(settings.corsOrigins.named.first?.text)
         case .logLevel: .text(settings.logLevel.rawValue)
         case .logFormat: .text(settings.logFormat.rawValue)
         case .swingmusicDirectory: optional(settings.swingmusicDirectory)

@@ -27,6 +27,7 @@ import Testing
             ("SWINGMUSIC_FCGI_MISS_WAIT", "25"), ("SWINGMUSIC_FCGI_MISS_WAIT", "s"), ("SPOTIFY_TIMEOUT", "1.5s"),
             ("SPOTIFY_MARKET", "sweden"),
             ("SWINGMUSIC_FCGI_PUBLIC_URL", "music.example"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, b"),
+            ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, *"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "*.example"),
             ("DRAGONFLYDB_PORT", "70000"),
             ("SWINGMUSIC_FCGI_METADATA_AUTH", "maybe"), ("SWINGMUSIC_FCGI_LOG_LEVEL", "loud"), ("SPOTIFY_CALLS_PER_HOUR", "-1"),
             ("SPOTIFY_API_URL", "https://api.spotify.com/v1"), ("TEMP_CACHE_TTL", "0s"),
@@ -34,6 +35,16 @@ import Testing
     func bad(_ name: String, _ value: String) {
         let error = #expect(throws: SettingError.self) { try Settings(environment: [name: value]) }
         #expect(error?.name == name)
+    }
+
+    @Test("Origins are named, or all are meant")
+    func origins() throws {
+        func origins(_ text: String) throws -> AllowedOrigins {
+            try Settings(environment: ["SWINGMUSIC_FCGI_CORS_ORIGINS": text]).corsOrigins
+        }
+        #expect(try origins("") == .named([]))
+        #expect(try origins(" * ") == .anyone)
+        #expect(try origins("https://a, http://b:8080").named.map(\.text) == ["https://a", "http://b:8080"])
     }
 
     @Test("One half of the credentials is an error that names the other")

@@ -80,21 +80,19 @@ import Testing
         Caller(cookies: ["access_token_cookie=t"], origin: origin, fetchSite: fetchSite, site: site)
     }
 
-    @Test("our own origin and configured ones share with credentials, others without")
-    func sharing() {
-        #expect(policy.sharing(with: caller(nil)) == .silent)
-        #expect(policy.sharing(with: caller("https://music.example")) == .credentials(origin: "https://music.example"))
-        #expect(policy.sharing(with: caller("HTTPS://Friend.example:443")) == .credentials(origin: "HTTPS://Friend.example:443"))
+    @Test("our own origin and configured ones are known")
+    func known() {
+        #expect(policy.isKnown("https://music.example", .host("music.example")))
+        #expect(policy.isKnown("HTTPS://Friend.example:443", nil) && policy.isAllowed("HTTPS://Friend.example:443"))
+        #expect(!policy.isAllowed("https://music.example"))
         for origin in [
             "https://evil.example", "null", "https://music.example.evil", "https://music.example@evil", "https://music.example:8443", "x",
         ] {
-            #expect(policy.sharing(with: caller(origin)) == .anyone)
+            #expect(!policy.isKnown(origin, .host("music.example")))
         }
-        #expect(policy.sharing(with: caller("http://music.example", .origin("https://music.example"))) == .anyone)
-        #expect(
-            policy.sharing(with: caller("http://music.example:8080", .host("music.example:8080")))
-                == .credentials(origin: "http://music.example:8080"))
-        #expect(policy.sharing(with: caller("http://[::1]:8080", .host("[::1]:8080"))) == .credentials(origin: "http://[::1]:8080"))
+        #expect(!policy.isKnown("http://music.example", .origin("https://music.example")))
+        #expect(policy.isKnown("http://music.example:8080", .host("music.example:8080")))
+        #expect(policy.isKnown("http://[::1]:8080", .host("[::1]:8080")))
     }
 
     @Test("a cookie with a foreign Origin, or from another site, is not admitted; without a cookie nothing is refused")

@@ -75,9 +75,12 @@ final class Household: Sendable {
     }
 
     /// One worker: its own connections and memory on the same files.
-    func worker(counts: any CountStore = MemoryCountStore(), open: Bool = false, records: (any SessionRecords)? = nil) -> Sessions {
+    /// - Parameter named: as `SWINGMUSIC_CONFIG_DIR`; swingmusic's folder when left out.
+    func worker(
+        named: String? = nil, counts: any CountStore = MemoryCountStore(), open: Bool = false, records: (any SessionRecords)? = nil
+    ) -> Sessions {
         let configuration = SessionsConfiguration(
-            swingmusicFolder: swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"])
+            swingmusicFolder: named ?? swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"])
         return Sessions(
             configuration, records: records ?? self.records, counts: counts, clock: clock,
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

@@ -1,13 +1,17 @@
 """The four caches through /cache and /dragonfly: the same whether DragonflyDB is there or not."""
 
 import json
+import random
+import subprocess
 import time
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 import pytest
 
-from harness.house import assert_plain_error, assert_spotify_error, cache_status, track
-from harness.sandbox import free_port
+from harness import http
+from harness.house import ADMIN, assert_plain_error, assert_spotify_error, cache_status, track
+from harness.nginx import Nginx
+from harness.sandbox import executable, free_port
 from harness.standin import spotify_id
 from harness.waiting import eventually
 
@@ -52,6 +56,154 @@ def test_keys_hold_any_byte(house, key):
     assert house.admin("GET", path).body == b"value of " + key
     assert house.admin("DELETE", path).status in DONE
     assert house.admin("GET", path).status == 404
+
+
+#: What keys are put together from: what nginx resolves, decodes, merges, cuts off or refuses, and harmless letters.
+PIECES = [b"/", b"//", b".", b"..", b"/./", b"/../", b"%2F", b"%2f", b"%2e", b"%2E%2e", b"..%2F", b"%2f..%2f", b"%25", b"%252F", b"%252e%252e",
+          b"+", b"%2B", b"%20", b"%3F", b"%23", b"#", b"%", b"%4", b"%zz", b"%00", b"%0d%0a", b"%7F", b"a", b"b", b"ab", b"%61", b"A", b"temp",
+          b"session", b"..%2Fsession%2Fx", b"../session/x", b"%5C", b"\\", b";x=1", b":", b"&", b"=", b"\xff", b"%FF", b"\xc3\xa9", b"%C3%A9",
+          b"%c3", b"\x01", b"\x1f", b"\x7f"]
+
+
+def raw_keys(seed, count):
+    """Keys as they stand in paths, as clients may write them and as none would."""
+    dice = random.Random(seed)
+    for _ in range(count):
+        if dice.random() < 0.2:
+            yield b"".join(b"%%%02x" % dice.randrange(256) for _ in range(dice.randrange(1, 12)))
+        elif dice.random() < 0.1:
+            yield dice.choice([b"k", b"/", b"%2F", b"%ff", b"."]) * dice.randrange(1, 600)
+        else:
+            yield b"".join(dice.choice(PIECES) for _ in range(dice.randrange(1, 9)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_keys_never_share_an_entry(house, seed):
+    """A key is the raw path's bytes, decoded once. What is put is got back under exactly its key; what is refused changes nothing."""
+    def ask(method, raw, body=b""):
+        return kept.request(method, f"/cache/temp/{raw.decode('utf-8', 'surrogateescape')}", ADMIN, body)
+
+    canaries = {f"/cache/{name}/{key}": b"canary" for name in ("session", "user") for key in ("x", "a", "temp/x", "session/x")}
+    for path, value in canaries.items():
+        assert house.admin("PUT", path, value).status in DONE
+    house.admin("DELETE", "/cache/temp")
+    keys, entries, refused = sorted(set(raw_keys(seed, 400))), {}, 0
+    with house.connection() as kept:
+        for number, raw in enumerate(keys):
+            answer = ask("PUT", raw, b"%d" % number)
+            if answer.status in DONE:
+                entries[unquote_to_bytes(raw)] = b"%d" % number
+            else:
+                # 502: what nginx resolves to a path that is not ours, and there is no swingmusic here.
+                assert answer.status in (400, 502), (raw, answer)
+                refused += 1
+        assert len(entries) > 200 and refused > 20, (len(entries), refused)
+        services = house.admin("GET", "/dragonfly/services").json()["services"]
+        assert next(service["key_count"] for service in services if service["name"] == "temp") == len(entries)
+        for raw in keys:
+            for method in ("GET", "HEAD"):
+                answer = ask(method, raw)
+                wanted = entries.get(unquote_to_bytes(raw))
+                assert answer.status in ((200, 400, 502) if wanted else (400, 404, 502)), (raw, answer)
+                if answer.status == 200:
+                    assert int(answer.headers["content-length"]) == len(wanted), raw
+                    assert method == "HEAD" or answer.body == wanted, raw
+        for key in sorted(entries)[::2]:
+            assert ask("DELETE", quote_from_bytes(key, safe="").encode()).status in (*DONE, 400, 502), key
+        left = {raw: ask("GET", raw) for raw in keys}
+    for raw, answer in left.items():
+        if answer.status == 200:
+            assert answer.body == entries[unquote_to_bytes(raw)], raw
+    for path, value in canaries.items():
+        assert house.admin("GET", path).body == value, path
+
+
+@pytest.mark.parametrize("one, other", [
+    ("a//b", "a/b"), ("a/../b", "b"), ("a/./b", "a/b"), ("./a", "a"), ("a/", "a"), ("a%2Fb/..", "a"), ("a%252Fb", "a/b"), ("a+b", "a b"),
+    ("%FF", "%FE"), ("%FF", "%EF%BF%BD"), ("a%5Cb", "a/b"), ("a;b", "a"), ("A", "a"), ("a%23b", "a"), ("a%3Fb", "a"),
+])
+def test_what_nginx_would_make_one_are_two_keys(house, one, other):
+    for key in (one, other):
+        assert house.admin("PUT", f"/cache/temp/{key.replace(' ', '%20')}", key.encode()).status in DONE
+    for key in (one, other):
+        assert house.admin("GET", f"/cache/temp/{key.replace(' ', '%20')}").body == key.encode()
+    assert house.admin("DELETE", f"/cache/temp/{one}").status in DONE
+    assert house.admin("GET", f"/cache/temp/{other.replace(' ', '%20')}").body == other.encode()
+
+
+@pytest.mark.parametrize("path", [
+    "/cache/temp/..%2Fsession%2Fx", "/cache/temp/../session/x", "/cache/temp/%2e%2e/session/x", "/cache/user/..%2F..%2Fcache%2Fsession%2Fx",
+    "//cache/session/x", "/cache//session/x", "/cache/./session/x", "/cache/%73ession/x", "/%63ache/session/x", "/cache/session%2Fx",
+    "/spotify/v1/..%2F..%2Fcache%2Fsession%2Fx", "/cache/session/x#y", "/cache/temp/../x", "/cache/temp/..",
+])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "GET"])
+def test_a_cache_that_is_named_only_after_nginx_resolved_the_path_is_refused(house, method, path):
+    assert house.admin("PUT", "/cache/session/x", b"kept").status in DONE
+    assert_plain_error(house.admin(method, path, b"other" if method == "PUT" else b""), 400)
+    assert house.admin("GET", "/cache/session/x").body == b"kept"
+
+
+@pytest.mark.parametrize("path", ["/cache/temp/%2E", "/cache/temp/a/..", "/cache/temp/a%2F..", "/cache/temp//"])
+def test_a_key_of_dots_and_slashes_clears_no_cache(house, path):
+    assert house.admin("PUT", "/cache/temp/stays", b"x").status in DONE
+    assert house.admin("DELETE", path).status == 404
+    assert house.admin("GET", "/cache/temp/stays").status == 200
+
+
+def test_a_path_in_absolute_form_is_the_same_key(house):
+    target = f"http://127.0.0.1:{house.port}/cache/temp/absolute//%2e?ttl=60s"
+    assert house.admin("PUT", target, b"whole").status in DONE
+    assert house.admin("GET", "/cache/temp/absolute//.").body == b"whole"
+    assert house.admin("DELETE", target).status in DONE
+    assert house.admin("GET", "/cache/temp/absolute//.").status == 404
+
+
+def test_with_an_older_include_file_keys_are_as_before_and_check_says_so(house):
+    def older(folder):
+        path = folder / "swingmusic-fcgi/pass.conf"
+        text = path.read_text()
+        assert "REQUEST_URI" in text
+        path.write_text("".join(line for line in text.splitlines(keepends=True) if "REQUEST_URI" not in line))
+
+    def nginx_findings():
+        run = subprocess.run([executable(), "check", "--json"], env=house.sandbox.environment(**house.responder.settings),
+                             capture_output=True, text=True, timeout=30)
+        return [finding for finding in json.loads(run.stdout)["findings"] if finding["subject"] == "nginx"]
+
+    nginx = Nginx(house.sandbox, house.responder.address, edit=older).start()
+    try:
+        assert nginx_findings() == []
+        assert http.request(nginx.port, "PUT", "/cache/temp/older//key", ADMIN, b"x").status in DONE
+        assert http.request(nginx.port, "GET", "/cache/temp/older/key", ADMIN).body == b"x"
+        [found] = nginx_findings()
+        assert found["grade"] == "warning" and "pass.conf" in found["detail"] and "reload nginx" in found["remedy"]
+        assert house.responder.log().count("is an older one") <= house.responder.workers
+        assert house.admin("GET", "/cache/temp/older/key").body == b"x"
+        assert nginx_findings() == []
+    finally:
+        nginx.stop()
+
+
+@pytest.mark.parametrize("path", [
+    "/dragonfly/clear/..%2Fclear-all", "/dragonfly/clear/temp:a%2F..%2F..%2Ftemp", "/dragonfly/clear/x/../temp", "/dragonfly/clear/temp%2F..%2Ftemp",
+    "/dragonfly/clear/temp:%FF",
+])
+def test_a_namespace_of_dots_and_slashes_clears_no_other(house, path):
+    house.admin("DELETE", "/cache/temp")
+    for key in ("cleared/1", "other"):
+        assert house.admin("PUT", f"/cache/temp/{key}", b"x").status in DONE
+    assert house.admin("PUT", "/cache/temp/%EF%BF%BD/1", b"x").status in DONE
+    answer = house.admin("POST", path)
+    assert answer.status in (400, 404) or answer.json()["cleared_count"] == 0, answer
+    for key in ("cleared/1", "other", "%EF%BF%BD/1"):
+        assert house.admin("GET", f"/cache/temp/{key}").status == 200
+
+
+def test_a_namespace_of_any_bytes_is_cleared(house):
+    for name in ("%FF", "a%20b", "..x", "%25"):
+        assert house.admin("PUT", f"/cache/temp/{name}/1", b"x").status in DONE
+        assert house.admin("POST", f"/dragonfly/clear/temp:{name}").json()["cleared_count"] == 1
+        assert house.admin("GET", f"/cache/temp/{name}/1").status == 404
 
 
 def test_what_is_not_there_is_404_in_the_familys_shape(house):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from harness.fastcgi import ask
 from harness.oddstore import OddStore
 from harness.redis import RedisServer
 from harness.responder import CLIENT_SECRET, Responder, spotify_settings
@@ -76,6 +77,29 @@ def test_health_alone_follows_the_program(installation):
     installation.responder.start()
     running = health()
     assert (running.returncode, running.stdout, running.stderr) == (0, "", "")
+
+
+def test_swingmusics_folder_may_be_named_or_the_one_above_it_before_or_after_it_is_there(installation):
+    own = installation.swingmusic.folder
+    away = own.rename(own.with_name("away"))
+
+    def folder():
+        _, findings = installation.check(SWINGMUSIC_CONFIG_DIR=str(own.parent))
+        return next(finding["detail"] for finding in findings if finding["subject"] == "SWINGMUSIC_CONFIG_DIR")
+    assert f"no files in {own.parent} yet" in folder()
+    installation.responder.start()
+
+    def status():
+        return ask(installation.responder.address, "/auth/users").status
+    assert f"no files in {own.parent} yet" in installation.responder.log() and status() == 503
+    away.rename(own)
+    assert f"own folder is {own};" in folder()
+    assert status() == 200
+    assert f"have appeared in {own}" in installation.responder.log()
+    installation.responder.restart()
+    assert f"own folder is {own}" in installation.responder.log() and status() == 200
+    installation.responder.restart(SWINGMUSIC_CONFIG_DIR=f"{own}/")
+    assert f"{own} is swingmusic's own folder" in installation.responder.log() and status() == 200
 
 
 def execute(path, sql):

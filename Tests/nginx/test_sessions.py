@@ -16,6 +16,7 @@ from harness.swingmusic import SERVER_ID, claims, password_hash, token
 from harness.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
+BEARER = 'Bearer realm="swingmusic-fcgi"'
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,22 @@ def test_login_answers_tokens_and_their_cookie(household):
 def test_without_a_token(household, method, path, status):
     answer = household.ask(method, path)
     assert answer.status == status, answer
-    assert "www-authenticate" not in answer.headers
+    assert answer.headers.get("www-authenticate") == (BEARER if status == 401 else None)
+
+
+@pytest.mark.parametrize("path", ["/files/song.flac", "/guarded/x", "/admins/x", "/auth/verify", "/cache/temp/x", "/dragonfly/health"])
+def test_every_401_says_how_to_sign_in(household, path):
+    for bearer in (None, "x", token(claims(2), key="0" * 64)):
+        answer = household.ask("GET", path, bearer=bearer)
+        assert (answer.status, answer.headers.get("www-authenticate")) == (401, BEARER), answer
+    assert "www-authenticate" not in household.ask("GET", "/files/song.flac", cookie=household.log_in("bob")["accesstoken"]).headers
+
+
+@pytest.mark.parametrize("path", ["/auth/sessions/..%2Fsessions", "/auth/sessions/%2e%2e/sessions", "/auth/sessions/x/../../sessions"])
+def test_an_id_of_dots_and_slashes_ends_no_sessions(household, path):
+    mine, other = household.log_in("bob")["accesstoken"], household.log_in("bob")["accesstoken"]
+    assert household.ask("DELETE", path, bearer=mine).status == 400
+    assert household.everywhere(other) == {200}
 
 
 def test_a_guarded_file_is_for_users(household):

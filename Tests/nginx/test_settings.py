@@ -27,6 +27,7 @@ BAD = {
     "SWINGMUSIC_FCGI_METADATA_AUTH": ["maybe"],
     "SWINGMUSIC_FCGI_REGISTRATION": ["maybe"],
     "SWINGMUSIC_FCGI_PUBLIC_URL": ["not a url"],
+    "SWINGMUSIC_FCGI_CORS_ORIGINS": ["music.example", "https://a.example,*", "https://*.example"],
     "SWINGMUSIC_FCGI_LISTEN": ["nowhere", "127.0.0.1:port"],
     "DRAGONFLYDB_PORT": ["port", "70000"],
     "DRAGONFLYDB_DB": ["x"],

@@ -7,20 +7,23 @@ struct CacheRoutes: RouteFamily {
     let caches: Caches
     let door: Doorkeeper
     let errands: Errands
+    let includes: IncludeWatch
     let dialect = Dialect.plain
 
     private static let mostValueBytes = 1 << 20
-    private static let mostKeyBytes = 512
 
     func bodyPolicy(_ routed: Routed) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
 
     func answer(_ routed: Routed) -> Outcome {
         if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
-        let parts = routed.rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let cache = CacheName(rawValue: String(parts.first ?? "")) else { return .now(dialect.error(404, "There is no such cache")) }
-        let key = parts.count == 2 ? Array(parts[1].utf8) : []
-        guard key.count <= Self.mostKeyBytes else { return .now(dialect.error(400, "A key has at most \(Self.mostKeyBytes) bytes")) }
-        return key.isEmpty ? clear(cache, routed.request) : entry(cache, key, routed)
+        let raw = RawPath(routed.request)
+        includes.saw(rawPath: raw != nil)
+        do throws(BadRequest) {
+            let target = try CacheTarget(routed, raw)
+            return target.key.isEmpty ? clear(target.cache, routed.request) : entry(target.cache, target.key, routed)
+        } catch {
+            return .now(dialect.error(error.status, error.message))
+        }
     }
 
     private func clear(_ cache: CacheName, _ request: Request) -> Outcome {

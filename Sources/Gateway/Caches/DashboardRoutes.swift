@@ -14,7 +14,9 @@ struct DashboardRoutes: RouteFamily {
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
-        guard let make = isClearing ? clearing(segments) : reading(segments) else { return .now(dialect.error(404, "Not found")) }
+        guard let make = isClearing ? clearing(segments, routed.request) : reading(segments) else {
+            return .now(dialect.error(404, "Not found"))
+        }
         guard isClearing ? method == .post : method == .get || method == .head else {
             return .now(dialect.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
         }
@@ -46,11 +48,16 @@ struct DashboardRoutes: RouteFamily {
         }
     }
 
-    private func clearing(_ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
-        if segments == ["clear-all"] { return clearAll }
-        // A namespace is what stands before a key's first slash.
+    private func clearing(_ segments: [String], _ request: Request) -> (@Sendable () throws -> any Encodable)? {
+        let raw = RawPath(request)
+        if segments == ["clear-all"] {
+            // A namespace with dots and slashes in it must not become this route.
+            guard raw?.isAs(compared: request) != false else { return { throw BadRequest(404, "There is no such namespace") } }
+            return clearAll
+        }
         guard segments.first == "clear", segments.count == 2 else { return nil }
-        return { try clear(segments[1]) }
+        let asked = Result { try raw?.rest(after: "/dragonfly/clear/".utf8) ?? Array(segments[1].utf8) }
+        return { try clear(asked.get()) }
     }
 
     /// `temp` and the copies go, `spotify` becomes due; users' and sessions' entries stay.
@@ -62,11 +69,16 @@ struct DashboardRoutes: RouteFamily {
     }
 
     /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.
-    private func clear(_ name: String) throws -> any Encodable {
-        let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let cache = CacheName(rawValue: String(parts[0])) else { throw BadRequest(404, "There is no such namespace") }
+    private func clear(_ asked: [UInt8]) throws -> any Encodable {
+        let slash = UInt8(ascii: "/")
+        let name = asked.last == slash ? asked.dropLast() : asked[...]
+        let parts = name.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+        // A namespace is what stands before a key's first slash.
+        guard let cache = CacheName(rawValue: String(decoding: parts[0], as: UTF8.self)), !name.contains(slash) else {
+            throw BadRequest(404, "There is no such namespace")
+        }
         guard cache == .temp || cache == .spotify else { throw BadRequest(400, "\(cache.rawValue) is cleared through /cache alone") }
-        let count = try caches.clear(cache, prefix: parts.count == 2 ? Array("\(parts[1])/".utf8) : [])
+        let count = try caches.clear(cache, prefix: parts.count == 2 ? parts[1] + [slash] : [])
         return DashboardAnswer.Cleared(message: "\(count) entries cleared", count: count)
     }
 }

@@ -31,9 +31,11 @@ struct Routed {
 protocol RouteFamily: Sendable {
     var dialect: Dialect { get }
     func bodyPolicy(_ routed: Routed) -> BodyPolicy
+    func readers(_ routed: Routed) -> CrossOrigin.Readers
     func answer(_ routed: Routed) -> Outcome
 }
 
 extension RouteFamily {
     func bodyPolicy(_ routed: Routed) -> BodyPolicy { .read(limit: 65_536) }
+    func readers(_ routed: Routed) -> CrossOrigin.Readers { .named }
 }

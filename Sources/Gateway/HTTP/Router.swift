@@ -8,11 +8,16 @@ public struct Router: Handler {
     let families: [(prefix: String, family: any RouteFamily)]
     private let prefixes: [[UInt8]]
     private let observer: AnswerObserver
+    private let crossOrigin: CrossOrigin
     /// What each of the families is counted as.
     private let labels: [Counter.Family]
 
-    init(families: [(prefix: String, family: any RouteFamily)], figures: FiguresPage? = nil, log: AnswerLog? = nil) {
+    init(
+        families: [(prefix: String, family: any RouteFamily)], crossOrigin: CrossOrigin = CrossOrigin(), figures: FiguresPage? = nil,
+        log: AnswerLog? = nil
+    ) {
         self.families = families
+        self.crossOrigin = crossOrigin
         observer = AnswerObserver(figures: figures, log: log)
         prefixes = families.map { Array($0.prefix.utf8) }
         labels = families.map { Counter.Family(prefix: $0.prefix) }
@@ -26,13 +31,17 @@ public struct Router: Handler {
 
     public func handle(_ request: Request) -> Outcome {
         var label = Counter.Family.none
+        var grant = CrossOrigin.Grant()
         let answer = find(request) { place, family, routed in
             label = labels[place]
+            let readers = family.readers(routed)
+            grant = crossOrigin.grant(to: request, readers)
+            if let preflight = grant.preflight(request, readers) { return Outcome.now(preflight) }
             if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
             return family.answer(routed)
         }
         let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
-        let observed = observer.observe(outcome, of: label, request)
+        let observed = observer.observe(outcome, of: label, request, grant)
         guard request.method == .head, case .now(var response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)

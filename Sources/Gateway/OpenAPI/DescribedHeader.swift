@@ -4,6 +4,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     case entityTag = "ETag"
     case retryAfter = "Retry-After"
     case preferenceApplied = "Preference-Applied"
+    case authenticate = "WWW-Authenticate"
     case setCookie = "Set-Cookie"
     case userID = "X-Swingmusic-User-Id"
     case userName = "X-Swingmusic-Username"
@@ -15,6 +16,15 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         .object(["description": .text(about), "required": isAlwaysThere ? true : nil, "schema": schema.tree])
     }
 
+    /// Those of any refusal with that status.
+    static func always(with status: Int) -> [DescribedHeader] {
+        switch status {
+        case 401: [.authenticate]
+        case 429, 503: [.retryAfter]
+        default: []
+        }
+    }
+
     private var isAlwaysThere: Bool { self != .setCookie }
 
     private var about: String {
@@ -23,6 +33,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .entityTag: "Changes with the answer; for If-None-Match."
         case .retryAfter: "Whole seconds after which asking again makes sense, at least 1."
         case .preferenceApplied: "RFC 7240."
+        case .authenticate: "How to sign in: with a bearer token (RFC 6750)."
         case .setCookie: "The session's cookie: new after a login, renewed in its last week, emptied by a logout."
         case .userID: "The user's number."
         case .userName: "Percent-encoded UTF-8."
@@ -36,6 +47,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .entityTag: .text(pattern: "^(W/)?\"[0-9a-f]{16}\"$")
         case .retryAfter: .integer(1)
         case .preferenceApplied: .constant("respond-async")
+        case .authenticate: .constant("Bearer realm=\"swingmusic-fcgi\"")
         case .setCookie, .userName, .roles: .text
         case .userID: .integer()
         }

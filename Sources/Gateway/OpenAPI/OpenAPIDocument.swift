@@ -30,7 +30,8 @@ enum OpenAPIDocument {
         A FastCGI responder that stands behind nginx in front of the music server swingmusic.
 
         What holds for every route: HEAD is answered wherever GET is. A path that is none is 404, a method that a path does not have is 405 \
-        with Allow, a body over 64 KiB (1 MiB below /cache) is 413, all in the family's own shape of errors. Members may be added to answers \
+        with Allow, a body over 64 KiB (1 MiB below /cache) is 413, all in the family's own shape of errors. For pages of origins that SWINGMUSIC_FCGI_CORS_ORIGINS allows every answer has the headers of \
+        the CORS protocol, and their preflights are 200. Members may be added to answers \
         of Spotify's objects at any time, as Spotify does.
         """
 }

@@ -1,20 +1,9 @@
 import FastCGI
 import Sessions
 
-/// How the answers below `/auth/` are dressed: CORS, `Vary`, cookies, HEAD.
+/// How the answers below `/auth/` are dressed: `Vary`, cookies, HEAD.
 struct AuthAnswer: Sendable {
-    let sharing: OriginPolicy.Sharing
     let isHead: Bool
-    /// `Access-Control-Request-Headers` of a preflight.
-    let askedHeaders: String?
-    let isPreflight: Bool
-
-    init(sharing: OriginPolicy.Sharing, _ request: Request) {
-        self.sharing = sharing
-        isHead = request.method == .head
-        isPreflight = request.method == .options && request.parameter("HTTP_ACCESS_CONTROL_REQUEST_METHOD") != nil
-        askedHeaders = isPreflight ? request.parameter("HTTP_ACCESS_CONTROL_REQUEST_HEADERS") : nil
-    }
 
     func response(_ answer: Answer) -> Response {
         var response = Response(status: answer.status, contentType: Dialect.json, body: answer.body)
@@ -36,30 +25,13 @@ struct AuthAnswer: Sendable {
     }
 
     /// OPTIONS is always 200 and empty.
-    func preflight() -> Response {
-        var response = Response(status: 200, contentType: "text/html; charset=utf-8")
-        if isPreflight, sharing != .silent {
-            response.add("Access-Control-Allow-Methods", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT")
-            if let askedHeaders { response.add("Access-Control-Allow-Headers", askedHeaders) }
-        }
-        return dressed(response)
-    }
+    func options() -> Response { dressed(Response(status: 200, contentType: "text/html; charset=utf-8")) }
 
     func dressed(_ bare: Response, cookies: [String] = []) -> Response {
         var response = bare
         response.omitsBody = isHead
         for cookie in cookies { response.add("Set-Cookie", cookie) }
         response.add("Vary", "Accept-Encoding")
-        switch sharing {
-        case .silent: break
-        case .credentials(let origin):
-            response.add("Access-Control-Allow-Origin", origin)
-            response.add("Access-Control-Allow-Credentials", "true")
-            response.add("Vary", "Origin")
-        case .anyone:
-            response.add("Access-Control-Allow-Origin", "*")
-            response.add("Vary", "Origin")
-        }
         return response
     }
 

@@ -29,6 +29,14 @@ enum AuthRoute: Equatable {
         ["login", "users", "pair", "logout", "refresh", "profile/create"].contains(where: path.hasPrefix)
     }
 
+    /// Whether sessions end by that method, and the path has a text in it that says which.
+    func endsSessions(_ method: Method) -> Bool {
+        switch self {
+        case .sessions, .session: method == .delete
+        default: false
+        }
+    }
+
     private static func routes(_ path: Substring) -> [(method: Method, route: AuthRoute)] {
         switch path {
         case "login": [(.post, .login)]

@@ -18,14 +18,21 @@ struct AuthRoutes: RouteFamily {
         routed.rest == "verify" ? .ignore : .read(limit: 65_536)
     }
 
+    /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
+    /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
+    func readers(_ routed: Routed) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : .anyone }
+
     func answer(_ routed: Routed) -> Outcome {
         let request = routed.request
         guard let sessions else { return .now(withoutSessions(routed)) }
         let caller = Caller(request, publicURL: publicURL)
         if routed.rest == "verify" { return .now(AuthAnswer.verification(verify(sessions, caller, routed))) }
-        let style = AuthAnswer(sharing: sessions.origins.sharing(with: caller), request)
-        if request.method == .options { return .now(style.preflight()) }
+        let style = AuthAnswer(isHead: request.method == .head)
+        if request.method == .options { return .now(style.options()) }
         switch AuthRoute.match(routed.rest, request.method) {
+        case .route(let route) where route.endsSessions(request.method) && RawPath(request)?.isAs(compared: request) == false:
+            // An id with dots and slashes in it must not become another route.
+            return .now(style.dressed(dialect.error(400, "The path has escapes, dots or slashes that change what it names")))
         case .route(let route): return outcome(route, routed, sessions, caller, style)
         case .notFound: return .now(unmatched(style, sessions, caller, routed, dialect.error(404, "Not found")))
         case .methodNotAllowed(let allowed):

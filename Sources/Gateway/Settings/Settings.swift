@@ -23,7 +23,7 @@ public struct Settings: Sendable {
     public var adminToken: Secret?
     public var registration: Registration
     public var publicURL: BaseURL?
-    public var corsOrigins: [BaseURL]
+    public var corsOrigins: AllowedOrigins
     public var logLevel: Logger.Level
     public var logFormat: LogFormat
     public var swingmusicDirectory: String?
@@ -93,16 +93,19 @@ extension Settings {
         return mode
     }
 
-    private static func origins(_ reader: SettingsReader) throws(SettingError) -> [BaseURL] {
+    private static func origins(_ reader: SettingsReader) throws(SettingError) -> AllowedOrigins {
+        let given = try reader.text(.corsOrigins) ?? ""
+        let parts = given.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        if parts == ["*"] { return .anyone }
         var origins: [BaseURL] = []
-        for part in (try reader.text(.corsOrigins) ?? "").split(separator: ",") {
-            let text = part.trimmingCharacters(in: .whitespaces)
+        for text in parts {
+            if text == "*" { throw reader.wrong(.corsOrigins, given, "has '*' beside other origins; it stands alone") }
             guard let origin = BaseURL(text) else {
                 throw reader.wrong(.corsOrigins, text, "is not an origin such as https://music.example")
             }
             origins.append(origin)
         }
-        return origins
+        return .named(origins)
     }
 
     private static func dragonfly(_ reader: SettingsReader) throws(SettingError) -> DragonflyConfiguration? {

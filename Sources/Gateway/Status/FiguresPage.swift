@@ -20,7 +20,7 @@ final class FiguresPage: @unchecked Sendable {
     private static let length = Offset.slots + slotCount * slotBytes
     private static let firstSlotLock: Int64 = 16
 
-    enum Offset { static let magic = 0, logSequence = 8, minutes = 64, log = 4096, slots = log + LogRing.bytes }
+    enum Offset { static let magic = 0, logSequence = 8, rawPathMissedAt = 16, minutes = 64, log = 4096, slots = log + LogRing.bytes }
     private enum Field { static let process = 0, startedAt = 8, parked = 16, counters = 64 }
 
     /// Takes a slot. Never fails: see above.
@@ -84,6 +84,12 @@ final class FiguresPage: @unchecked Sendable {
 
     private func change(_ field: Int, by amount: UInt64) {
         if let own { _ = csys_add64(own + field, amount) }
+    }
+
+    /// When, in wall-clock milliseconds, the latest request that needs the raw path came without it; 0 when it had it, or none came.
+    var rawPathMissedAt: Int64 {
+        get { Int64(bitPattern: csys_load64(start + Offset.rawPathMissedAt)) }
+        set { csys_store64(start + Offset.rawPathMissedAt, UInt64(bitPattern: newValue)) }
     }
 
     // MARK: Reading

@@ -5,21 +5,6 @@ public struct OriginPolicy: Sendable {
     /// - Parameter origins: those that may send cookies from elsewhere.
     public init(origins: [String] = []) { allowed = origins.compactMap { OriginText($0) } }
 
-    /// What `Access-Control-Allow-Origin` says.
-    public enum Sharing: Sendable, Equatable {
-        /// No Origin header: nothing is said.
-        case silent
-        /// Echo the origin and allow credentials.
-        case credentials(origin: String)
-        /// `*`, without credentials.
-        case anyone
-    }
-
-    public func sharing(with caller: Caller) -> Sharing {
-        guard let origin = caller.origin, !origin.isEmpty else { return .silent }
-        return isKnown(origin, caller.site) ? .credentials(origin: origin) : .anyone
-    }
-
     /// Whether a page of another site made a browser send this request. `Sec-Fetch-Site` is the browser's own word on it.
     public func isForeign(_ caller: Caller) -> Bool {
         if let origin = caller.origin, !origin.isEmpty {
@@ -36,9 +21,9 @@ public struct OriginPolicy: Sendable {
         return !(hasCookie && isForeign(caller))
     }
 
-    private func isKnown(_ origin: String, _ site: OwnSite?) -> Bool {
-        if let site, site.isOrigin(origin) { return true }
-        guard let text = OriginText(origin) else { return false }
-        return allowed.contains(text)
-    }
+    /// Whether an Origin header names our own site or an origin that was allowed.
+    public func isKnown(_ origin: String, _ site: OwnSite?) -> Bool { site?.isOrigin(origin) ?? false || isAllowed(origin) }
+
+    /// Whether an Origin header names an origin that was allowed.
+    public func isAllowed(_ origin: String) -> Bool { OriginText(origin).map(allowed.contains) ?? false }
 }

@@ -9,14 +9,14 @@ final class SettingsFile: Sendable {
         var stamp: FileStamp?
     }
 
-    private let path: String
+    private let folder: SwingmusicFolder
     private let clock: SessionClock
     private let log: Logger
     private let complaint: Complaint
     private let known = Locked(Known())  // guards the settings last read and under which stamp
 
-    init(folder: String, clock: SessionClock, log: Logger) {
-        path = folder + "/settings.json"
+    init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
+        self.folder = folder
         self.clock = clock
         self.log = log
         complaint = Complaint(about: "settings.json", log: log)
@@ -25,16 +25,17 @@ final class SettingsFile: Sendable {
     /// The settings in force. While the file is missing or half written the last good ones; nil if there never were any.
     func current() -> Settings? {
         let now = clock.now()
+        let path = folder.files().settings
         guard let stamp = FileStamp(path: path) else {
             complaint.raise("the file is missing", now: now)
             return known.withLock { $0.settings }
         }
         let (settings, isCurrent) = known.withLock { ($0.settings, $0.stamp == stamp) }
         if isCurrent { return settings }
-        return reread(stamp, now) ?? settings
+        return reread(path, stamp, now) ?? settings
     }
 
-    private func reread(_ stamp: FileStamp, _ now: Int64) -> Settings? {
+    private func reread(_ path: String, _ stamp: FileStamp, _ now: Int64) -> Settings? {
         guard let text = WholeFile.read(path, most: 1 << 20), let settings = Settings(text: text) else {
             complaint.raise("holds no readable serverId", now: now)
             return nil

@@ -11,7 +11,8 @@ public struct UserCount: Sendable {
 
     /// - Parameter folder: swingmusic's.
     public init(in folder: String) throws(Fault) {
-        let directory = UserDirectory(folder: folder, clock: .system, log: Logger(label: "check") { _ in SwiftLogNoOpLogHandler() })
+        let log = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+        let directory = UserDirectory(folder: SwingmusicFolder(folder, log: log), clock: .system, log: log)
         defer { directory.close() }
         do {
             users = try directory.accounts().count

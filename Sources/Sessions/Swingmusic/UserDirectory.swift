@@ -12,25 +12,49 @@ enum DirectoryFault: Error, Equatable {
 
 /// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
 final class UserDirectory: Sendable {
-    let path: String
-    private let folder: String
-    private let shelf: ConnectionShelf
+    /// A folder, and open connections to the database in it.
+    private struct Place: Sendable {
+        let files: SwingmusicFolder.Files
+        let shelf: ConnectionShelf
+
+        var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
+        var isFolderClosed: Bool { access(files.folder, W_OK) != 0 }
+    }
+
+    private let folder: SwingmusicFolder
+    private let latest = Locked<Place?>(nil)  // guards the place that was read last
     private let complaint: Complaint
     private let clock: SessionClock
 
-    init(folder: String, clock: SessionClock, log: Logger) {
-        let path = folder + "/swingmusic.db"
+    init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
         self.folder = folder
-        self.path = path
         self.clock = clock
-        shelf = ConnectionShelf(path: path) { isFrozen in
+        complaint = Complaint(about: "swingmusic.db", log: log)
+    }
+
+    /// Of the database as it is read now.
+    var path: String { folder.files().database }
+
+    /// As long as swingmusic has made no files it may make them in another folder than the one that was looked into last.
+    private func place() -> Place {
+        let files = folder.files()
+        return latest.withLock { latest in
+            if let latest, latest.files.folder == files.folder { return latest }
+            latest?.shelf.closeAll()
+            let place = Place(files: files, shelf: Self.shelf(files.database))
+            latest = place
+            return place
+        }
+    }
+
+    private static func shelf(_ path: String) -> ConnectionShelf {
+        ConnectionShelf(path: path) { isFrozen in
             var configuration = Configuration()
             configuration.readonly = true
             configuration.busyMode = .callback(Patience.brief)
             configuration.label = "swingmusic.db"
-            return try DatabaseQueue(path: isFrozen ? Self.immutableAddress(path) : path, configuration: configuration)
+            return try DatabaseQueue(path: isFrozen ? immutableAddress(path) : path, configuration: configuration)
         }
-        complaint = Complaint(about: "swingmusic.db", log: log)
     }
 
     func account(id: Int64) throws(DirectoryFault) -> Account? {
@@ -55,7 +79,7 @@ final class UserDirectory: Sendable {
         }
     }
 
-    func close() { shelf.closeAll() }
+    func close() { latest.withLock { $0 }?.shelf.closeAll() }
 
     private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
 
@@ -71,8 +95,10 @@ final class UserDirectory: Sendable {
 
     private func read<Result>(_ body: (Database) throws -> Result) throws(DirectoryFault) -> Result {
         do {
-            guard let stamp = FileStamp(path: path) else { throw DirectoryFault.missing }
-            let result = try shelf.borrow(at: stamp, isFrozen: { isFolderClosed && !hasLog }, isStale: { hasLog }, body)
+            let place = place()
+            guard let stamp = FileStamp(path: place.files.database) else { throw DirectoryFault.missing }
+            let result = try place.shelf.borrow(
+                at: stamp, isFrozen: { place.isFolderClosed && !place.hasLog }, isStale: { place.hasLog }, body)
             complaint.settle()
             return result
         } catch {
@@ -81,9 +107,6 @@ final class UserDirectory: Sendable {
             throw fault
         }
     }
-
-    private var hasLog: Bool { access(path + "-wal", F_OK) == 0 }
-    private var isFolderClosed: Bool { access(folder, W_OK) != 0 }
 
     /// sqlite.org/uri.html: without write access to the folder a WAL database can only be read as immutable, which is right while
     /// nobody has it open, that is while there is no `-wal`.

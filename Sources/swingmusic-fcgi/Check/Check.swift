@@ -71,6 +71,7 @@ struct Check: ParsableCommand {
             + SpotifyCheck.findings(settings, online: online)
             + SwingmusicCheck.findings(settings)
             + SocketCheck.findings(settings, address)
+            + IncludeCheck.findings(settings)
     }
 
     private static func summary(_ findings: [Finding]) -> String {

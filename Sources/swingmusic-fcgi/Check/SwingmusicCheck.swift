@@ -6,28 +6,31 @@ import Sessions
 /// swingmusic's own files: there, readable, and of the form that the sessions read.
 enum SwingmusicCheck {
     static func findings(_ settings: Settings) -> [Finding] {
-        guard let folder = settings.swingmusicDirectory else {
+        guard let named = settings.swingmusicDirectory else {
             return [.ok("SWINGMUSIC_CONFIG_DIR", "is not set: no sessions; the routes below /auth/ answer 503")]
         }
         var status = stat()
-        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        guard stat(named, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             return [
                 .error(
-                    "SWINGMUSIC_CONFIG_DIR", "\(folder) is not a folder",
-                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json")
+                    "SWINGMUSIC_CONFIG_DIR", "\(named) is not a folder",
+                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json, or the one above it"
+                )
             ]
         }
-        return [openness(folder), settingsFile(folder), users(folder)]
+        let place = SwingmusicFolder.look(at: named)
+        return [openness(place), settingsFile(place.path), users(place.path)]
     }
 
-    private static func openness(_ folder: String) -> Finding {
+    private static func openness(_ place: SwingmusicFolder.Place) -> Finding {
+        let folder = place.path
         guard access(folder, W_OK) == 0 else {
             return .warning(
                 "SWINGMUSIC_CONFIG_DIR",
                 "user \(geteuid()) may not write in \(folder): old password hashes stay, and swingmusic.db cannot be read while its -shm file is missing",
                 remedy: "run the program as swingmusic's user")
         }
-        return .ok("SWINGMUSIC_CONFIG_DIR", "\(folder) can be written")
+        return .ok("SWINGMUSIC_CONFIG_DIR", "\(place); it can be written")
     }
 
     private static func settingsFile(_ folder: String) -> Finding {

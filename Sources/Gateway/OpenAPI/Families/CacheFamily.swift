@@ -4,7 +4,8 @@ enum CacheFamily {
         prefix: "/cache/", tag: "cache",
         about: """
             The four caches, for swingmusic's own code and for scripts: keys of at most 512 bytes, which may have slashes, and values of any \
-            bytes up to 1 MiB.
+            bytes up to 1 MiB. A key is what stands in the path as it is sent, decoded once: `a//b`, `a/./b` and `a/b` are three keys. A \
+            path that names its cache otherwise than plainly is 400.
             """,
         paths: [
             DescribedPath(
@@ -13,7 +14,8 @@ enum CacheFamily {
                     method: .delete, id: "clearCache", summary: "Clear a cache.",
                     about: "The records of spotify become due and are served stale until they are fetched again.", access: .admin,
                     parameters: [name],
-                    answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([401, 403, 404, 503]))),
+                    answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]))
+            ),
             DescribedPath(
                 "{name}/{key}",
                 DescribedOperation(

@@ -9,7 +9,7 @@ enum MetadataAnswers {
                 headers: [.retryAfter, .preferenceApplied, .cacheStatus]),
             DescribedAnswer(304, "The caller has it already (If-None-Match).", headers: [.entityTag, .cacheStatus]),
             .json(400, "A malformed id, parameter or body; or Spotify's own 400.", error),
-            .json(401, "A session is needed and there is none, or its token is no good.", error),
+            .json(401, "A session is needed and there is none, or its token is no good.", error, headers: [.authenticate]),
             .json(403, "Spotify does not give this to this account; or a page of another site used the user's cookie.", error),
             .json(404, "Spotify does not know it.", error),
         ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : []) + [

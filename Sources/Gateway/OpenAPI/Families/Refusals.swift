@@ -1,7 +1,7 @@
 /// The refusals of the families that speak the plain dialect and are the administrator's.
 enum Refusals {
     static func all(_ statuses: [Int]) -> [DescribedAnswer] {
-        statuses.map { .json($0, words[$0] ?? "Refused.", .named("Error"), headers: $0 == 503 ? [.retryAfter] : []) }
+        statuses.map { .json($0, words[$0] ?? "Refused.", .named("Error"), headers: DescribedHeader.always(with: $0)) }
     }
 
     private static let words = [

@@ -46,12 +46,12 @@ enum SessionFamily {
                     [403], [whose]),
                 change(
                     .delete, "endSessions", "End all of one's own but this one.", .session,
-                    .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [])),
+                    .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400])),
             DescribedPath(
                 "sessions/{id}",
                 change(
                     .delete, "endSession", "End one of one's own sessions; for admins anybody's.", .session,
-                    message("Ended.", [.setCookie]), [404], [session])),
+                    message("Ended.", [.setCookie]), [400, 404], [session])),
             DescribedPath(
                 "profile/create",
                 change(
@@ -119,9 +119,8 @@ enum SessionFamily {
 
     private static func refusals(_ statuses: [Int]) -> [DescribedAnswer] {
         (statuses + [503]).sorted().map { status in
-            let headers: [DescribedHeader] = status == 429 || status == 503 ? [.retryAfter] : []
             let body = status == 422 ? Schema.either(.named("Message"), .named("FieldErrors")) : .named("Message")
-            return .json(status, refusal[status] ?? "Refused.", body, headers: headers)
+            return .json(status, refusal[status] ?? "Refused.", body, headers: DescribedHeader.always(with: status))
         }
     }
 
@@ -141,7 +140,7 @@ enum SessionFamily {
         access: .session, parameters: [.query("role", "A role that the user must have.", .text(most: 100), example: "admin")],
         answers: [
             DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
-            .json(401, "No token, or one that is no good.", .named("Message")),
+            .json(401, "No token, or one that is no good.", .named("Message"), headers: [.authenticate]),
             .json(
                 403, "Without the role; from a page of another site; or the sessions cannot be checked.", .named("Message"),
                 headers: [.setCookie]),
