@@ -1,4 +1,5 @@
 import CSystem
+import Glibc
 import Logging
 import Synchronization
 
@@ -61,4 +62,69 @@ public final class EventLoop: Sendable {
             parked: reactor.parked.load(ordering: .relaxed),
             answered: tallies.reduce(0) { $0 + $1.answered.load(ordering: .relaxed) })
     }
+
+    /// Watches a descriptor of the application's.
+    /// - Parameter ready: called when it can be read or has ended, on an event thread, by one thread at a time. It must not block, and
+    ///   answers whether to go on; after false the descriptor may be closed.
+    /// - Returns: false when epoll refuses the descriptor.
+    public func watch(_ descriptor: CInt, _ ready: @escaping @Sendable () -> Bool) -> Bool {
+        let number = reactor.watches.add(Watches.Watch(descriptor: descriptor, ready: ready))
+        if reactor.poller.add(watched: descriptor, number) == 0 { return true }
+        reactor.watches.remove(number)
+        return false
+    }
+
+    /// Runs an action when all that was ready has been served. To be called on an event thread; it must not block.
+    public func afterwards(_ action: @escaping @Sendable () -> Void) { reactor.afterwards.add(action) }
+
+    /// Runs an action later, on the thread that keeps the time; it must not block.
+    public func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
+        reactor.timetable.schedule(at: csys_monotonic_ns() + duration.nanoseconds, action)
+    }
+}
+
+/// A look at an event loop. The numbers are read one after the other, without stopping it.
+public struct Figures: Sendable, Equatable {
+    /// Open connections.
+    public var connections: Int
+    /// Requests that wait for their reply.
+    public var parked: Int
+    /// Answers handed to the kernel since the start.
+    public var answered: Int
+}
+
+/// A pthread with every signal blocked, outside Swift's concurrency pool: it may block.
+struct PlainThread {
+    private final class Start {
+        let name: StaticString
+        let body: @Sendable () -> Void
+
+        init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
+            self.name = name
+            self.body = body
+        }
+
+        func run() {
+            csys_block_signals()
+            name.withUTF8Buffer { $0.withMemoryRebound(to: CChar.self) { csys_name_thread($0.baseAddress) } }
+            body()
+        }
+    }
+
+    private let thread: pthread_t
+
+    init(named name: StaticString, _ body: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let start = Unmanaged.passRetained(Start(name, body))
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                if let argument { Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run() }
+                return nil
+            }, start.toOpaque())
+        precondition(result == 0, "pthread_create: \(String(cString: strerror(result)))")
+        self.thread = thread
+    }
+
+    func join() { pthread_join(thread, nil) }
 }

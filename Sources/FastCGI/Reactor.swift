@@ -85,3 +85,84 @@ extension Duration {
         return UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(max(0, attoseconds / 1_000_000_000))
     }
 }
+
+/// What is better done once for all that was ready than for each of it.
+final class Afterwards: Sendable {
+    private let actions = Mutex<[@Sendable () -> Void]>([])
+
+    func add(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
+
+    func run() {
+        let taken = actions.withLock { actions in
+            guard !actions.isEmpty else { return [] as [@Sendable () -> Void] }
+            defer { actions = [] }
+            return actions
+        }
+        for action in taken { action() }
+    }
+}
+
+/// The application's descriptors that the event loop watches beside its connections.
+final class Watches: Sendable {
+    struct Watch: Sendable {
+        let descriptor: CInt
+        let ready: @Sendable () -> Bool
+    }
+
+    private struct State {
+        var watches: [UInt32: Watch] = [:]
+        var lastNumber: UInt32 = 0
+    }
+    /// Held for a dictionary lookup.
+    private let state = Mutex(State())
+
+    /// Answers the number under which the watch is known.
+    func add(_ watch: Watch) -> UInt32 {
+        state.withLock { state in
+            state.lastNumber = (state.lastNumber + 1) & 0x7fff_ffff
+            state.watches[state.lastNumber] = watch
+            return state.lastNumber
+        }
+    }
+
+    func remove(_ number: UInt32) { state.withLock { _ = $0.watches.removeValue(forKey: number) } }
+
+    subscript(number: UInt32) -> Watch? { state.withLock { $0.watches[number] } }
+}
+
+/// Answers to parked requests on their way from any thread to the event threads.
+final class ReplyQueue: Sendable {
+    struct Item {
+        let connection: Connection
+        let response: Response
+    }
+
+    /// Readable when there is something to fetch.
+    let bell: EventCounter
+    private let items = Mutex<[Item]>([])
+    /// A thread that fetches takes so many and looks after its other connections before the next.
+    private static let batch = 16
+
+    init() throws(EventLoopError) {
+        bell = try EventCounter()
+    }
+
+    func push(_ response: Response, to connection: Connection) {
+        let wasEmpty = items.withLock {
+            $0.append(Item(connection: connection, response: response))
+            return $0.count == 1
+        }
+        if wasEmpty { bell.ring() }
+    }
+
+    /// Takes the oldest; what remains rings for another thread.
+    func fetch() -> [Item] {
+        let (taken, remains) = items.withLock { items in
+            let taken = Array(items.prefix(Self.batch))
+            items.removeFirst(taken.count)
+            return (taken, !items.isEmpty)
+        }
+        if remains { bell.ring() }
+        return taken
+    }
+}

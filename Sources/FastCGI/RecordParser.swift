@@ -1,3 +1,5 @@
+import Glibc
+
 /// Looks at the bytes that have come on a connection, until the parameters are whole.
 ///
 /// A stranger's records can claim lengths that they do not have, come in any order or stop half-way: nothing is made of a request before
@@ -85,5 +87,214 @@ struct RequestScan: Equatable {
         }
         if isWhole, position < bytes.count { throw .pipelined }
         return (length, isWhole)
+    }
+}
+
+/// The head of a record (FastCGI Specification 1.0, section 3.3).
+struct Record {
+    static let headerLength = 8
+
+    let version: UInt8
+    let type: UInt8
+    let request: UInt16
+    let contentLength: Int
+    let paddingLength: Int
+
+    static let beginRequest: UInt8 = 1
+    static let endRequest: UInt8 = 3
+    static let parameters: UInt8 = 4
+    static let standardInput: UInt8 = 5
+    static let standardOutput: UInt8 = 6
+    static let unknownType: UInt8 = 11
+
+    /// The head at an offset, which must leave 8 bytes.
+    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        version = bytes[offset]
+        type = bytes[offset + 1]
+        request = UInt16(bytes[offset + 2]) << 8 | UInt16(bytes[offset + 3])
+        contentLength = Int(bytes[offset + 4]) << 8 | Int(bytes[offset + 5])
+        paddingLength = Int(bytes[offset + 6])
+    }
+
+    /// The eight bytes of a head in the order in which they travel, most significant first.
+    static func head(_ type: UInt8, of request: UInt16, contentLength: Int) -> UInt64 {
+        1 << 56 | UInt64(type) << 48 | UInt64(request) << 32 | UInt64(contentLength) << 16
+    }
+
+    func belongs(to request: UInt16, as type: UInt8) -> Bool {
+        version == 1 && self.type == type && self.request == request
+    }
+}
+
+/// What is wrong with bytes on a connection. Each ends the connection.
+enum Fault: Error, Equatable {
+    /// No FastCGI, or a record that has no place here: management, another request's, an abort, the wrong order.
+    case unexpectedRecord(type: UInt8)
+    case version(UInt8)
+    case role(UInt16)
+    /// Lengths that do not add up, a name that is empty or has an `=`, a NUL byte.
+    case parameters
+    case parametersTooLarge
+    /// Bytes after the end of the request and before its answer.
+    case pipelined
+}
+
+/// Walks over name-value pairs (FastCGI Specification 1.0, section 3.4) that may be cut anywhere by records.
+///
+/// A claim beyond the limit ends here before its bytes arrive. So do a NUL byte and an `=` in a name, which no web server sends and which
+/// other readers of the same bytes, with C strings of `NAME=value`, would understand otherwise.
+struct ParameterWalk {
+    private enum Step { case nameLength, valueLength, name, value }
+
+    private var step = Step.nameLength
+    private var pendingLengthBytes = 0
+    private var nameLeft = 0
+    private var valueLeft = 0
+    private var pairs = 0
+    private var total = 0
+    private let byteLimit: Int
+    private let pairLimit: Int
+
+    init(byteLimit: Int, pairLimit: Int) {
+        self.byteLimit = byteLimit
+        self.pairLimit = pairLimit
+    }
+
+    /// No pair is half-read.
+    var isBetweenPairs: Bool { step == .nameLength && pendingLengthBytes == 0 }
+
+    mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(Fault) {
+        total += bytes.count
+        guard total <= byteLimit else { throw .parametersTooLarge }
+        var position = 0
+        while position < bytes.count {
+            switch step {
+            case .nameLength:
+                guard Self.complete(&nameLeft, &pendingLengthBytes, with: bytes[position]) else {
+                    position += 1
+                    continue
+                }
+                guard nameLeft > 0 else { throw .parameters }
+                step = .valueLength
+                position += 1
+            case .valueLength:
+                guard Self.complete(&valueLeft, &pendingLengthBytes, with: bytes[position]) else {
+                    position += 1
+                    continue
+                }
+                guard nameLeft + valueLeft <= byteLimit - total + bytes.count - position else { throw .parametersTooLarge }
+                step = .name
+                position += 1
+            case .name:
+                let part = try Self.part(of: bytes, from: position, length: nameLeft, refusing: 0x3d)
+                position += part
+                nameLeft -= part
+                if nameLeft == 0 { try beginValue() }
+            case .value:
+                let part = try Self.part(of: bytes, from: position, length: valueLeft, refusing: 0)
+                position += part
+                valueLeft -= part
+                if valueLeft == 0 { step = .nameLength }
+            }
+        }
+    }
+
+    /// One byte of a length of one or four bytes; true when the length is complete.
+    private static func complete(_ length: inout Int, _ pending: inout Int, with byte: UInt8) -> Bool {
+        if pending > 0 {
+            length = length << 8 | Int(byte)
+            pending -= 1
+        } else if byte & 0x80 != 0 {
+            length = Int(byte & 0x7f)
+            pending = 3
+        } else {
+            length = Int(byte)
+        }
+        return pending == 0
+    }
+
+    private mutating func beginValue() throws(Fault) {
+        pairs += 1
+        guard pairs <= pairLimit else { throw .parametersTooLarge }
+        step = valueLeft == 0 ? .nameLength : .value
+    }
+
+    /// How much of a name or value is in this piece. It must hold no NUL and no refused byte.
+    private static func part(
+        of bytes: UnsafeRawBufferPointer, from position: Int, length: Int, refusing refused: CInt
+    ) throws(Fault) -> Int {
+        let count = min(length, bytes.count - position)
+        guard let start = bytes.baseAddress.map({ $0 + position }) else { return count }
+        if memchr(start, 0, count) != nil || refused != 0 && memchr(start, refused, count) != nil { throw .parameters }
+        return count
+    }
+}
+
+/// Collects the content of FCGI_STDIN records from bytes that may be cut anywhere.
+struct StandardInput {
+    enum Progress: Equatable {
+        /// Not at the end yet. At least this many bytes still belong to this request.
+        case wants(Int)
+        case complete
+        /// The content is longer than the limit.
+        case overLimit
+    }
+
+    private(set) var content: [UInt8] = []
+    private let request: UInt16
+    private let limit: Int
+    private var header: [UInt8] = []
+    private var contentLeft = 0
+    private var paddingLeft = 0
+    private var isEnding = false
+
+    init(request: UInt16, limit: Int, expecting length: Int) {
+        self.request = request
+        self.limit = limit
+        content.reserveCapacity(min(length, limit))
+        header.reserveCapacity(Record.headerLength)
+    }
+
+    /// Takes the next bytes. After `complete` or `overLimit` it must not be fed again.
+    mutating func feed(_ bytes: UnsafeRawBufferPointer) throws(Fault) -> Progress {
+        var rest = bytes[...]
+        while true {
+            if contentLeft > 0 {
+                let count = min(contentLeft, rest.count)
+                guard content.count + count <= limit else { return .overLimit }
+                content.append(contentsOf: rest.prefix(count))
+                contentLeft -= count
+                rest = rest.dropFirst(count)
+            }
+            if contentLeft == 0, paddingLeft > 0 {
+                let count = min(paddingLeft, rest.count)
+                paddingLeft -= count
+                rest = rest.dropFirst(count)
+            }
+            if contentLeft + paddingLeft == 0, isEnding {
+                guard rest.isEmpty else { throw .pipelined }
+                return .complete
+            }
+            if rest.isEmpty { return .wants(wanted) }
+            if contentLeft + paddingLeft == 0 { try takeHeader(&rest) }
+        }
+    }
+
+    private var wanted: Int {
+        let rest = contentLeft + paddingLeft
+        return isEnding ? rest : rest + Record.headerLength - header.count
+    }
+
+    private mutating func takeHeader(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Fault) {
+        let count = min(Record.headerLength - header.count, rest.count)
+        header.append(contentsOf: rest.prefix(count))
+        rest = rest.dropFirst(count)
+        guard header.count == Record.headerLength else { return }
+        let record = header.withUnsafeBytes { Record($0, at: 0) }
+        guard record.belongs(to: request, as: Record.standardInput) else { throw .unexpectedRecord(type: record.type) }
+        header.removeAll(keepingCapacity: true)
+        contentLeft = record.contentLength
+        paddingLeft = record.paddingLength
+        isEnding = record.contentLength == 0
     }
 }

@@ -1,4 +1,5 @@
 import CSystem
+import Glibc
 
 /// One request's parameters and body. The parameters are borrowed from the thread that received them: valid only while the handler runs.
 public struct Request {
@@ -70,4 +71,121 @@ public struct KeptParameters: Sendable {
     public func read<R>(_ body: (Request) -> R) -> R {
         pairs.withUnsafeBytes { body(Request(environment: Environment(pairs: $0), body: .none)) }
     }
+}
+
+/// The request's method (RFC 9110 section 9): case-sensitive.
+public enum Method: Sendable, Equatable {
+    case get, head, post, put, delete, options, patch
+    case other(String)
+
+    init(_ bytes: UnsafeBufferPointer<UInt8>) {
+        switch bytes.count {
+        case 3 where bytes.elementsEqual("GET".utf8): self = .get
+        case 3 where bytes.elementsEqual("PUT".utf8): self = .put
+        case 4 where bytes.elementsEqual("HEAD".utf8): self = .head
+        case 4 where bytes.elementsEqual("POST".utf8): self = .post
+        case 5 where bytes.elementsEqual("PATCH".utf8): self = .patch
+        case 6 where bytes.elementsEqual("DELETE".utf8): self = .delete
+        case 7 where bytes.elementsEqual("OPTIONS".utf8): self = .options
+        default: self = .other(String(decoding: bytes, as: UTF8.self))
+        }
+    }
+}
+
+/// What came on FCGI_STDIN.
+public enum Body: Sendable, Equatable {
+    case none
+    case bytes([UInt8])
+    /// More than the policy's limit; it was not kept.
+    case tooLarge
+    /// The policy did not want it.
+    case ignored
+}
+
+/// What to do with a body, decided from the parameters before it is read.
+public enum BodyPolicy: Sendable, Equatable {
+    /// Up to this many bytes; a longer one arrives as `Body.tooLarge`.
+    case read(limit: Int)
+    /// Any CONTENT_LENGTH: whatever arrives is thrown away. nginx's `auth_request` sends the main request's length with no body at all.
+    case ignore
+}
+
+/// What one caller, and all of them together, may take.
+public struct Limits: Sendable {
+    /// Bytes of all parameters (names, values and their length bytes) of one request.
+    public var parameterBytes = 64 * 1024
+    public var parameterCount = 1000
+    /// From the first byte of a request that is not whole yet until the connection is closed.
+    public var receiveTimeout: Duration = .seconds(10)
+    /// From the first time an answer does not fit the socket until the connection is closed.
+    public var sendTimeout: Duration = .seconds(10)
+    /// Open connections, beyond which new ones wait in the backlog.
+    public var connections: Int
+    /// Parked requests, beyond which a ticket ends as `.refused`.
+    public var parked: Int
+
+    /// Derives the numbers of connections and parked requests from RLIMIT_NOFILE: 64 descriptors stay for files and other sockets, and
+    /// an eighth of the connections for requests that need no waiting.
+    public init() {
+        connections = max(8, Self.descriptors - 64)
+        parked = connections - max(4, connections / 8)
+    }
+
+    /// The soft limit of descriptors, at most a million.
+    static var descriptors: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        return Int(min(limit.rlim_cur, 1 << 20))
+    }
+}
+
+/// A request's parameters: name-value pairs as FastCGI carries them (Specification 1.0, section 3.4), which a scan has found right and
+/// somebody else keeps alive.
+struct Environment {
+    let pairs: UnsafeRawBufferPointer
+
+    /// The first value of that name.
+    func value(_ name: StaticString) -> UnsafeBufferPointer<UInt8>? {
+        var position = 0
+        return next(name, &position)
+    }
+
+    func values(_ name: StaticString) -> [String] {
+        var position = 0
+        var found: [String] = []
+        while let value = next(name, &position) { found.append(String(decoding: value, as: UTF8.self)) }
+        return found
+    }
+
+    private func next(_ name: StaticString, _ position: inout Int) -> UnsafeBufferPointer<UInt8>? {
+        var length = 0
+        let found = name.withUTF8Buffer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                csys_parameter(pairs.baseAddress, pairs.count, &position, $0.baseAddress, $0.count, &length)
+            }
+        }
+        return found.map { UnsafeBufferPointer(start: $0, count: length) }
+    }
+}
+
+/// An environment of our own making, for tests of routers.
+final class OwnedEnvironment {
+    let environment: Environment
+    private let memory: UnsafeMutableRawBufferPointer
+
+    init(_ parameters: [(String, String)]) {
+        var pairs: [UInt8] = []
+        for text in parameters {
+            for length in [text.0.utf8.count, text.1.utf8.count] {
+                withUnsafeBytes(of: (UInt32(length) | 0x8000_0000).bigEndian) { pairs.append(contentsOf: $0) }
+            }
+            pairs += text.0.utf8
+            pairs += text.1.utf8
+        }
+        memory = .allocate(byteCount: pairs.count, alignment: 1)
+        memory.copyBytes(from: pairs)
+        environment = Environment(pairs: UnsafeRawBufferPointer(memory))
+    }
+
+    deinit { memory.deallocate() }
 }
