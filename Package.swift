@@ -34,11 +34,11 @@ let package = Package(
         .target(name: "FastCGI", dependencies: ["CSystem", logging]),
         .target(name: "Supervision", dependencies: ["CSystem", logging]),
         .target(name: "Caching", dependencies: ["CLibHiredis", "CSystem", grdb, logging]),
-        .target(name: "Turnstile", dependencies: ["CSystem", grdb, logging]),
+        .target(name: "RateLimiting", dependencies: ["CSystem", grdb, logging]),
         .target(name: "Spotify", dependencies: ["CLibCurl", "CSystem", logging]),
 
         // What a route means.
-        .target(name: "Catalog", dependencies: ["Caching", "Turnstile", "Spotify", "CSystem", crypto, logging]),
+        .target(name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "CSystem", crypto, logging]),
         .target(name: "Sessions", dependencies: ["Caching", "CSystem", grdb, crypto, cryptoExtras, logging]),
 
         // Router and routes, then the command line.
@@ -46,7 +46,7 @@ let package = Package(
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [
-                "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "Turnstile", "Spotify", "CSystem",
+                "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "RateLimiting", "Spotify", "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -54,7 +54,7 @@ let package = Package(
         tests(of: "FastCGI", ["CLibFCGI", "CSystem"]),
         tests(of: "Supervision", ["CSystem"]),
         tests(of: "Caching", ["CSystem", grdb]),
-        tests(of: "Turnstile", ["CSystem", grdb]),
+        tests(of: "RateLimiting", ["CSystem", grdb]),
         tests(of: "Spotify", ["CSystem"]),
         tests(of: "Catalog", ["CSystem"]),
         tests(of: "Sessions", ["CSystem", grdb, crypto]),

@@ -1,6 +1,6 @@
 import Caching
 import Logging
-import Turnstile
+import RateLimiting
 
 /// The catalog: what is known is read at once, what is not is looked up behind the turnstile.
 public final class Catalog: Sendable {

@@ -4,7 +4,7 @@ import FastCGI
 import Logging
 import Sessions
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// One worker's rooms, opened from its settings and joined behind one router.
 public final class Gateway: Sendable {

@@ -3,7 +3,7 @@ import Foundation
 import GRDB
 import GRDBSQLite
 import Sessions
-import Turnstile
+import RateLimiting
 
 /// One of the program's databases, as commands that stand outside look at it.
 struct DatabaseFile {

@@ -3,7 +3,7 @@ import Caching
 import Foundation
 import Logging
 import Spotify
-import Turnstile
+import RateLimiting
 
 @testable import Catalog
 

@@ -3,7 +3,7 @@ import Caching
 import Logging
 import Spotify
 import Testing
-import Turnstile
+import RateLimiting
 
 @testable import Catalog
 

@@ -3,7 +3,7 @@ import FastCGI
 import Foundation
 import Logging
 import Spotify
-import Turnstile
+import RateLimiting
 
 @testable import Catalog
 @testable import Gateway

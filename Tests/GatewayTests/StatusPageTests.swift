@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import Testing
-import Turnstile
+import RateLimiting
 
 @testable import Caching
 @testable import Gateway

@@ -1,5 +1,5 @@
 import CSystem
-import Turnstile
+import RateLimiting
 
 /// Taking in callers: what the cache knows by now is settled at once, the rest is queued in one transaction.
 extension LookupLoop {

@@ -1,6 +1,6 @@
 import CSystem
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// Taking turns, and why none is taken.
 extension LookupLoop {

@@ -1,6 +1,6 @@
 import CSystem
 import Caching
-import Turnstile
+import RateLimiting
 
 /// Keeping records fresh: those that were served stale, and those in use before they fall due.
 extension LookupLoop {

@@ -1,6 +1,6 @@
 import CSystem
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// What comes of a call.
 extension LookupLoop {

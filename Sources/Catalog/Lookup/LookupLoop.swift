@@ -1,7 +1,7 @@
 import CSystem
 import Logging
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// The lookup thread's work, round by round: take in what callers left, take a turn when one is due, see what other workers
 /// fetched, wait for the network or the bell. Confined to its thread.

@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import Spotify
 import Synchronization
-import Turnstile
+import RateLimiting
 
 /// The one thread of a worker that queues lookups, takes turns and talks to Spotify. Nothing that it waits for is waited for
 /// by an event thread.

@@ -1,4 +1,4 @@
-import Turnstile
+import RateLimiting
 
 /// How waiting for lookups ended, as far as one caller of this worker is concerned.
 public enum Settlement: Sendable {

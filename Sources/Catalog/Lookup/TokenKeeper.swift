@@ -1,6 +1,6 @@
 import CSystem
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// Keeps this worker's copy of the one token that all workers share, and renews it when that is this worker's task.
 /// Confined to the lookup thread.

@@ -1,7 +1,7 @@
 import Caching
 import Glibc
 import Logging
-import Turnstile
+import RateLimiting
 
 /// How an installation stands, told from its data folder: beside its workers, none of which is asked, or without any.
 public struct InstallationStatus: Sendable {

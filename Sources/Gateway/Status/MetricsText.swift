@@ -1,5 +1,5 @@
 import Caching
-import Turnstile
+import RateLimiting
 
 /// Prometheus' text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 struct MetricsText {

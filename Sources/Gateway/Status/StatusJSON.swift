@@ -1,5 +1,5 @@
 import Caching
-import Turnstile
+import RateLimiting
 
 /// `/swingmusic-fcgi/status.json`: the report, member by member. Instants are milliseconds since 1970.
 struct StatusJSON: Encodable {

@@ -1,7 +1,7 @@
 import Crypto
 import FastCGI
 import Foundation
-import Turnstile
+import RateLimiting
 
 /// `/swingmusic-fcgi/status`: the report as one page that loads nothing from elsewhere.
 struct StatusPage {

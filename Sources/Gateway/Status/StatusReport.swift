@@ -1,6 +1,6 @@
 import Caching
 import Glibc
-import Turnstile
+import RateLimiting
 
 /// Everything that the status routes show, as it was at one moment.
 struct StatusReport: Sendable {

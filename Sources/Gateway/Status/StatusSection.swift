@@ -1,5 +1,5 @@
 import Caching
-import Turnstile
+import RateLimiting
 
 /// One paragraph of `swingmusic-fcgi status`: a title and rows of as many cells each. What stands in them may come from elsewhere
 /// (log lines do): the terminal's owner has to clean it.

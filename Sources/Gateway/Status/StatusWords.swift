@@ -1,4 +1,4 @@
-import Turnstile
+import RateLimiting
 
 // What the figures are called where people read them: on the page and in the terminal.
 

@@ -2,7 +2,7 @@ import CSystem
 import Caching
 import Foundation
 import Glibc
-import Turnstile
+import RateLimiting
 
 /// Looks at everything that the status routes show. Blocks on files; not for an event thread.
 struct Survey: Sendable {

@@ -4,7 +4,7 @@ import Gateway
 import Glibc
 import Logging
 import Spotify
-import Turnstile
+import RateLimiting
 
 /// Spotify's credentials and what is remembered of the account. Never a call of the Web API.
 enum SpotifyCheck {

@@ -1,7 +1,7 @@
 import Caching
 import Catalog
 import Foundation
-import Turnstile
+import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
 final class WarmingRound {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("Timeline: what the clocks say after a while") struct TimelineTests {
     private let hour: Int64 = 3_600_000_000_000

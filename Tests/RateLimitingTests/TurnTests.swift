@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("Turns") struct TurnTests {
     @Test("An empty queue grants nothing")

@@ -3,7 +3,7 @@ import GRDB
 import Logging
 import Synchronization
 
-@testable import Turnstile
+@testable import RateLimiting
 
 /// A clock that stands still until it is moved.
 final class FakeClock: TurnstileClock {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 private let second: Int64 = 1_000_000_000
 

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("Forecast: when a place in the queue has its turn") struct ForecastTests {
     /// Turn by turn, the slow and obvious way.

@@ -1,7 +1,7 @@
 import GRDB
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("The queue") struct QueueTests {
     /// Takes turns until nothing is left, and says which keys were granted, in order.

@@ -3,7 +3,7 @@ import GRDB
 import Logging
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 private let folderOfChild = ProcessInfo.processInfo.environment["TURNSTILE_TEST_FOLDER"]
 private let pace = Pace(interval: .milliseconds(50))

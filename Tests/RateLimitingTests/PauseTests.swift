@@ -1,7 +1,7 @@
 import GRDB
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("Cooldowns and outages") struct PauseTests {
     private func cooldown(_ bench: Bench) throws -> Duration {

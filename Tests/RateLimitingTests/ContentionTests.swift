@@ -4,7 +4,7 @@ import GRDB
 import Synchronization
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 /// Real clocks, a real disk, a connection for each worker as each process has one. What is measured is printed;
 /// only what must hold on a busy machine as well is expected.

@@ -2,7 +2,7 @@ import Foundation
 import GRDB
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("The file: whatever is wrong with it, nothing is granted, and what is repaired is used") struct FileTests {
     private func failure(_ turnstile: Turnstile) throws -> TurnstileError? {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 @Suite("The token and the facts that all workers share") struct TokenTests {
     @Test("One worker renews the token; the others wait for it and then have it")

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Turnstile
+@testable import RateLimiting
 
 /// Several workers, a clock that is tampered with, crashes and reboots, in an order that a seed decides. Time is
 /// also kept as it really passes, which no worker sees; the promises are checked against that.
