@@ -118,8 +118,3 @@ enum Schema {
         "facts": ["until"],
     ]
 }
-
-extension Turnstile {
-    /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
-    public static var schemaVersion: Int { Schema.version }
-}

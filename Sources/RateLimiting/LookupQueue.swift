@@ -1,5 +1,87 @@
 import GRDB
 
+/// Asking for lookups.
+extension Turnstile {
+    /// Puts lookups into the queue, in one transaction. A key that is in the queue already, from any process, is
+    /// not queued twice: it takes the more urgent priority and the later `attendedUntil` of the two.
+    ///
+    /// - Returns: one admission for each ask, in their order.
+    public func enqueue(_ asks: [Ask]) throws(TurnstileError) -> [Admission] {
+        guard !asks.isEmpty else { return [] }
+        return try file.write { transaction in
+            try transaction.tidy()
+            var occupancy = try transaction.occupancy(limit: queueLimit)
+            let wasQueued = try asks.map { ask in try transaction.standing(of: ask.key).map { !$0.isFailed } ?? false }
+            let refusals = try asks.map { try transaction.admit($0, &occupancy) }
+            let outlook = try outlook(transaction)
+            return try zip(zip(asks, wasQueued), refusals).map { asked, refusal in
+                let (ask, wasQueued) = asked
+                guard let refusal else { return try outlook.admission(of: ask.key, wasQueued: wasQueued) }
+                return .refused(refusal, retryAfter: try outlook.room(for: ask, refused: refusal))
+            }
+        }
+    }
+
+    /// Where lookups stand, for a worker that waits for what another fetches.
+    ///
+    /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
+    /// - Returns: one state for each key, in their order.
+    public func states(of keys: [String], estimating: Bool = true) throws(TurnstileError) -> [LookupState] {
+        guard !keys.isEmpty else { return [] }
+        return try file.read { transaction in
+            let outlook = estimating ? try outlook(transaction) : nil
+            return try keys.map { key in
+                guard let standing = try transaction.standing(of: key) else { return .absent }
+                if standing.isFailed {
+                    let end = standing.notBefore ?? transaction.now
+                    return .failed(reason: standing.failure ?? "", retryAt: transaction.moment.wall(of: end))
+                }
+                if standing.isLeased { return .leased }
+                guard let outlook else { return .waiting(ahead: 0, wait: .zero) }
+                let (ahead, wait) = try outlook.wait(for: standing)
+                return .waiting(ahead: ahead, wait: wait)
+            }
+        }
+    }
+
+    private func outlook(_ transaction: Transaction) throws -> Outlook {
+        Outlook(
+            transaction: transaction, lines: try transaction.lines(), forecast: try forecast(transaction),
+            callTime: try transaction.callTime())
+    }
+}
+
+/// What can be said about waiting, at one moment.
+private struct Outlook {
+    let transaction: Transaction
+    let lines: Lines
+    let forecast: Forecast
+    /// The mean time from a grant to its answer.
+    let callTime: Int64
+
+    func admission(of key: String, wasQueued: Bool) throws -> Admission {
+        guard let standing = try transaction.standing(of: key), !standing.isLeased else {
+            return .queued(ahead: 0, wait: .nanoseconds(callTime), wasQueued: wasQueued)
+        }
+        let (ahead, wait) = try wait(for: standing)
+        return .queued(ahead: ahead, wait: wait, wasQueued: wasQueued)
+    }
+
+    func wait(for standing: Standing) throws -> (ahead: Int, wait: Duration) {
+        let place = try transaction.place(of: standing.number, client: standing.client, rank: standing.rank)
+        let ahead = lines.ahead(of: standing.client, rank: standing.rank, place: place)
+        let turn = try forecast.turn(after: ahead, background: standing.rank.isBackground)
+        let instant = max(turn, standing.notBefore ?? turn)
+        return (ahead, .nanoseconds(instant + callTime - transaction.now))
+    }
+
+    /// Until a place is free: the next turn of the client that had its share, or anybody's next.
+    func room(for ask: Ask, refused refusal: Refusal) throws -> Duration {
+        let ahead = refusal == .clientShare ? lines.ahead(of: ask.client, rank: .caller, place: 0) : 0
+        return .nanoseconds(try forecast.turn(after: ahead, background: ask.priority.isBackground) - transaction.now)
+    }
+}
+
 /// A lookup that is in the queue when it is asked for again.
 private struct Queued {
     var priority: Priority
@@ -116,5 +198,47 @@ extension Transaction {
         try know(row[2], &occupancy)
         occupancy.count(priority, client: row[2], by: -1)
         return true
+    }
+}
+
+/// How much of the queue is taken, and what may still come in.
+struct Occupancy: Equatable {
+    let limit: Int
+    /// Callers' lookups of the clients that asked, attended or not.
+    var clients: [String: Int] = [:]
+    var callers = 0
+    var renewals = 0
+    var warming = 0
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// One client may hold a quarter of the queue.
+    var share: Int { max(1, limit / 4) }
+    /// Renewals may hold half as many lookups as callers, beside theirs, and so may warming: neither can fill
+    /// the queue against a caller, nor warming against renewals.
+    var backgroundLimit: Int { max(1, limit / 2) }
+
+    func refusal(of priority: Priority, client: String) -> Refusal? {
+        switch priority {
+        case .caller, .unattended:
+            if held(by: client) >= share { return .clientShare }
+            return callers >= limit ? .queueFull : nil
+        case .renewal: return renewals >= backgroundLimit ? .queueFull : nil
+        case .warming: return warming >= backgroundLimit ? .queueFull : nil
+        }
+    }
+
+    func held(by client: String) -> Int { clients[client, default: 0] }
+
+    mutating func count(_ priority: Priority, client: String? = nil, by amount: Int = 1) {
+        switch priority {
+        case .caller, .unattended:
+            callers += amount
+            if let client { clients[client, default: 0] += amount }
+        case .renewal: renewals += amount
+        case .warming: warming += amount
+        }
     }
 }

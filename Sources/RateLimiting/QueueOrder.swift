@@ -147,4 +147,137 @@ extension Transaction {
                 ORDER BY served, joined LIMIT 64)
             """)
     }
+
+    /// Nil when the lookup is not in the queue or has lapsed.
+    func standing(of key: String) throws -> Standing? {
+        try row(
+            """
+            SELECT number, CASE WHEN priority > 1 THEN priority WHEN \(Self.isAttended) THEN 0 ELSE 1 END, client,
+                not_before, \(Self.isLeased), failed, failure
+            FROM lookups WHERE key = :key AND (failed OR \(Self.isLeased) OR (\(Self.isLive)))
+            """, ["key": key, "now": now]
+        ).map {
+            Standing(
+                number: $0[0], rank: Priority(rawValue: $0[1]) ?? .warming, client: $0[2], notBefore: $0[3],
+                isLeased: $0[4], isFailed: $0[5], failure: $0[6])
+        }
+    }
+
+    /// The lookup was answered: it leaves the queue, and upstream can be reached.
+    func close(_ lease: Lease) throws {
+        try run("DELETE FROM lookups WHERE key = ?", [lease.key])
+        let took = min(max(now - Instant(clamping: lease.grantedBoot), 1_000_000), 60_000_000_000)
+        try run("UPDATE ledger SET call_time = call_time + (? - call_time) / 8", [took])
+        try noteSuccess()
+    }
+
+    /// The lookup was not answered: it pauses, in the queue or given up.
+    func suspend(_ lease: Lease, reason: String, pause: Int64, final: Bool) throws {
+        try run(
+            """
+            UPDATE lookups SET lease = NULL, lease_until = NULL, not_before = ?, failure = ?, failed = ? WHERE key = ?
+            """, [now + max(0, pause), reason, final, lease.key])
+    }
+
+    func callTime() throws -> Int64 {
+        try one("SELECT call_time FROM ledger") ?? 0
+    }
+}
+
+/// One lookup's row, as far as those need it who wait for it.
+struct Standing {
+    var number: Int64
+    var rank: Priority
+    var client: String
+    var notBefore: Instant?
+    var isLeased: Bool
+    var isFailed: Bool
+    var failure: String?
+}
+
+/// One client's lookups that wait for a turn.
+struct Line: Equatable {
+    /// When the client was served last, as a place in the file's sequence; 0 for never.
+    var served: Int64
+    /// When the client came, likewise.
+    var joined: Int64
+    /// How many somebody waits for, and how many nobody waits for any more.
+    var attended: Int
+    var unattended: Int
+
+    /// Clients are served in turn: the one whose last turn is longest ago, then the one that came first.
+    func precedes(_ other: Line) -> Bool {
+        (served, joined) < (other.served, other.joined)
+    }
+}
+
+/// The whole queue, as far as places in it go.
+struct Lines: Equatable {
+    var clients: [String: Line] = [:]
+    var renewals = 0
+    var warming = 0
+
+    /// How many lookups will be granted before the one that has `place` others of its own client and rank (or of
+    /// its priority, in the background) before it.
+    func ahead(of client: String, rank: Priority, place: Int) -> Int {
+        switch rank {
+        case .caller: place + before(client, place) { $0.attended }
+        case .unattended: clients.values.reduce(0) { $0 + $1.attended } + place + before(client, place) { $0.unattended }
+        case .renewal: callers + place
+        case .warming: callers + renewals + place
+        }
+    }
+
+    /// The other clients' lookups that have their turn first when every line moves one place a round.
+    private func before(_ client: String, _ place: Int, _ length: (Line) -> Int) -> Int {
+        guard let own = clients[client] else { return 0 }
+        return clients.reduce(0) { sum, other in
+            guard other.key != client else { return sum }
+            return sum + min(length(other.value), place + (other.value.precedes(own) ? 1 : 0))
+        }
+    }
+
+    private var callers: Int {
+        clients.values.reduce(0) { $0 + $1.attended + $1.unattended }
+    }
+}
+
+/// When the lookups in the queue will have their turns, if nothing else is asked for meanwhile.
+struct Forecast {
+    let pace: Pace
+    let now: Instant
+    /// Of the next call, for callers and for background.
+    let callers: Opening
+    let background: Opening
+    /// The n-th newest call, counted from 1; nil when there were not so many.
+    let grant: (Int) throws -> Instant?
+
+    /// The instant of the turn after `ahead` others.
+    func turn(after ahead: Int, background isBackground: Bool) throws -> Instant {
+        let any = try turn(ahead + 1, opening: callers.instant, limit: pace.callsPerWindow)
+        guard isBackground else { return any }
+        guard pace.backgroundLimit > 0 else { return .never }
+        return max(any, try turn(ahead + 1, opening: background.instant, limit: pace.backgroundLimit))
+    }
+
+    /// The `number`-th turn from now, counted from 1.
+    ///
+    /// A turn is at least an interval after the one before, and a window after the one `limit` turns before.
+    /// As calls are never closer than the interval, of all windows only the turn's own can hold it back beyond
+    /// the interval: so two terms say exactly what counting turn by turn would.
+    private func turn(_ number: Int, opening: Instant, limit: Int) throws -> Instant {
+        let first = max(opening, now)
+        func spaced(_ number: Int) -> Instant {
+            let (steps, overflow) = Int64(number - 1).multipliedReportingOverflow(by: pace.interval.inNanoseconds)
+            return overflow ? .never : first + min(steps, .never)
+        }
+        var reached = (number - 1) % limit + 1
+        var turn = spaced(reached)
+        if let leaving = try grant(limit - reached + 1) { turn = max(turn, leaving + pace.countedWindow) }
+        while reached < number, turn < .never {
+            reached += limit
+            turn = max(spaced(reached), turn + pace.countedWindow)
+        }
+        return turn
+    }
 }

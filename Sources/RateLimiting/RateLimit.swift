@@ -1,3 +1,89 @@
+/// How often Spotify may be called by all processes of the host together.
+public struct Pace: Sendable, Equatable {
+    /// At least this long from one call to the next.
+    public var interval: Duration
+    /// At most so many calls in any stretch of time as long as `window`.
+    public var callsPerWindow: Int
+    public var window: Duration
+    /// The share of `callsPerWindow`, 0...1, that renewals and warming leave to callers.
+    public var callerReserve: Double
+
+    public init(
+        interval: Duration = .seconds(2), callsPerWindow: Int = 1000, window: Duration = .seconds(3600),
+        callerReserve: Double = 0.2
+    ) {
+        self.interval = interval
+        self.callsPerWindow = callsPerWindow
+        self.window = window
+        self.callerReserve = callerReserve
+    }
+
+    /// Renewals and warming stop when the window holds so many calls of any kind.
+    var backgroundLimit: Int {
+        max(0, callsPerWindow - Int((Double(callsPerWindow) * callerReserve).rounded(.up)))
+    }
+
+    /// The length that is counted. Calls leave up to 50 ms after their grant and travel for a while, so the far
+    /// side may see them closer together than they were granted: the window is longer by a 3600th, 50 ms at least.
+    var countedWindow: Int64 {
+        let nanoseconds = window.inNanoseconds
+        return nanoseconds + max(50_000_000, nanoseconds / 3600)
+    }
+
+    /// The head start of the worker that made the last call: 30 ms, less when the pace is quick.
+    var headStart: Int64 {
+        min(30_000_000, interval.inNanoseconds / 10)
+    }
+
+    /// What makes this pace unusable; nil when it can be kept.
+    var fault: String? {
+        if interval < .zero { return "the interval between calls is negative" }
+        if callsPerWindow < 1 { return "fewer than one call per window" }
+        if window <= .zero { return "the window is empty" }
+        if !(0...1).contains(callerReserve) { return "the callers' reserve is not a share between 0 and 1" }
+        return nil
+    }
+
+    /// When the next call may be made for a caller, or for a renewal or warming.
+    func opening(background: Bool, history: History, holds: Holds) -> Opening {
+        var opening = Opening()
+        opening.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
+        opening.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
+        if background { opening.wait(for: backgroundOpening(history), .hour) }
+        opening.wait(for: holds.outage, .backoff)
+        opening.wait(for: holds.cooldown, .cooldown)
+        return opening
+    }
+
+    /// Renewals and warming may use their share of the window and no more. The first half of it as fast as the
+    /// pace allows, the rest evenly spread: spent in one go, it would leave the callers with a full window for
+    /// as long as it took to spend.
+    private func backgroundOpening(_ history: History) -> Instant? {
+        guard backgroundLimit > 0 else { return .never }
+        let share = history.atShare.map { $0 + countedWindow }
+        guard let half = history.atHalfShare, let newest = history.newestBackground else { return share }
+        let spread = min(half + countedWindow, newest + countedWindow / Int64(backgroundLimit))
+        return max(share ?? spread, spread)
+    }
+}
+
+/// Which of the rules holds a turn back.
+public enum WaitReason: Sendable, Equatable {
+    /// Nothing is queued. The wait named is only when to look again, in case that a worker of another process
+    /// left something behind.
+    case empty
+    /// The last call was less than the interval ago.
+    case interval
+    /// The window is full.
+    case hour
+    /// Spotify told us to wait.
+    case cooldown
+    /// Due, but the worker that made the last call has a head start; or everything that is queued is leased.
+    case turnOfAnother
+    /// Upstream cannot be reached, or all that is queued failed lately.
+    case backoff
+}
+
 // When the next call may be made: arithmetic on instants, no clock and no file.
 //
 // Windows are half-open: a call at instant x is in every window [s, s + length) with s <= x < s + length, so it
@@ -32,30 +118,6 @@ struct Opening: Equatable {
     mutating func wait(for other: Instant?, _ reason: WaitReason) {
         guard let other, other > instant else { return }
         self = Opening(instant: other, reason: reason)
-    }
-}
-
-extension Pace {
-    /// When the next call may be made for a caller, or for a renewal or warming.
-    func opening(background: Bool, history: History, holds: Holds) -> Opening {
-        var opening = Opening()
-        opening.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
-        opening.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
-        if background { opening.wait(for: backgroundOpening(history), .hour) }
-        opening.wait(for: holds.outage, .backoff)
-        opening.wait(for: holds.cooldown, .cooldown)
-        return opening
-    }
-
-    /// Renewals and warming may use their share of the window and no more. The first half of it as fast as the
-    /// pace allows, the rest evenly spread: spent in one go, it would leave the callers with a full window for
-    /// as long as it took to spend.
-    private func backgroundOpening(_ history: History) -> Instant? {
-        guard backgroundLimit > 0 else { return .never }
-        let share = history.atShare.map { $0 + countedWindow }
-        guard let half = history.atHalfShare, let newest = history.newestBackground else { return share }
-        let spread = min(half + countedWindow, newest + countedWindow / Int64(backgroundLimit))
-        return max(share ?? spread, spread)
     }
 }
 

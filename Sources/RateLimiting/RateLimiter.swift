@@ -1,7 +1,67 @@
 import CSystem
+import GRDB
+import Logging
+import Synchronization
 
-/// Turns and what becomes of them.
-extension Turnstile {
+/// The shared limiter and queue: one SQLite file that every process of the host locks for each turn.
+///
+/// A `Turnstile` may be used from any thread; its calls are carried out one after the other, wait up to two
+/// seconds for a locked file, and write with an fsync, so none of them belongs on an event thread. Every call
+/// that throws has changed nothing and granted nothing. The file is opened when it is needed and opened anew
+/// after an error, so that a file that was repaired is used at the next call.
+public final class Turnstile: Sendable {
+    let file: LimiterFile
+    let pace: Pace
+    /// How many callers' lookups may wait; renewals and warming may each have half as many besides.
+    let queueLimit: Int
+    let leaseLifetime: Int64
+    let clock: any TurnstileClock
+    let log: Logger
+    /// Guards what this process knows by itself.
+    let memory = Mutex(Memory())
+
+    /// What holds even if the file is lost or exchanged under a running process.
+    struct Memory {
+        var newestGrant: Instant?
+        var cooldown: Instant?
+        var cooldownIsSaved = true
+        /// How long it lately took from reading the clock to having the grant on disk, where that is slow.
+        var commit: Int64 = 0
+    }
+
+    /// - Parameters:
+    ///   - path: the file.
+    ///   - creating: whether to create it, with mode 0600, when it is not there. False is for those who only look
+    ///     and may run as another user than the workers.
+    ///   - queueLimit: how many callers' lookups may wait.
+    ///   - leaseLifetime: after this time a lookup that its worker did not finish falls to another.
+    /// - Throws: `settings` for values that make no sense. A file that cannot be used does not throw here: it is
+    ///   logged, and every call throws the cause until the file can be used.
+    public init(
+        path: String, pace: Pace, queueLimit: Int, leaseLifetime: Duration,
+        clock: any TurnstileClock = SystemClock(), creating: Bool = true, log: Logger
+    ) throws(TurnstileError) {
+        if let fault = pace.fault { throw .settings(fault) }
+        if queueLimit < 1 { throw .settings("the queue holds fewer than one lookup") }
+        if leaseLifetime <= .zero { throw .settings("leases end when they begin") }
+        self.pace = pace
+        self.queueLimit = queueLimit
+        self.leaseLifetime = leaseLifetime.inNanoseconds
+        self.clock = clock
+        self.log = log
+        file = LimiterFile(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
+        _ = try? file.changeCounter()  // opens the file; a failure has been logged
+    }
+
+    /// Differs from the last value when another process (or another `Turnstile`) changed the file, or when the
+    /// file was opened anew; changes through this `Turnstile` do not show. Costs about as much as two fcntl(2)
+    /// locks and one small read.
+    public func changeCounter() throws(TurnstileError) -> Int64 {
+        try file.changeCounter()
+    }
+
+    // MARK: Turns and what becomes of them
+
     /// Asks for the right to make one call: checks the pace and the cooldown, picks the most urgent lookup,
     /// leases it and spends the slot, in one immediate transaction. A denial writes nothing.
     ///
@@ -119,5 +179,103 @@ extension Turnstile {
             $0.commit = min(max(took > slow ? took + slow : 0, $0.commit / 2), 2_000_000_000)
             if $0.commit < 1_000_000 { $0.commit = 0 }
         }
+    }
+
+    // What a turnstile knows when it decides: the file's word, and this process's own where that is stricter.
+
+    func history(_ transaction: Transaction) throws -> History {
+        var history = try transaction.history(for: pace)
+        let known = memory.withLock { $0.newestGrant }
+        if let known { history.newest = max(known, history.newest ?? known) }
+        return history
+    }
+
+    func holds(_ transaction: Transaction) throws -> Holds {
+        let now = transaction.now
+        let known = memory.withLock { $0.cooldown }
+        let told = try transaction.pause(.cooldown)?.until
+        let upstream = try transaction.pause(.upstream)?.until
+        // Without a token no call can be made before the next attempt to get one.
+        let token = try transaction.hasToken() ? nil : transaction.pause(.token)?.until
+        return Holds(
+            cooldown: [known, told].compactMap { $0 }.filter { $0 > now }.max(),
+            outage: [upstream, token].compactMap { $0 }.filter { $0 > now }.max())
+    }
+
+    func forecast(_ transaction: Transaction) throws -> Forecast {
+        let history = try history(transaction)
+        let holds = try holds(transaction)
+        return Forecast(
+            pace: pace, now: transaction.now,
+            callers: pace.opening(background: false, history: history, holds: holds),
+            background: pace.opening(background: true, history: history, holds: holds),
+            grant: transaction.grant)
+    }
+
+    // MARK: Small things learned that all workers should know, such as the account's mode or a closed endpoint
+
+    /// Keeps a value under a name.
+    ///
+    /// - Parameter until: wall-clock milliseconds from which it is forgotten; nil: never.
+    public func remember(_ fact: String, _ value: String, until: Int64?) throws(TurnstileError) {
+        try file.write { transaction in
+            try transaction.run("DELETE FROM facts WHERE until <= ?", [transaction.now])
+            try transaction.run(
+                "INSERT OR REPLACE INTO facts (name, value, until) VALUES (?, ?, ?)",
+                [fact, value, until.map(transaction.moment.instant(ofWall:))])
+        }
+    }
+
+    /// The value under that name; nil when there is none or its time is over.
+    public func recall(_ fact: String) throws(TurnstileError) -> String? {
+        try file.read { transaction in
+            try transaction.one(
+                "SELECT value FROM facts WHERE name = ? AND (until IS NULL OR until > ?)", [fact, transaction.now])
+        }
+    }
+
+    /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
+    public static var schemaVersion: Int { Schema.version }
+}
+
+/// The calls of the last window, in `limiter.db`.
+extension Transaction {
+    /// The n-th newest call, counted from 1. Ids have no gaps, so it is found without counting.
+    func grant(_ place: Int) throws -> Instant? {
+        guard place > 0 else { return nil }
+        return try one("SELECT instant FROM grants WHERE id = (SELECT max(id) FROM grants) - ?", [place - 1])
+    }
+
+    func history(for pace: Pace) throws -> History {
+        History(
+            newest: try grant(1),
+            newestBackground: try one("SELECT instant FROM grants WHERE background ORDER BY id DESC LIMIT 1"),
+            atLimit: try grant(pace.callsPerWindow),
+            atShare: try grant(pace.backgroundLimit),
+            atHalfShare: try grant(max(1, pace.backgroundLimit / 2)))
+    }
+
+    /// The worker that made the newest call.
+    func lastWorker() throws -> String? {
+        try one("SELECT worker FROM grants ORDER BY id DESC LIMIT 1")
+    }
+
+    func callsInWindow(of pace: Pace) throws -> Int {
+        try one("SELECT count(*) FROM grants WHERE instant > ?", [now - pace.countedWindow]) ?? 0
+    }
+
+    /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval).
+    func spend(at instant: Instant, background: Bool, worker: String, pace: Pace) throws {
+        try run(
+            """
+            INSERT INTO grants (id, instant, background, worker)
+            SELECT coalesce(max(id), 0) + 1, ?, ?, ? FROM grants
+            """, [instant, background, worker])
+        try run(
+            """
+            DELETE FROM grants WHERE id <= (
+                SELECT max(id) FROM (SELECT id, instant FROM grants ORDER BY id LIMIT 64) WHERE instant <= ?)
+            AND id < (SELECT max(id) FROM grants)
+            """, [now - pace.countedWindow])
     }
 }
