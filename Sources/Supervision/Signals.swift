@@ -93,3 +93,57 @@ private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     if result != 0 { box.release() }
     return result == 0
 }
+
+/// Where the supervisor's loop finds the signals that came.
+protocol SignalSource {
+    /// Readable while signals wait.
+    var descriptor: CInt { get }
+    /// All that wait, without blocking.
+    func take() -> [CInt]
+}
+
+/// The process's blocked signals as a descriptor (signalfd(2)).
+struct SignalQueue: SignalSource {
+    let descriptor: CInt
+
+    /// nil, with errno set, when no descriptor is left.
+    init?(_ signals: [CInt] = SupervisionSignals.taken) {
+        var set = SupervisionSignals.makeSet(signals)
+        let descriptor = signalfd(-1, &set, CInt(SFD_CLOEXEC | SFD_NONBLOCK))
+        guard descriptor >= 0 else { return nil }
+        self.descriptor = descriptor
+    }
+
+    func take() -> [CInt] {
+        var signals: [CInt] = []
+        while true {
+            let signal = csys_read_signal(descriptor)
+            guard signal > 0 else { return signals }
+            signals.append(signal)
+        }
+    }
+}
+
+/// The signals that `serve` and its workers take in one place, instead of having handlers interrupt them.
+public enum SupervisionSignals {
+    static let taken: [CInt] = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD]
+
+    /// Blocks them in the calling thread, and so in every thread that it starts from then on: call it first thing, before
+    /// anything else has started a thread.
+    ///
+    /// A broken pipe becomes an error number instead of a death. SIGCHLD gets its default action back, since a parent that
+    /// ignored it would have the workers vanish uncollected (waitpid(2), notes).
+    public static func block() {
+        csys_ignore_signal(SIGPIPE)
+        csys_default_signal(SIGCHLD)
+        var set = makeSet(taken)
+        pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
+    static func makeSet(_ signals: [CInt]) -> sigset_t {
+        var set = sigset_t()
+        sigemptyset(&set)
+        for signal in signals { sigaddset(&set, signal) }
+        return set
+    }
+}

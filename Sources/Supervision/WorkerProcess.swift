@@ -45,15 +45,7 @@ struct WorkerProcess {
             if errno != EINTR { return .unknown }
         }
     }
-}
 
-/// Why a worker could not be started: an error number of posix_spawn(3) or pipe(2).
-struct SpawnError: Error, CustomStringConvertible {
-    let number: CInt
-    var description: String { String(cString: strerror(number)) }
-}
-
-extension WorkerProcess {
     private static func spawn(_ plan: WorkerPlan, readiness: CInt, process: inout pid_t) -> CInt {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
@@ -110,5 +102,81 @@ extension WorkerProcess {
         pointers.append(nil)
         defer { for pointer in pointers { free(pointer) } }
         return body(pointers)
+    }
+}
+
+/// Why a worker could not be started: an error number of posix_spawn(3) or pipe(2).
+struct SpawnError: Error, CustomStringConvertible {
+    let number: CInt
+    var description: String { String(cString: strerror(number)) }
+}
+
+/// What `serve` starts, and how many of it.
+public struct WorkerPlan: Sendable {
+    /// Absolute path of the program. It is executed by this path each time, so a replaced file is what the next worker runs.
+    public var executable: String
+    /// The arguments after the program's own name.
+    public var arguments: [String]
+    /// The workers' environment; nil: this process's own.
+    public var environment: [String: String]?
+    /// Worker processes, at least one.
+    public var count: Int
+    /// The listening socket. It becomes descriptor 0 (FCGI_LISTENSOCK_FILENO) in each worker.
+    public var listeningDescriptor: CInt
+
+    public init(
+        executable: String, arguments: [String], environment: [String: String]? = nil, count: Int,
+        listeningDescriptor: CInt
+    ) {
+        self.executable = executable
+        self.arguments = arguments
+        self.environment = environment
+        self.count = max(1, count)
+        self.listeningDescriptor = listeningDescriptor
+    }
+}
+
+/// The path this program was started by.
+public enum OwnExecutable {
+    /// An absolute path that led to this program when it was asked for; ask at start, before the file can be replaced.
+    ///
+    /// Symbolic links are kept: an upgrade that turns a link to the new version is followed. When the program's first argument
+    /// does not lead to the running program, the kernel's own answer (`/proc/self/exe`, proc(5)) is taken.
+    public static var path: String { path(firstArgument: CommandLine.arguments.first) }
+
+    static func path(firstArgument: String?) -> String {
+        for candidate in candidates(firstArgument) where isSameFile(candidate, "/proc/self/exe") { return candidate }
+        return readLink("/proc/self/exe") ?? firstArgument ?? ""
+    }
+
+    private static func candidates(_ name: String?) -> [String] {
+        guard let name, !name.isEmpty else { return [] }
+        if name.hasPrefix("/") { return [name] }
+        if name.contains("/") {
+            let relative = name.hasPrefix("./") ? name.dropFirst(2) : name[...]
+            return workingDirectory().map { ["\($0)/\(relative)"] } ?? []
+        }
+        guard let search = getenv("PATH") else { return [] }
+        return String(cString: search).split(separator: ":").filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }
+    }
+
+    private static func workingDirectory() -> String? {
+        guard let text = getcwd(nil, 0) else { return nil }
+        defer { free(text) }
+        return String(cString: text)
+    }
+
+    private static func isSameFile(_ one: String, _ other: String) -> Bool {
+        var first = stat()
+        var second = stat()
+        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
+    private static func readLink(_ path: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let length = readlink(path, &buffer, buffer.count)
+        guard length > 0 else { return nil }
+        return String(decoding: buffer[..<length].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

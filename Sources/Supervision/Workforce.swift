@@ -84,11 +84,9 @@ struct Workforce: Sendable {
         }
         return actions
     }
-}
 
-// MARK: - What events mean
+    // MARK: What events mean
 
-extension Workforce {
     private mutating func noteReady(_ number: Int, _ now: UInt64) -> [WorkforceAction] {
         guard let worker = workers[number], !worker.serves, !isEnding else { return [] }
         workers[number]?.serves = true
@@ -161,11 +159,9 @@ extension Workforce {
     }
 
     private var isEnding: Bool { phase != .opening && phase != .running }
-}
 
-// MARK: - What the clock brings
+    // MARK: What the clock brings
 
-extension Workforce {
     private mutating func killOverdue(_ now: UInt64) -> [WorkforceAction] {
         let overdue = workers.filter { $0.value.killAt.map { $0 <= now } ?? false }.keys.sorted()
         for number in overdue { workers[number]?.killAt = nil }
@@ -207,4 +203,114 @@ extension Workforce {
             slot: slot, generation: generation, startedAt: now, killAt: now + patience.start.nanoseconds)
         return lastNumber
     }
+}
+
+/// What happened, for `Workforce` to decide about. A worker is named by the number that its `start` action gave.
+enum WorkforceEvent: Sendable, Equatable {
+    case ready(worker: Int)
+    case ended(worker: Int, WorkerExit)
+    case stopAsked
+    case replacementAsked
+}
+
+/// What is to be done, in order.
+enum WorkforceAction: Sendable, Equatable {
+    /// Start a process and call it `worker`; when that fails, tell it as `ended(.notStarted)`.
+    case start(worker: Int)
+    case send(WorkerOrder, worker: Int)
+    /// The listening address goes away; new callers should not find it.
+    case closeAddress
+    /// Nothing is left to do: exit with this status.
+    case finish(status: Int32)
+    case note(Note)
+
+    enum Note: Sendable, Equatable {
+        case firstWorkerFailed(worker: Int)
+        case startsAgain(slot: Int, after: Duration)
+        case replacementFailed(slot: Int)
+        case replacementDone
+        case outOfPatience(worker: Int)
+    }
+}
+
+/// What a worker is told, each by a signal.
+enum WorkerOrder: Sendable, Equatable {
+    /// Finish what is in flight, end parked callers, exit (SIGTERM).
+    case stop
+    /// Leave without a failed request: a successor has taken over (SIGQUIT).
+    case drain
+    /// SIGKILL.
+    case die
+}
+
+/// From start to end of one worker, in nanoseconds of CLOCK_MONOTONIC.
+struct Life: Sendable, Equatable {
+    var startedAt: UInt64
+    var endedAt: UInt64
+}
+
+/// How long to wait before a worker is started again.
+///
+/// One that lived for a while is replaced at once. One that died young is replaced after a pause that doubles with each
+/// young death in a row, so that a program that cannot live does not keep a core busy.
+enum RestartPause {
+    /// A shorter life than this is a young death.
+    static let youth: Duration = .seconds(30)
+    static let first: Duration = .milliseconds(250)
+    static let longest: Duration = .seconds(60)
+    /// Lives worth remembering: enough doublings to reach the longest pause.
+    static let memory = 10
+
+    static func length(after lives: [Life]) -> Duration {
+        let young = lives.reversed().prefix { $0.endedAt &- $0.startedAt < youth.nanoseconds }.count
+        guard young > 0 else { return .zero }
+        return min(first * (1 << min(young - 1, memory)), longest)
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds; a negative length counts as none.
+    var nanoseconds: UInt64 {
+        let (seconds, attoseconds) = components
+        guard seconds >= 0, attoseconds >= 0 else { return 0 }
+        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+    }
+}
+
+/// How a worker ended.
+enum WorkerExit: Sendable, Equatable {
+    case status(Int32)
+    case signal(Int32)
+    /// It never ran: the error number of posix_spawn.
+    case notStarted(Int32)
+    /// Somebody else collected it.
+    case unknown
+
+    /// From the status word of waitpid(2).
+    init(waitStatus: Int32) {
+        let signal = waitStatus & 0x7f
+        self = signal == 0 ? .status((waitStatus >> 8) & 0xff) : .signal(signal)
+    }
+
+    /// What `serve` exits with when this ends it: never 0, since a worker that ends before it serves has failed.
+    var serveStatus: Int32 {
+        switch self {
+        case .status(0), .unknown: 1
+        case .status(let status): status
+        case .signal(let signal): 128 + signal
+        case .notStarted: 71  // EX_OSERR in sysexits.h
+        }
+    }
+}
+
+/// How long a worker may take, before it is killed, to do what it was told.
+struct Patience: Sendable {
+    /// To announce that it serves. A large database is checked in that time.
+    var start: Duration = .seconds(120)
+    /// To answer what its kept connections and parked callers still want: the event loop ends its drain after 75 s.
+    var drain: Duration = .seconds(90)
+    /// To stop. `serve` itself has promised to end within 10 s.
+    var stop: Duration = .milliseconds(9500)
+    /// For the kernel to end a killed worker; after that `serve` ends without it.
+    var kill: Duration = .milliseconds(400)
 }
