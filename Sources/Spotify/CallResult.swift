@@ -1,4 +1,40 @@
 import CLibCurl
+import CSystem
+import FoundationEssentials
+import Glibc
+import Logging
+
+/// How a call ended.
+public enum CallResult: Sendable, Equatable {
+    case answer(Answer)
+    case failure(SpotifyError)
+    /// The gate said hold: nothing was sent.
+    case held
+
+    /// For the log: the kind of result, without its content.
+    var summary: String {
+        switch self {
+        case .answer: "answer"
+        case .held: "held"
+        case .failure(let error): "\(error)"
+        }
+    }
+}
+
+/// A complete answer of the Web API with status 200.
+public struct Answer: Sendable, Equatable {
+    public let status: Int
+    /// One complete JSON object or array, in valid UTF-8.
+    public let body: [UInt8]
+    /// From the gate to the last byte.
+    public let elapsed: Duration
+
+    public init(status: Int, body: [UInt8], elapsed: Duration) {
+        self.status = status
+        self.body = body
+        self.elapsed = elapsed
+    }
+}
 
 /// How far a transfer came, as far as Spotify's quota goes.
 enum Stage: Equatable {
@@ -84,5 +120,129 @@ struct Ending {
         case 500..<600: return .server(status: status, message: message)
         default: return .unexpected(status: status)
         }
+    }
+}
+
+/// Why a call gave no answer. Texts are fit for a log: no token, no secret, at most a few words of Spotify's.
+public enum SpotifyError: Error, Sendable, Equatable {
+    /// 401: the token has expired or is unknown.
+    case unauthorized
+    /// 403: closed for this app, or for this object.
+    case forbidden(String)
+    /// 404 in the Web API's own words: there is no such object.
+    case notFound(String)
+    /// 400, or a request that could not be put into words (then nothing was sent).
+    case badRequest(String)
+    /// 429. `retryAfter` is nil when Spotify did not say, or said something that is no time.
+    case rateLimited(retryAfter: Duration?, quotaExceeded: Bool)
+    /// 5xx.
+    case server(status: Int, message: String)
+    /// No connection, name or trusted certificate in time: no byte of a request was sent.
+    case unreachable(String)
+    /// Sent, but not answered in full within the timeout.
+    case timedOut
+    /// Sent, then the connection was reset, or ended before the answer did, or carried something that is not HTTP.
+    case cut(String)
+    /// 200 with a body that is not one complete JSON object or array.
+    case notJSON
+    /// The body is over 8 MiB.
+    case tooLarge
+    /// The accounts service does not know the client or its secret.
+    case badCredentials(String)
+    /// A status, or a form of answer under that status, which the Web API's documentation does not know; 3xx among them.
+    case unexpected(status: Int)
+}
+
+extension SpotifyError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unauthorized: "Spotify refused the token"
+        case .forbidden(let message): "Spotify forbids it: \(message)"
+        case .notFound(let message): "Spotify does not know it: \(message)"
+        case .badRequest(let message): "Spotify found the request bad: \(message)"
+        case .rateLimited(let wait, let quota):
+            "Spotify says \(quota ? "the quota is spent" : "too many requests")" + (wait.map { ", wait \($0)" } ?? "")
+        case .server(let status, let message): "Spotify failed with \(status): \(message)"
+        case .unreachable(let reason): "Spotify cannot be reached: \(reason)"
+        case .timedOut: "Spotify did not answer in time"
+        case .cut(let reason): "Spotify's answer was cut: \(reason)"
+        case .notJSON: "Spotify's answer is not JSON"
+        case .tooLarge: "Spotify's answer is too large"
+        case .badCredentials(let reason): "Spotify refused the client credentials: \(reason)"
+        case .unexpected(let status): "Spotify answered with an unexpected status \(status)"
+        }
+    }
+}
+
+/// The error objects of the Web API (`{"error":{"status","message","reason"}}`) and of the accounts service
+/// (`{"error":"invalid_client","error_description":"..."}`).
+struct ErrorBody: Decodable {
+    private struct Detail: Decodable {
+        var message: String?
+        var reason: String?
+    }
+    private enum CodingKeys: String, CodingKey {
+        case error
+        case description = "error_description"
+    }
+
+    let message: String
+    let reason: String?
+    /// The accounts service's code, such as `invalid_client`.
+    let code: String?
+
+    init(from decoder: any Decoder) throws {
+        let fields = try decoder.container(keyedBy: CodingKeys.self)
+        if let detail = try? fields.decode(Detail.self, forKey: .error) {
+            (message, reason, code) = (detail.message ?? "", detail.reason, nil)
+        } else {
+            code = try fields.decode(String.self, forKey: .error)
+            message = try fields.decodeIfPresent(String.self, forKey: .description) ?? ""
+            reason = nil
+        }
+    }
+
+    /// The error that a body holds; nil when it has neither form.
+    init?(_ body: [UInt8]) {
+        guard let read = try? JSONDecoder().decode(ErrorBody.self, from: Data(body)) else { return nil }
+        self = read
+    }
+
+    /// The words of an answer that is no 200, fit for a log and an error text: a line of at most 200 characters.
+    static func words(in body: [UInt8], status: Int) -> String {
+        let text = ErrorBody(body)?.message ?? String(decoding: body.prefix(400), as: UTF8.self)
+        let line = String(text.map { $0.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control } ? $0 : " " }.prefix(200))
+        return line.allSatisfy(\.isWhitespace) ? "status \(status)" : line
+    }
+}
+
+/// The `Retry-After` header: seconds, or a date (RFC 9110, section 10.2.3).
+enum RetryAfter {
+    /// Longer waits are taken as this one: nothing that Spotify has been seen to say comes near.
+    static let longest: Int64 = 366 * 86_400
+
+    /// The wait that a header line names; nil when the line is another header or names no time. A date is a wait from `now`
+    /// (milliseconds since 1970); one that has passed is zero.
+    static func read(line: String, now: Int64 = csys_wall_ms()) -> Duration? {
+        guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == "retry-after" else { return nil }
+        let value = line[line.index(after: colon)...].filter { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }
+        let text = String(value.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+        return seconds(text) ?? date(text, now: now)
+    }
+
+    /// Digits, and a fraction that rounds up.
+    private static func seconds(_ text: String) -> Duration? {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let whole = parts.first, !whole.isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy { (48...57).contains($0) } }) else {
+            return nil
+        }
+        let fraction: Int64 = parts.count == 2 && parts[1].contains { $0 != "0" } ? 1 : 0
+        return .seconds(min(longest, Int64(whole).map { min($0, longest) + fraction } ?? longest))
+    }
+
+    private static func date(_ text: String, now: Int64) -> Duration? {
+        let instant = Int64(curl_getdate(text, nil))
+        guard instant >= 0 else { return nil }
+        return .milliseconds(min(longest * 1000, max(0, min(instant, Int64.max / 1000) * 1000 - now)))
     }
 }

@@ -14,9 +14,7 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
     public var description: String { "AccessToken(expiresIn: \(expiresIn))" }
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: ["expiresIn": expiresIn]) }
-}
 
-extension AccessToken {
     private struct Fields: Decodable {
         var access_token: String
         var expires_in: Double
@@ -28,5 +26,83 @@ extension AccessToken {
             fields.expires_in > 0
         else { return nil }
         self.init(token: fields.access_token, expiresIn: .seconds(min(fields.expires_in, 31_536_000)))
+    }
+}
+
+/// The app's own credentials (client-credentials flow). Printing or reflecting on them never shows the secret.
+public struct SpotifyCredentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public let clientID: String
+    public let clientSecret: String
+
+    public init(clientID: String, clientSecret: String) {
+        self.clientID = clientID
+        self.clientSecret = clientSecret
+    }
+
+    public var description: String { "SpotifyCredentials(clientID: \(clientID))" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: ["clientID": clientID]) }
+}
+
+/// Where the Web API and its accounts service are, and how long one call may take.
+public struct SpotifyEndpoints: Sendable {
+    /// Scheme and host of the Web API, without `/v1`.
+    public var apiURL: String
+    /// Scheme and host of the accounts service.
+    public var accountsURL: String
+    /// One call from beginning to end, name lookup and handshake included.
+    public var timeout: Duration
+    public var userAgent: String
+
+    public init(
+        apiURL: String = "https://api.spotify.com", accountsURL: String = "https://accounts.spotify.com",
+        timeout: Duration = .seconds(10), userAgent: String = "swingmusic-fcgi"
+    ) {
+        self.apiURL = apiURL
+        self.accountsURL = accountsURL
+        self.timeout = timeout
+        self.userAgent = userAgent
+    }
+
+    /// Whether an address can be used: http or https, a host, perhaps a port and a path; no user, query or fragment.
+    public static func isUsable(_ address: String) -> Bool { BaseAddress(address) != nil }
+}
+
+/// An address split where a request target is put in: `https://host:port` and the path before `/v1`, often empty.
+struct BaseAddress {
+    let origin: String
+    let path: String
+
+    init?(_ text: String) {
+        guard let scheme = ["https://", "http://"].first(where: { text.lowercased().hasPrefix($0) }) else { return nil }
+        let rest = text.dropFirst(scheme.count)
+        let host = rest.prefix { $0 != "/" }
+        guard !host.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }), !text.contains(where: { "@?#\\".contains($0) }) else {
+            return nil
+        }
+        origin = scheme + host
+        var path = rest.dropFirst(host.count)
+        while path.hasSuffix("/") { path = path.dropLast() }
+        self.path = String(path)
+    }
+}
+
+/// What may stand in a request.
+enum Header {
+    /// Visible ASCII, not too long: fit for an Authorization header.
+    static func isToken(_ text: String) -> Bool {
+        (1...4096).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+    }
+
+    /// An absolute path, perhaps with a query (origin-form, RFC 9112 section 3.2.1).
+    static func isTarget(_ text: String) -> Bool {
+        text.utf8.first == UInt8(ascii: "/") && text.utf8.count <= 8192
+            && text.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: "#") }
+    }
+
+    /// `Authorization: Basic ...` (RFC 7617).
+    static func basic(_ credentials: SpotifyCredentials) -> String {
+        let pair = Data("\(credentials.clientID):\(credentials.clientSecret)".utf8)
+        return "Authorization: Basic \(pair.base64EncodedString())"
     }
 }

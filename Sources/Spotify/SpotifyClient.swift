@@ -131,16 +131,48 @@ public final class SpotifyClient {
     }
 }
 
-extension CallResult {
-    /// For the log: the kind of result, without its content.
-    fileprivate var summary: String {
-        switch self {
-        case .answer: "answer"
-        case .held: "held"
-        case .failure(let error): "\(error)"
-        }
+/// Once for the process: libcurl's own set-up. Debian's libcurl makes it safe on any thread.
+private let curlIsSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+
+/// What is known of the connection that curl kept after the last call.
+struct KeptConnection {
+    /// curl does not take up a connection that was idle for longer (CURLOPT_MAXAGE_CONN, 118 s), so neither count on it.
+    static let longestIdle: UInt64 = 110_000_000_000
+
+    private var socket: CInt = -1
+    private var since: UInt64 = 0
+
+    /// A call has ended; `socket` is -1 when its connection was closed.
+    mutating func note(socket: CInt, now: UInt64) {
+        self.socket = socket
+        since = now
+    }
+
+    /// Open, as far as can be seen from here.
+    var isAlive: Bool {
+        socket >= 0 && csys_monotonic_ns() - since < Self.longestIdle && csys_has_hung_up(socket) == 0
     }
 }
 
-/// Once for the process: libcurl's own set-up. Debian's libcurl makes it safe on any thread.
-private let curlIsSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+/// Waiting for an eventfd.
+enum Wake {
+    /// Waits until the eventfd is written, and reads it empty, or until the time is over. -1 just waits.
+    static func wait(on descriptor: CInt, for longest: Duration) {
+        let (seconds, attoseconds) = max(longest, .zero).components
+        let nanoseconds = UInt64(min(seconds, 86_400)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        if csys_wait_readable(descriptor, nanoseconds) > 0 { drain(descriptor) }
+    }
+
+    static func drain(_ descriptor: CInt) {
+        var count: UInt64 = 0
+        _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
+    }
+}
+
+extension Duration {
+    /// Rounded up, so that a wait does not end in a row of empty rounds; between 0 and a day.
+    var wholeMilliseconds: CInt {
+        let (seconds, attoseconds) = max(self, .zero).components
+        return CInt(min(seconds, 86_400) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    }
+}

@@ -68,3 +68,8 @@ extension Substring {
         return self[utf8.index(startIndex, offsetBy: lowered.count)...]
     }
 }
+
+/// The kinds of Spotify objects that this program looks up, by their name in URIs and links.
+public enum ObjectKind: String, Sendable, CaseIterable {
+    case track, album, artist, playlist
+}

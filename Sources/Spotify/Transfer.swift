@@ -108,9 +108,7 @@ final class Transfer {
     private func take(headerLine line: String) {
         if let wait = RetryAfter.read(line: line) { retryAfter = wait }
     }
-}
 
-extension Transfer {
     private func prepare(_ url: String, _ endpoints: SpotifyEndpoints) -> Bool {
         TransferOptions.set(on: handle, url: url, endpoints: endpoints, largestBody: Self.largestBody)
             && ccurl_set_pointer(handle, CURLOPT_ERRORBUFFER, words) == CURLE_OK && receive(Unmanaged.passUnretained(self).toOpaque())
@@ -145,4 +143,44 @@ extension Transfer {
             && ccurl_set_long(handle, CURLOPT_FRESH_CONNECT, 1) == CURLE_OK && ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1) == CURLE_OK
             && add(header: Header.basic(credentials))
     }
+}
+
+/// The curl options that every transfer has, token requests included.
+enum TransferOptions {
+    /// False when curl refuses one: it is out of memory, or too old (7.87 is needed).
+    static func set(on handle: UnsafeMutableRawPointer, url: String, endpoints: SpotifyEndpoints, largestBody: Int) -> Bool {
+        let longest = Int(max(1, endpoints.timeout.wholeMilliseconds))
+        var strings = [(CURLOPT_URL, url), (CURLOPT_PROTOCOLS_STR, "http,https"), (CURLOPT_USERAGENT, endpoints.userAgent)]
+        // A plain http address is a stand-in or a local relay: never by the environment's proxy, which could not take the target.
+        if url.hasPrefix("http://") { strings.append((CURLOPT_PROXY, "")) }
+        let longs: [(CURLoption, Int)] = [
+            (CURLOPT_TIMEOUT_MS, longest), (CURLOPT_CONNECTTIMEOUT_MS, longest),
+            (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2), (CURLOPT_SSLVERSION, 6),  // CURL_SSLVERSION_TLSv1_2
+            (CURLOPT_HTTP_VERSION, 2),  // CURL_HTTP_VERSION_1_1: one call on a connection at a time, and the gate before each
+            (CURLOPT_FOLLOWLOCATION, 0),
+            (CURLOPT_NOSIGNAL, 1),  // threads; curl and its TLS write with MSG_NOSIGNAL
+            (CURLOPT_TCP_KEEPALIVE, 1), (CURLOPT_TCP_KEEPIDLE, 30), (CURLOPT_TCP_KEEPINTVL, 10),
+            (CURLOPT_QUICK_EXIT, 1),  // a name lookup that hangs is not waited for when its transfer has timed out
+        ]
+        return strings.allSatisfy { ccurl_set_string(handle, $0, $1) == CURLE_OK }
+            && longs.allSatisfy { ccurl_set_long(handle, $0, $1) == CURLE_OK }
+            && ccurl_set_large(handle, CURLOPT_MAXFILESIZE_LARGE, curl_off_t(largestBody)) == CURLE_OK
+    }
+}
+
+/// What the owner of a call says when its connection is ready. Printing or reflecting on it never shows the token.
+public enum Gate: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// Send now: the request target (`/v1/tracks/ID?market=SE`, percent-encoded) and the access token.
+    case send(target: String, bearer: String)
+    /// Not now: nothing is sent, the connection is kept.
+    case hold
+
+    public var description: String {
+        switch self {
+        case .send(let target, _): "send \(target)"
+        case .hold: "hold"
+        }
+    }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 }
