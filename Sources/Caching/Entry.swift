@@ -35,3 +35,119 @@ struct Seal: Sendable, Equatable {
     var storedAt: Int64
     var expiresAt: Int64
 }
+
+/// The four caches. Their names are part of `/cache/{name}/{key}` and of the keys in DragonflyDB.
+public enum CacheName: String, CaseIterable, Sendable {
+    /// Spotify's answers: kept for good, due for renewal when their time has passed.
+    case spotify
+    case session
+    case user
+    case temp
+
+    /// The number in `cache.db`. Never reuse one.
+    var number: Int64 {
+        switch self {
+        case .spotify: 0
+        case .session: 1
+        case .user: 2
+        case .temp: 3
+        }
+    }
+
+    /// Whether rows outlive their time, and are only due (to be renewed, served stale meanwhile).
+    var keepsDueRows: Bool { self == .spotify }
+}
+
+/// Where an entry was found; the `detail` of `Cache-Status` (RFC 9211).
+public enum Tier: String, Sendable, CaseIterable {
+    case memory
+    case dragonfly
+    case sqlite
+}
+
+/// The numbers that order all writes of one `cache.db`.
+///
+/// A version is the wall clock in milliseconds shifted by 20 bits, with random bits below it, or one more than the last
+/// when that is greater. So it grows with every write whatever the clock does, and a file that was restored from a
+/// backup, or lost its last commits to a power cut (`synchronous=NORMAL`), does not hand out a number again whose copy may
+/// still be in DragonflyDB.
+enum Version {
+    static let randomBits: Int64 = 20
+
+    static func next(after last: Int64, now: Int64, random: UInt32) -> Int64 {
+        let clocked = min(max(now, 0), 1 << 42) << randomBits | Int64(random) & ((1 << randomBits) - 1)
+        return max(last + 1, clocked)
+    }
+
+    /// The instant a version was given out, in wall-clock milliseconds (later than that when the clock was set back).
+    static func instant(of version: Int64) -> Int64 { version >> randomBits }
+}
+
+/// How keys are grouped: a key's namespace is what stands before its first `/`, and empty when it has none.
+enum Namespace {
+    static let separator = UInt8(ascii: "/")
+
+    static func of(_ key: [UInt8]) -> [UInt8] {
+        guard let end = key.firstIndex(of: separator) else { return [] }
+        return Array(key[..<end])
+    }
+
+    /// The namespace that holds exactly the keys with this prefix, when there is one.
+    static func named(by prefix: [UInt8]) -> [UInt8]? {
+        guard let first = prefix.firstIndex(of: separator), first == prefix.count - 1 else { return nil }
+        return Array(prefix[..<first])
+    }
+
+    /// The least key that is greater than every key with this prefix; nil when there is none.
+    static func end(of prefix: [UInt8]) -> [UInt8]? {
+        var end = prefix
+        while let last = end.popLast() {
+            if last < 0xFF { return end + [last + 1] }
+        }
+        return nil
+    }
+}
+
+/// Which row of which `cache.db` a record of `spotify` is.
+public struct RecordNumber: Sendable, Hashable, Comparable {
+    let row: Int64
+    /// The file's own number: a row of a file that was replaced since says nothing.
+    let epoch: Int64
+
+    public static func < (one: Self, other: Self) -> Bool { one.row < other.row }
+}
+
+/// Why a cache could not do what it was asked to. DragonflyDB is never a reason: without it the caches are only slower.
+public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The disk is full, the folder read-only, or another process held the write lock for too long.
+    case cannotWrite(String)
+    case cannotRead(String)
+    /// A key over 512 bytes or a value over 1 MiB.
+    case tooLarge
+    /// `onlyIfVersion` named another version than the row's (nil: there is no row).
+    case versionChanged(current: Int64?)
+    /// A newer release has written this `cache.db`.
+    case newerSchema(found: Int, known: Int)
+
+    public var description: String {
+        switch self {
+        case .cannotWrite(let reason): "the cache cannot be written: \(reason)"
+        case .cannotRead(let reason): "the cache cannot be read: \(reason)"
+        case .tooLarge: "a key has at most \(Limits.keyBytes) bytes and a value at most \(Limits.valueBytes)"
+        case .versionChanged(let current): "the entry has changed (now \(current.map(String.init) ?? "absent"))"
+        case .newerSchema(let found, let known):
+            "cache.db has schema \(found), this release knows \(known): a newer release has written it"
+        }
+    }
+}
+
+/// What a cache takes.
+public enum Limits {
+    public static let keyBytes = 512
+    /// What Spotify answers may have 8 MiB, and a playlist is kept under two names.
+    public static let valueBytes = 17 << 20
+
+    static func check(key: [UInt8], value: [UInt8] = []) throws(CacheError) {
+        guard key.count <= keyBytes, value.count <= valueBytes else { throw .tooLarge }
+    }
+}

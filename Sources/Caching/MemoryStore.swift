@@ -1,3 +1,5 @@
+import CSystem
+import Glibc
 import Synchronization
 
 /// The few megabytes of this worker's memory that hold `spotify`'s entries for a few seconds. Bounded by bytes; the
@@ -131,5 +133,67 @@ final class MemoryStore: Sendable {
             shard.order.removeFirst(shard.first)
             shard.first = 0
         }
+    }
+}
+
+/// Which keys were asked for in the last seconds: the doorkeeper of TinyLFU (Einziger, Friedman, Manes 2017), one word a place.
+/// Two keys at one place may hide each other; that costs a look into the tier below.
+///
+/// `@unchecked Sendable`: the words are touched with atomic operations only.
+final class AskedLately: @unchecked Sendable {
+    /// Zeroed memory of which only what is touched takes room.
+    private let words: UnsafeMutableRawPointer?
+    private let span: UInt64
+
+    private static let places: UInt64 = 1 << 14
+    private static let spanBits: UInt64 = 0xFFFF
+
+    /// - Parameter span: nanoseconds; a key is remembered for one to two of it.
+    init(span: UInt64) {
+        self.span = max(1, span)
+        words = calloc(Int(Self.places), 8)
+    }
+
+    deinit { free(words) }
+
+    /// Notes a key, and says whether it had been noted lately.
+    /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
+    func isRepeated(_ hash: UInt64, now: UInt64) -> Bool {
+        guard let words else { return true }
+        let place = words + Int((hash >> 16 & (Self.places - 1)) * 8)
+        let period = (now / span + 1) & Self.spanBits
+        let word = csys_load64(place)
+        csys_store64(place, hash & ~Self.spanBits | period)
+        let isSameKey = word & ~Self.spanBits == hash & ~Self.spanBits
+        return isSameKey && (word & Self.spanBits == period || word & Self.spanBits == (period &- 1) & Self.spanBits)
+    }
+}
+
+/// A quick 64-bit hash of a key, the same in every process that has the seed: for shards and for the shared page.
+/// Not for anything that must not be guessed; a collision costs a look into the tier below.
+enum KeyHash {
+    static func hash(_ key: [UInt8], seed: UInt64) -> UInt64 {
+        key.withUnsafeBytes { bytes in
+            var state = seed ^ UInt64(bytes.count) &* 0x9E37_79B9_7F4A_7C15
+            var offset = 0
+            while offset + 8 <= bytes.count {
+                state = mix(state ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                offset += 8
+            }
+            var rest: UInt64 = 0
+            while offset < bytes.count {
+                rest = rest << 8 | UInt64(bytes[offset])
+                offset += 1
+            }
+            return mix(state ^ rest)
+        }
+    }
+
+    /// The finalizer of SplitMix64 (Steele, Lea, Flood 2014).
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var z = value &+ 0x9E37_79B9_7F4A_7C15
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
     }
 }

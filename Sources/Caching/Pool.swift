@@ -2,18 +2,18 @@ import Synchronization
 
 /// Connections at rest. The one that was put back last is taken first, so there are never more in use than threads
 /// that used one at the same moment, and its memory is warm.
-final class Pool<Item: Sendable>: Sendable {
+final class Pool<Resource: Sendable>: Sendable {
     private struct Rest {
-        var items: [Item] = []
+        var items: [Resource] = []
         var isClosed = false
     }
     /// Guards the list only; a connection is used outside the lock.
     private let rest = Mutex(Rest())
 
-    func take() -> Item? { rest.withLock { $0.items.popLast() } }
+    func take() -> Resource? { rest.withLock { $0.items.popLast() } }
 
     /// Keeps the item for the next borrower; after `close()` it is let go.
-    func put(_ item: Item) {
+    func put(_ item: Resource) {
         rest.withLock { if !$0.isClosed { $0.items.append(item) } }
     }
 

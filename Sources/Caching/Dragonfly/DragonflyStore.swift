@@ -1,5 +1,6 @@
 import CSystem
 import Foundation
+import Glibc
 import Logging
 import Synchronization
 
@@ -119,6 +120,92 @@ final class DragonflyStore: Sendable {
         case nil: break
         }
     }
+
+    /// nil: the store could not be asked.
+    func get(_ cache: CacheName, _ key: [UInt8]) -> Look? {
+        get(cache, [key])?.first
+    }
+
+    /// Several keys in one exchange and one deadline, in their order.
+    func get(_ cache: CacheName, _ keys: [[UInt8]]) -> [Look]? {
+        let begin = clock.monotonic
+        let looks = use { connection throws(StoreFault) -> [Look] in
+            let era = page.era
+            var commands = CommandBuffer()
+            for key in keys { commands.command("GET", self.key(cache, key)) }
+            var looks: [Look] = []
+            looks.reserveCapacity(keys.count)
+            try connection.exchange(commands) { (_, reply) throws(StoreFault) in
+                looks.append(Look(copy: try self.copy(reply), era: era))
+            }
+            return looks
+        }
+        if looks != nil { counts.note(latency: clock.monotonic &- begin) }
+        counts.commands.add(UInt64(keys.count), ordering: .relaxed)
+        return looks
+    }
+
+    /// A value of another kind or shape is as good as none; any other error says something about the store.
+    private func copy(_ reply: Reply) throws(StoreFault) -> Copy? {
+        switch reply {
+        case .none: return nil
+        case .bytes(let bytes):
+            if let copy = Copy(bytes) { return copy }
+        case .error(let text) where !text.hasPrefix("WRONGTYPE"): throw StoreFault(reply: text)
+        default: break
+        }
+        counts.foreignValues.add(1, ordering: .relaxed)
+        return nil
+    }
+
+    var figures: StoreFigures {
+        let breaker = breaker.withLock { $0 }
+        return StoreFigures(
+            isUsed: !breaker.isOpen, fault: breaker.fault, since: breaker.since, writeRefusal: breaker.writeRefusal,
+            commands: counts.commands.load(ordering: .relaxed), faults: counts.faults.load(ordering: .relaxed),
+            refusedCopies: counts.refusedCopies.load(ordering: .relaxed),
+            staleCopies: counts.staleCopies.load(ordering: .relaxed),
+            foreignValues: counts.foreignValues.load(ordering: .relaxed),
+            latency: counts.latency.load(ordering: .relaxed))
+    }
+
+    func health() -> StoreHealth {
+        let begin = clock.monotonic
+        var commands = CommandBuffer()
+        commands.command("PING")
+        let isAnswered =
+            use { connection throws(StoreFault) in
+                try connection.exchange(commands) { (_, reply) throws(StoreFault) in
+                    if case .error(let text) = reply { throw StoreFault(reply: text) }
+                }
+                return true
+            } ?? false
+        guard isAnswered else {
+            let fault = breaker.withLock { $0.fault }
+            return StoreHealth(isConnected: false, latency: .zero, message: fault?.description ?? "it has not answered yet")
+        }
+        let latency = Duration.nanoseconds(Int64(clock.monotonic &- begin))
+        return StoreHealth(isConnected: true, latency: latency, message: "it answers")
+    }
+
+    /// The fields of INFO; nil when it did not answer.
+    func info() -> [String: String]? {
+        var commands = CommandBuffer()
+        commands.command("INFO")
+        return use { connection throws(StoreFault) in
+            var fields: [String: String] = [:]
+            try connection.exchange(commands) { (_, reply) throws(StoreFault) in
+                if case .error(let text) = reply { throw StoreFault(reply: text) }
+                guard case .bytes(let bytes) = reply else { return }
+                for line in bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }) where line.first != UInt8(ascii: "#") {
+                    let parts = line.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
+                    guard parts.count == 2 else { continue }
+                    fields[String(decoding: parts[0], as: UTF8.self)] = String(decoding: parts[1], as: UTF8.self)
+                }
+            }
+            return fields
+        }
+    }
 }
 
 /// What is counted for the figures.
@@ -137,5 +224,54 @@ final class StoreCounts: Sendable {
     func note(latency sample: UInt64) {
         let mean = latency.load(ordering: .relaxed)
         latency.store(mean == 0 ? sample : (mean * 15 + sample) / 16, ordering: .relaxed)
+    }
+}
+
+/// How the attendant's thread is woken and ended: two eventfds (eventfd(2)) and what there is to sweep.
+final class AttendantBell: Sendable {
+    private let bell = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+    private let end = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
+    private let sweeps = Mutex<[[UInt8]]>([])
+    private static let mostSweeps = 64
+
+    deinit {
+        Glibc.close(bell)
+        Glibc.close(end)
+    }
+
+    func ring() { Self.raise(bell) }
+
+    /// Asks for a sweep of the keys that match, unless it is asked for already.
+    func ring(sweep pattern: [UInt8]) {
+        sweeps.withLock { sweeps in
+            if !sweeps.contains(pattern), sweeps.count < Self.mostSweeps { sweeps.append(pattern) }
+        }
+        ring()
+    }
+
+    func stop() { Self.raise(end) }
+
+    var nextSweep: [UInt8]? { sweeps.withLock { $0.first } }
+    func finish(_ sweep: [UInt8]) { sweeps.withLock { sweeps in sweeps.removeAll { $0 == sweep } } }
+
+    /// Waits until somebody rings. false: the end has come.
+    func wait() -> Bool {
+        var descriptors = [pollfd(fd: bell, events: Int16(POLLIN), revents: 0), pollfd(fd: end, events: Int16(POLLIN), revents: 0)]
+        _ = poll(&descriptors, 2, -1)
+        var rings: UInt64 = 0
+        _ = read(bell, &rings, 8)
+        return descriptors[1].revents == 0
+    }
+
+    /// Waits out the time between two probes, whoever rings. false: the end has come.
+    func rest(milliseconds: CInt) -> Bool {
+        var descriptor = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
+        _ = poll(&descriptor, 1, milliseconds)
+        return descriptor.revents == 0
+    }
+
+    private static func raise(_ descriptor: CInt) {
+        var one: UInt64 = 1
+        _ = write(descriptor, &one, 8)
     }
 }

@@ -153,3 +153,32 @@ final class StoreChannel: Sendable {
         return .fault(fault)
     }
 }
+
+/// The channels of one store.
+final class StoreChannels: Sendable {
+    /// Those that nobody is asking over. The one put back last is taken first, so that few carry much.
+    let idle = Pool<StoreChannel>()
+    /// Guards who watches; nil: there are no channels.
+    let watcher = Mutex<(any DescriptorWatcher)?>(nil)
+    /// How many have not ended.
+    let open = Atomic(0)
+    /// Which opening of the circuit breaker the newest belongs to; older ones may show an earlier life of the store.
+    let batch = Atomic(0)
+    let wanted: Int
+
+    init(wanted: Int) { self.wanted = wanted }
+}
+
+/// Somebody who watches descriptors for this room: an event loop.
+public protocol DescriptorWatcher: Sendable {
+    /// - Parameter ready: called when the descriptor can be read or has ended, by one thread at a time; answers whether to go on. After
+    ///   false the descriptor may be closed.
+    /// - Returns: false when it cannot be watched.
+    func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool
+
+    /// Runs an action when all that was ready has been looked at. Called on a thread of the watcher's; it does not block.
+    func afterwards(_ action: @escaping @Sendable () -> Void)
+
+    /// Runs an action later; it does not block.
+    func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void)
+}

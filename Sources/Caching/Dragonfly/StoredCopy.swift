@@ -1,3 +1,5 @@
+import CLibHiredis
+
 /// What DragonflyDB keeps under a key: an entry, the `cache.db` it is of, and the era in which it was known to be the
 /// record's. A header of 48 bytes, little-endian, and the value:
 ///
@@ -64,4 +66,93 @@ struct Copy: Sendable, Equatable {
     }
 
     var size: Int { Self.headerBytes + entry.value.count }
+}
+
+/// A reply to a GET, read where hiredis has it: straight from its buffer into the copy, without a `redisReply` between them.
+final class CopyReply {
+    enum Content {
+        case copy(Copy)
+        /// A value of another kind or shape, which is as good as none.
+        case foreign
+        case error(String)
+    }
+
+    let content: Content
+
+    private init(_ content: Content) { self.content = content }
+
+    /// nil in place of a reply means that there is no value.
+    static func take(_ object: UnsafeMutableRawPointer) -> Content? {
+        if let kind = kind(object) { return kind == REDIS_REPLY_NIL ? nil : .foreign }
+        return Unmanaged<CopyReply>.fromOpaque(object).takeRetainedValue().content
+    }
+
+    /// Where no function makes an object, hiredis hands out its kind as a pointer (read.c, processLineItem).
+    private static func kind(_ object: UnsafeMutableRawPointer) -> CInt? {
+        let bits = Int(bitPattern: object)
+        return bits < 64 ? CInt(bits) : nil
+    }
+
+    /// What hiredis is to make of replies (read.h, redisReplyObjectFunctions).
+    ///
+    /// `nonisolated(unsafe)`: written once, here, and only read after that.
+    nonisolated(unsafe) static let functions: UnsafeMutablePointer<redisReplyObjectFunctions> = {
+        let functions = UnsafeMutablePointer<redisReplyObjectFunctions>.allocate(capacity: 1)
+        functions.initialize(to: redisReplyObjectFunctions())
+        functions.pointee.createString = { task, text, length in
+            let bytes = UnsafeRawBufferPointer(start: text, count: Int(length))
+            let content: Content =
+                switch task?.pointee.type {
+                case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
+                case REDIS_REPLY_STRING: Copy(bytes).map { .copy($0) } ?? .foreign
+                default: .foreign
+                }
+            return Unmanaged.passRetained(CopyReply(content)).toOpaque()
+        }
+        functions.pointee.freeObject = { object in
+            guard let object, CopyReply.kind(object) == nil else { return }
+            Unmanaged<CopyReply>.fromOpaque(object).release()
+        }
+        return functions
+    }()
+}
+
+/// What lies under a key, and the era that held after the connection was taken and before the store was asked. (An
+/// era from before could be that of an earlier life of the store, whose snapshot the connection may now show.)
+struct Look {
+    var copy: Copy?
+    var era: UInt64
+}
+
+/// When a copy may be served without asking the record.
+///
+/// `session`, `user` and `temp`: never. A copy is served when its seal is the row's.
+///
+/// `spotify`: while the copy carries the present era. The era is a number that all workers share (`SharedPage`), and it
+/// is raised
+/// - when a worker has connections anew, before they are used: the store may have been restarted, empty or from an old
+///   snapshot;
+/// - after a write to the record, before it is acknowledged, when its copy did not certainly reach the store and the
+///   older copy is not certainly gone.
+///
+/// A copy is stamped with the era that held before the row was read (or written), so: a newer write that was lost raised
+/// the era after that, and the stamp is old; one that was not lost is in the store, where an older copy never replaces it
+/// (`DragonflyStore.offer`); a snapshot holds only stamps from before the present connections, whose era is newer. A
+/// command that is carried out late carries the old era as well. A copy of another era is compared with its row, as in
+/// the other caches, and stamped anew when it is right: one look into SQLite per key and outage.
+///
+/// A page that is not shared tells nothing about the other workers: every copy is then compared.
+enum Trust {
+    enum Verdict: Equatable {
+        /// No copy of this `cache.db`.
+        case useless
+        case served
+        /// To be compared with the row.
+        case doubtful
+    }
+
+    static func verdict(_ copy: Copy?, of cache: CacheName, epoch: Int64, era: UInt64, isShared: Bool) -> Verdict {
+        guard let copy, copy.epoch == epoch else { return .useless }
+        return cache == .spotify && isShared && copy.era == era ? .served : .doubtful
+    }
 }

@@ -93,8 +93,3 @@ enum Schema {
                 """)
     }
 }
-
-extension Caches {
-    /// The newest `PRAGMA user_version` of a `cache.db` that this program reads.
-    public static var schemaVersion: Int { Schema.version }
-}

@@ -57,6 +57,80 @@ extension RowWriter {
         let (sql, arguments) = Counting.statement(cache, prefix)
         return try Int.fetchOne(db, sql: sql, arguments: StatementArguments(arguments.map(\.databaseValue))) ?? 0
     }
+
+    // The purge: what has expired, what a clearing covers, and uses too old to matter, a few hundred rows in a transaction.
+
+    /// How many rows one transaction looks at: some 5 ms for which other writers wait.
+    static let step = 200
+    /// A use is forgotten after a week; `due` asks for hours.
+    static let useLifetime: Int64 = 7 * 86_400_000
+
+    /// One step. Answers whether there may be more to do.
+    func purge() throws -> Bool {
+        let expired = try purgeExpired()
+        let cleared = try carryOutClearing()
+        let used = try forgetUses()
+        return expired || cleared || used
+    }
+
+    private func purgeExpired() throws -> Bool {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT key FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at <= ? LIMIT ?
+                """)
+        var isMore = false
+        for cache in CacheName.allCases where !cache.keepsDueRows {
+            let keys = try Data.fetchAll(statement, arguments: [cache.number, ledger.now, Self.step])
+            for key in keys.map([UInt8].init) {
+                if let standing = try standing(cache, key) { try remove(standing, cache, key) }
+            }
+            isMore = isMore || keys.count == Self.step
+        }
+        return isMore
+    }
+
+    /// Goes on along the keys of one clearing; when it has come to their end, the clearing is done.
+    private func carryOutClearing() throws -> Bool {
+        guard let clearing = try Row.fetchOne(db, sql: "SELECT cache, prefix, version, cursor, rowid FROM clearings LIMIT 1") else {
+            return false
+        }
+        let number: Int64 = clearing[0]
+        let prefix: Data = clearing[1]
+        let cursor: Data = clearing[3]
+        guard let cache = CacheName.allCases.first(where: { $0.number == number }) else { return false }
+        let start = cursor.isEmpty ? prefix : cursor
+        let end = Namespace.end(of: [UInt8](prefix)).map { Data($0) }
+        let keys = try Data.fetchAll(
+            db, sql: "SELECT key FROM entries WHERE cache = ? AND key >= ? \(end == nil ? "" : "AND key < ?") ORDER BY key LIMIT ?",
+            arguments: StatementArguments([number, start] + (end.map { [$0] } ?? []) + [Self.step] as [any DatabaseValueConvertible]))
+        for key in keys { try carryOut(version: clearing[2], cache, [UInt8](key)) }
+        let rowid: Int64 = clearing[4]
+        if keys.count == Self.step, let last = keys.last {
+            // The least key after the last one.
+            try db.execute(sql: "UPDATE clearings SET cursor = ? WHERE rowid = ?", arguments: [last + [0], rowid])
+        } else {
+            try db.execute(sql: "DELETE FROM clearings WHERE rowid = ?", arguments: [rowid])
+        }
+        return true
+    }
+
+    private func carryOut(version: Int64, _ cache: CacheName, _ key: [UInt8]) throws {
+        guard let standing = try standing(cache, key), standing.seal.version <= version else { return }
+        guard cache.keepsDueRows else { return try remove(standing, cache, key) }
+        // The end that readers were told all along; the version stays, the write is the same.
+        let end = min(standing.seal.expiresAt, Version.instant(of: version), ledger.now)
+        try db.execute(sql: "UPDATE entries SET expires_at = ? WHERE id = ? AND expires_at > ?", arguments: [end, standing.id, end])
+        try db.execute(sql: "UPDATE uses SET expires_at = ? WHERE id = ? AND expires_at > ?", arguments: [end, standing.id, end])
+    }
+
+    private func forgetUses() throws -> Bool {
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM uses WHERE id IN (SELECT id FROM uses WHERE used_at < ? LIMIT ?)
+                """
+        ).execute(arguments: [ledger.now - Self.useLifetime, Self.step])
+        return db.changesCount == Self.step
+    }
 }
 
 /// The keys of a cache that begin with a prefix, as a range of the index on (cache, key).
