@@ -1,5 +1,5 @@
-import CSystem
 import Caching
+import CSystem
 
 /// A record as it is served.
 public struct Served: Sendable {
@@ -124,5 +124,60 @@ extension Duration {
     var wholeMilliseconds: Int64 {
         let (seconds, overflow) = components.seconds.multipliedReportingOverflow(by: 1000)
         return overflow ? .max : seconds + components.attoseconds / 1_000_000_000_000_000
+    }
+}
+
+/// What is known, and the notes on what of it is used and what has to be renewed.
+///
+/// A class, so that what passes it on counts one reference and not one for each of its parts: the counts are shared by all threads.
+final class Library: Sendable {
+    let shelf: Shelf
+    let desk: LookupDesk
+    let latelyUsed: LatelyUsed
+    private let recentUses: RecentUses
+
+    init(shelf: Shelf, desk: LookupDesk, latelyUsed: LatelyUsed, recentUses: RecentUses) {
+        self.shelf = shelf
+        self.desk = desk
+        self.latelyUsed = latelyUsed
+        self.recentUses = recentUses
+    }
+
+    /// Reads a record for a caller. One that is due is noted for renewal, and that it was used.
+    ///
+    /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
+    /// memory copy is noted once.
+    func read(_ resource: Resource, ahead: ReadAhead? = nil) throws(CacheError) -> Reading {
+        let reading = if let ahead { try shelf.read(resource, found: ahead.found) } else { try shelf.read(resource) }
+        if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
+            let key = ahead?.key ?? resource.cacheKey
+            if recentUses.isNews(key, now: csys_monotonic_ns()) { desk.noteUse(key) }
+            if served.isDue { desk.noteDue(resource, since: served.dueAt) }
+        }
+        return reading
+    }
+
+    /// Reads a record that nobody asked for by its name: no note is made.
+    func glance(_ resource: Resource) throws(CacheError) -> Reading { try shelf.read(resource) }
+}
+
+/// A record that was read before its question was asked: from memory, or from DragonflyDB without waiting for it.
+public struct ReadAhead: Sendable {
+    let resource: Resource
+    /// The resource's.
+    let key: [UInt8]
+    /// nil: there is none.
+    let found: Found?
+}
+
+/// Varnish's words for a record's age: fresh within its ttl, then stale within grace, which has no end here.
+public enum Freshness: Sendable, Equatable {
+    case fresh, stale
+
+    /// - Parameters:
+    ///   - expiresAt: when the record falls due, wall-clock milliseconds.
+    ///   - now: wall-clock milliseconds.
+    public init(expiresAt: Int64, now: Int64) {
+        self = expiresAt > now ? .fresh : .stale
     }
 }

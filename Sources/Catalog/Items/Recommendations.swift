@@ -1,4 +1,96 @@
+import CSystem
 import Spotify
+
+/// `GET /api/catalog/home/recommendations`: artists who are asked for here, then those of the tracks that are asked for; in an empty
+/// house, whom a search for this year's releases finds.
+public struct HomeQuestion: Question {
+    public let mayBePatchy = true
+    static let mostArtists = 18
+
+    public init() {}
+
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+        var selection = Selection(of: .artist, atMost: Self.mostArtists)
+        var strategy = "recently_used"
+        selection.add(try KnownObjects.lately(.artist, &reader))
+        if !selection.isFull { selection.add(try artistsOfTracks(&reader)) }
+        if selection.items.isEmpty, let term = SearchTerm("year:\(TrendingQuestion.year(of: csys_wall_ms()))") {
+            strategy = "new_this_year"
+            let window = Window(offset: 0, limit: PageSize.search)
+            let found = try? Search(term: term, kinds: [.artist], market: nil).list(of: .artist).stretch(window, &reader)
+            selection.add(found?.elements ?? [])
+        }
+        let isPending = !reader.missing.isEmpty
+        var writer = JSONWriter(reserving: 65_536)
+        writer.object { writer in
+            writer.member("strategy", strategy)
+            selection.write(as: "artists", to: &writer)
+            writePending(isPending ? ["artists"] : [], &writer)
+        }
+        return writer.bytes[...]
+    }
+
+    private func artistsOfTracks(_ reader: inout Reader) throws -> [Element] {
+        var seen: Set<String> = []
+        var artists: [Element] = []
+        for track in try KnownObjects.lately(.track, &reader) {
+            for id in track.artistIDs where seen.insert(id).inserted {
+                guard let id = SpotifyID(id), let artist = try KnownObjects.object(.object(.artist, id, market: nil), &reader) else {
+                    continue
+                }
+                artists.append(artist)
+            }
+            if artists.count >= Self.mostArtists { break }
+        }
+        return artists
+    }
+}
+
+/// `GET /api/catalog/trending`: what is asked for here, and where that is little, what a search for this year's releases finds.
+public struct TrendingQuestion: Question {
+    let kind: ObjectKind
+    let limit: Int
+    let query: String
+    public let mayBePatchy = true
+
+    /// How many pages of the search are looked at.
+    static let searchPages = 2
+
+    public init(kind: ObjectKind, limit: Int) {
+        self.kind = kind
+        self.limit = limit
+        query = "year:\(Self.year(of: csys_wall_ms()))"
+    }
+
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+        var selection = Selection(of: kind, atMost: limit)
+        selection.add(try KnownObjects.lately(kind, &reader))
+        var isPending = false
+        if !selection.isFull, let term = SearchTerm(query) {
+            let window = Window(offset: 0, limit: min(limit, Self.searchPages * PageSize.search))
+            let found = try? Search(term: term, kinds: [kind], market: nil).list(of: kind).stretch(window, &reader)
+            selection.add(found?.elements ?? [])
+            isPending = !reader.missing.isEmpty
+        }
+        var writer = JSONWriter(reserving: 65_536)
+        writer.object { writer in
+            writer.member("type", kind.rawValue + "s")
+            writer.member("query", query)
+            selection.write(as: kind.rawValue + "s", to: &writer)
+            writePending(isPending ? [kind.rawValue + "s"] : [], &writer)
+        }
+        return writer.bytes[...]
+    }
+
+    /// The Gregorian year of an instant, in UTC; days are counted from 1 March of the year 0 (a cycle has 146097 days).
+    static func year(of milliseconds: Int64) -> Int64 {
+        let days = milliseconds / 86_400_000 + 719_468
+        let (cycle, day) = (days / 146_097, days % 146_097)
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365
+        let dayOfYear = day - (365 * year + year / 4 - year / 100)
+        return cycle * 400 + year + (dayOfYear >= 306 ? 1 : 0)
+    }
+}
 
 /// `POST /api/catalog/recommendations`: tracks that are here, by the seeds' artists and of the seeds' genres; where they are few,
 /// the best known tracks of one of the artists and what a search for one of the genres finds.
@@ -73,5 +165,54 @@ public struct RecommendationsQuestion: Question {
             writePending(isPending ? ["tracks"] : [], &writer)
         }
         return writer.bytes[...]
+    }
+}
+
+/// What callers asked for in the last days, the best known first.
+enum KnownObjects {
+    static func lately(_ kind: ObjectKind, _ reader: inout Reader) throws -> [Element] {
+        var known: [(element: Element, popularity: Int)] = []
+        for resource in try reader.library.latelyUsed.resources(of: kind) {
+            guard let element = try object(resource, &reader) else { continue }
+            known.append((element, element.document.integer(element.node["popularity"]) ?? -1))
+        }
+        // In development mode there is no popularity: they stay in the order in which they were fetched, the newest first.
+        return known.reversed().enumerated().sorted { ($1.element.popularity, $0.offset) < ($0.element.popularity, $1.offset) }
+            .map(\.element.element)
+    }
+
+    /// A record that is here, as an element.
+    static func object(_ resource: Resource, _ reader: inout Reader) throws -> Element? {
+        guard let record = try reader.known(resource), let document = JSONDocument(record.body) else { return nil }
+        return Element(document: document, node: document.root)
+    }
+}
+
+/// Items without repeats, up to a number.
+struct Selection {
+    let kind: ObjectKind
+    let most: Int
+    private(set) var items: [CatalogItem] = []
+    private var seen: Set<String>
+
+    init(of kind: ObjectKind, atMost most: Int, without excluded: [String] = []) {
+        self.kind = kind
+        self.most = most
+        seen = Set(excluded)
+    }
+
+    var isFull: Bool { items.count >= most }
+
+    mutating func add(_ elements: [Element]) {
+        for element in elements where !isFull {
+            guard let item = CatalogItem(kind, element), seen.insert(item.id).inserted else { continue }
+            items.append(item)
+        }
+    }
+
+    func write(as name: String, to writer: inout JSONWriter) {
+        writer.key(name)
+        writer.array { writer in for item in items { item.write(to: &writer) } }
+        writer.member("total", items.count)
     }
 }

@@ -1,6 +1,6 @@
 import CSystem
-import Spotify
 import RateLimiting
+import Spotify
 
 /// What comes of a call.
 extension LookupLoop {
@@ -105,5 +105,56 @@ extension LookupLoop {
             let pause = Duration.milliseconds(max(end - csys_wall_ms(), 1000))
             log.warning("Spotify cannot be reached", metadata: ["reason": "\(reason)", "pause": "\(pause.components.seconds)s"])
         }
+    }
+}
+
+/// What a call's end means for its lookup: decided from the result alone.
+enum CallVerdict: Sendable {
+    /// A complete answer to keep.
+    case keep([UInt8])
+    /// Spotify said no, and will say so again.
+    case deny(Denial)
+    /// The token was refused: renew it and ask once more.
+    case renewToken
+    /// Spotify told us to wait.
+    case coolDown(retryAfter: Duration?, quotaExceeded: Bool)
+    /// Something failed on the way, after the slot was spent.
+    case retry(reason: String)
+    /// No connection came about; no slot was spent.
+    case unreachable(reason: String)
+    /// The turn was not ours after all; nothing was sent.
+    case nothing
+
+    init(_ result: CallResult, sent: Bool) {
+        switch result {
+        case .held: self = .nothing
+        case .answer(let answer): self = .keep(answer.body)
+        case .failure(let error): self.init(error, sent: sent)
+        }
+    }
+
+    private init(_ error: SpotifyError, sent: Bool) {
+        switch error {
+        case .unauthorized: self = .renewToken
+        case .notFound(let message): self = .deny(Denial(status: 404, message: message))
+        case .badRequest(let message): self = .deny(Denial(status: 400, message: message))
+        case .forbidden(let message): self = .deny(Denial(status: 403, message: message))
+        case .rateLimited(let retryAfter, let quotaExceeded):
+            self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
+        default: self = sent ? .retry(reason: error.description) : .unreachable(reason: error.description)
+        }
+    }
+}
+
+/// How often and how soon a failed lookup is tried again.
+enum Retries {
+    /// Turns that a waiting caller's lookup may use before its callers are told.
+    static let turns = 3
+
+    /// 1 s, 2 s, 4 s ... for callers; 1 min, 2 min, 4 min ... up to an hour for what nobody waits for.
+    static func pause(after attempt: Int, attended: Bool) -> Duration {
+        let doublings = min(max(attempt - 1, 0), 10)
+        let first: Duration = attended ? .seconds(1) : .seconds(60)
+        return min(first * (1 << doublings), .seconds(3600))
     }
 }

@@ -1,7 +1,10 @@
+import Caching
 import CSystem
+import Foundation
 import Logging
-import Spotify
 import RateLimiting
+import Spotify
+import Synchronization
 
 /// The lookup thread's work, round by round: take in what callers left, take a turn when one is due, see what other workers
 /// fetched, wait for the network or the bell. Confined to its thread.
@@ -122,5 +125,109 @@ final class LookupLoop {
             nextTurnAt = csys_monotonic_ns() + 1_000_000_000
             room.failImpatient(before: .max, .failed(reason: reason, after: .seconds(30)))
         }
+    }
+
+    // MARK: Keeping records fresh: those that were served stale, and those in use before they fall due
+
+    /// Renews what was served although it was due. It waits behind all callers.
+    func renew(_ stale: [Resource: Int64]) { askForRenewal(of: stale.map { ($0.key, dueAt: $0.value) }) }
+
+    /// Once a minute: renews what was used lately and falls due soon. What fails stays queued there and pauses, longer each time.
+    func renewAhead() {
+        let now = csys_monotonic_ns()
+        guard configuration.credentials != nil, now > lastRenewalRound + Self.renewalRound else { return }
+        lastRenewalRound = now
+        renewalsAsked = renewalsAsked.filter { now < $0.value.askedAt + Self.renewalMemory }
+        let wall = csys_wall_ms()
+        let due = try? shelf.caches.due(
+            before: wall + renewalPlan.lead, usedSince: wall - renewalPlan.interest, prefix: Array(Resource.cachePrefix.utf8),
+            limit: Self.renewalsInRound)
+        askForRenewal(
+            of: (due ?? []).compactMap { key, dueAt in
+                guard let resource = Resource(cacheKey: key), isToBeRenewed(resource) else { return nil }
+                return (resource, dueAt)
+            })
+    }
+
+    /// Not what Spotify refused less than a day ago, and nothing at an endpoint that is closed for this account.
+    private func isToBeRenewed(_ resource: Resource) -> Bool {
+        if let endpoint = resource.endpointThatCloses, (try? shelf.isClosed(endpoint)) != false { return false }
+        guard case .hit(let served)? = try? shelf.read(resource) else { return false }
+        return served.record.refusedWith == nil || served.isDue
+    }
+
+    /// A record that falls due at `dueAt` is asked for once; again when it has been renewed since, or when that was long ago.
+    private func askForRenewal(of records: [(resource: Resource, dueAt: Int64)]) {
+        guard configuration.credentials != nil else { return }
+        let now = csys_monotonic_ns()
+        let wanted = records.filter { record in
+            guard let asked = renewalsAsked[record.resource], asked.dueAt == record.dueAt else { return true }
+            return now > asked.askedAt + Self.renewalMemory
+        }
+        guard !wanted.isEmpty else { return }
+        guarded {
+            let asks = wanted.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
+            for (record, admission) in zip(wanted, try turnstile.enqueue(asks)) {
+                if case .queued = admission { renewalsAsked[record.resource] = RenewalAsked(dueAt: record.dueAt, askedAt: now) }
+            }
+            nextTurnAt = min(nextTurnAt, now)
+        }
+    }
+
+    private static let renewalRound: UInt64 = 60_000_000_000
+    private static let renewalMemory: UInt64 = 600_000_000_000
+    /// Half of what the turnstile's queue holds by default: renewals have no more room there.
+    private static let renewalsInRound = 500
+}
+
+/// The one thread of a worker that queues lookups, takes turns and talks to Spotify. Nothing that it waits for is waited for
+/// by an event thread.
+public final class LookupThread: Sendable {
+    private let desk: LookupDesk
+    private let finished = DispatchSemaphore(value: 0)
+
+    /// Starts the thread.
+    public init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
+        self.desk = desk
+        let finished = finished
+        let thread = Thread {
+            // The loop and its Spotify client belong to this thread alone, so they are made on it.
+            LookupLoop(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log).run()
+            finished.signal()
+        }
+        thread.name = "lookup"
+        thread.start()
+    }
+
+    /// Ends the thread after what it is just doing; calls in flight are given up, their leases fall to other workers.
+    public func stop() {
+        desk.stop()
+        finished.wait()
+    }
+}
+
+/// A renewal that was asked for.
+struct RenewalAsked {
+    /// Of the record as it was then, wall-clock milliseconds.
+    var dueAt: Int64
+    /// CLOCK_MONOTONIC, nanoseconds.
+    var askedAt: UInt64
+}
+
+/// How far ahead of its time a record is renewed, and how long ago it may have been used. Milliseconds.
+struct RenewalPlan {
+    /// A twelfth of the ttl: so the renewals of records that were fetched together have an hour to spread over.
+    let lead: Int64
+    /// Twice the ttl: what is used once a day at the same hour is fresh when that hour comes.
+    let interest: Int64
+    /// A 48th of the ttl: a use that another worker has noted so short ago is not noted again.
+    let tolerance: Int64
+
+    /// - Parameter ttl: `SPOTIFY_CACHE_TTL`.
+    init(ttl: Duration) {
+        lead = ttl.wholeMilliseconds / 12
+        let (twice, overflow) = ttl.wholeMilliseconds.multipliedReportingOverflow(by: 2)
+        interest = overflow ? .max : twice
+        tolerance = ttl.wholeMilliseconds / 48
     }
 }

@@ -109,3 +109,82 @@ enum PlaylistItems {
 }
 
 private func marketParameter(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }
+
+/// Writes paging objects with the mirror's own links.
+struct PagingWriter {
+    /// `https://host`.
+    var base: String
+    /// `/albums/<id>/tracks`.
+    var path: String
+    /// What the links keep of the request besides offset and limit, in order.
+    var kept: [(name: String, value: String)]
+
+    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (Element, inout JSONWriter) -> Void) {
+        let end = window.offset + window.limit
+        writer.object { writer in
+            writer.member("href", link(window.offset, window.limit))
+            writer.key("items")
+            writer.array { writer in for item in stretch.elements { element(item, &writer) } }
+            writer.member("limit", window.limit)
+            writer.member("next", end < stretch.total ? link(end, window.limit) : nil)
+            writer.member("offset", window.offset)
+            writer.member("previous", window.offset > 0 ? link(max(0, window.offset - window.limit), window.limit) : nil)
+            writer.member("total", stretch.total)
+        }
+    }
+
+    private func link(_ offset: Int, _ limit: Int) -> String {
+        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value))" }.joined()
+        return "\(base)/spotify/v1\(path)?offset=\(offset)&limit=\(limit)\(more)"
+    }
+}
+
+/// A stretch of a long list that is kept in pages: from `offset`, at most `limit` elements.
+struct Window {
+    var offset: Int
+    var limit: Int
+}
+
+/// A list in pages: the first may stand in its parent, the others are records of their own, aligned to their size.
+struct PagedList {
+    /// The page that the parent brought.
+    var embedded: Page?
+    var pageSize: Int
+    /// The page at an aligned offset; nil when it is not here, which the reader has noted.
+    var page: (_ offset: Int, _ reader: inout Reader) throws -> Page?
+
+    struct Stretch {
+        var elements: [Element]
+        var total: Int
+    }
+
+    /// The window's elements; what is missing is noted by the reader and left out. nil when not even the length is known.
+    func stretch(_ window: Window, _ reader: inout Reader) throws -> Stretch? {
+        guard let total = try total(window, &reader) else { return nil }
+        var elements: [Element] = []
+        var at = window.offset
+        let end = min(window.offset + window.limit, total)
+        while at < end {
+            let (page, start) = try holder(of: at, &reader)
+            guard let page, at - start < page.elements.count else {
+                at = start + pageSize
+                continue
+            }
+            let stop = min(end, start + page.elements.count)
+            elements += page.elements[(at - start)..<(stop - start)].map { Element(document: page.document, node: $0) }
+            at = stop
+        }
+        return Stretch(elements: elements, total: total)
+    }
+
+    private func total(_ window: Window, _ reader: inout Reader) throws -> Int? {
+        if let embedded { return embedded.total }
+        return try page(window.offset / pageSize * pageSize, &reader)?.total
+    }
+
+    private func holder(of index: Int, _ reader: inout Reader) throws -> (Page?, start: Int) {
+        if let embedded, index < embedded.elements.count { return (embedded, 0) }
+        let start = index / pageSize * pageSize
+        return (try page(start, &reader), start)
+    }
+}

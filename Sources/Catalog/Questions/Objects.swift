@@ -1,3 +1,57 @@
+import Spotify
+
+/// `GET /{tracks,albums,artists,playlists}/{id}`: one record as it is.
+public struct ObjectQuestion: Question {
+    let resource: Resource
+
+    public init(_ resource: Resource) { self.resource = resource }
+
+    public var firstResource: Resource? { resource }
+
+    /// Only an album and a playlist hold a page.
+    public var mayLinkBack: Bool {
+        switch resource {
+        case .object(.track, _, _), .object(.artist, _, _): false
+        default: true
+        }
+    }
+
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+        try reader.record(resource).map { reader.verbatim($0) }
+    }
+}
+
+/// `GET /{tracks,albums,artists}?ids=`: single records in the asked order. null means that Spotify said 404, never "not here yet".
+public struct BatchQuestion: Question {
+    let kind: ObjectKind
+    let ids: [SpotifyID]
+    let market: Market?
+
+    public init(kind: ObjectKind, ids: [SpotifyID], market: Market?) {
+        self.kind = kind
+        self.ids = ids
+        self.market = market
+    }
+
+    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+        var writer = JSONWriter(reserving: 3000 * ids.count)
+        try writer.object { writer in
+            writer.key(kind.rawValue + "s")
+            try writer.array { writer in
+                for id in ids {
+                    let resource = Resource.object(kind, id, market: kind == .artist ? nil : market)
+                    do {
+                        if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.linkBase)) }
+                    } catch let denial as Denial where denial.status == 404 {
+                        writer.null()
+                    }
+                }
+            }
+        }
+        return reader.missing.isEmpty ? writer.bytes[...] : nil
+    }
+}
+
 /// The fields that development mode took away, put back with neutral values: typed clients refuse objects without them.
 ///
 /// Sources: the Web API's migration guide of February 2026; which of them clients insist on, tekore's models.

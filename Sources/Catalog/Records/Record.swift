@@ -1,4 +1,5 @@
 import Crypto
+import Spotify
 
 /// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.
 ///
@@ -78,5 +79,54 @@ public struct Record: Sendable, Equatable {
             start = end
         }
         return (linked + body[start...])[...]
+    }
+}
+
+/// What Spotify answered instead of an object (404, 400, 403), remembered in `temp` so that it is not asked again at once.
+///
+/// Stored as `<status> <message>`.
+public struct Denial: Error, Sendable, Equatable {
+    public var status: Int
+    public var message: String
+
+    public init(status: Int, message: String) {
+        self.status = status
+        self.message = message
+    }
+
+    var encoded: [UInt8] { Array("\(status) \(message)".utf8) }
+
+    init?(encoded: [UInt8]) {
+        let parts = String(decoding: encoded, as: UTF8.self).split(separator: " ", maxSplits: 1)
+        guard let first = parts.first, let status = Int(first), (400...499).contains(status) else { return nil }
+        self.init(status: status, message: parts.count == 2 ? String(parts[1]) : "")
+    }
+}
+
+/// What Spotify lets an account do. Every app that a self-hoster registers is in development mode; some older ones are in extended
+/// quota mode. The answers show which.
+public enum AccountMode: String, Sendable {
+    case development, extended
+
+    /// The name under which the turnstile's file remembers it for all workers and the next start.
+    public static let fact = "account-mode"
+
+    /// What an answer shows; nil when it could be either's.
+    init?(_ resource: Resource, _ root: JSONNode) {
+        switch resource {
+        case .object(.track, _, _), .object(.album, _, _), .object(.artist, _, _):
+            self = root.has("popularity") ? .extended : .development
+        case .object(.playlist, _, _):
+            guard root.has("tracks") != root.has("items") else { return nil }
+            self = root.has("tracks") ? .extended : .development
+        case .topTracks: self = .extended
+        default: return nil
+        }
+    }
+
+    /// What a refusal shows.
+    init?(_ resource: Resource, refusedWith denial: Denial) {
+        guard denial.status == 403, case .topTracks = resource else { return nil }
+        self = .development
     }
 }
