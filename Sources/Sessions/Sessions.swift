@@ -1,3 +1,5 @@
+import Caching
+import GRDB
 import Logging
 
 /// swingmusic's sessions: who a request comes from, and the routes that begin, renew, show and end sessions.
@@ -49,5 +51,41 @@ public final class Sessions: Sendable {
         desk.close()
         ledger.close()
         directory.close()
+    }
+
+    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
+    public static var schemaVersion: Int { LedgerSchema.version }
+
+    /// - Parameter caches: `session` holds what is shown of each session, `temp` the failed tries.
+    public convenience init(
+        _ configuration: SessionsConfiguration, caches: Caches, clock: SessionClock = .system, log: Logger
+    ) {
+        self.init(
+            configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)
+    }
+}
+
+/// What the files that hold users looked like when all users were compared: while they look the same, nothing needs to be compared again.
+struct SweptFiles: Sendable {
+    private let stamps: [FileStamp]
+    /// Whether a write since would have left other stamps.
+    private let isSettled: Bool
+    /// Milliseconds since 1970.
+    private let lookedAt: Int64
+
+    /// For so long, in ms, stamps are believed: not every file system keeps them.
+    private static let trust: Int64 = 60_000
+
+    /// nil where a file is missing. To be taken before the files are read.
+    init?(ledger: Ledger, directory: UserDirectory, now: Int64) {
+        guard let sessions = try? ledger.stamp(), let users = FileStamp(path: directory.path) else { return nil }
+        stamps = [sessions, users] + [FileStamp(path: directory.path + "-wal")].compactMap(\.self)
+        isSettled = stamps.allSatisfy { $0.isSettled(now: now) }
+        lookedAt = now
+    }
+
+    /// Whether what was read at this look is what would be read at `other`.
+    func stillHolds(_ other: SweptFiles) -> Bool {
+        isSettled && stamps == other.stamps && (0..<Self.trust).contains(other.lookedAt - lookedAt)
     }
 }

@@ -125,4 +125,96 @@ extension Sessions {
                 seenAt: now),
             of: session.id)
     }
+
+    /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
+    /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
+    public func check(_ caller: Caller, changes: Bool = false) -> Verdict {
+        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+        switch examine(caller, duplicates: .refused) {
+        case .present(let presence):
+            return .user(SignedIn(user: presence.user, sessionID: presence.session.id, renewal: renewal(presence, caller)))
+        case .refused(let refused): return .refused(refused)
+        case .absent(let refused): return .absent(refused)
+        }
+    }
+
+    /// The renewed cookie, when one is due: the token is made, entered into the session and then told.
+    func renewal(_ presence: Presence, _ caller: Caller) -> String? {
+        let now = clock.now()
+        let old = presence.token
+        guard Renewal.isDue(old.claims, place: presence.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
+            return nil
+        }
+        if let token = renewed.find(for: old.hash, now: now) {
+            return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
+        }
+        let mint = TokenMint(key: presence.settings.key)
+        let token = mint.make(.access, subject: old.claims.subject, second: now / 1000, identifier: RandomName.uuid())
+        // Where it cannot be entered it is not handed out: the old one is good for days, and the next request tries again.
+        guard (try? enter(token, into: presence.session.id)) ?? false else { return nil }
+        renewed.keep(token, for: old.hash, now: now)
+        return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
+    }
+
+    /// False where the session is full.
+    private func enter(_ token: FreshToken, into session: String) throws(LedgerFault) -> Bool {
+        try ledger.write(.event) { rows in
+            guard try rows.hasRoom(in: session, for: 1) else { return false }
+            try rows.add(token, to: session)
+            return true
+        }
+    }
+
+    /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
+    func signedIn(
+        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (Presence) -> Answer
+    ) -> Answer {
+        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+        switch examine(caller, duplicates: duplicates) {
+        case .present(let presence):
+            let answer = body(presence)
+            // Whoever ends the own session gets no new token for it.
+            return answer.cookies.isEmpty ? answer.adding(renewal(presence, caller)) : answer
+        case .refused(let refused), .absent(let refused): return .refused(refused)
+        }
+    }
+}
+
+/// Who a request comes from.
+public enum Verdict: Sendable {
+    case user(SignedIn)
+    /// A token that is not good, or a request that is not admissible.
+    case refused(Refused)
+    /// No token at all, with the refusal for routes that need one.
+    case absent(Refused)
+}
+
+/// A user whose token is good.
+public struct SignedIn: Sendable {
+    public let user: User
+    /// Names the session to its owner; it is no secret and opens nothing.
+    public let sessionID: String
+    /// The value of a `Set-Cookie` that the answer should carry: the renewed token.
+    public let renewal: String?
+}
+
+/// What becomes of a token that is good in itself.
+enum Judgement: Equatable {
+    case good(KnownSession)
+    /// swingmusic made it and it is seen here for the first time: it becomes a session.
+    case newcomer
+    /// The user's row is not what it was: that has to be settled first.
+    case unsettled
+    case revoked
+
+    /// - Parameters:
+    ///   - issuedAt: the token's `iat`, in seconds.
+    ///   - row: the user's row, read after `answer`.
+    static func decide(issuedAt: Int64?, answer: LedgerAnswer, row: Account) -> Judgement {
+        guard let known = answer.account, known.isOwner(row) else { return .unsettled }
+        if let session = answer.session {
+            return session.endedAt == nil && session.userID == row.user.id ? .good(session) : .revoked
+        }
+        return answer.isTooOld(issuedAt: issuedAt) ? .revoked : .newcomer
+    }
 }

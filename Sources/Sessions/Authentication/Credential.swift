@@ -40,3 +40,53 @@ struct Credential: Equatable {
         "Missing JWT in cookies or headers (Missing cookie \"\(kind.name)_token_cookie\"; \(detail))"
     }
 }
+
+/// What an Authorization header holds for us: `Bearer <token>`, alone or as the only such item of a comma list.
+///
+/// Read as bytes: this is on the way of every request with a bearer token.
+enum BearerText: Equatable {
+    case absent
+    /// Another scheme, or more than one `Bearer`.
+    case otherScheme
+    case malformed
+    case token([UInt8])
+
+    init(_ headers: [String]) {
+        switch headers.count {
+        case 0: self = .absent
+        case 1: self = Self.read(Array(headers[0].utf8))
+        // Several headers of a name are one list (RFC 9110, section 5.3).
+        default: self = Self.read(Array(headers.joined(separator: ", ").utf8))
+        }
+    }
+
+    private static func read(_ bytes: [UInt8]) -> BearerText {
+        let text = trimmed(trimmed(bytes[...], isSpace), { $0 == comma })
+        guard !text.isEmpty else { return .absent }
+        var bearer: ArraySlice<UInt8>?
+        for item in text.split(separator: comma, omittingEmptySubsequences: false) {
+            let item = trimmed(item, isSpace)
+            // An empty item between two commas is an error of swingmusic's library (500 there).
+            guard !item.isEmpty else { return .malformed }
+            guard item.prefix(while: { !isSpace($0) }).elementsEqual(scheme) else { continue }
+            guard bearer == nil else { return .otherScheme }
+            bearer = item
+        }
+        guard let bearer else { return .otherScheme }
+        let token = trimmed(bearer.dropFirst(scheme.count), isSpace)
+        return token.isEmpty || token.contains(where: isSpace) ? .malformed : .token(Array(token))
+    }
+
+    private static let comma = UInt8(ascii: ",")
+    private static let scheme = Array("Bearer".utf8)
+
+    /// Python's white space within ASCII.
+    private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) || (28...31).contains(byte) }
+
+    private static func trimmed(_ text: ArraySlice<UInt8>, _ isEdge: (UInt8) -> Bool) -> ArraySlice<UInt8> {
+        var text = text
+        while let first = text.first, isEdge(first) { text.removeFirst() }
+        while let last = text.last, isEdge(last) { text.removeLast() }
+        return text
+    }
+}

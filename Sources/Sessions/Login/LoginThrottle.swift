@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 
 /// Ten wrong guesses a minute from one address, over all workers.
@@ -63,4 +64,82 @@ final class GuessLimit: Sendable {
             own.change(key, lastingSeconds: FailureTally.window / 1000, change)
         }
     }
+}
+
+/// The failures of one address within the last minute.
+struct FailureTally: Equatable {
+    /// ms since 1970, oldest first.
+    private(set) var failedAt: [Int64]
+
+    static let most = 10
+    static let window: Int64 = 60_000
+
+    init(stored: [UInt8]?) {
+        failedAt = String(decoding: stored ?? [], as: UTF8.self).split(separator: ",").compactMap { Int64($0) }.sorted()
+    }
+
+    var stored: [UInt8] { Array(failedAt.map(String.init).joined(separator: ",").utf8) }
+
+    /// Whole seconds until another try is admitted; nil if it is now.
+    func wait(now: Int64) -> Int? {
+        let recent = recent(now)
+        guard recent.count >= Self.most else { return nil }
+        let freeAt = recent[recent.count - Self.most] + Self.window
+        return Int(max(1, (freeAt - now + 999) / 1000))
+    }
+
+    /// A try counts as failed from its beginning, so that many at once cannot all slip in.
+    func adding(_ now: Int64) -> FailureTally {
+        var tally = self
+        tally.failedAt = Array((recent(now) + [now]).suffix(Self.most))
+        return tally
+    }
+
+    /// Takes one try back that turned out right.
+    func removing(_ instant: Int64) -> FailureTally {
+        var tally = self
+        if let place = tally.failedAt.lastIndex(of: instant) { tally.failedAt.remove(at: place) }
+        return tally
+    }
+
+    /// Those of the last minute. One in the future is of a clock that was set back and is dropped.
+    private func recent(_ now: Int64) -> [Int64] { failedAt.filter { $0 > now - Self.window && $0 <= now } }
+}
+
+/// The part of an address that one caller commands, for counting: an IPv4 address, or the /64 of an IPv6 one (RFC 6177).
+enum AddressBlock {
+    static func name(of address: String) -> String {
+        var bytes = in6_addr()
+        guard address.contains(":"), inet_pton(AF_INET6, address, &bytes) == 1 else { return address.isEmpty ? "unknown" : address }
+        let prefix = withUnsafeBytes(of: bytes) { Array($0) }
+        // ::ffff:a.b.c.d is an IPv4 address (RFC 4291, section 2.5.5.2).
+        if prefix[0..<10].allSatisfy({ $0 == 0 }), prefix[10] == 0xff, prefix[11] == 0xff {
+            return prefix[12...].map(String.init).joined(separator: ".")
+        }
+        return prefix[0..<8].map { String($0, radix: 16) }.joined(separator: ".")
+    }
+}
+
+/// Where failures are counted: a small value under a key, changed by one process at a time.
+protocol CountStore: Sendable {
+    /// Reads, changes and writes in one transaction. nil from `change`: nothing is written.
+    func change(_ key: String, lastingSeconds: Int64, _ change: (_ stored: [UInt8]?) -> [UInt8]?) throws
+    func read(_ key: String) throws -> [UInt8]?
+}
+
+/// Counts within this process: what is left where the shared store cannot be written.
+final class MemoryCountStore: CountStore {
+    private let values = Locked<[String: [UInt8]]>([:])  // guards the counts
+    private static let most = 10_000
+
+    func change(_ key: String, lastingSeconds: Int64, _ change: ([UInt8]?) -> [UInt8]?) {
+        values.withLock { values in
+            guard let value = change(values[key]) else { return }
+            // A crude bound: a flood from ever new addresses forgets the older ones.
+            if values.count >= Self.most { values.removeAll() }
+            values[key] = value
+        }
+    }
+
+    func read(_ key: String) -> [UInt8]? { values.withLock { $0[key] } }
 }

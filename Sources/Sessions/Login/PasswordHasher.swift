@@ -1,4 +1,8 @@
+import Crypto
+import CryptoExtras
+import CSystem
 import Foundation
+import Glibc
 
 /// Where a worker's logins are dealt with, one after the other, off the event threads.
 ///
@@ -65,4 +69,68 @@ final class LoginDesk: Sendable {
     }
 
     private let isClosed = Locked(false)  // guards whether the desk is closed
+}
+
+/// One hash at a time on the whole host: a lock on `hashing.lock` in the data folder, which goes with the process that has it. A yielding
+/// thread yields only to its own control group (sched(7), autogroup); so that nginx in another one keeps cores, too, the workers of a
+/// host do not hash side by side. Where there is no such file each worker hashes for itself.
+final class HashingTurn: Sendable {
+    private let descriptor: CInt
+
+    init(folder: String) { descriptor = open(folder + "/hashing.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }
+
+    deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
+
+    /// Runs the work when nobody else on the host hashes. May wait: for the hashing thread alone.
+    func take<Result>(_ work: () -> Result) -> Result {
+        guard descriptor >= 0, csys_wait_for_lock(descriptor) == 0 else { return work() }
+        defer { _ = csys_lock_byte(descriptor, 0, 0) }
+        return work()
+    }
+}
+
+/// swingmusic's password hashes: PBKDF2-HMAC-SHA256, 100,000 rounds, 32 bytes, lower-case hex (RFC 8018, section 5.2).
+enum PasswordHash {
+    static let rounds = 100_000
+
+    /// Takes some 12 to 40 ms of a core. nil where the library refuses.
+    static func make(password: String, salt: String) -> String? {
+        let key = try? KDF.Insecure.PBKDF2.deriveKey(
+            from: Array(password.utf8), salt: Array(salt.utf8), using: .sha256, outputByteCount: 32, unsafeUncheckedRounds: rounds)
+        return key?.withUnsafeBytes { Hexadecimal.text($0) }
+    }
+
+    /// Byte for byte, in a time that does not depend on where they differ. Upper-case hex does not match.
+    static func isSame(_ left: String, _ right: String) -> Bool {
+        let (left, right) = (Array(left.utf8), Array(right.utf8))
+        guard left.count == right.count else { return false }
+        return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+}
+
+enum Hexadecimal {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    static func text(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}
+
+/// Whether a password is a user's, as swingmusic decides it: the legacy salt first, then the present one.
+enum PasswordCheck: Equatable {
+    case wrong
+    case right
+    /// Right under the legacy salt: the row should hold this hash from now on.
+    case outdated(newHash: String)
+
+    static func decide(
+        password: String, stored: String, salt: String, legacySalt: String?, hash: (_ password: String, _ salt: String) -> String?
+    ) -> PasswordCheck {
+        if let legacySalt, let legacy = hash(password, legacySalt), PasswordHash.isSame(legacy, stored) {
+            guard let new = hash(password, salt) else { return .right }
+            return PasswordHash.isSame(new, stored) ? .right : .outdated(newHash: new)
+        }
+        guard let present = hash(password, salt) else { return .wrong }
+        return PasswordHash.isSame(present, stored) ? .right : .wrong
+    }
 }

@@ -95,4 +95,128 @@ extension Sessions {
             storeComplaint.raise("cannot be written: \(error)", now: clock.now())
         }
     }
+
+    /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
+    public func refresh(_ caller: Caller) -> Answer {
+        guard origins.admits(caller) else { return .refused(.foreignSite) }
+        switch examine(caller, for: .refresh, duplicates: .firstCounts) {
+        case .refused(let refused), .absent(let refused): return .refused(refused)
+        case .present(let presence):
+            let subject = presence.token.claims.subject
+            guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
+            let pair = TokenPair.make(subject: subject, mint: TokenMint(key: presence.settings.key), now: clock.now())
+            switch enter(pair, into: presence.session.id) {
+            case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
+            case false?: return Self.tooManyTokens
+            case nil: return .unavailable
+            }
+        }
+    }
+
+    /// For a client that refreshes in a loop: the session goes on with the tokens that it has.
+    static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
+
+    /// False where the session is full, nil where `sessions.db` cannot be used.
+    private func enter(_ pair: TokenPair, into session: String) -> Bool? {
+        try? ledger.write(.event) { rows in
+            guard try rows.hasRoom(in: session, for: pair.all.count) else { return false }
+            for token in pair.all { try rows.add(token, to: session) }
+            return true
+        }
+    }
+
+    /// `GET /auth/logout`: ends the session of whatever good token came along, and clears the cookie in any case.
+    public func logout(_ caller: Caller) -> Answer {
+        guard origins.admits(caller) else { return .refused(.foreignSite) }
+        var answer = Answer.json(.object([JSONMember("msg", .string("Logged out"))]))
+        answer.cookies = [SetCookie.cleared]
+        for text in presented(caller) where !end(text) {
+            // The cookie would be gone and the session not: say so, and leave it.
+            return .unavailable
+        }
+        return answer
+    }
+
+    private func presented(_ caller: Caller) -> [[UInt8]] {
+        var texts =
+            CookieText.values(of: CookieText.access, in: caller.cookies) + CookieText.values(of: CookieText.refresh, in: caller.cookies)
+        if case .token(let text) = BearerText(caller.authorization) { texts.append(text) }
+        return Array(texts.filter { !$0.isEmpty }.prefix(4))
+    }
+
+    /// False where the session could not be ended. A token that is not good ends nothing; one that swingmusic made and that was never
+    /// seen here is entered as ended.
+    private func end(_ text: [UInt8]) -> Bool {
+        guard let settings = settings.current() else { return false }
+        guard let token = try? token(text, settings.key).token, case .user(let userID) = token.claims.userID else { return true }
+        let now = clock.now()
+        do {
+            // An expired token still names its session, whose other tokens may be good; but it begins none.
+            if !token.claims.isExpired(now: now) { _ = try enter(token, userID, now) }
+            let ended = try ledger.write(.event) { rows -> String? in
+                guard let session = try rows.answer(token.hash, userID: userID).session else { return nil }
+                return try rows.end(session: session.id, now: now) ? session.id : nil
+            }
+            if let ended { forgetRecords([ended]) }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    func forgetRecords(_ ids: [String]) {
+        guard !ids.isEmpty else { return }
+        for id in ids { seen.forget(id) }
+        do { try records.remove(ids) } catch { storeComplaint.raise("cannot be written: \(error)", now: clock.now()) }
+    }
+}
+
+/// The body of `POST /auth/login`.
+struct LoginForm: Equatable {
+    var name: String
+    var password: String
+
+    static func read(_ body: FormBody) -> Result<LoginForm, FormFault> {
+        body.fields(of: "LoginBody").flatMap { fields in
+            var errors: [FieldError] = []
+            let name = text("username", in: fields, &errors)
+            let password = text("password", in: fields, &errors)
+            guard let name, let password else { return .failure(FormFault(errors)) }
+            return .success(LoginForm(name: name, password: password))
+        }
+    }
+
+    private static func text(_ field: String, in fields: JSONValue, _ errors: inout [FieldError]) -> String? {
+        guard let value = fields[field] else {
+            errors.append(.missing(field, in: fields))
+            return nil
+        }
+        guard let text = value.text else {
+            errors.append(.notText([.string(field)], value))
+            return nil
+        }
+        return text
+    }
+}
+
+/// An access and a refresh token that belong together.
+struct TokenPair: Sendable {
+    let access: FreshToken
+    let refresh: FreshToken
+
+    static func make(subject: JSONValue, mint: TokenMint, now: Int64) -> TokenPair {
+        TokenPair(
+            access: mint.make(.access, subject: subject, second: now / 1000, identifier: RandomName.uuid()),
+            refresh: mint.make(.refresh, subject: subject, second: now / 1000, identifier: RandomName.uuid()))
+    }
+
+    var all: [FreshToken] { [access, refresh] }
+
+    func answer(name: String, cookies: [String] = []) -> Answer {
+        .json(
+            .object([
+                JSONMember("accesstoken", .string(access.text)), JSONMember("maxage", .integer(TokenMint.lifetime)),
+                JSONMember("msg", .string("Logged in as \(name)")), JSONMember("refreshtoken", .string(refresh.text)),
+            ]), cookies: cookies)
+    }
 }

@@ -137,3 +137,136 @@ extension Sessions {
         }
     }
 }
+
+/// What may be changed about whom: swingmusic's own rules in its order, and those that close what it leaves open.
+enum ProfileRules {
+    private static func refuse(_ status: Int, _ message: String) -> Refused { Refused(status: status, message: message) }
+
+    static let nameTaken = refuse(400, "Username already exists")
+    static let fieldsRequired = refuse(400, "Username and password are required")
+
+    /// - Parameter everybody: all rows as they are now.
+    static func update(_ form: ProfileForm, by caller: User, everybody: [User]) -> Result<User, Refused> {
+        if caller.isGuest || form.name.isSpelled("guest") { return .failure(refuse(400, "Cannot update guest user")) }
+        if form.roles != nil, !caller.isAdmin { return .failure(refuse(403, "Only admins can update roles")) }
+        let id = form.id == 0 ? caller.id : form.id
+        if id != caller.id, !caller.isAdmin { return .failure(refuse(403, "Only admins can update other users")) }
+        guard let target = everybody.first(where: { $0.id == id }) else { return .failure(refuse(422, "User not found")) }
+        if let roles = form.roles {
+            let isOnlyAdmin = target.isAdmin && everybody.filter(\.isAdmin).count == 1
+            if isOnlyAdmin, !roles.contains("admin") { return .failure(refuse(400, "Cannot remove the only admin")) }
+            if target.isGuest { return .failure(refuse(400, "Cannot update guest user")) }
+        }
+        if everybody.contains(where: { $0.id != id && $0.name.isSpelled(form.name) && !form.name.isEmpty }) { return .failure(nameTaken) }
+        return .success(target)
+    }
+
+    enum Creation: Equatable {
+        /// The first user, who becomes the admin.
+        case first
+        case further
+    }
+
+    /// - Parameters:
+    ///   - caller: nil without a token.
+    ///   - isOpen: whether anybody may register.
+    static func create(_ form: ProfileForm, by caller: User?, everybody: [User], isOpen: Bool) -> Result<Creation, CreationRefusal> {
+        if !isOpen, everybody.contains(where: \.isAdmin) {
+            guard let caller else { return .failure(.tokenMissing) }
+            guard caller.isAdmin else { return .failure(.refused(.adminsOnly)) }
+        }
+        if form.name.isEmpty || form.password.isEmpty { return .failure(.refused(fieldsRequired)) }
+        if everybody.contains(where: { $0.name.isSpelled(form.name) }) { return .failure(.refused(nameTaken)) }
+        return .success(everybody.isEmpty ? .first : .further)
+    }
+
+    enum CreationRefusal: Error, Equatable {
+        case tokenMissing
+        case refused(Refused)
+    }
+
+    static func createGuest(by caller: User, everybody: [User]) -> Refused? {
+        if !caller.isAdmin { return .adminsOnly }
+        return everybody.contains(where: \.isGuestAccount) ? refuse(400, "Guest user already exists") : nil
+    }
+
+    static func delete(_ name: String, by caller: User) -> Refused? {
+        if !caller.isAdmin { return .adminsOnly }
+        return caller.name.isSpelled(name) ? refuse(400, "Sorry! you cannot delete yourselfu") : nil
+    }
+}
+
+/// The body of the routes that change or make a user.
+struct ProfileForm: Equatable {
+    /// 0: oneself.
+    var id: Int64 = 0
+    var name = ""
+    var password = ""
+    var roles: [String]?
+
+    static func read(_ body: FormBody) -> Result<ProfileForm, FormFault> {
+        StrictBody.fields(
+            body, known: [("id", .integer), ("username", .text), ("password", .text), ("roles", .texts), ("email", .text)]
+        ).map { fields in
+            var form = ProfileForm()
+            form.id = fields["id"]?.pythonInteger ?? 0
+            form.name = fields["username"]?.text ?? ""
+            form.password = fields["password"]?.text ?? ""
+            if case .array(let roles) = fields["roles"] { form.roles = roles.compactMap(\.text) }
+            return form
+        }
+    }
+}
+
+/// The body of the route that deletes a user.
+struct DeletionForm: Equatable {
+    var name: String
+
+    static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
+        StrictBody.fields(body, known: [("username", .text)]).flatMap { fields in
+            guard let name = fields["username"]?.text else { return .failure(FormFault([.missing("username", in: fields)])) }
+            return .success(DeletionForm(name: name))
+        }
+    }
+}
+
+/// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
+enum StrictBody {
+    enum Kind { case text, integer, texts }
+
+    /// - Parameter known: the fields that may occur.
+    static func fields(_ body: FormBody, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
+        guard body.mediaType == "application/json", body.charset ?? "utf-8" == "utf-8" else {
+            return .failure(FormFault(message: "Content-Type must be application/json"))
+        }
+        let value: JSONValue
+        do throws(JSONFault) {
+            value = try JSONReader.read(body.bytes, duplicates: .refuse)
+        } catch {
+            let reason = error.reason == .duplicateName ? "A field occurs twice" : "Not JSON in UTF-8"
+            return .failure(FormFault(message: reason))
+        }
+        guard let members = value.members else { return .failure(FormFault(message: "The body must be a JSON object")) }
+        let errors = members.flatMap { member in
+            guard let field = known.first(where: { $0.name.isSpelled(member.name) }) else {
+                return [FieldError.unknown(member.name, member.value)]
+            }
+            return check(member, field.kind)
+        }
+        return errors.isEmpty ? .success(value) : .failure(FormFault(errors))
+    }
+
+    private static func check(_ member: JSONMember, _ kind: Kind) -> [FieldError] {
+        switch (kind, member.value) {
+        case (.text, .string): return []
+        case (.text, let value): return [.notText([.string(member.name)], value)]
+        case (.integer, .number(let text)) where Int64(text) != nil: return []
+        case (.integer, let value): return [.notInteger(member.name, value)]
+        case (.texts, .array(let items)):
+            return items.enumerated().compactMap { index, item in
+                item.text == nil ? .notText([.string(member.name), .integer(Int64(index))], item) : nil
+            }
+        case (.texts, let value): return [.notList(member.name, value)]
+        }
+    }
+}

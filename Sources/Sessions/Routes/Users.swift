@@ -1,3 +1,33 @@
+extension Sessions {
+    /// `GET /auth/user`
+    public func user(_ caller: Caller) -> Answer {
+        signedIn(caller) { .json($0.user.json) }
+    }
+
+    /// `GET /auth/users`
+    /// - Parameter simplified: of the query, as sent; nil where it is not in it.
+    public func users(_ caller: Caller, simplified: String?) -> Answer {
+        let presence: Presence?
+        switch examine(caller, duplicates: .firstCounts) {
+        case .present(let found): presence = found
+        case .absent: presence = nil
+        case .refused(let refused): return .refused(refused)
+        }
+        var isSimplified = false
+        if let simplified {
+            guard let value = BooleanText.read(simplified) else { return FieldError.answer([.notBoolean("simplified", simplified)]) }
+            isSimplified = value
+        }
+        guard let settings = settings.current(), let everybody = try? directory.accounts().map(\.user) else { return .unavailable }
+        let listing = UserListing.decide(
+            everybody: everybody, caller: presence?.user, listsUsersOnLogin: settings.listsUsersOnLogin)
+        let users = listing.users.map { isSimplified ? $0.simplifiedJSON : $0.json }
+        guard !users.contains(nil) else { return .message("A user has no first name", status: 422) }
+        return .json(
+            .object([JSONMember("settings", .object(listing.settings)), JSONMember("users", .array(users.compactMap(\.self)))]))
+    }
+}
+
 /// Who is shown to whom on the login page.
 struct UserListing: Equatable {
     var users: [User]
@@ -27,4 +57,35 @@ struct UserListing: Equatable {
 extension User {
     /// The account that swingmusic makes for guests.
     var isGuestAccount: Bool { name.isSpelled("guest") || isGuest }
+
+    /// The body of `/auth/user`.
+    var json: JSONValue {
+        .object([
+            JSONMember("extra", extraValue), JSONMember("id", .integer(id)), JSONMember("image", image.map(JSONValue.string) ?? .null),
+            JSONMember("roles", rolesValue), JSONMember("username", .string(name)),
+        ])
+    }
+
+    /// With the first name alone; nil where swingmusic fails: extra without one.
+    var simplifiedJSON: JSONValue? {
+        let firstName: JSONValue
+        if extraValue.isTruthy {
+            guard let name = extraValue["firstname"] else { return nil }
+            firstName = name
+        } else {
+            firstName = .string("")
+        }
+        return .object([JSONMember("firstname", firstName), JSONMember("id", .integer(id)), JSONMember("username", .string(name))])
+    }
+}
+
+/// A boolean of a query, as pydantic reads it.
+enum BooleanText {
+    static func read(_ text: String) -> Bool? {
+        switch text.lowercased() {
+        case "1", "true", "t", "yes", "y", "on": true
+        case "0", "false", "f", "no", "n", "off": false
+        default: nil
+        }
+    }
 }

@@ -27,8 +27,46 @@ enum AccountChange: Equatable {
     }
 }
 
-extension ExpectedChange {
-    func isMet(by row: Account) -> Bool {
-        userID == row.user.id && name.isSpelled(row.user.name) && fingerprint == Fingerprint(of: row)
+/// Brings what is known of a user into line with the user's row, within a transaction of `sessions.db`.
+enum Settlement {
+    /// - Parameters:
+    ///   - row: read inside the transaction, so that no other process can have settled a later state.
+    ///   - now: ms since 1970.
+    /// - Returns: the sessions that ended.
+    @discardableResult
+    static func settle(_ userID: Int64, row: Account?, in rows: LedgerRows, now: Int64) throws -> [String] {
+        let known = try rows.account(userID)
+        let change = AccountChange.decide(known: known, row: row, expected: try rows.expectedChanges(userID, now: now))
+        switch change {
+        case .none: return []
+        case .first:
+            if let row { try rows.put(KnownAccount(row, refusedBefore: nil), now: now) }
+            return []
+        case .gone:
+            guard var known else { return [] }
+            known.isGone = true
+            known.refusedBefore = cutoff(now, known)
+            try rows.put(known, now: now)
+            return try rows.endAll(of: userID, except: nil, now: now)
+        case .replaced(let kept):
+            guard let row else { return [] }
+            let refusedBefore = kept == .everything ? known?.refusedBefore : cutoff(now, known)
+            try rows.put(KnownAccount(row, refusedBefore: refusedBefore), now: now)
+            switch kept {
+            case .everything: return []
+            case .session(let id): return try rows.endAll(of: userID, except: id, now: now)
+            case .nothing: return try rows.endAll(of: userID, except: nil, now: now)
+            }
+        }
+    }
+
+    /// The end of the present second: when the row changed is not known, only that it is seen now.
+    private static func cutoff(_ now: Int64, _ known: KnownAccount?) -> Int64 { max(now / 1000 + 1, known?.refusedBefore ?? 0) }
+}
+
+extension KnownAccount {
+    init(_ row: Account, refusedBefore: Int64?) {
+        self.init(
+            userID: row.user.id, name: row.user.name, fingerprint: Fingerprint(of: row), refusedBefore: refusedBefore, isGone: false)
     }
 }

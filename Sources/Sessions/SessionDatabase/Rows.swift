@@ -1,3 +1,5 @@
+import Crypto
+
 /// What `sessions.db` knows of a user: who had the id when it was last looked at, and which unknown tokens are refused.
 struct KnownAccount: Sendable, Equatable {
     var userID: Int64
@@ -35,5 +37,31 @@ struct LedgerAnswer: Sendable, Equatable {
         guard let limit = [refusedBefore, account?.refusedBefore].compactMap(\.self).max() else { return false }
         guard let issuedAt else { return true }
         return issuedAt < limit
+    }
+}
+
+/// Tells whether a stored password hash is still the same one, without keeping it: a SHA-256 of it.
+struct Fingerprint: Sendable, Equatable {
+    let bytes: [UInt8]
+
+    init(of account: Account) { self.init(passwordHash: account.passwordHash) }
+
+    init(passwordHash: String) { bytes = Array(SHA256.hash(data: Array(passwordHash.utf8))) }
+
+    /// As read from the database.
+    init(stored: [UInt8]) { bytes = stored }
+}
+
+/// A change of a user's row that was asked for through us: when it shows, it is no reason to end everything.
+struct ExpectedChange: Sendable, Equatable {
+    var userID: Int64
+    /// The row as it will be.
+    var name: String
+    var fingerprint: Fingerprint
+    /// The session that changed its own password; nil where all sessions go on (a rename, our rehash).
+    var sessionID: String?
+
+    func isMet(by row: Account) -> Bool {
+        userID == row.user.id && name.isSpelled(row.user.name) && fingerprint == Fingerprint(of: row)
     }
 }

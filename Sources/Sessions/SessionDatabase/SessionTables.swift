@@ -1,6 +1,41 @@
+import Foundation
 import GRDB
 
-extension LedgerRows {
+/// The statements on `sessions.db`'s tables, within one connection (and, for those that write, one transaction).
+struct LedgerRows {
+    let db: Database
+
+    init(_ db: Database) { self.db = db }
+
+    func answer(_ hash: TokenHash, userID: Int64) throws -> LedgerAnswer {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT s.id, s.userID, s.beganAt, s.endedAt, a.name, a.fingerprint, a.refusedBefore, a.isGone, f.value
+                FROM (SELECT 1)
+                LEFT JOIN token t ON t.hash = ?
+                LEFT JOIN session s ON s.id = t.sessionID
+                LEFT JOIN account a ON a.userID = ?
+                LEFT JOIN fact f ON f.name = 'refusedBefore'
+                """)
+        guard let row = try Row.fetchOne(statement, arguments: [hash.data, userID]) else { return LedgerAnswer() }
+        var answer = LedgerAnswer(refusedBefore: row[8])
+        if let id: String = row[0] { answer.session = KnownSession(id: id, userID: row[1], beganAt: row[2], endedAt: row[3]) }
+        if let name: String = row[4] {
+            answer.account = KnownAccount(
+                userID: userID, name: name, fingerprint: Fingerprint(stored: Array(row[5] as Data)), refusedBefore: row[6], isGone: row[7])
+        }
+        return answer
+    }
+
+    func execute(_ sql: String, _ arguments: StatementArguments) throws {
+        try db.cachedStatement(sql: sql).execute(arguments: arguments)
+    }
+
+    func refuseAll(before second: Int64) throws {
+        try execute(
+            "INSERT INTO fact VALUES ('refusedBefore', ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)", [second])
+    }
+
     func begin(session id: String, userID: Int64, now: Int64) throws {
         try execute("INSERT INTO session (id, userID, beganAt) VALUES (?, ?, ?)", [id, userID, now])
     }
@@ -82,4 +117,104 @@ extension LedgerRows {
     private static func session(_ row: Row) -> KnownSession {
         KnownSession(id: row[0], userID: row[1], beganAt: row[2], endedAt: row[3])
     }
+
+    func account(_ userID: Int64) throws -> KnownAccount? {
+        try accounts(where: "WHERE userID = ?", [userID]).first
+    }
+
+    func accounts() throws -> [KnownAccount] { try accounts(where: "", []) }
+
+    private func accounts(where condition: String, _ arguments: StatementArguments) throws -> [KnownAccount] {
+        let sql = "SELECT userID, name, fingerprint, refusedBefore, isGone FROM account \(condition)"
+        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map { row in
+            KnownAccount(
+                userID: row[0], name: row[1], fingerprint: Fingerprint(stored: Array(row[2] as Data)), refusedBefore: row[3], isGone: row[4]
+            )
+        }
+    }
+
+    /// - Parameter now: ms since 1970, kept as the instant since which the id is known to be this user's.
+    func put(_ account: KnownAccount, now: Int64) throws {
+        try execute(
+            """
+            INSERT INTO account (userID, name, fingerprint, sinceAt, refusedBefore, isGone) VALUES (?, ?, ?, ?, ?, ?)
+            ON CONFLICT (userID) DO UPDATE SET name = excluded.name, fingerprint = excluded.fingerprint, sinceAt = excluded.sinceAt,
+                refusedBefore = excluded.refusedBefore, isGone = excluded.isGone
+            """,
+            [account.userID, account.name, account.fingerprint.bytes.data, now, account.refusedBefore, account.isGone])
+    }
+
+    /// Changes of the user's row that were asked for through us and may show at any moment.
+    func expectedChanges(_ userID: Int64, now: Int64) throws -> [ExpectedChange] {
+        let sql = "SELECT name, fingerprint, sessionID FROM expectedChange WHERE userID = ? AND untilAt > ?"
+        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [userID, now]).map { row in
+            ExpectedChange(userID: userID, name: row[0], fingerprint: Fingerprint(stored: Array(row[1] as Data)), sessionID: row[2])
+        }
+    }
+
+    func expect(_ change: ExpectedChange, until: Int64) throws {
+        try execute(
+            "INSERT OR REPLACE INTO expectedChange (userID, name, fingerprint, sessionID, untilAt) VALUES (?, ?, ?, ?, ?)",
+            [change.userID, change.name, change.fingerprint.bytes.data, change.sessionID, until])
+    }
+
+    func forgetExpectedChanges(_ userID: Int64) throws {
+        try execute("DELETE FROM expectedChange WHERE userID = ?", [userID])
+    }
+
+    /// Takes a name for a moment; false where somebody else has it just now.
+    func claim(name: String, for claimant: String, now: Int64, until: Int64) throws -> Bool {
+        try execute("DELETE FROM nameClaim WHERE untilAt <= ? OR untilAt > ?", [now, now + 60_000])
+        try execute(
+            """
+            INSERT INTO nameClaim (name, claimant, untilAt) VALUES (?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET untilAt = excluded.untilAt WHERE claimant = excluded.claimant
+            """, [name, claimant, until])
+        return db.changesCount == 1
+    }
+
+    /// False where the same code is in use.
+    func insert(pairCode hash: TokenHash, session: String, userID: Int64, until: Int64, now: Int64) throws -> Bool {
+        try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
+        try execute(
+            "INSERT OR IGNORE INTO pairCode (hash, sessionID, userID, untilAt) VALUES (?, ?, ?, ?)", [hash.data, session, userID, until])
+        return db.changesCount == 1
+    }
+
+    /// Takes the code out: whoever does so has redeemed it. The session that it belongs to, if it is still open.
+    func take(pairCode hash: TokenHash, now: Int64) throws -> KnownSession? {
+        let sql = "SELECT sessionID FROM pairCode WHERE hash = ? AND untilAt > ?"
+        guard let id = try String.fetchOne(db.cachedStatement(sql: sql), arguments: [hash.data, now]) else { return nil }
+        try execute("DELETE FROM pairCode WHERE hash = ?", [hash.data])
+        guard let session = try session(id), session.endedAt == nil else { return nil }
+        return session
+    }
+
+    /// Removes what can no longer matter: tokens a day after they expired, sessions without tokens, what was expected or claimed.
+    /// - Returns: whether there may be more.
+    func purge(now: Int64, atMost limit: Int) throws -> Bool {
+        // A day, since clocks are set back: a token whose revocation is forgotten must have expired for good.
+        let second = now / 1000 - 86_400
+        try execute(
+            "DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expiresAt < ? LIMIT ?)", [second, limit])
+        let tokens = db.changesCount
+        try execute(
+            """
+            DELETE FROM session WHERE id IN (
+                SELECT id FROM session s WHERE NOT EXISTS (SELECT 1 FROM token t WHERE t.sessionID = s.id) LIMIT ?)
+            """, [limit])
+        let sessions = db.changesCount
+        try execute("DELETE FROM expectedChange WHERE untilAt <= ?", [now])
+        try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
+        return tokens == limit || sessions == limit
+    }
+}
+
+extension [UInt8] {
+    /// As GRDB stores it.
+    var data: Data { Data(self) }
+}
+
+extension TokenHash {
+    var data: Data { bytes.data }
 }

@@ -1,6 +1,6 @@
 import CSystem
-import GRDB
 import Glibc
+import GRDB
 import Logging
 
 /// Why swingmusic's users cannot be read.
@@ -133,6 +133,86 @@ final class UserDirectory: Sendable {
         case .missing: "the file is missing"
         case .busy: "locked by another process"
         case .unreadable(let reason): "cannot be read: \(reason)"
+        }
+    }
+}
+
+/// A user of swingmusic's.
+public struct User: Sendable, Equatable {
+    public let id: Int64
+    public let name: String
+    public let image: String?
+    /// The column as it is stored: a JSON array as text.
+    let rolesText: String
+    let extraText: String?
+
+    public var roles: [String] { rolesValue.texts }
+    public var isAdmin: Bool { roles.contains("admin") }
+    public var isGuest: Bool { roles.contains("guest") }
+
+    var rolesValue: JSONValue { Self.value(rolesText) }
+    var extraValue: JSONValue { extraText.map(Self.value) ?? .null }
+
+    /// `sub` of a token, in the contract's order.
+    var subject: JSONValue {
+        .object([
+            JSONMember("id", .integer(id)), JSONMember("image", image.map(JSONValue.string) ?? .null),
+            JSONMember("username", .string(name)),
+            JSONMember("roles", rolesValue), JSONMember("extra", extraValue),
+        ])
+    }
+
+    private static func value(_ text: String) -> JSONValue { (try? JSONReader.read(text))?.withoutDuplicates ?? .null }
+}
+
+/// A user with the stored hash of the password. It stays in this room.
+struct Account: Sendable, Equatable {
+    let user: User
+    /// Lower-case hex as stored.
+    let passwordHash: String
+}
+
+extension JSONValue {
+    /// The texts of an array.
+    fileprivate var texts: [String] {
+        guard case .array(let items) = self else { return [] }
+        return items.compactMap(\.text)
+    }
+}
+
+/// How many users `swingmusic.db` has, read in the way the sessions read it: for `check`.
+public struct UserCount: Sendable {
+    public let users: Int
+
+    /// Why it cannot be read, in words.
+    public struct Fault: Error, Sendable {
+        public let reason: String
+    }
+
+    /// - Parameter folder: swingmusic's.
+    public init(in folder: String) throws(Fault) {
+        let log = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
+        let directory = UserDirectory(folder: SwingmusicFolder(folder, log: log), clock: .system, log: log)
+        defer { directory.close() }
+        do {
+            users = try directory.accounts().count
+        } catch {
+            throw Fault(reason: UserDirectory.words(error))
+        }
+    }
+}
+
+/// The one write to swingmusic's database: a legacy password hash is replaced at login.
+enum Rehash {
+    /// Does nothing where the row has changed meanwhile. Throws GRDB's error where the file cannot be written.
+    static func store(_ newHash: String, over oldHash: String, user id: Int64, path: String) throws {
+        var configuration = Configuration()
+        configuration.busyMode = .callback(Patience.long)
+        configuration.label = "swingmusic.db rehash"
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? queue.close() }
+        try queue.inDatabase { db in
+            try db.execute(sql: "UPDATE user SET password = ? WHERE id = ? AND password = ?", arguments: [newHash, id, oldHash])
         }
     }
 }

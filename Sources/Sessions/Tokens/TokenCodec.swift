@@ -1,3 +1,38 @@
+import Crypto
+
+/// Reads a JSON web token in compact form and verifies it (RFC 7515, 7519), refusing in PyJWT's order:
+/// segments, header, payload, algorithm, signature, claims.
+enum TokenReader {
+    static func read(_ text: [UInt8], key: SigningKey) throws(TokenFault) -> Token {
+        guard text.count <= Token.longest else { throw .tooLong }
+        guard let last = text.lastIndex(of: dot), let first = text[..<last].firstIndex(of: dot) else { throw .notEnoughSegments }
+        let header = try object("header", text[..<first])
+        try checkExtensions(header)
+        let payload = try object("payload", text[(first + 1)..<last])
+        guard let signature = Base64URL.decode(text[(last + 1)...]) else { throw .padding(part: "crypto") }
+        guard let algorithm = header["alg"] else { throw .algorithmMissing }
+        guard algorithm == .string("HS256") else { throw .algorithm }
+        guard key.isSignature(signature, of: text[..<last]) else { throw .signature }
+        return Token(claims: try TokenClaims(payload: payload), hash: TokenHash(of: text[..<last]))
+    }
+
+    private static let dot = UInt8(ascii: ".")
+
+    private static func object(_ part: String, _ segment: ArraySlice<UInt8>) throws(TokenFault) -> JSONValue {
+        guard let bytes = Base64URL.decode(segment) else { throw .padding(part: part) }
+        let value: JSONValue
+        do throws(JSONFault) { value = try JSONReader.read(bytes) } catch { throw .notJSON(part: part, reason: "\(error)") }
+        guard value.members != nil else { throw .notObject(part: part) }
+        return value
+    }
+
+    /// RFC 7515, section 4.1.11: an extension that is critical and not understood is refused. None is understood.
+    private static func checkExtensions(_ header: JSONValue) throws(TokenFault) {
+        if let identifier = header["kid"], identifier.text == nil { throw .keyIdentifier }
+        if header["crit"] != nil || header["b64"] == .bool(false) { throw .critical }
+    }
+}
+
 /// Makes tokens as swingmusic makes them, byte for byte.
 struct TokenMint: Sendable {
     let key: SigningKey
@@ -37,4 +72,77 @@ struct FreshToken: Sendable {
     let hash: TokenHash
     let issuedAt: Int64
     let expiresAt: Int64
+}
+
+/// The HMAC key of swingmusic's tokens: the characters of `serverId`, not the bytes they encode.
+struct SigningKey: Sendable {
+    private let key: SymmetricKey
+    /// Tells keys apart without holding them.
+    let mark: TokenHash
+
+    /// nil for an empty text: an empty key would let anybody sign.
+    init?(serverID: String) {
+        guard !serverID.isEmpty else { return nil }
+        key = SymmetricKey(data: Array(serverID.utf8))
+        mark = TokenHash(of: Array(serverID.utf8)[...])
+    }
+
+    /// HS256 (RFC 7518, section 3.2).
+    func sign(_ input: some Collection<UInt8>) -> [UInt8] {
+        var code = HMAC<SHA256>(key: key)
+        code.update(data: Array(input))
+        return Array(code.finalize())
+    }
+
+    /// Compares in constant time.
+    func isSignature(_ signature: [UInt8], of input: ArraySlice<UInt8>) -> Bool {
+        HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: Array(input), using: key)
+    }
+}
+
+/// base64url without padding (RFC 4648, section 5; RFC 7515, section 2).
+enum Base64URL {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: 0xff, count: 256)
+        for (value, letter) in alphabet.enumerated() { values[Int(letter)] = UInt8(value) }
+        return values
+    }()
+
+    static func encode(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+        var output: [UInt8] = []
+        var bits: UInt32 = 0
+        var held = 0
+        for byte in bytes {
+            bits = bits << 8 | UInt32(byte)
+            held += 8
+            while held >= 6 {
+                held -= 6
+                output.append(alphabet[Int(bits >> UInt32(held) & 63)])
+            }
+        }
+        if held > 0 { output.append(alphabet[Int(bits << UInt32(6 - held) & 63)]) }
+        return output
+    }
+
+    /// Exact: no foreign letters, no padding, no bits set beyond the last byte. nil otherwise.
+    static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        guard text.count % 4 != 1 else { return nil }
+        var output: [UInt8] = []
+        output.reserveCapacity(text.count * 3 / 4)
+        var bits: UInt32 = 0
+        var held = 0
+        for letter in text {
+            let value = values[Int(letter)]
+            guard value != 0xff else { return nil }
+            bits = bits << 6 | UInt32(value)
+            held += 6
+            if held >= 8 {
+                held -= 8
+                output.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+            }
+        }
+        return bits & (1 << UInt32(held) - 1) == 0 ? output : nil
+    }
 }
