@@ -56,9 +56,9 @@ import Testing
     /// The literals of a family's routing that can stand in a path.
     private static func words(of prefix: String) throws -> [String] {
         let files = [
-            "/spotify/v1/": ["Metadata/MirrorRoutes"], "/api/catalog/": ["Metadata/ItemRoutes"],
-            "/auth/": ["Sessions/AuthRoute", "Sessions/AuthRoutes"], "/cache/": ["Caches/CacheRoutes"],
-            "/dragonfly/": ["Caches/DashboardRoutes"], "/swingmusic-fcgi/": ["HealthRoutes"],
+            "/spotify/v1/": ["Routes/SpotifyRoutes"], "/api/catalog/": ["Routes/CatalogRoutes"],
+            "/auth/": ["Routes/AuthRoutes"], "/cache/": ["Routes/CacheRoutes"],
+            "/dragonfly/": ["Routes/DashboardRoutes"], "/swingmusic-fcgi/": ["Routes/HealthRoutes"],
         ]
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let texts = try #require(files[prefix], "name the sources of \(prefix) here").map {
