@@ -1,10 +1,12 @@
 import Caching
 import Catalog
 import FastCGI
+import Foundation
 import Logging
+import RateLimiting
 import Sessions
 import Spotify
-import RateLimiting
+import Synchronization
 
 /// One worker's rooms, opened from its settings and joined behind one router.
 public final class Gateway: Sendable {
@@ -84,5 +86,45 @@ public final class Gateway: Sendable {
         upkeep.stop()
         sessions?.close()
         caches.close()
+    }
+}
+
+/// The event loop, as the caches see it.
+struct LoopWatcher: DescriptorWatcher {
+    let loop: EventLoop
+
+    func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool { loop.watch(descriptor, ready) }
+
+    func afterwards(_ action: @escaping @Sendable () -> Void) { loop.afterwards(action) }
+
+    func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) { loop.schedule(after: duration, action) }
+}
+
+/// Takes a step of the caches' and the sessions' maintenance every second, and a look at the figures, on a plain thread.
+final class Upkeep: Sendable {
+    private let isStopped = Atomic<Bool>(false)
+    private let bell = DispatchSemaphore(value: 0)
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Starts the thread.
+    init(_ caches: Caches, _ sessions: Sessions?, _ figures: FiguresPage) {
+        let thread = Thread { [self] in
+            while bell.wait(timeout: .now() + .seconds(1)) == .timedOut, !isStopped.load(ordering: .acquiring) {
+                // What kept it from its work has been logged; the next step tries again.
+                try? caches.maintain()
+                sessions?.maintain()
+                figures.sample()
+            }
+            ended.signal()
+        }
+        thread.name = "upkeep"
+        thread.start()
+    }
+
+    /// Ends the thread after its step.
+    func stop() {
+        isStopped.store(true, ordering: .releasing)
+        bell.signal()
+        ended.wait()
     }
 }

@@ -1,4 +1,5 @@
 import FastCGI
+import Sessions
 
 /// Decides who may use the metadata routes and who the administrator's.
 struct Doorkeeper: Sendable {
@@ -68,6 +69,42 @@ extension Outcome {
         case .now(let response): return .now(response.renewing(cookie))
         case .soon(let soon): return .soon(soon.observed { $0.renewing(cookie) })
         case .later: return self
+        }
+    }
+}
+
+/// Who a request comes from, for the routes that are not about sessions.
+enum Identity: Sendable {
+    /// - renewal: the value of a `Set-Cookie` with the renewed token, when one is due.
+    case user(id: Int, roles: [String], renewal: String? = nil)
+    /// No token at all.
+    case anonymous
+    /// A token that is no good, with swingmusic's status and words for it.
+    case refused(status: Int, message: String)
+}
+
+/// Tells who a request comes from. Asked on an event thread.
+protocol IdentitySource: Sendable {
+    func identity(of request: Request) -> Identity
+}
+
+/// Without swingmusic's folder nobody can be known.
+struct NobodyKnown: IdentitySource {
+    func identity(of request: Request) -> Identity { .anonymous }
+}
+
+/// swingmusic's sessions as the other families see them.
+struct SessionIdentity: IdentitySource {
+    let sessions: Sessions
+    let publicURL: BaseURL?
+
+    func identity(of request: Request) -> Identity {
+        let caller = Caller(request, publicURL: publicURL)
+        let changes = ![.get, .head, .options].contains(request.method)
+        switch sessions.check(caller, changes: changes) {
+        case .user(let signedIn): return .user(id: Int(signedIn.user.id), roles: signedIn.user.roles, renewal: signedIn.renewal)
+        case .absent: return .anonymous
+        case .refused(let refused): return .refused(status: refused.status, message: refused.message)
         }
     }
 }

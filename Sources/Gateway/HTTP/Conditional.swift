@@ -1,7 +1,24 @@
-import CSystem
 import Caching
 import Catalog
+import CSystem
 import FastCGI
+
+/// What a metadata request wants of an answer besides its content.
+struct Wishes: Sendable {
+    /// `If-None-Match`.
+    var condition: String?
+    var isHead: Bool
+    var dialect: Dialect
+    /// The family's words for 404; Spotify's own when nil.
+    var notFound: String?
+
+    init(_ request: Request, _ dialect: Dialect, notFound: String? = nil) {
+        self.notFound = notFound
+        condition = request.parameter("HTTP_IF_NONE_MATCH")
+        isHead = request.method == .head
+        self.dialect = dialect
+    }
+}
 
 /// What the `Cache-Status` header says of an answer (RFC 9211).
 enum CacheStatus: Sendable, Equatable {
@@ -53,5 +70,32 @@ extension Response {
     mutating func add(_ status: CacheStatus) {
         add("Cache-Status") { status.write(to: &$0) }
         note = status.note
+    }
+}
+
+/// Entity tags (RFC 9110, 8.8.3) and the condition on them (13.1.2).
+enum EntityTag {
+    /// Appends a strong tag: 16 hexadecimal digits in quotes.
+    static func write(_ tag: UInt64, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        for place in 0..<UInt64(16) { bytes.append(hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * place)) & 15)) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func hexDigit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+
+    /// Whether `If-None-Match` names the tag; weak comparison.
+    static func matches(_ header: String, _ tag: UInt64) -> Bool {
+        var text: [UInt8] = []
+        write(tag, to: &text)
+        return header.split(separator: ",").contains { item in
+            var candidate = item.drop { $0 == " " || $0 == "\t" }
+            while candidate.last == " " || candidate.last == "\t" { candidate.removeLast() }
+            if candidate == "*" { return true }
+            if candidate.hasPrefix("W/") { candidate = candidate.dropFirst(2) }
+            return candidate.utf8.elementsEqual(text)
+        }
     }
 }

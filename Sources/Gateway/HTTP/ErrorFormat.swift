@@ -1,3 +1,4 @@
+import Catalog
 import FastCGI
 
 /// The shape in which a family of routes speaks of errors.
@@ -44,4 +45,9 @@ extension Duration {
     var wholeSeconds: Int64 {
         max(1, components.seconds + (components.attoseconds > 0 ? 1 : 0))
     }
+}
+
+/// Strings as JSON (RFC 8259, section 7).
+enum JSONText {
+    static func quoted(_ text: String) -> [UInt8] { JSONWriter.quoted(text) }
 }

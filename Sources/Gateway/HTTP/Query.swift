@@ -1,3 +1,7 @@
+import Catalog
+import Foundation
+import Spotify
+
 /// A query string's parameters, decoded (WHATWG URL, `application/x-www-form-urlencoded`).
 struct Query {
     private let items: [(name: String, value: String)]
@@ -38,5 +42,95 @@ enum WholeNumber {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
         guard (1...18).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(text)
+    }
+}
+
+/// A request's JSON object, read with Foundation: it is small, and not on the hit path.
+struct JSONObject {
+    private let members: [String: Any]
+
+    /// nil for what is no JSON object.
+    init?(_ bytes: [UInt8]) {
+        guard let members = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { return nil }
+        self.members = members
+    }
+
+    func has(_ name: String) -> Bool { members[name] != nil }
+    func string(_ name: String) -> String? { members[name] as? String }
+
+    /// nil when it is missing or null.
+    /// - Throws: 400 for anything but a whole number, as a number or as text.
+    func integer(_ name: String) throws(BadRequest) -> Int? {
+        switch members[name] {
+        case nil, is NSNull: return nil
+        case let number as NSNumber
+        where !isBool(number) && number.doubleValue == number.doubleValue.rounded() && abs(number.doubleValue) < 1e15:
+            return number.intValue
+        case let text as String:
+            guard let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
+            return number
+        default: throw BadRequest(400, "\(name) must be a whole number")
+        }
+    }
+
+    /// nil when it is missing or null.
+    func bool(_ name: String) throws(BadRequest) -> Bool? {
+        switch members[name] {
+        case nil, is NSNull: return nil
+        case let number as NSNumber where isBool(number): return number.boolValue
+        default: throw BadRequest(400, "\(name) must be true or false")
+        }
+    }
+
+    /// Missing and null count as empty.
+    func strings(_ name: String) throws(BadRequest) -> [String] {
+        switch members[name] {
+        case nil, is NSNull: return []
+        case let list as [String]: return list
+        default: throw BadRequest(400, "\(name) must be a list of texts")
+        }
+    }
+
+    /// JSONSerialization gives booleans as NSNumber; its Objective-C type tells them apart.
+    private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+}
+
+/// A request that is answered with an error before anything is read.
+struct BadRequest: Error {
+    var status: Int
+    var message: String
+
+    init(_ status: Int, _ message: String) {
+        self.status = status
+        self.message = message
+    }
+}
+
+/// Percent-encoded bytes (RFC 3986, section 2.1).
+enum PercentEncoding {
+    /// - Parameter plusIsSpace: as in queries; in paths a plus is a plus.
+    /// - Returns: nil where a percent sign has no two hexadecimal digits.
+    static func decode(_ text: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.count)
+        var rest = text.makeIterator()
+        while let byte = rest.next() {
+            switch byte {
+            case UInt8(ascii: "+") where plusIsSpace: bytes.append(0x20)
+            case UInt8(ascii: "%"):
+                guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else { return nil }
+                bytes.append(high << 4 | low)
+            default: bytes.append(byte)
+            }
+        }
+        return bytes
+    }
+
+    private static func hexValue(_ digit: UInt8) -> UInt8? {
+        switch digit {
+        case 0x30...0x39: digit - 0x30
+        case 0x41...0x46, 0x61...0x66: (digit & 0xDF) - 0x41 + 10
+        default: nil
+        }
     }
 }

@@ -1,3 +1,51 @@
+/// `/cache/` as the document describes it.
+enum CacheFamily {
+    static let described = DescribedFamily(
+        prefix: "/cache/", tag: "cache",
+        about: """
+            The four caches, for swingmusic's own code and for scripts: keys of at most 512 bytes, which may have slashes, and values of any \
+            bytes up to 1 MiB. A key is what stands in the path as it is sent, decoded once: `a//b`, `a/./b` and `a/b` are three keys. A \
+            path that names its cache otherwise than plainly is 400.
+            """,
+        paths: [
+            DescribedPath(
+                "{name}",
+                DescribedOperation(
+                    method: .delete, id: "clearCache", summary: "Clear a cache.",
+                    about: "The records of spotify become due and are served stale until they are fetched again.", access: .admin,
+                    parameters: [name],
+                    answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]))
+            ),
+            DescribedPath(
+                "{name}/{key}",
+                DescribedOperation(
+                    method: .get, id: "readEntry", summary: "Read an entry.", access: .admin, parameters: [name, key],
+                    answers: [
+                        DescribedAnswer(
+                            200, "The value, byte for byte; a record of the catalog as its JSON.",
+                            content: [("application/octet-stream", .anything), ("application/json", .anyObject)],
+                            headers: [.cacheStatus])
+                    ] + Refusals.all([400, 401, 403, 404, 503])),
+                DescribedOperation(
+                    method: .put, id: "writeEntry", summary: "Write an entry.", access: .admin, parameters: [name, key, lifetime],
+                    body: DescribedBody(type: "application/octet-stream", schema: .anything, example: "value", isOptional: true),
+                    answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 401, 403, 404, 413, 503])),
+                DescribedOperation(
+                    method: .delete, id: "deleteEntry", summary: "Delete an entry.", access: .admin, parameters: [name, key],
+                    answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 401, 403, 404, 503]))),
+        ],
+        schemas: [:])
+
+    private static let name = DescribedParameter.path(
+        "name", "The cache.", .oneOf(["spotify", "session", "user", "temp"]), example: "temp")
+    private static let key = DescribedParameter.path(
+        "key", "The key; keys that begin with `catalog:` are the catalog's own and can only be read and deleted.",
+        .text(least: 1, most: 512), example: "shelf:one")
+    private static let lifetime = DescribedParameter.query(
+        "ttl", "How long it lives; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$"),
+        example: "90s")
+}
+
 /// `/dragonfly/` as the document describes it.
 enum DashboardFamily {
     static let described = DescribedFamily(
@@ -61,4 +109,90 @@ enum DashboardFamily {
             method: .post, id: id, summary: summary, access: .admin, parameters: parameters,
             answers: [.json(200, "Cleared.", .object(members))] + Refusals.all((more + [401, 403, 503]).sorted()))
     }
+}
+
+/// `/swingmusic-fcgi/` as the document describes it.
+enum OwnFamily {
+    static let described = DescribedFamily(
+        prefix: "/swingmusic-fcgi/", tag: "status",
+        about: "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970.",
+        paths: [
+            show("healthz", "healthz", "Does a worker answer?", .open, [.json(200, "It does.", .named("Readiness"))]),
+            show(
+                "readyz", "readyz", "Can it serve?", .open,
+                [
+                    .json(200, "It can; warnings name what keeps it from serving everything.", .named("Readiness")),
+                    .json(503, "It cannot, for these reasons; or the server is busy.", .either(.named("Readiness"), .named("Error"))),
+                ]),
+            show("openapi.json", "openapi", "This document.", .open, [.json(200, "OpenAPI 3.1.", .anyObject)]),
+            show(
+                "status.json", "statusJSON", "All figures.", .admin,
+                [.json(200, "As of now.", .named("Status"))] + Refusals.all([401, 403, 503])),
+            show(
+                "status", "statusPage", "All figures, as a page for people.", .admin,
+                [
+                    DescribedAnswer(200, "HTML that loads nothing from elsewhere.", content: [("text/html", .text)])
+                ] + Refusals.all([401, 403, 503])),
+            show(
+                "metrics", "metrics", "For Prometheus, text format 0.0.4.", .admin,
+                [
+                    DescribedAnswer(200, "The metrics of all workers.", content: [("text/plain", .text)])
+                ] + Refusals.all([401, 403, 503])),
+        ],
+        schemas: StatusSchemas.all)
+
+    private static func show(
+        _ template: String, _ id: String, _ summary: String, _ access: Access, _ answers: [DescribedAnswer]
+    ) -> DescribedPath {
+        DescribedPath(template, DescribedOperation(method: .get, id: id, summary: summary, access: access, answers: answers))
+    }
+}
+
+/// The refusals of the families that speak the plain dialect and are the administrator's.
+enum Refusals {
+    static func all(_ statuses: [Int]) -> [DescribedAnswer] {
+        statuses.map { .json($0, words[$0] ?? "Refused.", .named("Error"), headers: DescribedHeader.always(with: $0)) }
+    }
+
+    private static let words = [
+        400: "A malformed key or parameter, or a namespace that is not cleared here.", 401: "An admin's session or token is needed.",
+        403: "Only admins can do that, or nobody can, or a page of another site used an admin's cookie.",
+        404: "There is nothing of that name.",
+        413: "A body over 1 MiB.", 503: "The database or the sessions cannot be used, or the server is busy.",
+    ]
+}
+
+/// What the status routes answer.
+enum StatusSchemas {
+    static let all: KeyValuePairs<String, Schema> = [
+        "Readiness": .object(["status": .oneOf(["ok", "unavailable"])], optional: ["reasons": lines, "warnings": lines]),
+        "Status": .object(
+            [
+                "now": instant, "version": .text, "readiness": .object(["ready": .boolean, "reasons": lines, "warnings": lines]),
+                "answers": .map(of: .object(["2xx": count, "3xx": count, "4xx": count, "5xx": count])),
+                "sources": .object(
+                    [
+                        "memory": count, "dragonfly": count, "sqlite": count, "stored": count, "collapsed": count, "unanswered": count,
+                        "stale": count,
+                    ]),
+                "answersByMinute": .list(of: count, least: 60, most: 60), "parked": count, "workers": .list(of: .named("Worker")),
+                "files": .list(of: .object(["name": .text, "bytes": count])), "records": .list(of: .named("RecordFigures")),
+                "ages": .list(of: .object(["age": .text, "records": count])), "latestErrors": .list(of: .named("LogLine"), most: 64),
+            ], optional: ["limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean]),
+        "Worker": .object(["pid": .integer(1), "uptimeSeconds": count, "parked": count, "residentBytes": count]),
+        "RecordFigures": .object(["kind": .text, "entries": count, "bytes": count], optional: ["lastUpdated": instant]),
+        "LogLine": .object(["time": instant, "pid": .integer(1), "level": .oneOf(["warning", "error"]), "text": .text]),
+        "Limiter": .object(
+            [
+                "lastHour": .object(["calls": count, "budget": count]), "nextSlotAt": instant,
+                "queue": .object(["caller": count, "unattended": count, "renewal": count, "warming": count]), "leased": count,
+                "failed": count,
+            ], optional: ["cooldown": .named("Pause"), "upstreamOutage": .named("Pause"), "tokenOutage": .named("Pause")]),
+        "Pause": .object(["endsAt": instant, "reason": .text]),
+    ]
+
+    private static let count = Schema.integer(0)
+    private static let lines = Schema.list(of: .text)
+    /// Milliseconds since 1970.
+    private static let instant = Schema.integer(0)
 }

@@ -1,3 +1,132 @@
+/// A family of routes: what stands below one prefix of the router.
+struct DescribedFamily: Sendable {
+    /// As the router has it, with a slash at the end.
+    var prefix: String
+    var tag: String
+    var about: String
+    var paths: [DescribedPath]
+    /// Components that the paths refer to.
+    var schemas: KeyValuePairs<String, Schema>
+}
+
+/// A path below its family's prefix, `tracks/{id}`, and what can be done there.
+struct DescribedPath: Sendable {
+    var template: String
+    var operations: [DescribedOperation]
+
+    init(_ template: String, _ operations: DescribedOperation...) {
+        self.template = template
+        self.operations = operations
+    }
+
+    func tree(of tag: String) -> JSONTree { .object(operations.map { .init(name: $0.method.rawValue, value: $0.tree(of: tag)) }) }
+}
+
+/// One method of a path.
+struct DescribedOperation: Sendable {
+    enum Method: String, Sendable { case get, post, put, delete }
+
+    var method: Method
+    /// Names it to programs that are made from the document.
+    var id: String
+    var summary: String
+    var about: String?
+    var access: Access
+    var parameters: [DescribedParameter] = []
+    var body: DescribedBody?
+    var answers: [DescribedAnswer]
+
+    func tree(of tag: String) -> JSONTree {
+        .object([
+            "operationId": .text(id), "summary": .text(summary), "description": about.map(JSONTree.text), "tags": .list([.text(tag)]),
+            "parameters": parameters.isEmpty ? nil : .list(parameters.map(\.tree)), "requestBody": body?.tree,
+            "responses": .object(answers.map { .init(name: "\($0.status)", value: $0.tree) }), "security": access.tree,
+        ])
+    }
+}
+
+/// A parameter of an operation: in the path, the query or a header.
+struct DescribedParameter: Sendable {
+    enum Place: String, Sendable { case path, query, header }
+
+    var name: String
+    var place: Place
+    var about: String
+    var schema: Schema
+    var isRequired = false
+    /// A list of values, by comma.
+    var isList = false
+    var example: JSONTree?
+
+    static func path(_ name: String, _ about: String, _ schema: Schema, example: JSONTree? = nil) -> DescribedParameter {
+        DescribedParameter(name: name, place: .path, about: about, schema: schema, isRequired: true, example: example)
+    }
+
+    static func query(
+        _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, example: JSONTree? = nil
+    ) -> DescribedParameter {
+        DescribedParameter(
+            name: name, place: .query, about: about, schema: schema, isRequired: isRequired, isList: isList, example: example)
+    }
+
+    static func header(_ name: String, _ about: String, _ schema: Schema) -> DescribedParameter {
+        DescribedParameter(name: name, place: .header, about: about, schema: schema)
+    }
+
+    var tree: JSONTree {
+        .object([
+            "name": .text(name), "in": .text(place.rawValue), "description": .text(about), "required": isRequired ? true : nil,
+            "style": isList ? "form" : nil, "explode": isList ? false : nil, "schema": schema.tree, "example": example,
+        ])
+    }
+}
+
+/// What an operation wants in a request's body.
+struct DescribedBody: Sendable {
+    var type: String
+    var schema: Schema
+    var example: JSONTree?
+    /// An operation that takes no body for an empty one.
+    var isOptional = false
+
+    static func json(_ schema: Schema, example: JSONTree? = nil) -> DescribedBody {
+        DescribedBody(type: "application/json", schema: schema, example: example)
+    }
+
+    var tree: JSONTree {
+        let content = JSONTree.Member(name: type, value: .object(["schema": schema.tree, "example": example]))
+        return .object(["required": isOptional ? nil : true, "content": .object([content])])
+    }
+}
+
+/// One of the answers that an operation may give.
+struct DescribedAnswer: Sendable {
+    var status: Int
+    var about: String
+    /// Media types and what is in them; none for an answer without a body.
+    var content: [(type: String, schema: Schema)]
+    var headers: [DescribedHeader]
+
+    init(_ status: Int, _ about: String, content: [(type: String, schema: Schema)] = [], headers: [DescribedHeader] = []) {
+        self.status = status
+        self.about = about
+        self.content = content
+        self.headers = headers
+    }
+
+    static func json(_ status: Int, _ about: String, _ schema: Schema, headers: [DescribedHeader] = []) -> DescribedAnswer {
+        DescribedAnswer(status, about, content: [("application/json", schema)], headers: headers)
+    }
+
+    var tree: JSONTree {
+        .object([
+            "description": .text(about),
+            "headers": headers.isEmpty ? nil : .object(headers.map { .init(name: $0.rawValue, value: $0.reference) }),
+            "content": content.isEmpty ? nil : .object(content.map { .init(name: $0.type, value: ["schema": $0.schema.tree]) }),
+        ])
+    }
+}
+
 /// The headers that answers carry beside the usual ones.
 enum DescribedHeader: String, CaseIterable, Sendable {
     case cacheStatus = "Cache-Status"
@@ -52,4 +181,47 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .userID: .integer()
         }
     }
+}
+
+/// Who may call an operation, as the document's security schemes say it.
+enum Access: Sendable {
+    /// Anybody.
+    case open
+    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
+    case metadata
+    /// A token is not needed; a bad one is refused.
+    case optional
+    /// A user with a session.
+    case session
+    /// Who has a refresh token.
+    case refresh
+    /// The administrator.
+    case admin
+
+    /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
+    var tree: JSONTree {
+        switch self {
+        case .open: []
+        case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
+        case .session: [["cookie": []], ["session": []]]
+        case .refresh: [["refreshCookie": []], ["refresh": []]]
+        case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
+        }
+    }
+
+    static let schemes: JSONTree = [
+        "cookie": [
+            "type": "apiKey", "in": "cookie", "name": "access_token_cookie",
+            "description": "A user's session. The cookie goes before an Authorization header.",
+        ],
+        "session": [
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's session: the accesstoken of a login.",
+        ],
+        "refreshCookie": ["type": "apiKey", "in": "cookie", "name": "refresh_token_cookie", "description": "The refreshtoken of a login."],
+        "refresh": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The refreshtoken of a login."],
+        "adminToken": [
+            "type": "http", "scheme": "bearer",
+            "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
+        ],
+    ]
 }

@@ -100,3 +100,104 @@ enum MirrorFamily {
             "artists": SpotifySchemas.page(of: "Artist"), "playlists": SpotifySchemas.page(of: "SimplifiedPlaylist", orNull: true),
         ])
 }
+
+/// Spotify's objects as the Web API's reference has them. What development mode took away is not required; what Spotify adds is allowed.
+enum SpotifySchemas {
+    static let id = Schema.text(pattern: "^[0-9A-Za-z]{22}$")
+
+    static let all: KeyValuePairs<String, Schema> = [
+        "SpotifyError": .object(["error": .object(["status": .integer(400, 599), "message": .text])]),
+        "Image": .object(["url": .text], optional: ["width": .integer().orNull, "height": .integer().orNull], isOpen: true),
+        "SimplifiedArtist": .object(["type": .constant("artist"), "name": .text, "id": id.orNull], optional: links, isOpen: true),
+        "Artist": .object(["type": .constant("artist"), "name": .text, "id": id], optional: artist, isOpen: true),
+        "SimplifiedAlbum": .object(["type": .constant("album"), "name": .text, "id": id.orNull], optional: album, isOpen: true),
+        "Album": .object(
+            ["type": .constant("album"), "name": .text, "id": id, "tracks": page(of: "SimplifiedTrack")], optional: album,
+            isOpen: true),
+        "SimplifiedTrack": .object(["type": .constant("track"), "name": .text, "id": id.orNull], optional: track, isOpen: true),
+        "Track": .object(
+            ["type": .constant("track"), "name": .text, "id": id.orNull, "album": .named("SimplifiedAlbum")], optional: track,
+            isOpen: true),
+        "SimplifiedPlaylist": .object(["type": .constant("playlist"), "name": .text, "id": id], optional: playlist, isOpen: true),
+        "Playlist": .object(["type": .constant("playlist"), "name": .text, "id": id], optional: playlistWithItems, isOpen: true),
+        "PlaylistItem": .object(
+            [:], optional: ["added_at": .text.orNull, "is_local": .boolean, "track": playable, "item": playable], isOpen: true),
+    ]
+
+    /// A paging object.
+    static func page(of element: String, orNull: Bool = false) -> Schema {
+        .object(
+            [
+                "href": .text,
+                "items": .list(
+                    of: orNull ? .named(element).orNull : .named(element)), "limit": .integer(1), "next": .text.orNull,
+                "offset": .integer(0), "previous": .text.orNull, "total": .integer(0),
+            ], isOpen: true)
+    }
+
+    private static let links: KeyValuePairs<String, Schema> = ["uri": .text.orNull, "href": .text.orNull, "external_urls": .map(of: .text)]
+    private static let images = Schema.list(of: .named("Image")).orNull
+    /// A track, an episode, or null for what was removed.
+    private static let playable = Schema.anyObject.orNull
+
+    private static let artist: KeyValuePairs<String, Schema> = [
+        "uri": .text, "href": .text, "external_urls": .map(of: .text), "genres": .list(of: .text), "images": images,
+        "popularity": .integer(0, 100), "followers": .object(["total": .integer(0)], isOpen: true),
+    ]
+
+    private static let album: KeyValuePairs<String, Schema> = [
+        "uri": .text.orNull, "href": .text.orNull, "external_urls": .map(of: .text), "album_type": .text.orNull,
+        "artists": .list(of: .named("SimplifiedArtist")), "images": images, "release_date": .text.orNull,
+        "release_date_precision": .text.orNull, "total_tracks": .integer(0), "external_ids": .map(of: .text), "genres": .list(of: .text),
+        "label": .text, "popularity": .integer(0, 100), "available_markets": .list(of: .text),
+    ]
+
+    private static let track: KeyValuePairs<String, Schema> = [
+        "uri": .text, "href": .text.orNull, "external_urls": .map(of: .text), "artists": .list(of: .named("SimplifiedArtist")),
+        "duration_ms": .integer(0), "explicit": .boolean, "disc_number": .integer(0), "track_number": .integer(0), "is_local": .boolean,
+        "external_ids": .map(of: .text), "preview_url": .text.orNull, "popularity": .integer(0, 100), "available_markets": .list(of: .text),
+    ]
+
+    private static let playlist: KeyValuePairs<String, Schema> = [
+        "uri": .text, "href": .text, "external_urls": .map(of: .text), "description": .text.orNull, "public": .boolean.orNull,
+        "collaborative": .boolean, "snapshot_id": .text, "owner": .anyObject, "images": images,
+    ]
+
+    private static let playlistWithItems: KeyValuePairs<String, Schema> = [
+        "uri": .text, "href": .text, "external_urls": .map(of: .text), "description": .text.orNull, "public": .boolean.orNull,
+        "collaborative": .boolean, "snapshot_id": .text, "owner": .anyObject, "images": images, "items": page(of: "PlaylistItem"),
+        "tracks": page(of: "PlaylistItem"),
+    ]
+}
+
+/// What every metadata route may answer, in its family's shape of errors.
+enum MetadataAnswers {
+    /// - Parameter schema: of the answer itself.
+    static func all(_ schema: Schema, error: Schema, takesBody: Bool = false) -> [DescribedAnswer] {
+        [
+            .json(200, "What was asked for.", schema, headers: [.cacheStatus]),
+            .json(
+                202, "With Prefer: respond-async: not known yet, and queued.", queued,
+                headers: [.retryAfter, .preferenceApplied, .cacheStatus]),
+            DescribedAnswer(304, "The caller has it already (If-None-Match).", headers: [.entityTag, .cacheStatus]),
+            .json(400, "A malformed id, parameter or body; or Spotify's own 400.", error),
+            .json(401, "A session is needed and there is none, or its token is no good.", error, headers: [.authenticate]),
+            .json(403, "Spotify does not give this to this account; or a page of another site used the user's cookie.", error),
+            .json(404, "Spotify does not know it.", error),
+        ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : []) + [
+            .json(
+                503, "Not known, and not to be had within the caller's patience; or the session cannot be checked.", error,
+                headers: [.retryAfter])
+        ]
+    }
+
+    /// What every one of them may be asked with.
+    static let headers: [DescribedParameter] = [
+        .header(
+            "Prefer",
+            "RFC 7240: `wait=5` waits at most 5 s for a lookup, `respond-async` not at all; what is no preference is ignored.", .text),
+        .header("If-None-Match", "The ETag of what the caller has already (RFC 9110, 13.1.2).", .text),
+    ]
+
+    private static let queued = Schema.object(["status": .constant("queued")])
+}

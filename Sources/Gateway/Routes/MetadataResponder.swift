@@ -1,5 +1,7 @@
 import Catalog
+import CSystem
 import FastCGI
+import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
 struct MetadataDesk: Sendable {
@@ -59,6 +61,120 @@ private struct Inquiry: Sendable {
             var response = wishes.dialect.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5))
             response.omitsBody = wishes.isHead
             return .now(response)
+        }
+    }
+}
+
+/// A caller whose question misses something: parked until its parts have come, or until its patience ends.
+final class ParkedQuestion: Sendable {
+    private let catalog: Catalog
+    private let question: any Question
+    private let base: String
+    private let wishes: Wishes
+    private let client: String
+    private let patience: Patience
+    private let deadline: UInt64
+    /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
+    private let place = Mutex<UInt64?>(nil)
+
+    /// How long somebody who does not want to wait is kept until the queue has said how long it is.
+    private static let shortWait = Duration.seconds(2)
+
+    init(catalog: Catalog, question: any Question, base: String, wishes: Wishes, client: String, patience: Patience) {
+        self.catalog = catalog
+        self.question = question
+        self.base = base
+        self.wishes = wishes
+        self.client = client
+        self.patience = patience
+        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
+    }
+
+    func ticket(for resources: [Resource]) -> Ticket {
+        Ticket(
+            deadline: deadline,
+            parked: { reply in self.wait(for: resources, reply, joined: true) },
+            ended: { ending in self.end(ending) })
+    }
+
+    /// - Parameter joined: all calls so far were other requests'.
+    private func wait(for resources: [Resource], _ reply: Reply, joined: Bool) {
+        let until = patience.isNone ? csys_monotonic_ns() : deadline
+        let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
+            self.settle(settlement, reply, joined)
+        }
+        // It may have been settled, and have begun the next wait, before this line: numbers only grow.
+        place.withLock { $0 = max($0 ?? 0, number) }
+    }
+
+    /// On the lookup thread: more is known, or it is known that no more will come.
+    private func settle(_ settlement: Settlement, _ reply: Reply, _ joined: Bool) {
+        switch settlement {
+        case .settled(let collapsed):
+            let joined = joined && collapsed
+            switch try? catalog.answer(question, base: base) {
+            case .complete(let composed):
+                reply.send(MetadataAnswer.complete(composed, wishes, status: .stored(joined: joined)))
+            case .denied(let denial): reply.send(MetadataAnswer.denied(denial, wishes, status: .stored(joined: joined)))
+            case .missing(let resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
+            case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
+            }
+        case .later(let after, let reason):
+            reply.send(patience.isAsync ? MetadataAnswer.queued(after: after, wishes) : rest(reason, after: after))
+        case .failed(let reason, let after): reply.send(rest(reason, after: after))
+        case .refused(.queueFull, let after): reply.send(rest("Too many lookups are waiting", after: after))
+        case .refused(.clientShare, let after): reply.send(rest("Too many lookups of yours are waiting", after: after))
+        }
+    }
+
+    /// On an event thread: the wait is over without us.
+    private func end(_ ending: Ticket.Ending) -> Response {
+        if let number = place.withLock({ $0 }) { catalog.desk.leave(number) }
+        switch ending {
+        case .deadline where patience.isAsync: return MetadataAnswer.queued(after: .seconds(5), wishes)
+        case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
+        case .stopping: return rest("The server is restarting", after: .seconds(2))
+        case .refused: return rest("Too many requests are waiting", after: .seconds(5))
+        case .clientLeft: return MetadataAnswer.missing("The caller left", after: .seconds(5), wishes)
+        }
+    }
+
+    /// What there is, where the question may be patchy or an old answer will do; else 503.
+    private func rest(_ message: String, after: Duration) -> Response {
+        if case .complete(let composed)? = try? catalog.answer(question, base: base, isLast: true) {
+            return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : .miss)
+        }
+        return MetadataAnswer.missing(message, after: after, wishes)
+    }
+}
+
+extension Duration {
+    /// Nanoseconds for a CLOCK_MONOTONIC deadline, never negative.
+    var monotonicNanoseconds: UInt64 {
+        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
+    }
+}
+
+/// How long a caller of a metadata route is willing to wait (RFC 7240).
+struct Patience: Equatable {
+    var wait: Duration
+    /// `respond-async`: does not want to wait at all; is told to come back with 202.
+    var isAsync = false
+    /// Only wants to know how long it would take.
+    var isNone: Bool { isAsync || wait == .zero }
+
+    /// - Parameters:
+    ///   - preferences: the request's `Prefer`.
+    ///   - most: `SWINGMUSIC_FCGI_MISS_WAIT`.
+    init(_ preferences: String?, most: Duration) {
+        wait = most
+        guard let preferences else { return }
+        for preference in preferences.split(whereSeparator: { $0 == "," || $0 == ";" }) {
+            let parts = preference.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" }.lowercased() }
+            if parts == ["respond-async"] { isAsync = true }
+            if parts.count == 2, parts[0] == "wait", let seconds = Int64(parts[1]), (0...86_400).contains(seconds) {
+                wait = min(most, .seconds(seconds))
+            }
         }
     }
 }

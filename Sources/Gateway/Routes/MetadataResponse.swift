@@ -2,23 +2,6 @@ import Caching
 import Catalog
 import FastCGI
 
-/// What a metadata request wants of an answer besides its content.
-struct Wishes: Sendable {
-    /// `If-None-Match`.
-    var condition: String?
-    var isHead: Bool
-    var dialect: Dialect
-    /// The family's words for 404; Spotify's own when nil.
-    var notFound: String?
-
-    init(_ request: Request, _ dialect: Dialect, notFound: String? = nil) {
-        self.notFound = notFound
-        condition = request.parameter("HTTP_IF_NONE_MATCH")
-        isHead = request.method == .head
-        self.dialect = dialect
-    }
-}
-
 /// Known things as HTTP answers: stored bytes, a tag, and where they came from.
 enum MetadataAnswer {
     static let json = "application/json; charset=utf-8"

@@ -1,17 +1,6 @@
 import Catalog
 import Spotify
 
-/// A request that is answered with an error before anything is read.
-struct BadRequest: Error {
-    var status: Int
-    var message: String
-
-    init(_ status: Int, _ message: String) {
-        self.status = status
-        self.message = message
-    }
-}
-
 /// The Web API's query parameters, with its defaults, bounds and messages.
 struct MirrorParameters {
     let query: Query
@@ -65,5 +54,19 @@ struct MirrorParameters {
         guard let text = query[name] else { return fallback }
         guard let number = WholeNumber.read(text), range.contains(number) else { throw BadRequest(400, "Invalid \(name)") }
         return number
+    }
+}
+
+/// Links that were pasted where an ID belongs arrive cut at their slashes; this puts them together again.
+enum LinkFolding {
+    /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
+    /// The scheme may be missing. What follows the link stays a segment of its own.
+    static func fold(_ path: [String]) -> [String] {
+        guard path.count > 2 else { return path }
+        let host = path[1] == "https:" || path[1] == "http:" ? 2 : 1
+        guard host == 2 || path[1] == "open.spotify.com" else { return path }
+        let isLocalised = path.count > host + 1 && path[host + 1].hasPrefix("intl-")
+        let end = min(path.count, host + (isLocalised ? 4 : 3))
+        return [path[0], path[1..<end].joined(separator: "/")] + path[end...]
     }
 }

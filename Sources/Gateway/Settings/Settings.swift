@@ -74,9 +74,7 @@ public struct Settings: Sendable {
         if credentials == nil { lines.append("SPOTIFY_CLIENT_ID is not set: what is cached is served, nothing new is looked up") }
         return lines
     }
-}
 
-extension Settings {
     private static func listenAddress(_ reader: SettingsReader) throws(SettingError) -> ListenAddress {
         let text = try reader.text(.listen) ?? "/run/swingmusic-fcgi/fcgi.sock"
         guard let address = ListenAddress(text) else {
@@ -149,4 +147,7 @@ extension Settings {
             user: try reader.duration(.userCacheTTL, default: usual.user, atLeast: .seconds(1)),
             temp: try reader.duration(.tempCacheTTL, default: usual.temp, atLeast: .seconds(1)))
     }
+
+    /// What must not be shown anywhere.
+    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password] }
 }

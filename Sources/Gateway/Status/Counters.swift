@@ -1,3 +1,6 @@
+import Caching
+import FastCGI
+
 /// What is counted of answers, each under a fixed place in a worker's slot of `figures.shared`.
 enum Counter {
     /// The families of routes, as the label `family` names them.
@@ -75,5 +78,31 @@ struct Counts: Sendable, Equatable {
 
     static func += (sum: inout Counts, other: Counts) {
         for place in sum.values.indices { sum.values[place] &+= other.values[place] }
+    }
+}
+
+extension CacheStatus {
+    private static let staleMark = 256
+
+    /// What is counted of the header, as a response's note: 0 stands for an answer without one.
+    var note: Int {
+        switch self {
+        case .hit(let tier, _, let freshness, _): source(tier).rawValue + 1 + (freshness == .stale ? Self.staleMark : 0)
+        case .miss: Counter.Source.unanswered.rawValue + 1
+        case .stored(let joined): (joined ? Counter.Source.collapsed : .stored).rawValue + 1
+        }
+    }
+
+    /// What a note says of where an answer came from: nil without a header.
+    static func counted(_ note: Int) -> (Counter.Source, isStale: Bool)? {
+        Counter.Source(rawValue: note % staleMark - 1).map { ($0, note >= staleMark) }
+    }
+
+    private func source(_ tier: Tier) -> Counter.Source {
+        switch tier {
+        case .memory: .memory
+        case .dragonfly: .dragonfly
+        case .sqlite: .sqlite
+        }
     }
 }

@@ -1,4 +1,0 @@
-extension Settings {
-    /// What must not be shown anywhere.
-    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password] }
-}
