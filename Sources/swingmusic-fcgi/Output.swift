@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 
 /// What commands print: results on standard output, everything else on standard error.
@@ -23,4 +24,34 @@ enum Output {
         default: "\(seconds / 3600) h \(seconds % 3600 / 60) min"
         }
     }
+}
+
+/// Rows of text in aligned columns.
+enum Columns {
+    static func lines(_ rows: [[String]]) -> [String] {
+        let clean = rows.map { $0.map(printable) }
+        let widths = (0..<(clean.first?.count ?? 0)).map { column in clean.map { $0[column].count }.max() ?? 0 }
+        return clean.map { row in
+            let line = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }.joined(separator: "  ")
+            return String(line.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
+    /// What a browser sent must not steer the terminal.
+    private static func printable(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
+    }
+}
+
+/// Exit statuses beside success and those of the argument parser; docs/operating.md lists all.
+enum ExitStatus {
+    /// There is nothing of that name.
+    static let nothingThere = ExitCode(3)
+}
+
+/// The program's version, as `--version` and the status routes say it.
+enum Version {
+    /// As a product token (RFC 9110, section 10.1.5).
+    static let product = "swingmusic-fcgi/0.1.0"
+    static let text = String(product.drop { $0 != "/" }.dropFirst())
 }

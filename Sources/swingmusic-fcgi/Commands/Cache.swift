@@ -2,6 +2,22 @@ import ArgumentParser
 import Caching
 import Catalog
 import Foundation
+import Gateway
+
+/// `swingmusic-fcgi cache`: the four caches from the command line.
+struct CacheCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cache",
+        abstract: "Look into and change the four caches: spotify, session, user and temp.",
+        discussion: """
+            Works on cache.db in the data folder, beside a running 'serve' or without one; copies in DragonflyDB follow. \
+            Started as root it acts as the owner of the data folder.
+
+            Entries of 'spotify' are never lost by delete and clear: they become due, are served stale, and are fetched again. \
+            Exits 3 when there is no such entry.
+            """,
+        subcommands: [CacheGet.self, CacheSet.self, CacheDelete.self, CacheClear.self])
+}
 
 /// `cache get`: the value's bytes as they are, or with `--json` what is known of the entry.
 struct CacheGet: ParsableCommand {
@@ -43,3 +59,115 @@ struct CacheGet: ParsableCommand {
                 value: text, valueBase64: text == nil ? Data(value).base64EncodedString() : nil))
     }
 }
+
+/// `cache set`: writes an entry.
+struct CacheSet: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "set", abstract: "Write an entry; the value is the argument, or standard input when there is none.")
+
+    @OptionGroup var entry: CacheEntryArguments
+
+    @Argument(help: "The value, at most 1 MiB; left out: what comes on standard input.")
+    var value: String?
+
+    @Option(help: "How long it lives, as in 90s, 12h or 30d; left out: the cache's own time.")
+    var ttl: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    private struct Written: Encodable {
+        var version: Int64
+        var expiresAt: String
+    }
+
+    func validate() throws {
+        if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
+        if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
+    }
+
+    func run() throws {
+        let bytes = value.map { Array($0.utf8) } ?? Array(FileHandle.standardInput.readDataToEndOfFile())
+        guard bytes.count <= 1 << 20 else { throw ValidationError("a value has at most 1 MiB") }
+        let caches = try DataFolder().openCaches()
+        defer { caches.close() }
+        let written = try caches.put(entry.cache, entry.bytes, bytes, ttl: ttl.flatMap { Duration(setting: $0) })
+        if json { try Output.json(Written(version: written.version, expiresAt: Output.time(written.expiresAt))) }
+    }
+}
+
+/// `cache delete`: takes an entry away.
+struct CacheDelete: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delete", abstract: "Delete an entry; one of spotify becomes due and is served stale until it is fetched again.")
+
+    @OptionGroup var entry: CacheEntryArguments
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let caches = try DataFolder().openCaches()
+        defer { caches.close() }
+        let wasThere = try caches.delete(entry.cache, entry.bytes)
+        if json { try Output.json(["deleted": wasThere]) }
+        guard wasThere else {
+            if !json { Output.complain("there is no entry \(entry.key) in \(entry.cache.rawValue)") }
+            throw ExitStatus.nothingThere
+        }
+    }
+}
+
+/// `cache clear`: empties a cache, or one prefix of it.
+struct CacheClear: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "clear",
+        abstract: "Delete all entries of a cache; those of spotify become due and are served stale until they are fetched again.",
+        discussion: "What 'user' and 'session' hold (preferences, what is shown of sessions) cannot be fetched again: they need --yes.")
+
+    @Argument(help: "The cache: spotify, session, user or temp.")
+    var cache: CacheName
+
+    @Option(help: "Only entries whose key begins so.")
+    var prefix: String = ""
+
+    @Flag(help: "Clear user or session without a way back.")
+    var yes = false
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func validate() throws {
+        if cache == .user || cache == .session, !yes {
+            throw ValidationError("what \(cache.rawValue) holds cannot be fetched again; add --yes to clear it all the same")
+        }
+    }
+
+    func run() throws {
+        let caches = try DataFolder().openCaches()
+        defer { caches.close() }
+        let count = try caches.clear(cache, prefix: Array(prefix.utf8))
+        if json { return try Output.json(["cleared": count]) }
+        let verb = cache == .spotify ? "made due" : "deleted"
+        print("\(count) entr\(count == 1 ? "y" : "ies") of \(cache.rawValue) \(verb)")
+    }
+}
+
+/// What every subcommand of `cache` is told.
+struct CacheEntryArguments: ParsableArguments {
+    @Argument(help: "The cache: spotify, session, user or temp.")
+    var cache: CacheName
+
+    @Argument(help: "The key, at most 512 bytes. The catalog's records have keys such as catalog:track/<id>.")
+    var key: String
+
+    var bytes: [UInt8] { Array(key.utf8) }
+    /// The catalog's own, which nobody else writes.
+    var isCatalogs: Bool { bytes.starts(with: Resource.cachePrefix.utf8) }
+
+    func validate() throws {
+        guard (1...512).contains(key.utf8.count) else { throw ValidationError("a key has 1 to 512 bytes") }
+    }
+}
+
+extension CacheName: ExpressibleByArgument {}

@@ -1,10 +1,12 @@
+import Caching
 import Catalog
 import Foundation
 import Gateway
 import Glibc
 import Logging
-import Spotify
 import RateLimiting
+import Sessions
+import Spotify
 
 /// Spotify's credentials and what is remembered of the account. Never a call of the Web API.
 enum SpotifyCheck {
@@ -80,5 +82,136 @@ extension Turnstile {
         try Turnstile(
             path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: creating, log: .silent)
+    }
+}
+
+/// DragonflyDB: whether it answers as set, and what it is.
+enum StoreCheck {
+    static func findings(_ settings: Settings) -> [Finding] {
+        guard let dragonfly = settings.dragonfly else {
+            return [.ok("DRAGONFLYDB_HOST", "is not set: SQLite alone serves")]
+        }
+        let subject = "DRAGONFLYDB_HOST"
+        // A folder of its own: the look must not touch the databases of a running program.
+        let folder = FileManager.default.temporaryDirectory.path + "/swingmusic-fcgi-check-\(getpid())"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+            let caches = try Caches(CachesConfiguration(path: folder + "/cache.db", dragonfly: dragonfly, threads: 1), log: .silent)
+            defer { caches.close() }
+            guard let health = answer(caches, within: dragonfly.timeout) else { return [] }
+            guard health.isConnected else {
+                return [.error(subject, "\(dragonfly): \(health.message)", remedy: remedy(health.message))]
+            }
+            return [.ok(subject, "\(dragonfly) is \(kind(caches.storeInfo() ?? [:])), answers in \(microseconds(health.latency)) µs")]
+        } catch {
+            return [
+                .warning(
+                    subject, "could not be looked at: \(error)",
+                    remedy: "see that \(FileManager.default.temporaryDirectory.path) can be written")
+            ]
+        }
+    }
+
+    /// The connection is made in the background: it has some timeouts' time, and a second for starting.
+    private static func answer(_ caches: Caches, within timeout: Duration) -> StoreHealth? {
+        let clock = ContinuousClock()
+        let end = clock.now + timeout * 3 + .seconds(1)
+        var health = caches.storeHealth()
+        while let now = health, !now.isConnected, now.message == Self.notYet, clock.now < end {
+            usleep(10_000)
+            health = caches.storeHealth()
+        }
+        return health
+    }
+
+    private static let notYet = "it has not answered yet"
+
+    private static func kind(_ info: [String: String]) -> String {
+        if let version = info["dragonfly_version"] { return "DragonflyDB \(version)" }
+        if let version = info["valkey_version"] { return "Valkey \(version)" }
+        if let version = info["redis_version"] { return "Redis \(version)" }
+        return "a store that does not say what it is"
+    }
+
+    private static func remedy(_ message: String) -> String {
+        if message.contains("password") { return "set DRAGONFLYDB_PASSWORD (or DRAGONFLYDB_PASSWORD_FILE) to the store's password" }
+        if message.contains("else than DragonflyDB") { return "correct DRAGONFLYDB_HOST and DRAGONFLYDB_PORT" }
+        if message.contains("loading") { return "wait until it has loaded; SQLite serves meanwhile" }
+        return "start DragonflyDB, or correct DRAGONFLYDB_HOST and DRAGONFLYDB_PORT; until then SQLite serves"
+    }
+
+    private static func microseconds(_ duration: Duration) -> Int64 {
+        duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000
+    }
+}
+
+extension Logger {
+    /// For commands that say themselves what they find.
+    static var silent: Logger { Logger(label: "command") { _ in SwiftLogNoOpLogHandler() } }
+}
+
+/// swingmusic's own files: there, readable, and of the form that the sessions read.
+enum SwingmusicCheck {
+    static func findings(_ settings: Settings) -> [Finding] {
+        guard let named = settings.swingmusicDirectory else {
+            return [.ok("SWINGMUSIC_CONFIG_DIR", "is not set: no sessions; the routes below /auth/ answer 503")]
+        }
+        var status = stat()
+        guard stat(named, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            return [
+                .error(
+                    "SWINGMUSIC_CONFIG_DIR", "\(named) is not a folder",
+                    remedy: "name the folder in which swingmusic keeps swingmusic.db and settings.json, or the one above it"
+                )
+            ]
+        }
+        let place = SwingmusicFolder.look(at: named)
+        return [openness(place), settingsFile(place.path), users(place.path)]
+    }
+
+    private static func openness(_ place: SwingmusicFolder.Place) -> Finding {
+        let folder = place.path
+        guard access(folder, W_OK) == 0 else {
+            return .warning(
+                "SWINGMUSIC_CONFIG_DIR",
+                "user \(geteuid()) may not write in \(folder): old password hashes stay, and swingmusic.db cannot be read while its -shm file is missing",
+                remedy: "run the program as swingmusic's user")
+        }
+        return .ok("SWINGMUSIC_CONFIG_DIR", "\(place); it can be written")
+    }
+
+    private static func settingsFile(_ folder: String) -> Finding {
+        let path = folder + "/settings.json"
+        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
+            return unreadable("settings.json", path)
+        }
+        struct Form: Decodable { var serverId: String }
+        guard let form = try? JSONDecoder().decode(Form.self, from: data), !form.serverId.isEmpty else {
+            return .error(
+                "settings.json", "\(path) holds no serverId, so no token can be checked",
+                remedy: "start swingmusic once (it writes the file), and see that the folder is its own")
+        }
+        return .ok("settings.json", "readable, with a serverId")
+    }
+
+    private static func users(_ folder: String) -> Finding {
+        let path = folder + "/swingmusic.db"
+        guard access(path, R_OK) == 0 else { return unreadable("swingmusic.db", path) }
+        do {
+            let count = try UserCount(in: folder).users
+            return .ok("swingmusic.db", "readable, \(count) user\(count == 1 ? "" : "s")")
+        } catch {
+            return .error(
+                "swingmusic.db", "\(path): \(error.reason)",
+                remedy: "see that it is swingmusic's database, of version 2.0 or later; restore it when it is damaged")
+        }
+    }
+
+    private static func unreadable(_ subject: String, _ path: String) -> Finding {
+        .error(
+            subject, "\(path) cannot be read: \(String(cString: strerror(errno)))",
+            remedy: "run the program as swingmusic's user, and start swingmusic once so that it makes its files")
     }
 }

@@ -73,3 +73,98 @@ struct Warm: ParsableCommand {
 }
 
 extension ObjectKind: ExpressibleByArgument {}
+
+/// Why `warm` cannot begin.
+enum WarmError: Error, CustomStringConvertible {
+    case noCredentials
+    case nothingNamed
+    case unreadable(String)
+
+    var description: String {
+        switch self {
+        case .noCredentials: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: nothing can be fetched"
+        case .nothingNamed: "there is no link, URI or ID in what was read"
+        case .unreadable(let path): "\(path) cannot be read: \(String(cString: strerror(errno)))"
+        }
+    }
+}
+
+/// What `warm` was asked for, each thing once, in the order of its first mention.
+struct WishList {
+    private(set) var resources: [Resource] = []
+    /// Lines with something in them, none of which names a thing; a CSV's header is one.
+    private(set) var skippedLines = 0
+
+    init(files: [String], bareKind: ObjectKind) throws {
+        for file in files.isEmpty ? ["-"] : files {
+            let data: Data
+            if file == "-" {
+                data = FileHandle.standardInput.readDataToEndOfFile()
+            } else {
+                guard let read = FileManager.default.contents(atPath: file) else { throw WarmError.unreadable(file) }
+                data = read
+            }
+            add(String(decoding: data, as: UTF8.self), bareKind)
+        }
+    }
+
+    init(text: String, bareKind: ObjectKind) { add(text, bareKind) }
+
+    private mutating func add(_ text: String, _ bareKind: ObjectKind) {
+        var known = Set(resources)
+        for row in CSVRows.read(text) {
+            let fields = row.map { $0.trimmingCharacters(in: .whitespaces) }
+            guard fields.contains(where: { !$0.isEmpty }), fields.first?.hasPrefix("#") != true else { continue }
+            guard let resource = Self.resource(in: fields, bareKind) else {
+                skippedLines += 1
+                continue
+            }
+            if known.insert(resource).inserted { resources.append(resource) }
+        }
+    }
+
+    /// A link or a URI says what it is; a bare ID may also be a word of 22 letters, so it counts only where there is neither.
+    private static func resource(in fields: [String], _ bareKind: ObjectKind) -> Resource? {
+        for field in fields {
+            if let named = SpotifyID.named(by: field) { return .object(named.kind, named.id, market: nil) }
+        }
+        return fields.lazy.compactMap { SpotifyID($0) }.first.map { .object(bareKind, $0, market: nil) }
+    }
+}
+
+/// Rows of comma-separated values (RFC 4180), with semicolons and tabs as separators too; a plain list is rows of one field.
+enum CSVRows {
+    static func read(_ text: String) -> [[String]] {
+        var rows: [[String]] = []
+        var row: [String] = []
+        var field = ""
+        var isQuoted = false
+        var scalars = text.unicodeScalars.makeIterator()
+        var next = scalars.next()
+        if next == "\u{FEFF}" { next = scalars.next() }  // a byte-order mark
+        while let scalar = next {
+            next = scalars.next()
+            switch scalar {
+            case "\"" where isQuoted && next == "\"":
+                field.unicodeScalars.append(scalar)
+                next = scalars.next()
+            case "\"" where isQuoted: isQuoted = false
+            case "\"" where field.isEmpty: isQuoted = true
+            case ",", ";", "\t":
+                if isQuoted { field.unicodeScalars.append(scalar) } else { end(&field, &row) }
+            case "\n" where !isQuoted, "\r" where !isQuoted:
+                end(&field, &row)
+                rows.append(row)
+                row = []
+            default: field.unicodeScalars.append(scalar)
+            }
+        }
+        end(&field, &row)
+        return rows + [row]
+    }
+
+    private static func end(_ field: inout String, _ row: inout [String]) {
+        row.append(field)
+        field = ""
+    }
+}

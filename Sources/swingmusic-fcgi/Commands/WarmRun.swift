@@ -1,6 +1,8 @@
 import Caching
 import Catalog
+import CSystem
 import Foundation
+import Glibc
 import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
@@ -106,4 +108,92 @@ final class WarmingRound {
         let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
         standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).components.seconds
     }
+}
+
+/// How far a run of `warm` is.
+struct WarmingStanding: Encodable {
+    /// Different things that were named.
+    var asked: Int
+    /// Of these, in the database before.
+    var already = 0
+    /// Spotify would not give them, or not now.
+    var failed = 0
+    /// Still queued or to be queued.
+    var left = 0
+    var secondsLeft: Int64 = 0
+    /// Wall-clock milliseconds, while Spotify has told us to wait.
+    var cooldownEndsAt: Int64?
+
+    init(asked: Int) { self.asked = asked }
+
+    /// Settled, one way or the other.
+    var settled: Int { asked - left }
+    var fetched: Int { settled - already - failed }
+
+    /// How far, in words.
+    var text: String {
+        var parts = ["\(settled) of \(asked)"]
+        if failed > 0 { parts.append("\(failed) failed") }
+        if left > 0 { parts.append("about \(Output.length(secondsLeft)) left") }
+        if let cooldownEndsAt { parts.append("Spotify told us to wait until \(Output.time(cooldownEndsAt))") }
+        return parts.joined(separator: ", ")
+    }
+
+    var summary: String {
+        "\(fetched) fetched, \(already) there before, \(failed) failed"
+            + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
+    }
+
+    private enum CodingKeys: String, CodingKey { case asked, already, fetched, failed, left, secondsLeft }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(asked, forKey: .asked)
+        try container.encode(already, forKey: .already)
+        try container.encode(fetched, forKey: .fetched)
+        try container.encode(failed, forKey: .failed)
+        try container.encode(left, forKey: .left)
+        try container.encode(secondsLeft, forKey: .secondsLeft)
+    }
+}
+
+/// A bar on a terminal; elsewhere a plain line now and then. On standard error, so that standard output is the result alone.
+final class ProgressLine {
+    private let isTerminal = isatty(STDERR_FILENO) == 1
+    private var lastLine = ""
+    private var nextPlainAt: UInt64 = 0
+
+    func show(_ standing: WarmingStanding) {
+        isTerminal ? draw(standing) : tell(standing)
+    }
+
+    /// The cursor goes to the next line.
+    func end() {
+        if isTerminal, !lastLine.isEmpty { write("\n") }
+    }
+
+    private func draw(_ standing: WarmingStanding) {
+        let width = 24
+        let full = standing.asked == 0 ? width : width * standing.settled / standing.asked
+        let bar = String(repeating: "#", count: full) + String(repeating: ".", count: width - full)
+        let line = "[\(bar)] \(standing.text)"
+        guard line != lastLine else { return }
+        lastLine = line
+        write("\r\(String(line.prefix(columns - 1)))\u{1B}[K")
+    }
+
+    private func tell(_ standing: WarmingStanding) {
+        let now = csys_monotonic_ns()
+        guard now >= nextPlainAt || standing.left == 0, standing.text != lastLine else { return }
+        nextPlainAt = now + 10_000_000_000
+        lastLine = standing.text
+        write(standing.text + "\n")
+    }
+
+    private var columns: Int {
+        var size = winsize()
+        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
+    }
+
+    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 }
