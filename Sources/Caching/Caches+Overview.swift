@@ -15,7 +15,7 @@ extension Caches {
     }
 
     /// The largest namespaces of a cache.
-    public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceFigures] {
+    public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceStatistics] {
         try record.namespaces(cache, limit: limit)
     }
 
@@ -28,16 +28,16 @@ extension Caches {
     }
 
     /// Cheap enough to be polled: a few rows of SQLite, and counters.
-    public func figures() -> CacheFigures {
-        let sums = tallies.flush(to: page)
+    public func statistics() -> CacheStatistics {
+        let sums = counters.flush(to: shared)
         let totals = (try? record.totals()) ?? [:]
         let services = CacheName.allCases.map { cache in
-            CacheFigures.Service(
+            CacheStatistics.Service(
                 cache: cache, entries: totals[cache]?.entries ?? 0, bytes: totals[cache]?.bytes ?? 0,
-                lastUpdated: totals[cache]?.lastUpdated, tally: sums[cache] ?? Tally(),
-                workerTally: tallies.tally(cache))
+                lastUpdated: totals[cache]?.lastUpdated, counters: sums[cache] ?? CacheCounters(),
+                workerCounters: counters.counters(cache))
         }
-        return CacheFigures(
+        return CacheStatistics(
             services: services, memoryEntries: memory.count, memoryBytes: memory.bytes, store: store?.figures,
             writeRefusal: record.writeRefusal)
     }
@@ -52,9 +52,9 @@ extension Caches {
     /// from a thread that may block. Throws what kept it from its work; call it again all the same.
     public func maintain() throws(CacheError) {
         memory.purge(now: clock.monotonic)
-        tallies.flush(to: page)
+        counters.flush(to: shared)
         try record.lookAgain()
-        try upkeep.step()
+        try maintenance.step()
     }
 
     /// Empties DragonflyDB of the copies, in the background; what is cached is found in SQLite.

@@ -2,9 +2,9 @@ extension Caches {
     /// The entry under a key and the tier that had it. `spotify`: also when it is due, compare `expiresAt`. The others:
     /// nil when its time has passed.
     public func get(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
-        try Limits.check(key: key)
+        try EntryLimits.check(key: key)
         let found = cache == .spotify ? try record(of: key) : try row(cache, key)
-        tallies.note(cache, found?.tier)
+        counters.note(cache, found?.tier)
         return found
     }
 
@@ -12,9 +12,9 @@ extension Caches {
         let key = memory.key(bytes)
         let monotonic = clock.monotonic
         if let entry = memory.find(key, now: monotonic) { return Found(entry: entry, tier: .memory) }
-        let mark = page.mark(key.hash)
+        let invalidations = shared.invalidations(key.hash)
         guard let found = try recordBelow(bytes) else { return nil }
-        memory.offer(key, found.entry, mark: mark, now: monotonic)
+        memory.offer(key, found.entry, invalidations: invalidations, now: monotonic)
         return found
     }
 
@@ -32,21 +32,21 @@ extension Caches {
     /// The entry of `spotify` under a key, when this worker's memory has it.
     public func remembered(_ key: [UInt8]) -> Found? {
         guard let entry = memory.find(memory.key(key), now: clock.monotonic) else { return nil }
-        tallies.note(.spotify, .memory)
+        counters.note(.spotify, .memory)
         return Found(entry: entry, tier: .memory)
     }
 
     /// Asks for an entry of `spotify` that memory does not have, without waiting for the store.
     /// - Parameter then: called once, on a thread of the watcher's, with what `get` would have answered. Only when it is `asked`.
     public func ask(for bytes: [UInt8], then: @escaping @Sendable (Result<Found?, CacheError>) -> Void) -> Asking {
-        guard let store, store.isAnswering, bytes.count <= Limits.keyBytes else { return .impossible }
+        guard let store, store.isAnswering, bytes.count <= EntryLimits.keyBytes else { return .impossible }
         let key = memory.key(bytes)
-        let mark = page.mark(key.hash)
+        let invalidations = shared.invalidations(key.hash)
         return store.ask(.spotify, bytes) { [self] look in
             do throws(CacheError) {
                 let found = if let look { try judge(look, .spotify, bytes, waits: false) } else { try fromRecord(.spotify, bytes) }
-                if let found { memory.offer(key, found.entry, mark: mark, now: clock.monotonic) }
-                tallies.note(.spotify, found?.tier)
+                if let found { memory.offer(key, found.entry, invalidations: invalidations, now: clock.monotonic) }
+                counters.note(.spotify, found?.tier)
                 then(.success(found))
             } catch {
                 then(.failure(error))
@@ -57,7 +57,7 @@ extension Caches {
     /// The entry of `spotify` under a key as SQLite has it, whatever the store does.
     public func kept(_ key: [UInt8]) throws(CacheError) -> Found? {
         let found = try fromRecord(.spotify, key)
-        tallies.note(.spotify, found?.tier)
+        counters.note(.spotify, found?.tier)
         return found
     }
 
@@ -74,8 +74,8 @@ extension Caches {
 
     /// What a look into the store is worth.
     /// - Parameter waits: whether the caller may wait until the store has what it lacks.
-    func judge(_ look: Look, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
-        let verdict = Trust.verdict(look.copy, of: cache, epoch: record.epoch, era: look.era, isShared: page.isShared)
+    func judge(_ look: LookupResult, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
+        let verdict = CopyValidity.verdict(look.copy, of: cache, epoch: record.epoch, copyEpoch: look.copyEpoch, isShared: shared.isShared)
         guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key, waits: waits) }
         if verdict == .served { return Found(entry: copy.entry, tier: .dragonfly) }
         guard let seal = try record.seal(cache, key), seal == copy.entry.seal, copy.epoch == record.epoch else {
@@ -83,12 +83,12 @@ extension Caches {
         }
         guard cache.keepsDueRows || seal.expiresAt > clock.now else { return nil }
         // Right, and stamped anew: the next reader need not ask.
-        if cache == .spotify, page.isShared { fill(cache, key, copy.entry, era: look.era, waits: waits) }
+        if cache == .spotify, shared.isShared { fill(cache, key, copy.entry, copyEpoch: look.copyEpoch, waits: waits) }
         return Found(entry: copy.entry, tier: .dragonfly)
     }
 
     /// SQLite's entry; the store gets it too.
-    private func mended(_ look: Look, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
+    private func mended(_ look: LookupResult, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
         if look.copy != nil { store?.counts.staleCopies.add(1, ordering: .relaxed) }
         let found = try fromRecord(cache, key)
         if let copy = look.copy, copy.epoch == record.epoch, copy.entry.version > found?.entry.version ?? 0 {
@@ -96,7 +96,7 @@ extension Caches {
             // (a backup, a lost commit): such a copy would never be replaced.
             _ = removeCopies(cache, [key])
         }
-        if let found { fill(cache, key, found.entry, era: look.era, waits: waits) }
+        if let found { fill(cache, key, found.entry, copyEpoch: look.copyEpoch, waits: waits) }
         return found
     }
 
@@ -111,14 +111,14 @@ extension Caches {
     /// Several keys at once; the answers are in the order of the keys.
     public func get(_ cache: CacheName, _ keys: [[UInt8]]) throws(CacheError) -> [Found?] {
         guard let store, store.isAnswering, keys.count > 1 else { return try oneByOne(cache, keys) }
-        for key in keys { try Limits.check(key: key) }
+        for key in keys { try EntryLimits.check(key: key) }
         var found = [Found?](repeating: nil, count: keys.count)
         var asked: [Int] = []
-        var marks: [UInt32] = []
+        var invalidations: [UInt32] = []
         for index in keys.indices {
             if cache == .spotify {
                 let key = memory.key(keys[index])
-                marks.append(page.mark(key.hash))
+                invalidations.append(shared.invalidations(key.hash))
                 found[index] = memory.find(key, now: clock.monotonic).map { Found(entry: $0, tier: .memory) }
             }
             if found[index] == nil { asked.append(index) }
@@ -129,10 +129,10 @@ extension Caches {
         if cache == .spotify {
             for index in asked {
                 guard let entry = found[index]?.entry else { continue }
-                memory.offer(memory.key(keys[index]), entry, mark: marks[index], now: clock.monotonic)
+                memory.offer(memory.key(keys[index]), entry, invalidations: invalidations[index], now: clock.monotonic)
             }
         }
-        for each in found { tallies.note(cache, each?.tier) }
+        for each in found { counters.note(cache, each?.tier) }
         return found
     }
 

@@ -7,13 +7,13 @@ extension Caches {
         _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration? = nil, keep: Bool = false,
         onlyIfVersion: Int64? = nil
     ) throws(CacheError) -> Entry {
-        try Limits.check(key: key, value: value)
+        try EntryLimits.check(key: key, value: value)
         let lifetime = lifetime(cache, ttl, keep: keep)
-        let era = page.era
+        let copyEpoch = shared.copyEpoch
         let entry = try record.write { writer in
             try writer.put(cache, key, value, lifetime, onlyIfVersion: onlyIfVersion)
         }
-        publish(cache, [(key, entry)], era: era)
+        publish(cache, [(key, entry)], copyEpoch: copyEpoch)
         return entry
     }
 
@@ -22,15 +22,15 @@ extension Caches {
     public func put(
         _ cache: CacheName, _ writes: [(key: [UInt8], value: [UInt8], ttl: Duration?)]
     ) throws(CacheError) -> [Entry] {
-        for write in writes { try Limits.check(key: write.key, value: write.value) }
-        let era = page.era
+        for write in writes { try EntryLimits.check(key: write.key, value: write.value) }
+        let copyEpoch = shared.copyEpoch
         let entries = try record.write { writer in
             try writes.map { try writer.put(cache, $0.key, $0.value, lifetime(cache, $0.ttl)) }
         }
         // Of a key that was written twice, the last copy is the record's.
         var last: [[UInt8]: Entry] = [:]
         for (write, entry) in zip(writes, entries) { last[write.key] = entry }
-        publish(cache, last.map { (key: $0.key, entry: $0.value) }, era: era)
+        publish(cache, last.map { (key: $0.key, entry: $0.value) }, copyEpoch: copyEpoch)
         return entries
     }
 
@@ -41,22 +41,22 @@ extension Caches {
     public func update(
         _ cache: CacheName, _ key: [UInt8], ttl: Duration? = nil, keep: Bool = false, _ change: (Entry?) -> [UInt8]?
     ) throws(CacheError) -> Entry? {
-        try Limits.check(key: key)
+        try EntryLimits.check(key: key)
         let lifetime = lifetime(cache, ttl, keep: keep)
-        let era = page.era
+        let copyEpoch = shared.copyEpoch
         let entry = try record.write { writer -> Entry? in
             guard let value = change(try writer.entry(cache, key)) else { return nil }
-            try Limits.check(key: key, value: value)
+            try EntryLimits.check(key: key, value: value)
             return try writer.put(cache, key, value, lifetime)
         }
-        if let entry { publish(cache, [(key, entry)], era: era) }
+        if let entry { publish(cache, [(key, entry)], copyEpoch: copyEpoch) }
         return entry
     }
 
     /// Removes the entry; of `spotify`, makes it due, to be served stale. Answers whether there was one.
     @discardableResult
     public func delete(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Bool {
-        try Limits.check(key: key)
+        try EntryLimits.check(key: key)
         let wasThere = try record.write { writer in try writer.delete(cache, key) }
         withdraw(cache, key)
         return wasThere
@@ -65,7 +65,7 @@ extension Caches {
     /// Gives the entry another end: `length` from now. Answers whether there was one.
     @discardableResult
     public func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration) throws(CacheError) -> Bool {
-        try Limits.check(key: key)
+        try EntryLimits.check(key: key)
         let end = lifetime(cache, length).end(from: clock.now)
         let wasThere = try record.write { writer in try writer.expire(cache, key, at: end) }
         if wasThere { withdraw(cache, key) }
@@ -76,11 +76,11 @@ extension Caches {
     /// namespace; of `spotify`, makes them due. Answers how many.
     @discardableResult
     public func clear(_ cache: CacheName, prefix: [UInt8] = []) throws(CacheError) -> Int {
-        try Limits.check(key: prefix)
+        try EntryLimits.check(key: prefix)
         let count = try record.write { writer in try writer.clear(cache, prefix: prefix) }
         if cache == .spotify {
-            page.raiseEra()
-            page.raiseAllMarks()
+            shared.raiseCopyEpoch()
+            shared.invalidateAll()
         } else if count > 0 {
             store?.sweep(cache, prefix: prefix)
         }
@@ -102,7 +102,7 @@ extension Caches {
     public func touch(_ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0) throws(CacheError) {
         guard !records.isEmpty else { return }
         try record.write { writer in
-            for record in records where record.epoch == writer.ledger.epoch {
+            for record in records where record.epoch == writer.transaction.epoch {
                 try writer.touch(record.row, at: instant, tolerance: tolerance)
             }
         }
@@ -110,42 +110,42 @@ extension Caches {
 
     // What the caches tell DragonflyDB: it is told after the record, and nothing depends on its hearing it.
 
-    /// A copy of what was read from the record; `era` as it stood before that.
+    /// A copy of what was read from the record; `copyEpoch` as it stood before that.
     /// - Parameter waits: false: the filler's thread tells the store, soon.
-    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, era: UInt64, waits: Bool) {
+    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, copyEpoch: UInt64, waits: Bool) {
         if cache == .spotify {
-            let item = Filler.Item(key: key, entry: entry, era: era)
-            if waits { fill([item]) } else { filler?.add(item) }
-        } else if let store, let offer = offer(store, cache, key, entry, era: era) {
+            let item = Backfill.Item(key: key, entry: entry, copyEpoch: copyEpoch)
+            if waits { fill([item]) } else { backfill?.add(item) }
+        } else if let store, let offer = offer(store, cache, key, entry, copyEpoch: copyEpoch) {
             store.set([offer])
         }
     }
 
     /// Whether the store takes copies matters only where they are served unasked: there the row is looked at once more, since a
     /// reader that was stopped between reading and filling may have missed a newer write whose copy the store has evicted since.
-    func fill(_ items: [Filler.Item]) {
+    func fill(_ items: [Backfill.Item]) {
         guard let store else { return }
         for batch in batches(items, bytes: \.entry.value.count) {
-            let offers = batch.compactMap { offer(store, .spotify, $0.key, $0.entry, era: $0.era) }
-            guard !offers.isEmpty, store.offer(offers) == .taken, page.isShared else { continue }
+            let offers = batch.compactMap { offer(store, .spotify, $0.key, $0.entry, copyEpoch: $0.copyEpoch) }
+            guard !offers.isEmpty, store.offer(offers) == .taken, shared.isShared else { continue }
             for item in batch {
                 if let seal = try? record.seal(.spotify, item.key), seal == item.entry.seal { continue }
-                if !removeCopies(.spotify, [item.key]) { page.raiseEra() }
+                if !removeCopies(.spotify, [item.key]) { shared.raiseCopyEpoch() }
             }
         }
     }
 
-    /// Copies of what was written; `era` as it stood before the transaction.
-    func publish(_ cache: CacheName, _ written: [(key: [UInt8], entry: Entry)], era: UInt64) {
+    /// Copies of what was written; `copyEpoch` as it stood before the transaction.
+    func publish(_ cache: CacheName, _ written: [(key: [UInt8], entry: Entry)], copyEpoch: UInt64) {
         // Last: until the older copy is gone, a reader may still find it and put it into memory.
         defer { if cache == .spotify { written.forEach { forget($0.key) } } }
         guard let store else { return }
         for batch in batches(written, bytes: \.entry.value.count) {
-            let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, era: era) }
+            let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, copyEpoch: copyEpoch) }
             if cache != .spotify {
                 store.set(offers)
             } else if store.offer(offers) != .taken, !removeCopies(cache, batch.map(\.key)) {
-                page.raiseEra()
+                shared.raiseCopyEpoch()
             }
         }
     }
@@ -154,7 +154,7 @@ extension Caches {
     func withdraw(_ cache: CacheName, _ key: [UInt8]) {
         let isGone = removeCopies(cache, [key])
         guard cache == .spotify else { return }
-        if !isGone { page.raiseEra() }
+        if !isGone { shared.raiseCopyEpoch() }
         forget(key)
     }
 
@@ -167,18 +167,18 @@ extension Caches {
     /// No worker serves the key from memory any more.
     private func forget(_ bytes: [UInt8]) {
         let key = memory.key(bytes)
-        page.raiseMark(key.hash)
+        shared.countInvalidation(key.hash)
         memory.remove(key)
     }
 
     private func offer(
-        _ store: DragonflyStore, _ cache: CacheName, _ key: [UInt8], _ entry: Entry, era: UInt64
-    ) -> Offer? {
+        _ store: DragonflyStore, _ cache: CacheName, _ key: [UInt8], _ entry: Entry, copyEpoch: UInt64
+    ) -> CopyOffer? {
         let milliseconds = CopyLifetime.milliseconds(
             cache, expiresAt: entry.expiresAt, now: clock.now, standard: configuration.ttl[cache])
         return milliseconds.map {
-            Offer(
-                key: store.key(cache, key), copy: Copy(entry: entry, epoch: record.epoch, era: era), milliseconds: $0)
+            CopyOffer(
+                key: store.key(cache, key), copy: StoredCopy(entry: entry, epoch: record.epoch, copyEpoch: copyEpoch), milliseconds: $0)
         }
     }
 

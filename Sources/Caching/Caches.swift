@@ -5,20 +5,20 @@ import Logging
 /// The four caches over a worker's memory, DragonflyDB and SQLite. Safe to use from any thread.
 ///
 /// SQLite is the record. A write is acknowledged when it is in `cache.db`; what lies above are copies, and a copy is
-/// served only when it is known to be what the record says (`Trust`, docs/caching.md).
+/// served only when it is known to be what the record says (`CopyValidity`, docs/caching.md).
 public final class Caches: Sendable {
     let configuration: CachesConfiguration
     let clock: any CacheClock
     let log: Logger
-    let record: SQLiteStore
+    let record: CacheDatabase
     let memory: MemoryStore
     /// nil: SQLite alone.
     let store: DragonflyStore?
     /// There is one when there is a store.
-    let filler: Filler?
-    let upkeep: Upkeep
-    let tallies = TallyBook()
-    var page: SharedPage { record.page }
+    let backfill: Backfill?
+    let maintenance: Maintenance
+    let counters = CounterBook()
+    var shared: SharedState { record.shared }
 
     /// Opens `cache.db`, and makes it when there is none. A damaged one is set aside as `cache.db.damaged-<seconds>` and
     /// an empty one begun. Several workers may start at once.
@@ -30,24 +30,24 @@ public final class Caches: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.log = log
-        let record = try SQLiteStore(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
+        let record = try CacheDatabase(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
         self.record = record
-        upkeep = Upkeep(record: record, log: log)
+        maintenance = Maintenance(record: record, log: log)
         memory = MemoryStore(
-            bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime.nanoseconds, page: record.page)
+            bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime.nanoseconds, shared: record.shared)
         store = configuration.dragonfly.map {
-            DragonflyStore($0, threads: configuration.threads, page: record.page, clock: clock, log: log)
+            DragonflyStore($0, threads: configuration.threads, shared: record.shared, clock: clock, log: log)
         }
-        filler = store == nil ? nil : Filler()
-        filler?.start { [weak self] in self?.fill($0) }
+        backfill = store == nil ? nil : Backfill()
+        backfill?.start { [weak self] in self?.fill($0) }
     }
 
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
-        filler?.close()
+        backfill?.close()
         store?.close()
         record.close()
-        page.maintenance.unlock()
+        shared.maintenance.unlock()
     }
 
     func lifetime(_ cache: CacheName, _ ttl: Duration?, keep: Bool = false) -> Lifetime {
@@ -55,19 +55,19 @@ public final class Caches: Sendable {
     }
 
     /// The newest `PRAGMA user_version` of a `cache.db` that this program reads.
-    public static var schemaVersion: Int { Schema.version }
+    public static var schemaVersion: Int { CacheSchema.version }
 }
 
 /// Entries of `spotify` that were read from the record and whose copies the store shall get, from whoever must not wait for it: a plain
 /// thread tells the store, many at a time. What does not fit is left out; its next reader brings it again.
 ///
 /// `@unchecked Sendable`: `condition`'s lock guards all variables.
-final class Filler: @unchecked Sendable {
+final class Backfill: @unchecked Sendable {
     struct Item {
         let key: [UInt8]
         let entry: Entry
         /// As it stood before the entry was read.
-        let era: UInt64
+        let copyEpoch: UInt64
     }
 
     private let condition = NSCondition()

@@ -71,7 +71,7 @@ public enum Tier: String, Sendable, CaseIterable {
 /// when that is greater. So it grows with every write whatever the clock does, and a file that was restored from a
 /// backup, or lost its last commits to a power cut (`synchronous=NORMAL`), does not hand out a number again whose copy may
 /// still be in DragonflyDB.
-enum Version {
+enum EntryVersion {
     static let randomBits: Int64 = 20
 
     static func next(after last: Int64, now: Int64, random: UInt32) -> Int64 {
@@ -133,7 +133,7 @@ public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .cannotWrite(let reason): "the cache cannot be written: \(reason)"
         case .cannotRead(let reason): "the cache cannot be read: \(reason)"
-        case .tooLarge: "a key has at most \(Limits.keyBytes) bytes and a value at most \(Limits.valueBytes)"
+        case .tooLarge: "a key has at most \(EntryLimits.keyBytes) bytes and a value at most \(EntryLimits.valueBytes)"
         case .versionChanged(let current): "the entry has changed (now \(current.map(String.init) ?? "absent"))"
         case .newerSchema(let found, let known):
             "cache.db has schema \(found), this release knows \(known): a newer release has written it"
@@ -142,7 +142,7 @@ public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 /// What a cache takes.
-public enum Limits {
+public enum EntryLimits {
     public static let keyBytes = 512
     /// What Spotify answers may have 8 MiB, and a playlist is kept under two names.
     public static let valueBytes = 17 << 20

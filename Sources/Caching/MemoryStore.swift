@@ -6,7 +6,7 @@ import Synchronization
 /// oldest go first. What is asked for once in those seconds stays out: it would only push out what is asked for often.
 ///
 /// An entry is served while nobody, in any worker, has written a key that shares its mark since before it was read from
-/// below (`SharedPage`), and while its seconds last.
+/// below (`SharedState`), and while its seconds last.
 final class MemoryStore: Sendable {
     struct Key: Hashable {
         let bytes: [UInt8]
@@ -18,7 +18,7 @@ final class MemoryStore: Sendable {
 
     private struct Held {
         var entry: Entry
-        var mark: UInt32
+        var invalidations: UInt32
         var until: UInt64
         var number: UInt64
     }
@@ -38,45 +38,45 @@ final class MemoryStore: Sendable {
         let shard = Mutex(Shard())
     }
 
-    private let asked: AskedLately
+    private let asked: AdmissionFilter
     private let bytesPerShard: Int
     private let lifetime: UInt64
-    private let page: SharedPage
+    private let shared: SharedState
     private static let overhead = 200
 
-    init(bytes: Int, lifetime: UInt64, page: SharedPage) {
+    init(bytes: Int, lifetime: UInt64, shared: SharedState) {
         bytesPerShard = bytes / 16
         self.lifetime = lifetime
-        asked = AskedLately(span: lifetime)
-        self.page = page
+        asked = AdmissionFilter(span: lifetime)
+        self.shared = shared
         shards = (0..<16).map { _ in ShardBox() }
     }
 
     var isUsed: Bool { lifetime > 0 && bytesPerShard > 0 }
 
-    func key(_ bytes: [UInt8]) -> Key { Key(bytes: bytes, hash: KeyHash.hash(bytes, seed: page.seed)) }
+    func key(_ bytes: [UInt8]) -> Key { Key(bytes: bytes, hash: KeyHash.hash(bytes, seed: shared.seed)) }
 
     func find(_ key: Key, now: UInt64) -> Entry? {
-        let mark = page.mark(key.hash)
+        let invalidations = shared.invalidations(key.hash)
         return box(key).shard.withLock { shard in
-            guard let held = shard.held[key], held.mark == mark, now < held.until else { return nil }
+            guard let held = shard.held[key], held.invalidations == invalidations, now < held.until else { return nil }
             return held.entry
         }
     }
 
     /// Keeps the entry when its key was asked for twice lately.
-    func offer(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
-        if isUsed, asked.isRepeated(key.hash, now: now) { put(key, entry, mark: mark, now: now) }
+    func offer(_ key: Key, _ entry: Entry, invalidations: UInt32, now: UInt64) {
+        if isUsed, asked.isRepeated(key.hash, now: now) { put(key, entry, invalidations: invalidations, now: now) }
     }
 
-    /// `mark` as it stood before the entry was read from below: a write since then makes the entry worthless here.
-    func put(_ key: Key, _ entry: Entry, mark: UInt32, now: UInt64) {
+    /// `invalidations` as it stood before the entry was read from below: a write since then makes the entry worthless here.
+    func put(_ key: Key, _ entry: Entry, invalidations: UInt32, now: UInt64) {
         let cost = Self.cost(key, entry)
         guard isUsed, cost <= bytesPerShard / 4 else { return }
         box(key).shard.withLock { shard in
-            if let old = shard.held[key], old.mark == mark, old.entry.version > entry.version { return }
+            if let old = shard.held[key], old.invalidations == invalidations, old.entry.version > entry.version { return }
             shard.numbers += 1
-            let held = Held(entry: entry, mark: mark, until: now &+ lifetime, number: shard.numbers)
+            let held = Held(entry: entry, invalidations: invalidations, until: now &+ lifetime, number: shard.numbers)
             if let old = shard.held.updateValue(held, forKey: key) { shard.bytes -= Self.cost(key, old.entry) }
             shard.order.append((key, shard.numbers))
             shard.bytes += cost
@@ -140,7 +140,7 @@ final class MemoryStore: Sendable {
 /// Two keys at one place may hide each other; that costs a look into the tier below.
 ///
 /// `@unchecked Sendable`: the words are touched with atomic operations only.
-final class AskedLately: @unchecked Sendable {
+final class AdmissionFilter: @unchecked Sendable {
     /// Zeroed memory of which only what is touched takes room.
     private let words: UnsafeMutableRawPointer?
     private let span: UInt64

@@ -5,11 +5,11 @@ import Glibc
 /// another did. Nothing in it must outlive the processes: a lost page only costs looks into SQLite.
 ///
 /// - generation: grows when `cache.db` is replaced by another file; connections of an older one are reopened.
-/// - era: grows when DragonflyDB's copies may have missed a write (see `Trust`).
+/// - copyEpoch: grows when DragonflyDB's copies may have missed a write (see `CopyValidity`).
 /// - marks: one counter for every 8192th of `spotify`'s keys, grows with every write: what memory holds under another
 ///   count is not served.
 /// - tallies: hits and misses of all workers, for the dashboard.
-final class SharedPage: @unchecked Sendable {
+final class SharedState: @unchecked Sendable {
     // The mapping lives as long as this object and is touched with atomic operations only.
     private let start: UnsafeMutableRawPointer
     private let descriptor: CInt
@@ -22,8 +22,10 @@ final class SharedPage: @unchecked Sendable {
 
     private static let length = 40960
     private static let magic: UInt64 = 0x5347_4143_4845_0001
-    private static let markCount: UInt64 = 8192
-    private enum Offset { static let magic = 0, seed = 8, generation = 16, era = 24, readOnly = 32, tallies = 1024, marks = 4096 }
+    private static let invalidationCounters: UInt64 = 8192
+    private enum Offset {
+        static let magic = 0, seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, counters = 1024, invalidations = 4096
+    }
 
     init(path: String) {
         let opened = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o660)
@@ -61,19 +63,19 @@ final class SharedPage: @unchecked Sendable {
         return start
     }
 
-    /// Era and generation begin at random, so that a page that was lost and made again repeats neither.
+    /// Copy epoch and generation begin at random, so that a page that was lost and made again repeats neither.
     private static func fill(_ start: UnsafeMutableRawPointer) {
         csys_store64(start + Offset.seed, .random(in: .min ... .max))
         csys_store64(start + Offset.generation, .random(in: 1...1 << 62))
-        csys_store64(start + Offset.era, .random(in: 1...1 << 62))
+        csys_store64(start + Offset.copyEpoch, .random(in: 1...1 << 62))
         csys_store64(start + Offset.magic, magic)
     }
 
     var seed: UInt64 { csys_load64(start + Offset.seed) }
     var generation: UInt64 { csys_load64(start + Offset.generation) }
     func raiseGeneration() { _ = csys_add64(start + Offset.generation, 1) }
-    var era: UInt64 { csys_load64(start + Offset.era) }
-    func raiseEra() { _ = csys_add64(start + Offset.era, 1) }
+    var copyEpoch: UInt64 { csys_load64(start + Offset.copyEpoch) }
+    func raiseCopyEpoch() { _ = csys_add64(start + Offset.copyEpoch, 1) }
 
     /// Whether a worker had to open the file for reading only since this was asked last. Noted and asked under the gate.
     func noteReadOnly() { csys_store64(start + Offset.readOnly, 1) }
@@ -82,16 +84,16 @@ final class SharedPage: @unchecked Sendable {
         return csys_load64(start + Offset.readOnly) != 0
     }
 
-    func mark(_ hash: UInt64) -> UInt32 { csys_load32(markAddress(hash)) }
-    func raiseMark(_ hash: UInt64) { _ = csys_add32(markAddress(hash), 1) }
-    func raiseAllMarks() { for hash in 0..<Self.markCount { raiseMark(hash) } }
-    private func markAddress(_ hash: UInt64) -> UnsafeMutableRawPointer {
-        start + Offset.marks + Int(hash % Self.markCount) * 4
+    func invalidations(_ hash: UInt64) -> UInt32 { csys_load32(invalidationAddress(hash)) }
+    func countInvalidation(_ hash: UInt64) { _ = csys_add32(invalidationAddress(hash), 1) }
+    func invalidateAll() { for hash in 0..<Self.invalidationCounters { countInvalidation(hash) } }
+    private func invalidationAddress(_ hash: UInt64) -> UnsafeMutableRawPointer {
+        start + Offset.invalidations + Int(hash % Self.invalidationCounters) * 4
     }
 
     /// Adds to the tally of all workers and answers the sum.
     @discardableResult
-    func tally(_ index: Int, adding count: UInt64) -> UInt64 { csys_add64(start + Offset.tallies + index * 8, count) }
+    func addToCounter(_ index: Int, adding count: UInt64) -> UInt64 { csys_add64(start + Offset.counters + index * 8, count) }
 }
 
 /// A lock on one byte of a file beside the database (an open file description lock, fcntl(2)): it excludes every other

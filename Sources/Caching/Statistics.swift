@@ -1,7 +1,7 @@
 import Synchronization
 
 /// What the dashboard, `/metrics` and the command line show. All of it is counted as it happens; nothing is scanned.
-public struct CacheFigures: Sendable, Equatable {
+public struct CacheStatistics: Sendable, Equatable {
     public struct Service: Sendable, Equatable {
         public var cache: CacheName
         /// Rows, those included that have expired and not been purged.
@@ -11,22 +11,22 @@ public struct CacheFigures: Sendable, Equatable {
         /// Wall-clock milliseconds of the last write; nil: none yet.
         public var lastUpdated: Int64?
         /// Of all workers, as of their last `maintain()`.
-        public var tally: Tally
+        public var counters: CacheCounters
         /// Of this worker.
-        public var workerTally: Tally
+        public var workerCounters: CacheCounters
     }
 
     public var services: [Service]
     public var memoryEntries: Int
     public var memoryBytes: Int
     /// nil: there is no DRAGONFLYDB_HOST.
-    public var store: StoreFigures?
+    public var store: StoreStatistics?
     /// Why `cache.db` cannot be written; nil: it can, as far as is known.
     public var writeRefusal: String?
 }
 
 /// A namespace of a cache: the keys that begin with its name and `/`; the empty one has those without a `/`.
-public struct NamespaceFigures: Sendable, Equatable {
+public struct NamespaceStatistics: Sendable, Equatable {
     public var name: [UInt8]
     public var entries: Int
     public var bytes: Int64
@@ -34,7 +34,7 @@ public struct NamespaceFigures: Sendable, Equatable {
 }
 
 /// This worker's view of DragonflyDB.
-public struct StoreFigures: Sendable, Equatable {
+public struct StoreStatistics: Sendable, Equatable {
     /// The circuit breaker is closed: it is asked.
     public var isUsed: Bool
     /// What is wrong; nil: nothing, or no probe has ended yet.
@@ -61,7 +61,7 @@ public struct StoreHealth: Sendable, Equatable {
 }
 
 /// How often a cache was asked, and which tier answered.
-public struct Tally: Sendable, Equatable {
+public struct CacheCounters: Sendable, Equatable {
     public var memory: UInt64 = 0
     public var dragonfly: UInt64 = 0
     public var sqlite: UInt64 = 0
@@ -73,12 +73,12 @@ public struct Tally: Sendable, Equatable {
 }
 
 /// This worker's tallies; `flush` adds what is new to those of all workers.
-final class TallyBook: Sendable {
+final class CounterBook: Sendable {
     private final class Line: Sendable {
         let memory = Atomic<UInt64>(0), dragonfly = Atomic<UInt64>(0), sqlite = Atomic<UInt64>(0), misses = Atomic<UInt64>(0)
 
-        var tally: Tally {
-            Tally(
+        var counters: CacheCounters {
+            CacheCounters(
                 memory: memory.load(ordering: .relaxed), dragonfly: dragonfly.load(ordering: .relaxed),
                 sqlite: sqlite.load(ordering: .relaxed), misses: misses.load(ordering: .relaxed))
         }
@@ -86,7 +86,7 @@ final class TallyBook: Sendable {
 
     private let lines = CacheName.allCases.map { _ in Line() }
     /// What was added to the shared page already; guards the adding.
-    private let flushed = Mutex([Tally](repeating: Tally(), count: CacheName.allCases.count))
+    private let flushed = Mutex([CacheCounters](repeating: CacheCounters(), count: CacheName.allCases.count))
 
     func note(_ cache: CacheName, _ tier: Tier?) {
         let line = lines[Int(cache.number)]
@@ -98,22 +98,22 @@ final class TallyBook: Sendable {
         }
     }
 
-    func tally(_ cache: CacheName) -> Tally { lines[Int(cache.number)].tally }
+    func counters(_ cache: CacheName) -> CacheCounters { lines[Int(cache.number)].counters }
 
     /// Answers the sums of all workers.
     @discardableResult
-    func flush(to page: SharedPage) -> [CacheName: Tally] {
+    func flush(to shared: SharedState) -> [CacheName: CacheCounters] {
         flushed.withLock { flushed in
-            var sums: [CacheName: Tally] = [:]
+            var sums: [CacheName: CacheCounters] = [:]
             for cache in CacheName.allCases {
                 let index = Int(cache.number)
-                let (now, before) = (tally(cache), flushed[index])
+                let (now, before) = (counters(cache), flushed[index])
                 flushed[index] = now
-                sums[cache] = Tally(
-                    memory: page.tally(index * 4, adding: now.memory - before.memory),
-                    dragonfly: page.tally(index * 4 + 1, adding: now.dragonfly - before.dragonfly),
-                    sqlite: page.tally(index * 4 + 2, adding: now.sqlite - before.sqlite),
-                    misses: page.tally(index * 4 + 3, adding: now.misses - before.misses))
+                sums[cache] = CacheCounters(
+                    memory: shared.addToCounter(index * 4, adding: now.memory - before.memory),
+                    dragonfly: shared.addToCounter(index * 4 + 1, adding: now.dragonfly - before.dragonfly),
+                    sqlite: shared.addToCounter(index * 4 + 2, adding: now.sqlite - before.sqlite),
+                    misses: shared.addToCounter(index * 4 + 3, adding: now.misses - before.misses))
             }
             return sums
         }

@@ -2,21 +2,22 @@ import Caching
 import Logging
 import RateLimiting
 
-/// The catalog: what is known is read at once, what is not is looked up behind the turnstile.
+/// The catalog: what is known is read at once, what is not is looked up behind the limiter.
 public final class Catalog: Sendable {
-    public let desk: LookupDesk
-    let library: Library
-    private let turnstile: Turnstile
+    public let inbox: LookupInbox
+    let records: NotedRecords
+    private let rateLimiter: RateLimiter
     private let thread: LookupThread
 
     /// Starts the lookup thread.
-    public init(caches: Caches, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
-        desk = LookupDesk()
-        let shelf = Shelf(caches: caches, temporaryTTL: configuration.temporaryTTL)
-        library = Library(
-            shelf: shelf, desk: desk, latelyUsed: LatelyUsed(caches: caches), recentUses: RecentUses(ttl: configuration.recordTTL))
-        self.turnstile = turnstile
-        thread = LookupThread(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log)
+    public init(caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, log: Logger) {
+        inbox = LookupInbox()
+        let recordStore = RecordStore(caches: caches, temporaryTTL: configuration.temporaryTTL)
+        records = NotedRecords(
+            recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches),
+            usageFilter: UsageFilter(ttl: configuration.recordTTL))
+        self.rateLimiter = rateLimiter
+        thread = LookupThread(inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, log: log)
     }
 
     /// Answers a question from what is known.
@@ -26,13 +27,13 @@ public final class Catalog: Sendable {
     ///   - ahead: what was read for it already.
     public func answer(
         _ question: some Question, base: String, isLast: Bool = false, ahead: ReadAhead? = nil
-    ) throws(CacheError) -> Composition {
-        var reader = Reader(library: library, base: base, isLast: isLast, ahead: ahead)
+    ) throws(CacheError) -> QueryResult {
+        var reader = RecordReader(records: records, base: base, isLast: isLast, ahead: ahead)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }
             return .complete(reader.composed(body))
-        } catch let denial as Denial {
+        } catch let denial as NegativeEntry {
             return .denied(reader.composed(denial))
         } catch let error as CacheError {
             throw error
@@ -42,25 +43,25 @@ public final class Catalog: Sendable {
     }
 
     /// What kind of account Spotify's answers show; nil before the first that does. Reads the limiter's file.
-    public func accountMode() throws(TurnstileError) -> AccountMode? {
-        try turnstile.recall(AccountMode.fact).flatMap { AccountMode(rawValue: $0) }
+    public func accountMode() throws(RateLimiterError) -> AccountMode? {
+        try rateLimiter.recall(AccountMode.fact).flatMap { AccountMode(rawValue: $0) }
     }
 
     /// The endpoints that Spotify refused within the last day, by the names they have in the Web API.
     public func closedEndpoints() throws(CacheError) -> [String] {
         var closed: [String] = []
-        for endpoint in Endpoint.allCases where try library.shelf.isClosed(endpoint) { closed.append(endpoint.rawValue) }
+        for endpoint in Endpoint.allCases where try records.recordStore.isClosed(endpoint) { closed.append(endpoint.rawValue) }
         return closed
     }
 
     /// A user's preferences; the defaults where nothing was chosen.
     public func preferences(of user: Int) throws(CacheError) -> Preferences {
-        try library.shelf.preferences(of: user)
+        try records.recordStore.preferences(of: user)
     }
 
     /// Changes a user's preferences, in one transaction, for good.
     public func changePreferences(of user: Int, _ change: (inout Preferences) -> Void) throws(CacheError) {
-        try library.shelf.changePreferences(of: user, change)
+        try records.recordStore.changePreferences(of: user, change)
     }
 
     /// Ends the lookup thread.
@@ -77,9 +78,11 @@ public final class Catalog: Sendable {
     }
 
     public func approach(to question: some Question) -> Approach {
-        guard library.shelf.caches.mayAsk, let resource = question.firstResource, resource.cache == .spotify else { return .asItComes }
+        guard records.recordStore.caches.mayAsk, let resource = question.firstResource, resource.cache == .spotify else {
+            return .asItComes
+        }
         let key = resource.cacheKey
-        let found = library.shelf.caches.remembered(key)
+        let found = records.recordStore.caches.remembered(key)
         return found.map { .here(ReadAhead(resource: resource, key: key, found: $0)) } ?? .ahead(resource, key: key)
     }
 
@@ -93,7 +96,7 @@ public final class Catalog: Sendable {
     /// Reads a record of `approach`'s without waiting for DragonflyDB; where that owes too many answers, from SQLite.
     /// - Parameter then: called once, on a thread of the caches' watcher; with nil when it could not be read.
     public func readAhead(_ resource: Resource, key: [UInt8], then: @escaping @Sendable (ReadAhead?) -> Void) -> Beginning {
-        let caches = library.shelf.caches
+        let caches = records.recordStore.caches
         let asking = caches.ask(for: key) { result in
             then((try? result.get()).map { ReadAhead(resource: resource, key: key, found: $0) })
         }

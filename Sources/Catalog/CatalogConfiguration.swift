@@ -13,9 +13,9 @@ public struct CatalogConfiguration: Sendable {
     public var temporaryTTL: Duration
     /// Names this worker to the others: unique on the host, `<pid>-<start>` say.
     public var worker: String
-    /// Told of each call for which a turn was spent, on the lookup thread.
+    /// Told of each call for which a permit was spent, on the lookup thread.
     public var noteCall: @Sendable () -> Void = {}
-    /// Told how long each turn that was granted took to take, in nanoseconds: the transaction and the wait for the file's lock.
+    /// Told how long each permit that was granted took to take, in nanoseconds: the transaction and the wait for the file's lock.
     public var noteTurn: @Sendable (UInt64) -> Void = { _ in }
 
     public init(

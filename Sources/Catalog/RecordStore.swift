@@ -20,12 +20,12 @@ public struct Served: Sendable {
 public enum Reading: Sendable {
     case hit(Served)
     /// Spotify said no within the last `TEMP_CACHE_TTL`, of which `ttl` seconds are left.
-    case denied(Denial, Tier, ttl: Int64)
+    case denied(NegativeEntry, Tier, ttl: Int64)
     case miss
 }
 
 /// The records' place in the caches: `spotify` for what Spotify says of things, `temp` for search results and refusals.
-public struct Shelf: Sendable {
+public struct RecordStore: Sendable {
     let caches: Caches
     /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
     let temporaryTTL: Duration
@@ -50,7 +50,7 @@ public struct Shelf: Sendable {
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?) throws(CacheError) -> Reading {
         if let found, let served = served(found, resource) { return .hit(served) }
-        if let found = try caches.get(.temp, resource.denialKey), let denial = Denial(encoded: found.entry.value) {
+        if let found = try caches.get(.temp, resource.denialKey), let denial = NegativeEntry(encoded: found.entry.value) {
             return .denied(denial, found.tier, ttl: (found.entry.expiresAt - csys_wall_ms()) / 1000)
         }
         return .miss
@@ -72,9 +72,9 @@ public struct Shelf: Sendable {
     }
 
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week.
-    func store(_ lesson: Lesson) throws(CacheError) {
+    func store(_ parsed: ParsedAnswer) throws(CacheError) {
         for (cache, ttl) in [(CacheName.spotify, Duration?.none), (.temp, Self.searchGrace)] {
-            let lines = lesson.lines.filter { $0.resource.cache == cache }
+            let lines = parsed.lines.filter { $0.resource.cache == cache }
             guard !lines.isEmpty else { continue }
             try caches.put(cache, lines.map { ($0.resource.cacheKey, $0.record.encoded, ttl) })
         }
@@ -82,7 +82,7 @@ public struct Shelf: Sendable {
 
     /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal, and
     /// not asked for again for a day.
-    func store(_ denial: Denial, for resource: Resource) throws(CacheError) {
+    func store(_ denial: NegativeEntry, for resource: Resource) throws(CacheError) {
         if denial.status == 403, let endpoint = resource.endpointThatCloses {
             _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
         }
@@ -130,17 +130,17 @@ extension Duration {
 /// What is known, and the notes on what of it is used and what has to be renewed.
 ///
 /// A class, so that what passes it on counts one reference and not one for each of its parts: the counts are shared by all threads.
-final class Library: Sendable {
-    let shelf: Shelf
-    let desk: LookupDesk
-    let latelyUsed: LatelyUsed
-    private let recentUses: RecentUses
+final class NotedRecords: Sendable {
+    let recordStore: RecordStore
+    let inbox: LookupInbox
+    let recentlyUsed: RecentlyUsed
+    private let usageFilter: UsageFilter
 
-    init(shelf: Shelf, desk: LookupDesk, latelyUsed: LatelyUsed, recentUses: RecentUses) {
-        self.shelf = shelf
-        self.desk = desk
-        self.latelyUsed = latelyUsed
-        self.recentUses = recentUses
+    init(recordStore: RecordStore, inbox: LookupInbox, recentlyUsed: RecentlyUsed, usageFilter: UsageFilter) {
+        self.recordStore = recordStore
+        self.inbox = inbox
+        self.recentlyUsed = recentlyUsed
+        self.usageFilter = usageFilter
     }
 
     /// Reads a record for a caller. One that is due is noted for renewal, and that it was used.
@@ -148,17 +148,17 @@ final class Library: Sendable {
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
     func read(_ resource: Resource, ahead: ReadAhead? = nil) throws(CacheError) -> Reading {
-        let reading = if let ahead { try shelf.read(resource, found: ahead.found) } else { try shelf.read(resource) }
+        let reading = if let ahead { try recordStore.read(resource, found: ahead.found) } else { try recordStore.read(resource) }
         if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
             let key = ahead?.key ?? resource.cacheKey
-            if recentUses.isNews(key, now: csys_monotonic_ns()) { desk.noteUse(key) }
-            if served.isDue { desk.noteDue(resource, since: served.dueAt) }
+            if usageFilter.isNews(key, now: csys_monotonic_ns()) { inbox.noteUse(key) }
+            if served.isDue { inbox.noteDue(resource, since: served.dueAt) }
         }
         return reading
     }
 
     /// Reads a record that nobody asked for by its name: no note is made.
-    func glance(_ resource: Resource) throws(CacheError) -> Reading { try shelf.read(resource) }
+    func glance(_ resource: Resource) throws(CacheError) -> Reading { try recordStore.read(resource) }
 }
 
 /// A record that was read before its question was asked: from memory, or from DragonflyDB without waiting for it.

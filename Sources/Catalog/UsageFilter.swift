@@ -10,7 +10,7 @@ import Synchronization
 /// row only costs a note more.
 ///
 /// `@unchecked Sendable`: the words are touched with atomic operations only.
-final class RecentUses: @unchecked Sendable {
+final class UsageFilter: @unchecked Sendable {
     /// Zeroed memory of which only what is touched takes room.
     private let memory: UnsafeMutableRawPointer?
     private let rows: UnsafeMutableRawPointer?
@@ -52,7 +52,7 @@ final class RecentUses: @unchecked Sendable {
 }
 
 /// The objects that callers asked for in the last days; looked up in the database at most once a minute for each kind.
-final class LatelyUsed: Sendable {
+final class RecentlyUsed: Sendable {
     private struct List {
         var resources: [Resource]
         /// CLOCK_MONOTONIC, nanoseconds.

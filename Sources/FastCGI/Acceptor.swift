@@ -93,7 +93,7 @@ final class Acceptor: Sendable {
         }
         guard begins else { return }
         reactor.log.warning("not accepting connections for 100 ms: \(reason)")
-        reactor.timetable.schedule(at: csys_monotonic_ns() + 100_000_000) { [self] in
+        reactor.timers.schedule(at: csys_monotonic_ns() + 100_000_000) { [self] in
             watch.withLock { watch in
                 guard watch == .paused else { return }
                 watch = .on

@@ -12,7 +12,7 @@ final class Connection: @unchecked Sendable {
         case idle
         /// Some thread has it.
         case busy
-        case parked(Reply)
+        case parked(ResponseHandle)
     }
 
     private struct State {
@@ -30,7 +30,7 @@ final class Connection: @unchecked Sendable {
         case none
         /// The body. The name-value pairs are kept until it is whole.
         case receiving(StandardInput, pairs: [UInt8])
-        case sending(Outgoing)
+        case sending(ResponseWriter)
         /// The answer is out, the rest of what the caller sends is thrown away.
         case lingering
     }
@@ -48,7 +48,7 @@ final class Connection: @unchecked Sendable {
     var isKept = false
     var work = Work.none
     var arrival: Arrival?
-    var deadline: Timetable.Timer?
+    var deadline: TimerQueue.Timer?
     /// The caller has sent, or may still send, more than was read of its request.
     var hasUnreadInput = false
     private let state = Mutex(State())
@@ -69,7 +69,7 @@ final class Connection: @unchecked Sendable {
 
     enum Taken {
         case mine
-        case leaving(Reply)
+        case leaving(ResponseHandle)
         case stale
     }
 
@@ -88,12 +88,12 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Gives the connection back to epoll. False when epoll refused it; the caller still has it then.
-    func rest(until readiness: Readiness, in poller: Poller) -> Bool {
-        arm(.idle, readiness, poller)
+    func rest(until interest: PollInterest, in poller: Poller) -> Bool {
+        arm(.idle, interest, poller)
     }
 
     /// Waits for the reply, watching whether the caller leaves.
-    func park(_ reply: Reply, in poller: Poller) -> Bool {
+    func park(_ reply: ResponseHandle, in poller: Poller) -> Bool {
         arm(.parked(reply), .peerClosed, poller)
     }
 
@@ -105,7 +105,7 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    var parkedReply: Reply? {
+    var parkedReply: ResponseHandle? {
         state.withLock { if case .parked(let reply) = $0.phase { reply } else { nil } }
     }
 
@@ -150,7 +150,7 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    private func arm(_ next: Phase, _ readiness: Readiness, _ poller: Poller) -> Bool {
+    private func arm(_ next: Phase, _ interest: PollInterest, _ poller: Poller) -> Bool {
         let isAtWork = if case .none = work { arrival != nil } else { true }
         let (epoch, wasWatched) = state.withLock { state in
             state.phase = next
@@ -159,7 +159,7 @@ final class Connection: @unchecked Sendable {
             return (state.epoch, state.isWatched)
         }
         // From here on the connection is another thread's as soon as epoll has it.
-        let error = wasWatched ? poller.rearm(descriptor, epoch, for: readiness) : poller.add(descriptor, epoch, for: readiness)
+        let error = wasWatched ? poller.rearm(descriptor, epoch, for: interest) : poller.add(descriptor, epoch, for: interest)
         if error == 0 { return true }
         unpark()
         return false

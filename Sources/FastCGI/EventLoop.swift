@@ -3,13 +3,13 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Serves FastCGI requests on one listening socket: one of a few plain threads waits on epoll (`Leadership`), and
+/// Serves FastCGI requests on one listening socket: one of a few plain threads waits on epoll (`LeaderFollowers`), and
 /// another one keeps the time.
 public final class EventLoop: Sendable {
     let reactor: Reactor
     private let acceptor: Acceptor
-    private let leave: Leave
-    private let tallies: [Tally]
+    private let shutdown: Shutdown
+    private let threadCounters: [ThreadCounters]
 
     /// Prepares the loop; nothing is accepted before `run`.
     /// - Throws: `EventLoopError`.
@@ -18,24 +18,26 @@ public final class EventLoop: Sendable {
     ) throws {
         reactor = try Reactor(limits: limits, handler: handler, log: log)
         acceptor = try Acceptor(socket: socket, reactor: reactor)
-        leave = Leave(reactor: reactor, acceptor: acceptor)
-        tallies = (0..<max(1, threads)).map { _ in Tally() }
+        shutdown = Shutdown(reactor: reactor, acceptor: acceptor)
+        threadCounters = (0..<max(1, threads)).map { _ in ThreadCounters() }
     }
 
     /// Serves on threads of its own; the calling thread keeps the time. Returns when stopped or drained. To be called once.
     public func run() {
-        let threads = tallies.enumerated().map { number, tally in
+        let threads = threadCounters.enumerated().map { number, counters in
             let (reactor, acceptor) = (reactor, acceptor)
-            return PlainThread(named: "fastcgi") { EventThread(number: number, reactor: reactor, acceptor: acceptor, tally: tally).run() }
+            return PlainThread(named: "fastcgi") {
+                EventThread(number: number, reactor: reactor, acceptor: acceptor, counters: counters).run()
+            }
         }
         do { try acceptor.begin() } catch {
             reactor.log.critical("cannot watch the listening socket: \(error)")
             stop(within: .zero)
         }
-        reactor.timetable.keep { leave.isOver }
+        reactor.timers.keep { shutdown.isOver }
         reactor.stopBell.ring()
         threads.forEach { $0.join() }
-        leave.closeAll()
+        shutdown.closeAll()
     }
 
     /// Ends the loop: what waits in the backlog is accepted, what is in flight answered, parked tickets end as `.stopping` at once. A
@@ -43,24 +45,24 @@ public final class EventLoop: Sendable {
     /// or after this long. Any thread may call it, also before `run`.
     public func stop(within duration: Duration) {
         let now = csys_monotonic_ns()
-        reactor.timetable.schedule(at: now) { [leave] in leave.stop(by: now + duration.nanoseconds) }
+        reactor.timers.schedule(at: now) { [shutdown] in shutdown.stop(by: now + duration.nanoseconds) }
     }
 
     /// Ends the loop for a successor on the same socket: nothing more is accepted, parked callers keep waiting, kept connections are
     /// answered and closed after their next answer. `run` returns when none is left (a web server drops its idle ones), after 75 s at
     /// most. Any thread may call it.
     public func drain() {
-        reactor.timetable.schedule(at: csys_monotonic_ns()) { [leave] in leave.drain() }
+        reactor.timers.schedule(at: csys_monotonic_ns()) { [shutdown] in shutdown.drain() }
     }
 
     /// How often its threads were woken, for tests of idleness.
-    var wakes: Int { tallies.reduce(0) { $0 + $1.wakes.load(ordering: .relaxed) } }
+    var wakes: Int { threadCounters.reduce(0) { $0 + $1.wakes.load(ordering: .relaxed) } }
 
-    public var figures: Figures {
-        Figures(
+    public var statistics: EventLoopStatistics {
+        EventLoopStatistics(
             connections: reactor.connections.load(ordering: .relaxed),
             parked: reactor.parked.load(ordering: .relaxed),
-            answered: tallies.reduce(0) { $0 + $1.answered.load(ordering: .relaxed) })
+            answered: threadCounters.reduce(0) { $0 + $1.answered.load(ordering: .relaxed) })
     }
 
     /// Watches a descriptor of the application's.
@@ -68,23 +70,23 @@ public final class EventLoop: Sendable {
     ///   answers whether to go on; after false the descriptor may be closed.
     /// - Returns: false when epoll refuses the descriptor.
     public func watch(_ descriptor: CInt, _ ready: @escaping @Sendable () -> Bool) -> Bool {
-        let number = reactor.watches.add(Watches.Watch(descriptor: descriptor, ready: ready))
+        let number = reactor.descriptorWatches.add(FileDescriptorWatches.Watch(descriptor: descriptor, ready: ready))
         if reactor.poller.add(watched: descriptor, number) == 0 { return true }
-        reactor.watches.remove(number)
+        reactor.descriptorWatches.remove(number)
         return false
     }
 
     /// Runs an action when all that was ready has been served. To be called on an event thread; it must not block.
-    public func afterwards(_ action: @escaping @Sendable () -> Void) { reactor.afterwards.add(action) }
+    public func atEndOfTick(_ action: @escaping @Sendable () -> Void) { reactor.atEndOfTick.add(action) }
 
     /// Runs an action later, on the thread that keeps the time; it must not block.
     public func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
-        reactor.timetable.schedule(at: csys_monotonic_ns() + duration.nanoseconds, action)
+        reactor.timers.schedule(at: csys_monotonic_ns() + duration.nanoseconds, action)
     }
 }
 
 /// A look at an event loop. The numbers are read one after the other, without stopping it.
-public struct Figures: Sendable, Equatable {
+public struct EventLoopStatistics: Sendable, Equatable {
     /// Open connections.
     public var connections: Int
     /// Requests that wait for their reply.

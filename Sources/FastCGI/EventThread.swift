@@ -7,18 +7,18 @@ final class EventThread {
     let reactor: Reactor
     private let number: Int
     /// Counted by thread, so that threads do not share a cache line.
-    let tally: Tally
+    let counters: ThreadCounters
     /// Holds what has come while it is looked at: parameters, their framing, and a body that fits.
     let scratch: UnsafeMutableRawBufferPointer
     /// Holds the head of an answer while it is sent; kept for its memory.
     var front: [UInt8] = []
     private let acceptor: Acceptor
 
-    init(number: Int, reactor: Reactor, acceptor: Acceptor, tally: Tally) {
+    init(number: Int, reactor: Reactor, acceptor: Acceptor, counters: ThreadCounters) {
         self.number = number
         self.reactor = reactor
         self.acceptor = acceptor
-        self.tally = tally
+        self.counters = counters
         scratch = .allocate(byteCount: reactor.limits.parameterBytes + 128 * 1024, alignment: 64)
     }
 
@@ -28,25 +28,25 @@ final class EventThread {
 
     /// Serves, whenever it leads, until the loop's stop bell rings.
     func run() {
-        while reactor.leadership.follow(number) {
+        while reactor.leaderFollowers.follow(number) {
             do { try lead() } catch {
                 reactor.log.critical("the event threads end: \(error)")
-                reactor.leadership.finish()
+                reactor.leaderFollowers.finish()
             }
         }
     }
 
     private func lead() throws(EventLoopError) {
         while true {
-            switch reactor.leadership.next(for: number) {
+            switch reactor.leaderFollowers.next(for: number) {
             case .piece(let token): serve(Poller.signal(token))
             case .nothing:
-                reactor.afterwards.run()
-                reactor.leadership.found(try reactor.poller.wait(into: reactor.leadership.ready))
-                tally.wakes.add(1, ordering: .relaxed)
+                reactor.atEndOfTick.run()
+                reactor.leaderFollowers.found(try reactor.poller.wait(into: reactor.leaderFollowers.ready))
+                counters.wakes.add(1, ordering: .relaxed)
             case .lost:
                 // What this thread has just added may have come too late for the next leader, who waits on epoll already.
-                return reactor.afterwards.run()
+                return reactor.atEndOfTick.run()
             }
         }
     }
@@ -57,11 +57,11 @@ final class EventThread {
         case .listening: if let connection = acceptor.next() { look(at: connection) }
         case .watched(let number): look(atWatch: number)
         case .replies: deliver(reactor.replies.fetch())
-        case .stop: reactor.leadership.finish()
+        case .stop: reactor.leaderFollowers.finish()
         }
     }
 
-    private func deliver(_ items: [ReplyQueue.Item]) {
+    private func deliver(_ items: [ResponseQueue.Item]) {
         for item in items {
             reactor.parked.subtract(1, ordering: .relaxed)
             item.connection.unpark()
@@ -86,7 +86,7 @@ final class EventThread {
         switch connection.work {
         case .none: look(at: connection)
         case .receiving(let input, let pairs): receive(connection, input, pairs)
-        case .sending(let outgoing): send(connection, outgoing)
+        case .sending(let writer): send(connection, writer)
         case .lingering: linger(connection)
         }
     }
@@ -213,8 +213,8 @@ final class EventThread {
     func conclude(_ connection: Connection, _ outcome: Outcome) {
         switch outcome {
         case .now(let response): answer(connection, response)
-        case .later(let ticket): park(connection, ticket)
-        case .soon(let soon):
+        case .parked(let parkedRequest): park(connection, parkedRequest)
+        case .pending(let soon):
             // From here on the connection may be another thread's.
             if let outcome = soon.outcome(for: connection, reactor.kept) { conclude(connection, outcome) }
         }
@@ -229,27 +229,27 @@ final class EventThread {
 
     func answer(_ connection: Connection, _ response: Response) {
         let keeps = connection.isKept && !connection.hasUnreadInput && !reactor.isLeaving
-        let ending: Outgoing.Ending = connection.isKept && !keeps ? .leaving : .asAsked
+        let ending: ResponseWriter.Ending = connection.isKept && !keeps ? .leaving : .asAsked
         connection.isKept = keeps
-        guard let outgoing = Outgoing(response, to: connection.request, ending, front: takeFront()) else {
+        guard let writer = ResponseWriter(response, to: connection.request, ending, front: takeFront()) else {
             reactor.log.error("an answer has \(response.head.count) bytes of header lines, which nobody takes")
             return reactor.close(connection)
         }
-        send(connection, outgoing)
+        send(connection, writer)
     }
 
     /// Sends what the socket takes, then waits without a thread.
-    func send(_ connection: Connection, _ outgoing: Outgoing) {
+    func send(_ connection: Connection, _ writer: ResponseWriter) {
         connection.work = .none
-        var outgoing = outgoing
-        switch outgoing.send(on: connection.descriptor) {
+        var writer = writer
+        switch writer.send(on: connection.descriptor) {
         case .done:
-            front = outgoing.front
+            front = writer.front
             reactor.liftLimit(of: connection)
             finish(connection)
         case .blocked:
             if connection.deadline == nil { reactor.limitWork(of: connection, to: reactor.limits.sendTimeout, since: csys_monotonic_ns()) }
-            connection.work = .sending(outgoing)
+            connection.work = .sending(writer)
             reactor.rest(connection, until: .writable)
         case .failed: reactor.close(connection)
         }
@@ -270,40 +270,42 @@ final class EventThread {
         reactor.rest(connection)
     }
 
-    func park(_ connection: Connection, _ ticket: Ticket) {
-        guard reactor.mode.load(ordering: .relaxed) != .stopping else { return answer(connection, ticket, ticket.ended(.stopping)) }
+    func park(_ connection: Connection, _ parkedRequest: ParkedRequest) {
+        guard reactor.mode.load(ordering: .relaxed) != .stopping else {
+            return answer(connection, parkedRequest, parkedRequest.ended(.stopping))
+        }
         guard reactor.parked.add(1, ordering: .relaxed).newValue <= reactor.limits.parked else {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, ticket, ticket.ended(.refused))
+            return answer(connection, parkedRequest, parkedRequest.ended(.refused))
         }
         let reactor = reactor
-        let reply = Reply(timetable: reactor.timetable, ended: ticket.ended) {
-            let answer = ticket.change($0)
-            ticket.answered(answer)
+        let reply = ResponseHandle(timers: reactor.timers, ended: parkedRequest.ended) {
+            let answer = parkedRequest.change($0)
+            parkedRequest.answered(answer)
             reactor.replies.push(answer, to: connection)
         }
-        ticket.parked(reply)
+        parkedRequest.parked(reply)
         let early = reply.begin { reply in
             // Should epoll refuse the descriptor, the deadline still ends the wait.
             _ = connection.park(reply, in: reactor.poller)
-            return reactor.timetable.schedule(at: ticket.deadline) { reply.end(.deadline) }
+            return reactor.timers.schedule(at: parkedRequest.deadline) { reply.end(.deadline) }
         }
         if let early {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, ticket, early)
+            return answer(connection, parkedRequest, early)
         }
         // A stop that began meanwhile may have looked for parked callers before this one was there.
         if reactor.mode.load(ordering: .sequentiallyConsistent) == .stopping { reply.end(.stopping) }
     }
 
-    private func answer(_ connection: Connection, _ ticket: Ticket, _ response: Response) {
-        let response = ticket.change(response)
-        ticket.answered(response)
+    private func answer(_ connection: Connection, _ parkedRequest: ParkedRequest, _ response: Response) {
+        let response = parkedRequest.change(response)
+        parkedRequest.answered(response)
         answer(connection, response)
     }
 
     private func finish(_ connection: Connection) {
-        tally.answered.add(1, ordering: .relaxed)
+        counters.answered.add(1, ordering: .relaxed)
         if connection.isKept { return reactor.rest(connection) }
         guard connection.hasUnreadInput else { return reactor.close(connection) }
         shutdown(connection.descriptor, CInt(SHUT_WR))
@@ -314,14 +316,14 @@ final class EventThread {
 
     /// Lets the owner of a watched descriptor look at it, and answers the requests that this was for.
     func look(atWatch number: UInt32) {
-        guard let watch = reactor.watches[number] else { return }
-        if !watch.ready() || reactor.poller.rearm(watched: watch.descriptor, number) != 0 { reactor.watches.remove(number) }
+        guard let watch = reactor.descriptorWatches[number] else { return }
+        if !watch.ready() || reactor.poller.rearm(watched: watch.descriptor, number) != 0 { reactor.descriptorWatches.remove(number) }
         for (connection, outcome) in reactor.kept.take() { conclude(connection, outcome) }
     }
 }
 
 /// What a thread has done.
-final class Tally: Sendable {
+final class ThreadCounters: Sendable {
     let answered = Atomic(0)
     let wakes = Atomic(0)
 }

@@ -9,7 +9,7 @@ import Glibc
 /// on with the rest. One of the followers, the deputy, looks after that; when nothing is served any more, it sleeps.
 ///
 /// `@unchecked Sendable`: `mutex` guards all variables. What `ready` points to is the leader's until `found`.
-final class Leadership: @unchecked Sendable {
+final class LeaderFollowers: @unchecked Sendable {
     enum Next: Equatable {
         /// A token of `ready`.
         case piece(UInt64)
@@ -36,7 +36,7 @@ final class Leadership: @unchecked Sendable {
     private var leader: Int?
     private var hasDeputy = false
     private var isDeputyAsleep = false
-    private var patience = Leadership.patience.first
+    private var patience = LeaderFollowers.patience.first
     private var isServing = false
     private var isOver = false
     /// Counts what was begun.

@@ -4,29 +4,29 @@ import Synchronization
 public enum Outcome: Sendable {
     case now(Response)
     /// What is needed is on its way.
-    case soon(Soon)
+    case pending(PendingResponse)
     /// Parked: it holds a descriptor and some kilobytes, but no thread, until its reply or its deadline.
-    case later(Ticket)
+    case parked(ParkedRequest)
 }
 
 /// How a request begins to wait for what is on its way to it.
-public struct Soon: Sendable {
-    private let begin: @Sendable (Promise) -> Outcome?
+public struct PendingResponse: Sendable {
+    private let begin: @Sendable (ResponsePromise) -> Outcome?
     private var note: (@Sendable (Outcome) -> Outcome)?
 
     /// - Parameter begin: begins to wait, and answers nil when the promise will be kept, or else the outcome after all (`now` or `later`).
     ///   Called once, at once, on the event thread.
-    public init(_ begin: @escaping @Sendable (Promise) -> Outcome?) { self.begin = begin }
+    public init(_ begin: @escaping @Sendable (ResponsePromise) -> Outcome?) { self.begin = begin }
 
     /// The same with somebody who sees the outcome, whichever way it comes, and may change it.
-    public func observed(_ note: @escaping @Sendable (Outcome) -> Outcome) -> Soon {
+    public func observed(_ note: @escaping @Sendable (Outcome) -> Outcome) -> PendingResponse {
         var observed = self
         observed.note = if let inner = self.note { { note(inner($0)) } } else { note }
         return observed
     }
 
     func outcome(for connection: Connection, _ kept: KeptPromises) -> Outcome? {
-        begin(Promise(connection: connection, kept: kept, note: note)).map { note?($0) ?? $0 }
+        begin(ResponsePromise(connection: connection, kept: kept, note: note)).map { note?($0) ?? $0 }
     }
 }
 
@@ -35,7 +35,7 @@ public struct Soon: Sendable {
 ///
 /// Such a request costs a few words: nothing watches its caller, and nothing ends its wait but whoever holds this. That somebody keeps
 /// the promise once, soon, and inside a watch's `ready`.
-public final class Promise: Sendable {
+public final class ResponsePromise: Sendable {
     private let connection: Connection
     private let kept: KeptPromises
     private let note: (@Sendable (Outcome) -> Outcome)?

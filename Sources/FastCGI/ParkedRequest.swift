@@ -1,11 +1,11 @@
 import Synchronization
 
 /// The terms under which a request is parked.
-public struct Ticket: Sendable {
+public struct ParkedRequest: Sendable {
     public typealias Ending = WaitEnding
 
     let deadline: UInt64
-    let parked: @Sendable (Reply) -> Void
+    let parked: @Sendable (ResponseHandle) -> Void
     let ended: @Sendable (Ending) -> Response
     /// Told of the answer when it is handed to the loop.
     private(set) var answered: @Sendable (Response) -> Void = { _ in }
@@ -18,7 +18,7 @@ public struct Ticket: Sendable {
     ///   - ended: makes the answer when the event loop ends the wait. Called at most once, on any of the loop's threads, and never when
     ///     the reply was sent; for `clientLeft` it is called so that the owner can forget the caller. Must not block.
     public init(
-        deadline: UInt64, parked: @escaping @Sendable (Reply) -> Void, ended: @escaping @Sendable (Ending) -> Response
+        deadline: UInt64, parked: @escaping @Sendable (ResponseHandle) -> Void, ended: @escaping @Sendable (Ending) -> Response
     ) {
         self.deadline = deadline
         self.parked = parked
@@ -27,53 +27,53 @@ public struct Ticket: Sendable {
 
     /// The same terms, with somebody who is told once how the wait ended: with the answer when it is handed to the event loop (the
     /// caller may yet be found gone), with nil when the client left before there was one.
-    public func observed(_ note: @escaping @Sendable (Response?) -> Void) -> Ticket {
+    public func observed(_ note: @escaping @Sendable (Response?) -> Void) -> ParkedRequest {
         let (ended, answered, change) = (ended, answered, change)
-        var ticket = Ticket(deadline: deadline, parked: parked) { ending in
+        var parkedRequest = ParkedRequest(deadline: deadline, parked: parked) { ending in
             defer { if ending == .clientLeft { note(nil) } }
             return ended(ending)
         }
-        ticket.answered = { response in
+        parkedRequest.answered = { response in
             answered(response)
             note(response)
         }
-        ticket.change = change
-        return ticket
+        parkedRequest.change = change
+        return parkedRequest
     }
 
     /// The same terms, with every answer changed on its way to the event loop, whoever gives it.
-    public func changed(_ change: @escaping @Sendable (Response) -> Response) -> Ticket {
+    public func changed(_ change: @escaping @Sendable (Response) -> Response) -> ParkedRequest {
         let before = self.change
-        var ticket = self
-        ticket.change = { change(before($0)) }
-        return ticket
+        var parkedRequest = self
+        parkedRequest.change = { change(before($0)) }
+        return parkedRequest
     }
 }
 
 /// The handle by which a parked request is answered: once, by whoever comes first.
-public final class Reply: Sendable {
+public final class ResponseHandle: Sendable {
     private enum Phase {
         /// The application is being told; nothing watches the caller yet.
         case parking
         /// Answered while parking.
         case answered(Response)
-        case parked(Timetable.Timer)
+        case parked(TimerQueue.Timer)
         case ended
     }
 
     private let phase = Mutex(Phase.parking)
     private let ended: @Sendable (WaitEnding) -> Response
     private let deliver: @Sendable (Response) -> Void
-    private let timetable: Timetable
+    private let timers: TimerQueue
 
     /// - Parameters:
     ///   - ended: the ticket's answer when the event loop ends the wait.
     ///   - deliver: hands the answer to an event thread; it must not block.
     init(
-        timetable: Timetable, ended: @escaping @Sendable (WaitEnding) -> Response, deliver: @escaping @Sendable (Response) -> Void
+        timers: TimerQueue, ended: @escaping @Sendable (WaitEnding) -> Response, deliver: @escaping @Sendable (Response) -> Void
     ) {
         self.ended = ended
-        self.timetable = timetable
+        self.timers = timers
         self.deliver = deliver
     }
 
@@ -81,13 +81,13 @@ public final class Reply: Sendable {
     /// already, by another reply, its deadline, a stop or the caller's leaving.
     @discardableResult
     public func send(_ response: Response) -> Bool {
-        let timer: Timetable.Timer
+        let timer: TimerQueue.Timer
         switch claim(answer: response) {
         case .refused: return false
         case .kept: return true
         case .mine(let claimed): timer = claimed
         }
-        timetable.cancel(timer)
+        timers.cancel(timer)
         deliver(response)
         return true
     }
@@ -97,14 +97,14 @@ public final class Reply: Sendable {
     @discardableResult
     func end(_ ending: WaitEnding) -> Bool {
         guard case .mine(let timer) = claim(answer: nil) else { return false }
-        timetable.cancel(timer)
+        timers.cancel(timer)
         let response = ended(ending)
         if ending != .clientLeft { deliver(response) }
         return true
     }
 
     /// Begins the wait: `arm` watches the caller and the deadline. Returns the answer instead when it was given while parking.
-    func begin(_ arm: (Reply) -> Timetable.Timer) -> Response? {
+    func begin(_ arm: (ResponseHandle) -> TimerQueue.Timer) -> Response? {
         phase.withLock { phase in
             if case .answered(let response) = phase {
                 phase = .ended
@@ -117,7 +117,7 @@ public final class Reply: Sendable {
 
     private enum Claim {
         case refused, kept
-        case mine(Timetable.Timer)
+        case mine(TimerQueue.Timer)
     }
 
     private func claim(answer: Response?) -> Claim {

@@ -42,11 +42,11 @@ struct Poller: Sendable {
     }
 
     /// Watches a new connection, once: the thread that is woken owns it until it rearms it.
-    func add(_ descriptor: CInt, _ epoch: UInt32, for events: Readiness) -> CInt {
+    func add(_ descriptor: CInt, _ epoch: UInt32, for events: PollInterest) -> CInt {
         control(EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
     }
 
-    func rearm(_ descriptor: CInt, _ epoch: UInt32, for events: Readiness) -> CInt {
+    func rearm(_ descriptor: CInt, _ epoch: UInt32, for events: PollInterest) -> CInt {
         control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
     }
 
@@ -89,7 +89,7 @@ struct Poller: Sendable {
 }
 
 /// What a connection waits for.
-enum Readiness: Sendable {
+enum PollInterest: Sendable {
     case readable, writable, peerClosed
 
     var rawValue: UInt32 {

@@ -13,12 +13,12 @@ final class Reactor: Sendable {
     let log: Logger
     let poller: Poller
     let table: ConnectionTable
-    let timetable = Timetable()
-    let replies: ReplyQueue
-    let watches = Watches()
+    let timers = TimerQueue()
+    let replies: ResponseQueue
+    let descriptorWatches = FileDescriptorWatches()
     let kept = KeptPromises()
-    let leadership = Leadership()
-    let afterwards = Afterwards()
+    let leaderFollowers = LeaderFollowers()
+    let atEndOfTick = EndOfTickActions()
     let stopBell: EventCounter
     let connections = Atomic(0)
     let parked = Atomic(0)
@@ -29,7 +29,7 @@ final class Reactor: Sendable {
         self.handler = handler
         self.log = log
         poller = try Poller()
-        replies = try ReplyQueue()
+        replies = try ResponseQueue()
         stopBell = try EventCounter()
         table = try ConnectionTable(capacity: Limits.descriptors)
         for error in [poller.watch(replies: replies.bell.descriptor), poller.watch(stop: stopBell.descriptor)] where error != 0 {
@@ -47,13 +47,13 @@ final class Reactor: Sendable {
     var isLeaving: Bool { mode.load(ordering: .relaxed) != .running }
 
     /// Gives a connection back to epoll.
-    func rest(_ connection: Connection, until readiness: Readiness = .readable) {
-        if !connection.rest(until: readiness, in: poller) { close(connection) }
+    func rest(_ connection: Connection, until interest: PollInterest = .readable) {
+        if !connection.rest(until: interest, in: poller) { close(connection) }
     }
 
     /// Closes a connection that the calling thread has.
     func close(_ connection: Connection) {
-        if let deadline = connection.deadline { timetable.cancel(deadline) }
+        if let deadline = connection.deadline { timers.cancel(deadline) }
         connection.close()
         countClosed()
     }
@@ -61,20 +61,20 @@ final class Reactor: Sendable {
     /// Closes the connection when its present work is not done after so long.
     func limitWork(of connection: Connection, to duration: Duration, since start: UInt64) {
         let epoch = connection.renewEpoch()
-        connection.deadline = timetable.schedule(at: start + duration.nanoseconds) { connection.hangUp(epoch: epoch) }
+        connection.deadline = timers.schedule(at: start + duration.nanoseconds) { connection.hangUp(epoch: epoch) }
     }
 
     /// The work is done.
     func liftLimit(of connection: Connection) {
         guard let deadline = connection.deadline else { return }
-        timetable.cancel(deadline)
+        timers.cancel(deadline)
         connection.deadline = nil
         _ = connection.renewEpoch()
     }
 
     private func countClosed() {
         let left = connections.subtract(1, ordering: .relaxed).newValue
-        if left == 0, isLeaving { timetable.ring() }
+        if left == 0, isLeaving { timers.ring() }
     }
 }
 
@@ -87,7 +87,7 @@ extension Duration {
 }
 
 /// What is better done once for all that was ready than for each of it.
-final class Afterwards: Sendable {
+final class EndOfTickActions: Sendable {
     private let actions = Mutex<[@Sendable () -> Void]>([])
 
     func add(_ action: @escaping @Sendable () -> Void) { actions.withLock { $0.append(action) } }
@@ -103,14 +103,14 @@ final class Afterwards: Sendable {
 }
 
 /// The application's descriptors that the event loop watches beside its connections.
-final class Watches: Sendable {
+final class FileDescriptorWatches: Sendable {
     struct Watch: Sendable {
         let descriptor: CInt
         let ready: @Sendable () -> Bool
     }
 
     private struct State {
-        var watches: [UInt32: Watch] = [:]
+        var descriptorWatches: [UInt32: Watch] = [:]
         var lastNumber: UInt32 = 0
     }
     /// Held for a dictionary lookup.
@@ -120,18 +120,18 @@ final class Watches: Sendable {
     func add(_ watch: Watch) -> UInt32 {
         state.withLock { state in
             state.lastNumber = (state.lastNumber + 1) & 0x7fff_ffff
-            state.watches[state.lastNumber] = watch
+            state.descriptorWatches[state.lastNumber] = watch
             return state.lastNumber
         }
     }
 
-    func remove(_ number: UInt32) { state.withLock { _ = $0.watches.removeValue(forKey: number) } }
+    func remove(_ number: UInt32) { state.withLock { _ = $0.descriptorWatches.removeValue(forKey: number) } }
 
-    subscript(number: UInt32) -> Watch? { state.withLock { $0.watches[number] } }
+    subscript(number: UInt32) -> Watch? { state.withLock { $0.descriptorWatches[number] } }
 }
 
 /// Answers to parked requests on their way from any thread to the event threads.
-final class ReplyQueue: Sendable {
+final class ResponseQueue: Sendable {
     struct Item {
         let connection: Connection
         let response: Response

@@ -24,11 +24,11 @@ struct RequestScan: Equatable {
         guard let (request, isKept) = try begin(bytes) else { return nil }
         var walk = ParameterWalk(byteLimit: limits.parameterBytes, pairLimit: limits.parameterCount)
         var pairs: Range<Int>? = 0..<0
-        var position = 2 * Record.headerLength
-        while position + Record.headerLength <= bytes.count {
-            let record = Record(bytes, at: position)
-            guard record.belongs(to: request, as: Record.parameters) else { throw .unexpectedRecord(type: record.type) }
-            let content = position + Record.headerLength
+        var position = 2 * RecordHeader.headerLength
+        while position + RecordHeader.headerLength <= bytes.count {
+            let record = RecordHeader(bytes, at: position)
+            guard record.belongs(to: request, as: RecordHeader.parameters) else { throw .unexpectedRecord(type: record.type) }
+            let content = position + RecordHeader.headerLength
             let end = content + record.contentLength + record.paddingLength
             if record.contentLength == 0 {
                 guard walk.isBetweenPairs else { throw .parameters }
@@ -47,10 +47,10 @@ struct RequestScan: Equatable {
     /// The name-value pairs of all records, without what is between them.
     func joinedPairs(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var joined: [UInt8] = []
-        var position = 2 * Record.headerLength
+        var position = 2 * RecordHeader.headerLength
         while position < parametersEnd {
-            let record = Record(bytes, at: position)
-            let content = position + Record.headerLength
+            let record = RecordHeader(bytes, at: position)
+            let content = position + RecordHeader.headerLength
             joined.append(contentsOf: bytes[content..<(content + record.contentLength)])
             position = content + record.contentLength + record.paddingLength
         }
@@ -60,12 +60,12 @@ struct RequestScan: Equatable {
     /// The request's id and whether its connection is kept, or nil when BEGIN_REQUEST is not complete.
     private static func begin(_ bytes: UnsafeRawBufferPointer) throws(Fault) -> (request: UInt16, isKept: Bool)? {
         if let version = bytes.first, version != 1 { throw .version(version) }
-        guard bytes.count >= Record.headerLength else { return nil }
-        let record = Record(bytes, at: 0)
-        guard record.type == Record.beginRequest, record.request != 0, record.contentLength == 8, record.paddingLength == 0 else {
+        guard bytes.count >= RecordHeader.headerLength else { return nil }
+        let record = RecordHeader(bytes, at: 0)
+        guard record.type == RecordHeader.beginRequest, record.request != 0, record.contentLength == 8, record.paddingLength == 0 else {
             throw .unexpectedRecord(type: record.type)
         }
-        guard bytes.count >= 2 * Record.headerLength else { return nil }
+        guard bytes.count >= 2 * RecordHeader.headerLength else { return nil }
         let role = UInt16(bytes[8]) << 8 | UInt16(bytes[9])
         guard role == responder else { throw .role(role) }
         return (record.request, bytes[10] & 1 != 0)
@@ -77,10 +77,10 @@ struct RequestScan: Equatable {
         var length = 0
         var isWhole = false
         var position = start
-        while position + Record.headerLength <= bytes.count, !isWhole {
-            let record = Record(bytes, at: position)
-            guard record.belongs(to: request, as: Record.standardInput) else { throw .unexpectedRecord(type: record.type) }
-            position += Record.headerLength + record.contentLength + record.paddingLength
+        while position + RecordHeader.headerLength <= bytes.count, !isWhole {
+            let record = RecordHeader(bytes, at: position)
+            guard record.belongs(to: request, as: RecordHeader.standardInput) else { throw .unexpectedRecord(type: record.type) }
+            position += RecordHeader.headerLength + record.contentLength + record.paddingLength
             length += record.contentLength
             isWhole = record.contentLength == 0 && position <= bytes.count
             if record.contentLength == 0 { break }
@@ -91,7 +91,7 @@ struct RequestScan: Equatable {
 }
 
 /// The head of a record (FastCGI Specification 1.0, section 3.3).
-struct Record {
+struct RecordHeader {
     static let headerLength = 8
 
     let version: UInt8
@@ -252,7 +252,7 @@ struct StandardInput {
         self.request = request
         self.limit = limit
         content.reserveCapacity(min(length, limit))
-        header.reserveCapacity(Record.headerLength)
+        header.reserveCapacity(RecordHeader.headerLength)
     }
 
     /// Takes the next bytes. After `complete` or `overLimit` it must not be fed again.
@@ -282,16 +282,16 @@ struct StandardInput {
 
     private var wanted: Int {
         let rest = contentLeft + paddingLeft
-        return isEnding ? rest : rest + Record.headerLength - header.count
+        return isEnding ? rest : rest + RecordHeader.headerLength - header.count
     }
 
     private mutating func takeHeader(_ rest: inout Slice<UnsafeRawBufferPointer>) throws(Fault) {
-        let count = min(Record.headerLength - header.count, rest.count)
+        let count = min(RecordHeader.headerLength - header.count, rest.count)
         header.append(contentsOf: rest.prefix(count))
         rest = rest.dropFirst(count)
-        guard header.count == Record.headerLength else { return }
-        let record = header.withUnsafeBytes { Record($0, at: 0) }
-        guard record.belongs(to: request, as: Record.standardInput) else { throw .unexpectedRecord(type: record.type) }
+        guard header.count == RecordHeader.headerLength else { return }
+        let record = header.withUnsafeBytes { RecordHeader($0, at: 0) }
+        guard record.belongs(to: request, as: RecordHeader.standardInput) else { throw .unexpectedRecord(type: record.type) }
         header.removeAll(keepingCapacity: true)
         contentLeft = record.contentLength
         paddingLeft = record.paddingLength

@@ -3,7 +3,7 @@ import Glibc
 
 /// An answer's records on their way out (FastCGI Specification 1.0, sections 5.5 and 6.2): FCGI_STDOUT with the header lines and the
 /// body, its end, and FCGI_END_REQUEST. What fits one record, and the socket, leaves in one write, and the body is never copied.
-struct Outgoing {
+struct ResponseWriter {
     enum Progress { case done, blocked, failed }
 
     /// What becomes of the connection.
@@ -36,9 +36,9 @@ struct Outgoing {
     init?(_ response: Response, to request: UInt16, _ ending: Ending, front given: consuming [UInt8] = []) {
         front = given
         front.removeAll(keepingCapacity: true)
-        front.append(contentsOf: repeatElement(0, count: Record.headerLength))
+        front.append(contentsOf: repeatElement(0, count: RecordHeader.headerLength))
         response.appendHead(to: &front)
-        let head = front.count - Record.headerLength
+        let head = front.count - RecordHeader.headerLength
         guard head <= Self.largestContent else { return nil }
         body = response.sendsBody ? response.body : []
         recordEnd = min(body.count, Self.largestContent - head)
@@ -85,13 +85,13 @@ struct Outgoing {
     private mutating func beginRecord() {
         recordEnd = min(body.count, next + Self.largestContent)
         front.removeAll(keepingCapacity: true)
-        front.append(contentsOf: repeatElement(0, count: Record.headerLength))
+        front.append(contentsOf: repeatElement(0, count: RecordHeader.headerLength))
         frontSent = 0
         putRecordHead(contentLength: recordEnd - next)
     }
 
     private mutating func putRecordHead(contentLength: Int) {
-        let head = Record.head(Record.standardOutput, of: request, contentLength: contentLength)
+        let head = RecordHeader.head(RecordHeader.standardOutput, of: request, contentLength: contentLength)
         front.withUnsafeMutableBytes { $0.storeBytes(of: head.bigEndian, as: UInt64.self) }
     }
 
@@ -103,9 +103,9 @@ struct Outgoing {
 
         init(_ request: UInt16, _ ending: Ending) {
             words = (
-                Record.head(Record.standardOutput, of: request, contentLength: 0).bigEndian,
-                Record.head(Record.endRequest, of: request, contentLength: 8).bigEndian, 0,
-                Record.head(Record.unknownType, of: 0, contentLength: 8).bigEndian, 0
+                RecordHeader.head(RecordHeader.standardOutput, of: request, contentLength: 0).bigEndian,
+                RecordHeader.head(RecordHeader.endRequest, of: request, contentLength: 8).bigEndian, 0,
+                RecordHeader.head(RecordHeader.unknownType, of: 0, contentLength: 8).bigEndian, 0
             )
             count = ending == .leaving ? 40 : 24
         }

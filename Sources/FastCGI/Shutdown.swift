@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 
 /// How an event loop ends. Everything here runs on the timekeeper's thread, but for `closeAll`, which runs when no thread is left.
-final class Leave: Sendable {
+final class Shutdown: Sendable {
     private enum Step: UInt8, AtomicRepresentable { case none, leaving, forced }
 
     private let reactor: Reactor
@@ -34,8 +34,8 @@ final class Leave: Sendable {
         acceptor.end()
         reactor.table.forEach { $0.parkedReply?.end(.stopping) }
         step.store(.leaving, ordering: .releasing)
-        reactor.timetable.schedule(at: csys_monotonic_ns() + 1_000_000_000) { [self] in closeIdle() }
-        reactor.timetable.schedule(at: deadline) { [self] in step.store(.forced, ordering: .releasing) }
+        reactor.timers.schedule(at: csys_monotonic_ns() + 1_000_000_000) { [self] in closeIdle() }
+        reactor.timers.schedule(at: deadline) { [self] in step.store(.forced, ordering: .releasing) }
     }
 
     func drain() {
@@ -44,7 +44,7 @@ final class Leave: Sendable {
         acceptor.end()
         step.store(.leaving, ordering: .releasing)
         let now = csys_monotonic_ns()
-        reactor.timetable.schedule(at: now + Self.longestDrain) { [self] in stop(by: csys_monotonic_ns() + 2_000_000_000) }
+        reactor.timers.schedule(at: now + Self.longestDrain) { [self] in stop(by: csys_monotonic_ns() + 2_000_000_000) }
     }
 
     /// Closes whatever a stop that ran out of time has left.

@@ -4,7 +4,7 @@ import Glibc
 /// What is to happen when: kept by a thread of its own, so that no deadline depends on the threads that serve requests.
 ///
 /// `@unchecked Sendable`: `mutex` guards `heap` and `hasRung`.
-final class Timetable: @unchecked Sendable {
+final class TimerQueue: @unchecked Sendable {
     /// An appointment that can be cancelled.
     final class Timer: Sendable {
         fileprivate let due: UInt64

@@ -13,8 +13,8 @@ public final class Gateway: Sendable {
     public let router: Router
     private let catalog: Catalog
     private let caches: Caches
-    private let upkeep: Upkeep
-    private let errands: Errands
+    private let maintenance: MaintenanceThread
+    private let blockingWorker: BlockingWorker
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
     public let log: Logger
@@ -24,48 +24,56 @@ public final class Gateway: Sendable {
     ///   - worker: names this process to the others on the host.
     ///   - version: the program's, for the status routes.
     public init(settings: Settings, worker: String, version: String, log given: Logger) throws {
-        let figures = FiguresPage(path: settings.dataDirectory + "/figures.shared")
+        let scoreboard = Scoreboard(path: settings.dataDirectory + "/figures.shared")
         var log = given
-        log.handler = NotedLog(given.handler, page: figures, redaction: Redaction(secrets: settings.secretTexts))
+        log.handler = ErrorLog(given.handler, page: scoreboard, redaction: Redaction(secrets: settings.secretTexts))
         self.log = log
         let caches = try Caches(
             CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
-        let turnstile = try Turnstile(
+        let rateLimiter = try RateLimiter(
             path: settings.dataDirectory + "/limiter.db",
-            pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
+            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        upkeep = Upkeep(caches, sessions, figures)
-        let errands = Errands(name: "errands")
-        self.errands = errands
-        var configuration = CatalogConfiguration(
-            credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
-            recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
-        configuration.noteCall = { figures.add(Counter.calls) }
-        configuration.noteTurn = { figures.add(turn: $0) }
-        catalog = Catalog(caches: caches, turnstile: turnstile, configuration: configuration, log: log)
-        let survey = Survey(
-            version: version, figures: figures, caches: caches, turnstile: turnstile, dataDirectory: settings.dataDirectory,
+        maintenance = MaintenanceThread(caches, sessions, scoreboard)
+        let blockingWorker = BlockingWorker(name: "errands")
+        self.blockingWorker = blockingWorker
+        catalog = Catalog(
+            caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
+        let collector = StatusCollector(
+            version: version, scoreboard: scoreboard, caches: caches, rateLimiter: rateLimiter, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
-        let desk = MetadataDesk(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
-        let door = Doorkeeper(
-            identities: sessions.map { SessionIdentity(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
+        let responder = MetadataResponder(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
+        let door = AccessControl(
+            identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
         router = Router(
             families: [
-                ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: settings.fillRemovedFields)),
-                ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
-                ("/auth/", AuthRoutes(sessions: sessions, errands: errands, publicURL: settings.publicURL)),
+                ("/spotify/v1/", SpotifyRoutes(responder: responder, door: door, fillsRemovedFields: settings.fillRemovedFields)),
+                ("/api/catalog/", CatalogRoutes(responder: responder, door: door)),
+                ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
                 (
                     "/cache/",
-                    CacheRoutes(caches: caches, door: door, errands: errands, includes: IncludeWatch(figures: figures, log: log))
+                    CacheRoutes(
+                        caches: caches, door: door, blockingWorker: blockingWorker, includes: IncludeWatch(scoreboard: scoreboard, log: log)
+                    )
                 ),
-                ("/dragonfly/", DashboardRoutes(caches: caches, door: door, errands: errands)),
-                ("/swingmusic-fcgi/", HealthRoutes(survey: survey, door: door, errands: errands)),
-            ], crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), figures: figures, log: AnswerLog(log: log))
+                ("/dragonfly/", DashboardRoutes(caches: caches, door: door, blockingWorker: blockingWorker)),
+                ("/swingmusic-fcgi/", HealthRoutes(collector: collector, door: door, blockingWorker: blockingWorker)),
+            ], crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard,
+            log: AccessLog(log: log))
+    }
+
+    private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
+        var configuration = CatalogConfiguration(
+            credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
+            recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
+        configuration.noteCall = { scoreboard.add(Counter.calls) }
+        configuration.noteTurn = { scoreboard.add(turn: $0) }
+        return configuration
     }
 
     private static func sessions(_ folder: String, _ settings: Settings, _ caches: Caches, _ log: Logger) -> Sessions {
@@ -82,8 +90,8 @@ public final class Gateway: Sendable {
     /// Ends the lookup thread and closes the databases, after the event loop has ended.
     public func close() {
         catalog.stop()
-        errands.stop()
-        upkeep.stop()
+        blockingWorker.stop()
+        maintenance.stop()
         sessions?.close()
         caches.close()
     }
@@ -95,25 +103,25 @@ struct LoopWatcher: DescriptorWatcher {
 
     func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool { loop.watch(descriptor, ready) }
 
-    func afterwards(_ action: @escaping @Sendable () -> Void) { loop.afterwards(action) }
+    func atEndOfTick(_ action: @escaping @Sendable () -> Void) { loop.atEndOfTick(action) }
 
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) { loop.schedule(after: duration, action) }
 }
 
 /// Takes a step of the caches' and the sessions' maintenance every second, and a look at the figures, on a plain thread.
-final class Upkeep: Sendable {
+final class MaintenanceThread: Sendable {
     private let isStopped = Atomic<Bool>(false)
     private let bell = DispatchSemaphore(value: 0)
     private let ended = DispatchSemaphore(value: 0)
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ figures: FiguresPage) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) {
         let thread = Thread { [self] in
             while bell.wait(timeout: .now() + .seconds(1)) == .timedOut, !isStopped.load(ordering: .acquiring) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
-                figures.sample()
+                scoreboard.sample()
             }
             ended.signal()
         }

@@ -1,7 +1,7 @@
 import GRDB
 
 /// A time during which something is not tried: Spotify's cooldown, or an outage.
-struct Pause: Equatable {
+struct Backoff: Equatable {
     enum Kind: String {
         case cooldown, upstream, token
     }
@@ -32,23 +32,23 @@ struct Pause: Equatable {
     /// way before it began and does not make it grow.
     ///
     /// - Parameter told: the length that was asked for; nil to go by the growth.
-    static func after(_ earlier: Pause?, now: Instant, told: Int64?, growth: Growth) -> Pause {
+    static func after(_ earlier: Backoff?, now: Instant, told: Int64?, growth: Growth) -> Backoff {
         let isOver = earlier.map { $0.until <= now } ?? true
         var repeats = earlier?.repeats ?? 0
         if told == nil, isOver || repeats == 0 { repeats += 1 }
         let end = now + (told ?? growth.length(repeats))
-        return Pause(recorded: now, until: max(end, earlier?.until ?? end), repeats: repeats)
+        return Backoff(recorded: now, until: max(end, earlier?.until ?? end), repeats: repeats)
     }
 }
 
 extension Transaction {
-    func pause(_ kind: Pause.Kind) throws -> Pause? {
+    func pause(_ kind: Backoff.Kind) throws -> Backoff? {
         try row(
             "SELECT recorded, until, repeats, quota_exceeded, reason FROM pauses WHERE what = ?", [kind.rawValue]
-        ).map { Pause(recorded: $0[0], until: $0[1], repeats: $0[2], quotaExceeded: $0[3], reason: $0[4]) }
+        ).map { Backoff(recorded: $0[0], until: $0[1], repeats: $0[2], quotaExceeded: $0[3], reason: $0[4]) }
     }
 
-    func set(_ kind: Pause.Kind, _ pause: Pause) throws {
+    func set(_ kind: Backoff.Kind, _ pause: Backoff) throws {
         try run(
             """
             INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason)

@@ -33,13 +33,13 @@ public struct Moment: Sendable, Equatable {
     }
 }
 
-/// Where the turnstile reads the time.
-public protocol TurnstileClock: Sendable {
+/// Where the limiter reads the time.
+public protocol LimiterClock: Sendable {
     func now() -> Moment
 }
 
 /// The clocks of this host.
-public struct SystemClock: TurnstileClock {
+public struct HostLimiterClock: LimiterClock {
     private let bootID: String
 
     /// Reads the boot id (proc(5), /proc/sys/kernel/random/boot_id). Where there is none, all boots look alike;

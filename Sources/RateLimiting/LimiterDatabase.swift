@@ -5,7 +5,7 @@ import Synchronization
 
 /// The connection to `limiter.db`: opened when needed, given up when it fails or when the path names another
 /// file by now, so that what an operator repairs is picked up at the next call.
-final class LimiterFile: Sendable {
+final class LimiterDatabase: Sendable {
     private struct Connection {
         var queue: DatabaseQueue?
         var identity: FileIdentity?
@@ -16,7 +16,7 @@ final class LimiterFile: Sendable {
     }
 
     let path: String
-    private let clock: any TurnstileClock
+    private let clock: any LimiterClock
     private let log: Logger
     /// How long a locked file is waited for.
     private let patience: Duration
@@ -24,7 +24,7 @@ final class LimiterFile: Sendable {
     /// Guards which connection is open, and is held through each transaction on it.
     private let connection = Mutex(Connection())
 
-    init(path: String, patience: Duration, creating: Bool, clock: any TurnstileClock, log: Logger) {
+    init(path: String, patience: Duration, creating: Bool, clock: any LimiterClock, log: Logger) {
         self.path = path
         self.patience = patience
         self.creating = creating
@@ -33,21 +33,21 @@ final class LimiterFile: Sendable {
     }
 
     /// An immediate transaction; an error rolls it back.
-    func write<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(TurnstileError) -> Value {
+    func write<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(RateLimiterError) -> Value {
         let value = try perform(.immediate, body)
         guard let value else { throw .failed("the file was not adopted into this boot") }
         return value
     }
 
     /// A transaction that only reads. The first in a new boot adopts the file, and so writes.
-    func read<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(TurnstileError) -> Value {
+    func read<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(RateLimiterError) -> Value {
         if let value = try perform(.deferred, body) { return value }
         return try write(body)
     }
 
     /// Changes when another connection has changed the file (sqlite.org/pragma.html#pragma_data_version), and
     /// when the file was opened anew.
-    func changeCounter() throws(TurnstileError) -> Int64 {
+    func changeCounter() throws(RateLimiterError) -> Int64 {
         try connected { db, generation in
             let version = try Int64.fetchOne(try db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
             return generation << 32 | version & 0xFFFF_FFFF
@@ -56,7 +56,7 @@ final class LimiterFile: Sendable {
 
     private func perform<Value: Sendable>(
         _ kind: Database.TransactionKind, _ body: (Transaction) throws -> Value
-    ) throws(TurnstileError) -> Value? {
+    ) throws(RateLimiterError) -> Value? {
         try connected { db, _ in
             var value: Value?
             try db.inTransaction(kind) {
@@ -74,8 +74,8 @@ final class LimiterFile: Sendable {
 
     private func connected<Value: Sendable>(
         _ body: (Database, Int64) throws -> Value
-    ) throws(TurnstileError) -> Value {
-        try connection.withLock { connection throws(TurnstileError) in
+    ) throws(RateLimiterError) -> Value {
+        try connection.withLock { connection throws(RateLimiterError) in
             do {
                 let queue = try open(&connection)
                 let generation = connection.generation
@@ -84,7 +84,7 @@ final class LimiterFile: Sendable {
                 connection.complaint = nil
                 return value
             } catch {
-                let failure = TurnstileError(error)
+                let failure = RateLimiterError(error)
                 if failure.concernsConnection { close(&connection) }
                 complain(failure, &connection)
                 throw failure
@@ -92,7 +92,7 @@ final class LimiterFile: Sendable {
         }
     }
 
-    private func complain(_ failure: TurnstileError, _ connection: inout Connection) {
+    private func complain(_ failure: RateLimiterError, _ connection: inout Connection) {
         if case .storing = failure { return }
         guard connection.complaint != failure.description else { return }
         connection.complaint = failure.description
@@ -105,15 +105,15 @@ final class LimiterFile: Sendable {
             log.warning("The limiter's file was replaced; opening the new one.", metadata: ["path": "\(path)"])
             close(&connection)
         }
-        if !creating, FileIdentity(path) == nil { throw TurnstileError.cannotOpen("there is no such file") }
+        if !creating, FileIdentity(path) == nil { throw RateLimiterError.cannotOpen("there is no such file") }
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in
-            let isNew = try Schema.prepare(db, at: clock.now())
+            let isNew = try LimiterSchema.prepare(db, at: clock.now())
             // The access token is in there. By its path: closing a descriptor of our own would drop SQLite's
             // locks (sqlite.org/howtocorrupt.html, 2.2).
             if isNew { _ = chmod(path, 0o600) }
             let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no verdict"
-            guard verdict == "ok" else { throw TurnstileError.damaged(verdict) }
+            guard verdict == "ok" else { throw RateLimiterError.damaged(verdict) }
         }
         connection.queue = queue
         connection.identity = FileIdentity(path)
@@ -134,7 +134,7 @@ final class LimiterFile: Sendable {
         configuration.prepareDatabase { db in
             let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode = PERSIST")
             guard mode == "persist" else {
-                throw TurnstileError.failed("the journal mode is \(mode ?? "unknown"), not persist")
+                throw RateLimiterError.failed("the journal mode is \(mode ?? "unknown"), not persist")
             }
             try db.execute(sql: "PRAGMA synchronous = FULL")
         }
@@ -166,15 +166,15 @@ struct Transaction {
     /// Reads the clock, and sees whether the file's instants count from this boot.
     ///
     /// - Returns: nil when they do not and `adopting` is false, else the transaction, its file adopted.
-    init?(_ db: Database, clock: any TurnstileClock, adopting: Bool) throws {
+    init?(_ db: Database, clock: any LimiterClock, adopting: Bool) throws {
         self.db = db
         let statement = try db.cachedStatement(sql: "SELECT boot_id, instant, wall FROM ledger")
-        guard let row = try Row.fetchOne(statement) else { throw TurnstileError.damaged("the ledger is empty") }
+        guard let row = try Row.fetchOne(statement) else { throw RateLimiterError.damaged("the ledger is empty") }
         let timeline = Timeline(bootID: row[0], instant: row[1], wall: row[2])
         moment = clock.now()
         guard let shift = timeline.shift(to: moment) else { return }
         guard adopting else { return nil }
-        for (table, columns) in Schema.instants {
+        for (table, columns) in LimiterSchema.instants {
             let changes = columns.map { "\($0) = \($0) + \(shift)" }.joined(separator: ", ")
             try db.execute(sql: "UPDATE \(table) SET \(changes)")
         }
@@ -189,7 +189,7 @@ struct Transaction {
     /// The next number of the file's sequence.
     func nextNumber() throws -> Int64 {
         let number = try one("UPDATE ledger SET sequence = sequence + 1 RETURNING sequence", as: Int64.self)
-        guard let number else { throw TurnstileError.damaged("the ledger is empty") }
+        guard let number else { throw RateLimiterError.damaged("the ledger is empty") }
         return number
     }
 

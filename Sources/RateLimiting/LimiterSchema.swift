@@ -1,7 +1,7 @@
 import GRDB
 
 /// The tables of `limiter.db` and how they came to be.
-enum Schema {
+enum LimiterSchema {
     /// "SWMT": the file is ours (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int32 = 0x5357_4D54
 
@@ -103,9 +103,9 @@ enum Schema {
         let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
         if isEmpty { return 0 }
         guard owner == applicationID else {
-            throw TurnstileError.foreign("it is another application's database (application_id \(owner))")
+            throw RateLimiterError.foreign("it is another application's database (application_id \(owner))")
         }
-        guard (1...version).contains(found) else { throw TurnstileError.newerSchema(found: found, known: version) }
+        guard (1...version).contains(found) else { throw RateLimiterError.newerSchema(found: found, known: version) }
         return found
     }
 

@@ -1,7 +1,7 @@
 import GRDB
 
 /// The limiter and the queue at one moment, for people and metrics. Instants are wall-clock milliseconds.
-public struct TurnstileStatus: Sendable, Equatable {
+public struct RateLimiterStatus: Sendable, Equatable {
     public struct Cooldown: Sendable, Equatable {
         public var recordedAt: Int64
         public var endsAt: Int64
@@ -29,7 +29,7 @@ public struct TurnstileStatus: Sendable, Equatable {
     /// While upstream, or the token, is not tried.
     public var upstream: Interruption?
     public var tokenOutage: Interruption?
-    /// Lookups that wait for a turn, by the rank they have now.
+    /// Lookups that wait for a permit, by the rank they have now.
     public var waiting: [Priority: Int]
     public var leased: Int
     public var failed: Int
@@ -38,28 +38,28 @@ public struct TurnstileStatus: Sendable, Equatable {
     public var tokenExpiresAt: Int64?
 }
 
-extension Turnstile {
+extension RateLimiter {
     /// Reads everything an operator may want to know; a few milliseconds with a long queue.
-    public func status() throws(TurnstileError) -> TurnstileStatus {
+    public func status() throws(RateLimiterError) -> RateLimiterStatus {
         try file.read { transaction in
             let forecast = try forecast(transaction)
-            let lines = try transaction.lines()
+            let snapshot = try transaction.snapshot()
             let moment = transaction.moment
-            func opening(_ opening: Opening) -> Int64 {
-                opening.instant == -Instant.never ? moment.wall : moment.wall(of: opening.instant)
+            func nextSlot(_ nextSlot: NextSlot) -> Int64 {
+                nextSlot.instant == -Instant.never ? moment.wall : moment.wall(of: nextSlot.instant)
             }
-            return TurnstileStatus(
-                callsInWindow: try transaction.callsInWindow(of: pace), callsPerWindow: pace.callsPerWindow,
-                backgroundLimit: pace.backgroundLimit, nextSlotAt: opening(forecast.callers),
-                nextBackgroundSlotAt: opening(forecast.background), cooldown: try transaction.cooldown(),
+            return RateLimiterStatus(
+                callsInWindow: try transaction.callsInWindow(of: rateLimit), callsPerWindow: rateLimit.callsPerWindow,
+                backgroundLimit: rateLimit.backgroundLimit, nextSlotAt: nextSlot(forecast.callers),
+                nextBackgroundSlotAt: nextSlot(forecast.background), cooldown: try transaction.cooldown(),
                 upstream: try transaction.interruption(.upstream), tokenOutage: try transaction.interruption(.token),
-                waiting: lines.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
+                waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
                 callTime: .nanoseconds(try transaction.callTime()), tokenExpiresAt: try transaction.token()?.expiresAt)
         }
     }
 }
 
-extension Lines {
+extension QueueSnapshot {
     fileprivate var waiting: [Priority: Int] {
         [
             .caller: clients.values.reduce(0) { $0 + $1.attended },
@@ -70,14 +70,14 @@ extension Lines {
 }
 
 extension Transaction {
-    fileprivate func cooldown() throws -> TurnstileStatus.Cooldown? {
+    fileprivate func cooldown() throws -> RateLimiterStatus.Cooldown? {
         guard let pause = try pause(.cooldown), pause.until > now else { return nil }
         return .init(
             recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until),
             quotaExceeded: pause.quotaExceeded)
     }
 
-    fileprivate func interruption(_ kind: Pause.Kind) throws -> TurnstileStatus.Interruption? {
+    fileprivate func interruption(_ kind: Backoff.Kind) throws -> RateLimiterStatus.Interruption? {
         guard let pause = try pause(kind), pause.until > now else { return nil }
         return .init(
             recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until), failures: pause.repeats,

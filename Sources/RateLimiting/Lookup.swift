@@ -67,7 +67,7 @@ public struct Lease: Sendable, Equatable {
     public let key: String
     /// Unique in the file and growing: an answer is stored only while this is still the lookup's number.
     public let number: Int64
-    /// 1 for the lookup's first call; a lost turn is not counted.
+    /// 1 for the lookup's first call; a lost permit is not counted.
     public let attempt: Int
     /// The rank in which it was granted.
     public let priority: Priority
@@ -100,14 +100,14 @@ public enum LeaseResult: Sendable {
     case failed(reason: String, retryAfter: Duration, final: Bool)
 }
 
-/// The answer to a worker that asks for a turn.
-public enum Turn: Sendable, Equatable {
+/// The answer to a worker that asks for a permit.
+public enum Permit: Sendable, Equatable {
     case granted(Lease)
-    /// Nothing before that. A turn at exactly that moment is granted unless somebody else was first.
+    /// Nothing before that. A permit at exactly that moment is granted unless somebody else was first.
     case wait(Duration, WaitReason)
 }
 
-/// What `turn` would say.
+/// What `permit` would say.
 public enum Prospect: Sendable, Equatable {
     case due
     case wait(Duration, WaitReason)

@@ -1,18 +1,18 @@
 import GRDB
 
 /// Asking for lookups.
-extension Turnstile {
+extension RateLimiter {
     /// Puts lookups into the queue, in one transaction. A key that is in the queue already, from any process, is
     /// not queued twice: it takes the more urgent priority and the later `attendedUntil` of the two.
     ///
     /// - Returns: one admission for each ask, in their order.
-    public func enqueue(_ asks: [Ask]) throws(TurnstileError) -> [Admission] {
+    public func enqueue(_ asks: [Ask]) throws(RateLimiterError) -> [Admission] {
         guard !asks.isEmpty else { return [] }
         return try file.write { transaction in
             try transaction.tidy()
-            var occupancy = try transaction.occupancy(limit: queueLimit)
-            let wasQueued = try asks.map { ask in try transaction.standing(of: ask.key).map { !$0.isFailed } ?? false }
-            let refusals = try asks.map { try transaction.admit($0, &occupancy) }
+            var queueLimits = try transaction.queueLimits(limit: queueLimit)
+            let wasQueued = try asks.map { ask in try transaction.lookupStatus(of: ask.key).map { !$0.isFailed } ?? false }
+            let refusals = try asks.map { try transaction.admit($0, &queueLimits) }
             let outlook = try outlook(transaction)
             return try zip(zip(asks, wasQueued), refusals).map { asked, refusal in
                 let (ask, wasQueued) = asked
@@ -26,19 +26,19 @@ extension Turnstile {
     ///
     /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
     /// - Returns: one state for each key, in their order.
-    public func states(of keys: [String], estimating: Bool = true) throws(TurnstileError) -> [LookupState] {
+    public func states(of keys: [String], estimating: Bool = true) throws(RateLimiterError) -> [LookupState] {
         guard !keys.isEmpty else { return [] }
         return try file.read { transaction in
             let outlook = estimating ? try outlook(transaction) : nil
             return try keys.map { key in
-                guard let standing = try transaction.standing(of: key) else { return .absent }
-                if standing.isFailed {
-                    let end = standing.notBefore ?? transaction.now
-                    return .failed(reason: standing.failure ?? "", retryAt: transaction.moment.wall(of: end))
+                guard let lookupStatus = try transaction.lookupStatus(of: key) else { return .absent }
+                if lookupStatus.isFailed {
+                    let end = lookupStatus.notBefore ?? transaction.now
+                    return .failed(reason: lookupStatus.failure ?? "", retryAt: transaction.moment.wall(of: end))
                 }
-                if standing.isLeased { return .leased }
+                if lookupStatus.isLeased { return .leased }
                 guard let outlook else { return .waiting(ahead: 0, wait: .zero) }
-                let (ahead, wait) = try outlook.wait(for: standing)
+                let (ahead, wait) = try outlook.wait(for: lookupStatus)
                 return .waiting(ahead: ahead, wait: wait)
             }
         }
@@ -46,7 +46,7 @@ extension Turnstile {
 
     private func outlook(_ transaction: Transaction) throws -> Outlook {
         Outlook(
-            transaction: transaction, lines: try transaction.lines(), forecast: try forecast(transaction),
+            transaction: transaction, snapshot: try transaction.snapshot(), forecast: try forecast(transaction),
             callTime: try transaction.callTime())
     }
 }
@@ -54,31 +54,31 @@ extension Turnstile {
 /// What can be said about waiting, at one moment.
 private struct Outlook {
     let transaction: Transaction
-    let lines: Lines
+    let snapshot: QueueSnapshot
     let forecast: Forecast
     /// The mean time from a grant to its answer.
     let callTime: Int64
 
     func admission(of key: String, wasQueued: Bool) throws -> Admission {
-        guard let standing = try transaction.standing(of: key), !standing.isLeased else {
+        guard let lookupStatus = try transaction.lookupStatus(of: key), !lookupStatus.isLeased else {
             return .queued(ahead: 0, wait: .nanoseconds(callTime), wasQueued: wasQueued)
         }
-        let (ahead, wait) = try wait(for: standing)
+        let (ahead, wait) = try wait(for: lookupStatus)
         return .queued(ahead: ahead, wait: wait, wasQueued: wasQueued)
     }
 
-    func wait(for standing: Standing) throws -> (ahead: Int, wait: Duration) {
-        let place = try transaction.place(of: standing.number, client: standing.client, rank: standing.rank)
-        let ahead = lines.ahead(of: standing.client, rank: standing.rank, place: place)
-        let turn = try forecast.turn(after: ahead, background: standing.rank.isBackground)
-        let instant = max(turn, standing.notBefore ?? turn)
+    func wait(for lookupStatus: LookupStatus) throws -> (ahead: Int, wait: Duration) {
+        let place = try transaction.place(of: lookupStatus.number, client: lookupStatus.client, rank: lookupStatus.rank)
+        let ahead = snapshot.ahead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
+        let slot = try forecast.slot(after: ahead, background: lookupStatus.rank.isBackground)
+        let instant = max(slot, lookupStatus.notBefore ?? slot)
         return (ahead, .nanoseconds(instant + callTime - transaction.now))
     }
 
     /// Until a place is free: the next turn of the client that had its share, or anybody's next.
     func room(for ask: Ask, refused refusal: Refusal) throws -> Duration {
-        let ahead = refusal == .clientShare ? lines.ahead(of: ask.client, rank: .caller, place: 0) : 0
-        return .nanoseconds(try forecast.turn(after: ahead, background: ask.priority.isBackground) - transaction.now)
+        let ahead = refusal == .clientShare ? snapshot.ahead(of: ask.client, rank: .caller, place: 0) : 0
+        return .nanoseconds(try forecast.slot(after: ahead, background: ask.priority.isBackground) - transaction.now)
     }
 }
 
@@ -95,41 +95,41 @@ private struct Queued {
 /// Letting asks into the queue.
 extension Transaction {
     /// The queue as it is; how much of it a client holds is looked up when the client asks (`know`).
-    func occupancy(limit: Int) throws -> Occupancy {
-        var occupancy = Occupancy(limit: limit)
+    func queueLimits(limit: Int) throws -> QueueLimits {
+        var queueLimits = QueueLimits(limit: limit)
         for row in try rows("SELECT priority, count(*) FROM lookups WHERE failed = 0 GROUP BY priority") {
             guard let priority = Priority(rawValue: row[0]) else { continue }
-            occupancy.count(priority, by: row[1])
+            queueLimits.count(priority, by: row[1])
         }
-        return occupancy
+        return queueLimits
     }
 
-    private func know(_ client: String, _ occupancy: inout Occupancy) throws {
-        guard occupancy.clients[client] == nil else { return }
-        occupancy.clients[client] =
+    private func know(_ client: String, _ queueLimits: inout QueueLimits) throws {
+        guard queueLimits.clients[client] == nil else { return }
+        queueLimits.clients[client] =
             try one(
                 "SELECT count(*) FROM lookups WHERE client = ? AND failed = 0 AND priority <= 1", [client]) ?? 0
     }
 
     /// Puts an ask into the queue or joins it to the lookup that is there; nil when that went well.
-    func admit(_ ask: Ask, _ occupancy: inout Occupancy) throws -> Refusal? {
+    func admit(_ ask: Ask, _ queueLimits: inout QueueLimits) throws -> Refusal? {
         let wanted = max(now, ask.attendedUntil > 0 ? moment.instant(ofWall: ask.attendedUntil) : now)
         let queued = try queued(ask.key)
-        for client in [ask.client, queued?.client].compactMap({ $0 }) { try know(client, &occupancy) }
+        for client in [ask.client, queued?.client].compactMap({ $0 }) { try know(client, &queueLimits) }
         if let queued, queued.isLive,
             queued.priority.isBackground == ask.priority.isBackground
                 || ask.priority.isBackground
         {
-            try join(ask, queued, wanted: wanted, &occupancy)
+            try join(ask, queued, wanted: wanted, &queueLimits)
             return nil
         }
-        if let refusal = occupancy.refusal(of: ask.priority, client: ask.client) {
-            guard refusal == .queueFull, wanted > now, ask.priority == .caller, try evict(&occupancy) else {
+        if let refusal = queueLimits.refusal(of: ask.priority, client: ask.client) {
+            guard refusal == .queueFull, wanted > now, ask.priority == .caller, try evict(&queueLimits) else {
                 return refusal
             }
         }
-        if let queued, queued.isCounted { occupancy.count(queued.priority, client: queued.client, by: -1) }
-        occupancy.count(ask.priority, client: ask.client)
+        if let queued, queued.isCounted { queueLimits.count(queued.priority, client: queued.client, by: -1) }
+        queueLimits.count(ask.priority, client: ask.client)
         try put(ask, wanted: wanted)
         return nil
     }
@@ -145,15 +145,15 @@ extension Transaction {
 
     /// A lookup that is in the queue already stays where it is. It moves to the line of the client with fewer
     /// lookups, so that nobody waits behind another client's many for what both asked for.
-    private func join(_ ask: Ask, _ queued: Queued, wanted: Instant, _ occupancy: inout Occupancy) throws {
+    private func join(_ ask: Ask, _ queued: Queued, wanted: Instant, _ queueLimits: inout QueueLimits) throws {
         let priority = min(ask.priority, queued.priority)
         var client = queued.client
-        if !ask.priority.isBackground, occupancy.held(by: ask.client) + 1 < occupancy.held(by: queued.client) {
+        if !ask.priority.isBackground, queueLimits.held(by: ask.client) + 1 < queueLimits.held(by: queued.client) {
             client = ask.client
         }
         if client != queued.client || priority != queued.priority {
-            occupancy.count(queued.priority, client: queued.client, by: -1)
-            occupancy.count(priority, client: client)
+            queueLimits.count(queued.priority, client: queued.client, by: -1)
+            queueLimits.count(priority, client: client)
         }
         if !priority.isBackground { try seat(client) }
         try run(
@@ -186,7 +186,7 @@ extension Transaction {
     }
 
     /// Makes room for somebody who waits: the lookup that nobody has waited for the longest leaves.
-    private func evict(_ occupancy: inout Occupancy) throws -> Bool {
+    private func evict(_ queueLimits: inout QueueLimits) throws -> Bool {
         let row = try row(
             """
             SELECT key, priority, client FROM lookups
@@ -195,14 +195,14 @@ extension Transaction {
             """, ["now": now])
         guard let row, let priority = Priority(rawValue: row[1]) else { return false }
         try run("DELETE FROM lookups WHERE key = ?", [row[0] as String])
-        try know(row[2], &occupancy)
-        occupancy.count(priority, client: row[2], by: -1)
+        try know(row[2], &queueLimits)
+        queueLimits.count(priority, client: row[2], by: -1)
         return true
     }
 }
 
 /// How much of the queue is taken, and what may still come in.
-struct Occupancy: Equatable {
+struct QueueLimits: Equatable {
     let limit: Int
     /// Callers' lookups of the clients that asked, attended or not.
     var clients: [String: Int] = [:]

@@ -7,7 +7,7 @@ public enum Outage: Sendable, Equatable {
 }
 
 /// Cooldowns and outages, shared by all workers.
-extension Turnstile {
+extension RateLimiter {
     /// Spotify answered 429: no call until the cooldown ends, by any process, restarts included.
     ///
     /// - Parameters:
@@ -17,11 +17,11 @@ extension Turnstile {
     /// - Returns: the cooldown's end in wall-clock milliseconds; never earlier than it was.
     /// - Throws: when it could not be written. This process keeps to it all the same, and writes it with its
     ///   next turn.
-    public func coolDown(_ retryAfter: Duration?, quotaExceeded: Bool) throws(TurnstileError) -> Int64 {
+    public func coolDown(_ retryAfter: Duration?, quotaExceeded: Bool) throws(RateLimiterError) -> Int64 {
         let told = retryAfter.flatMap { $0 > .zero ? min($0.inNanoseconds, 30 * 86_400_000_000_000) : nil }
-        keep(clock.now().instant + (told ?? Pause.Growth.cooldown.first), saved: false)
+        keep(clock.now().instant + (told ?? Backoff.Growth.cooldown.first), saved: false)
         let (until, end) = try file.write { transaction in
-            var pause = Pause.after(
+            var pause = Backoff.after(
                 try transaction.pause(.cooldown), now: transaction.now, told: told, growth: .cooldown)
             pause.quotaExceeded = quotaExceeded
             try transaction.set(.cooldown, pause)
@@ -39,8 +39,8 @@ extension Turnstile {
     /// shown in the status: no secret belongs in it.
     ///
     /// - Returns: the pause's end in wall-clock milliseconds.
-    public func backOff(_ outage: Outage) throws(TurnstileError) -> Int64 {
-        let (kind, growth, reason): (Pause.Kind, Pause.Growth, String) =
+    public func backOff(_ outage: Outage) throws(RateLimiterError) -> Int64 {
+        let (kind, growth, reason): (Backoff.Kind, Backoff.Growth, String) =
             switch outage {
             case .upstream(let reason): (.upstream, .upstream, reason)
             case .token(let reason): (.token, .token, reason)
@@ -51,7 +51,7 @@ extension Turnstile {
             if let earlier, earlier.until > transaction.now {
                 return (false, transaction.moment.wall(of: earlier.until))
             }
-            var pause = Pause.after(earlier, now: transaction.now, told: nil, growth: growth)
+            var pause = Backoff.after(earlier, now: transaction.now, told: nil, growth: growth)
             pause.reason = reason
             try transaction.set(kind, pause)
             return (true, transaction.moment.wall(of: pause.until))
@@ -65,7 +65,7 @@ extension Turnstile {
     }
 
     /// A call came back well outside of a lease (`finish` with `.answered` says it by itself).
-    public func noteSuccess() throws(TurnstileError) {
+    public func noteSuccess() throws(RateLimiterError) {
         try file.write { try $0.noteSuccess() }
     }
 

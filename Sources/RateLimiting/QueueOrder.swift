@@ -1,6 +1,6 @@
 import GRDB
 
-/// A lookup as it is picked for a turn.
+/// A lookup as it is picked for a permit.
 struct Pick {
     var key: String
     var rank: Priority
@@ -22,10 +22,10 @@ extension Transaction {
     // MARK: Whose turn it is
 
     /// When the first lookup of callers, or of the background, can be taken; nil when there is none.
-    func readiness(background: Bool) throws -> Readiness? {
+    func readiness(background: Bool) throws -> ReadyLookup? {
         let rows = "FROM lookups WHERE priority IN \(background ? "(2, 3)" : "(0, 1)") AND \(Self.isLive)"
         if try one("SELECT 1 \(rows) AND \(Self.isFree) LIMIT 1", ["now": now], as: Int.self) != nil {
-            return Readiness(instant: now, isLeased: false)
+            return ReadyLookup(instant: now, isLeased: false)
         }
         let row = try row(
             """
@@ -33,7 +33,7 @@ extension Transaction {
             \(rows)
             """, ["now": now])
         guard let row, let instant: Instant = row[0] else { return nil }
-        return Readiness(instant: instant, isLeased: row[1])
+        return ReadyLookup(instant: instant, isLeased: row[1])
     }
 
     func pick(background: Bool) throws -> Pick? {
@@ -84,8 +84,8 @@ extension Transaction {
 
     // MARK: Places in the queue
 
-    func lines() throws -> Lines {
-        var lines = Lines()
+    func snapshot() throws -> QueueSnapshot {
+        var snapshot = QueueSnapshot()
         let waiting = "\(Self.isLive) AND NOT \(Self.isLeased)"
         for row in try rows(
             """
@@ -93,14 +93,14 @@ extension Transaction {
             FROM lookups JOIN clients USING (client) WHERE priority <= 1 AND \(waiting) GROUP BY lookups.client
             """, ["now": now])
         {
-            lines.clients[row[0]] = Line(served: row[1], joined: row[2], attended: row[3], unattended: row[4])
+            snapshot.clients[row[0]] = ClientLine(served: row[1], joined: row[2], attended: row[3], unattended: row[4])
         }
         for row in try rows(
             "SELECT priority, count(*) FROM lookups WHERE priority IN (2, 3) AND \(waiting) GROUP BY priority", ["now": now])
         {
-            if row[0] == Priority.renewal.rawValue { lines.renewals = row[1] } else { lines.warming = row[1] }
+            if row[0] == Priority.renewal.rawValue { snapshot.renewals = row[1] } else { snapshot.warming = row[1] }
         }
-        return lines
+        return snapshot
     }
 
     /// How many lookups of the same rank stand before `number` in its client's line, or in the background's.
@@ -149,7 +149,7 @@ extension Transaction {
     }
 
     /// Nil when the lookup is not in the queue or has lapsed.
-    func standing(of key: String) throws -> Standing? {
+    func lookupStatus(of key: String) throws -> LookupStatus? {
         try row(
             """
             SELECT number, CASE WHEN priority > 1 THEN priority WHEN \(Self.isAttended) THEN 0 ELSE 1 END, client,
@@ -157,7 +157,7 @@ extension Transaction {
             FROM lookups WHERE key = :key AND (failed OR \(Self.isLeased) OR (\(Self.isLive)))
             """, ["key": key, "now": now]
         ).map {
-            Standing(
+            LookupStatus(
                 number: $0[0], rank: Priority(rawValue: $0[1]) ?? .warming, client: $0[2], notBefore: $0[3],
                 isLeased: $0[4], isFailed: $0[5], failure: $0[6])
         }
@@ -185,7 +185,7 @@ extension Transaction {
 }
 
 /// One lookup's row, as far as those need it who wait for it.
-struct Standing {
+struct LookupStatus {
     var number: Int64
     var rank: Priority
     var client: String
@@ -195,8 +195,8 @@ struct Standing {
     var failure: String?
 }
 
-/// One client's lookups that wait for a turn.
-struct Line: Equatable {
+/// One client's lookups that wait for a permit.
+struct ClientLine: Equatable {
     /// When the client was served last, as a place in the file's sequence; 0 for never.
     var served: Int64
     /// When the client came, likewise.
@@ -206,14 +206,14 @@ struct Line: Equatable {
     var unattended: Int
 
     /// Clients are served in turn: the one whose last turn is longest ago, then the one that came first.
-    func precedes(_ other: Line) -> Bool {
+    func precedes(_ other: ClientLine) -> Bool {
         (served, joined) < (other.served, other.joined)
     }
 }
 
 /// The whole queue, as far as places in it go.
-struct Lines: Equatable {
-    var clients: [String: Line] = [:]
+struct QueueSnapshot: Equatable {
+    var clients: [String: ClientLine] = [:]
     var renewals = 0
     var warming = 0
 
@@ -229,7 +229,7 @@ struct Lines: Equatable {
     }
 
     /// The other clients' lookups that have their turn first when every line moves one place a round.
-    private func before(_ client: String, _ place: Int, _ length: (Line) -> Int) -> Int {
+    private func before(_ client: String, _ place: Int, _ length: (ClientLine) -> Int) -> Int {
         guard let own = clients[client] else { return 0 }
         return clients.reduce(0) { sum, other in
             guard other.key != client else { return sum }
@@ -244,40 +244,40 @@ struct Lines: Equatable {
 
 /// When the lookups in the queue will have their turns, if nothing else is asked for meanwhile.
 struct Forecast {
-    let pace: Pace
+    let rateLimit: RateLimit
     let now: Instant
     /// Of the next call, for callers and for background.
-    let callers: Opening
-    let background: Opening
+    let callers: NextSlot
+    let background: NextSlot
     /// The n-th newest call, counted from 1; nil when there were not so many.
     let grant: (Int) throws -> Instant?
 
-    /// The instant of the turn after `ahead` others.
-    func turn(after ahead: Int, background isBackground: Bool) throws -> Instant {
-        let any = try turn(ahead + 1, opening: callers.instant, limit: pace.callsPerWindow)
+    /// The instant of the permit after `ahead` others.
+    func slot(after ahead: Int, background isBackground: Bool) throws -> Instant {
+        let any = try slot(ahead + 1, nextSlot: callers.instant, limit: rateLimit.callsPerWindow)
         guard isBackground else { return any }
-        guard pace.backgroundLimit > 0 else { return .never }
-        return max(any, try turn(ahead + 1, opening: background.instant, limit: pace.backgroundLimit))
+        guard rateLimit.backgroundLimit > 0 else { return .never }
+        return max(any, try slot(ahead + 1, nextSlot: background.instant, limit: rateLimit.backgroundLimit))
     }
 
     /// The `number`-th turn from now, counted from 1.
     ///
-    /// A turn is at least an interval after the one before, and a window after the one `limit` turns before.
-    /// As calls are never closer than the interval, of all windows only the turn's own can hold it back beyond
+    /// A permit is at least an interval after the one before, and a window after the one `limit` turns before.
+    /// As calls are never closer than the interval, of all windows only the permit's own can hold it back beyond
     /// the interval: so two terms say exactly what counting turn by turn would.
-    private func turn(_ number: Int, opening: Instant, limit: Int) throws -> Instant {
-        let first = max(opening, now)
+    private func slot(_ number: Int, nextSlot: Instant, limit: Int) throws -> Instant {
+        let first = max(nextSlot, now)
         func spaced(_ number: Int) -> Instant {
-            let (steps, overflow) = Int64(number - 1).multipliedReportingOverflow(by: pace.interval.inNanoseconds)
+            let (steps, overflow) = Int64(number - 1).multipliedReportingOverflow(by: rateLimit.interval.inNanoseconds)
             return overflow ? .never : first + min(steps, .never)
         }
         var reached = (number - 1) % limit + 1
-        var turn = spaced(reached)
-        if let leaving = try grant(limit - reached + 1) { turn = max(turn, leaving + pace.countedWindow) }
-        while reached < number, turn < .never {
+        var slot = spaced(reached)
+        if let leaving = try grant(limit - reached + 1) { slot = max(slot, leaving + rateLimit.countedWindow) }
+        while reached < number, slot < .never {
             reached += limit
-            turn = max(spaced(reached), turn + pace.countedWindow)
+            slot = max(spaced(reached), slot + rateLimit.countedWindow)
         }
-        return turn
+        return slot
     }
 }

@@ -1,5 +1,5 @@
 /// How often Spotify may be called by all processes of the host together.
-public struct Pace: Sendable, Equatable {
+public struct RateLimit: Sendable, Equatable {
     /// At least this long from one call to the next.
     public var interval: Duration
     /// At most so many calls in any stretch of time as long as `window`.
@@ -45,20 +45,20 @@ public struct Pace: Sendable, Equatable {
     }
 
     /// When the next call may be made for a caller, or for a renewal or warming.
-    func opening(background: Bool, history: History, holds: Holds) -> Opening {
-        var opening = Opening()
-        opening.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
-        opening.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
-        if background { opening.wait(for: backgroundOpening(history), .hour) }
-        opening.wait(for: holds.outage, .backoff)
-        opening.wait(for: holds.cooldown, .cooldown)
-        return opening
+    func nextSlot(background: Bool, history: History, blocks: Blocks) -> NextSlot {
+        var nextSlot = NextSlot()
+        nextSlot.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
+        nextSlot.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
+        if background { nextSlot.wait(for: nextBackgroundSlot(history), .hour) }
+        nextSlot.wait(for: blocks.outage, .backoff)
+        nextSlot.wait(for: blocks.cooldown, .cooldown)
+        return nextSlot
     }
 
     /// Renewals and warming may use their share of the window and no more. The first half of it as fast as the
     /// pace allows, the rest evenly spread: spent in one go, it would leave the callers with a full window for
     /// as long as it took to spend.
-    private func backgroundOpening(_ history: History) -> Instant? {
+    private func nextBackgroundSlot(_ history: History) -> Instant? {
         guard backgroundLimit > 0 else { return .never }
         let share = history.atShare.map { $0 + countedWindow }
         guard let half = history.atHalfShare, let newest = history.newestBackground else { return share }
@@ -67,7 +67,7 @@ public struct Pace: Sendable, Equatable {
     }
 }
 
-/// Which of the rules holds a turn back.
+/// Which of the rules holds a permit back.
 public enum WaitReason: Sendable, Equatable {
     /// Nothing is queued. The wait named is only when to look again, in case that a worker of another process
     /// left something behind.
@@ -103,7 +103,7 @@ struct History: Equatable {
 }
 
 /// Instants before which no call is made at all.
-struct Holds: Equatable {
+struct Blocks: Equatable {
     /// Spotify told us to wait until then.
     var cooldown: Instant?
     /// Upstream could not be reached, or no token is to be had, until then.
@@ -111,36 +111,36 @@ struct Holds: Equatable {
 }
 
 /// The first instant at which a slot is free, and the rule that says so.
-struct Opening: Equatable {
+struct NextSlot: Equatable {
     var instant: Instant = -.never
     var reason: WaitReason = .interval
 
     mutating func wait(for other: Instant?, _ reason: WaitReason) {
         guard let other, other > instant else { return }
-        self = Opening(instant: other, reason: reason)
+        self = NextSlot(instant: other, reason: reason)
     }
 }
 
 /// The queue's side: when the first lookup of a kind is free to be taken.
-struct Readiness: Equatable {
+struct ReadyLookup: Equatable {
     var instant: Instant
     /// It is leased until then; else it is pausing after a failure.
     var isLeased: Bool
 }
 
 /// Openings and lookups of one kind, callers' or background.
-struct Offer: Equatable {
-    var opening: Opening
+struct Candidate: Equatable {
+    var nextSlot: NextSlot
     /// Nil when nothing of that kind is queued.
-    var ready: Readiness?
+    var ready: ReadyLookup?
 
     /// When a worker that has to give a head start of so many nanoseconds may take it, and why not before.
-    func due(now: Instant, headStart: Int64) -> Opening? {
+    func due(now: Instant, headStart: Int64) -> NextSlot? {
         guard let ready else { return nil }
-        var due = opening
+        var due = nextSlot
         if headStart > 0 {
             due.instant += headStart
-            if opening.instant <= now { due.reason = .turnOfAnother }
+            if nextSlot.instant <= now { due.reason = .turnOfAnother }
         }
         due.wait(for: ready.instant, ready.isLeased ? .turnOfAnother : .backoff)
         return due
@@ -155,7 +155,7 @@ enum Decision: Equatable {
 }
 
 /// Whether a worker gets a slot now. Callers come first.
-func decide(now: Instant, callers: Offer, background: Offer, headStart: Int64) -> Decision {
+func decide(now: Instant, callers: Candidate, background: Candidate, headStart: Int64) -> Decision {
     let first = callers.due(now: now, headStart: headStart)
     if let first, first.instant <= now { return .grant(background: false) }
     let second = background.due(now: now, headStart: headStart)

@@ -3,19 +3,19 @@ import GRDB
 import Logging
 import Synchronization
 
-/// The shared limiter and queue: one SQLite file that every process of the host locks for each turn.
+/// The shared limiter and queue: one SQLite file that every process of the host locks for each permit.
 ///
-/// A `Turnstile` may be used from any thread; its calls are carried out one after the other, wait up to two
+/// A `RateLimiter` may be used from any thread; its calls are carried out one after the other, wait up to two
 /// seconds for a locked file, and write with an fsync, so none of them belongs on an event thread. Every call
 /// that throws has changed nothing and granted nothing. The file is opened when it is needed and opened anew
 /// after an error, so that a file that was repaired is used at the next call.
-public final class Turnstile: Sendable {
-    let file: LimiterFile
-    let pace: Pace
+public final class RateLimiter: Sendable {
+    let file: LimiterDatabase
+    let rateLimit: RateLimit
     /// How many callers' lookups may wait; renewals and warming may each have half as many besides.
     let queueLimit: Int
     let leaseLifetime: Int64
-    let clock: any TurnstileClock
+    let clock: any LimiterClock
     let log: Logger
     /// Guards what this process knows by itself.
     let memory = Mutex(Memory())
@@ -38,39 +38,39 @@ public final class Turnstile: Sendable {
     /// - Throws: `settings` for values that make no sense. A file that cannot be used does not throw here: it is
     ///   logged, and every call throws the cause until the file can be used.
     public init(
-        path: String, pace: Pace, queueLimit: Int, leaseLifetime: Duration,
-        clock: any TurnstileClock = SystemClock(), creating: Bool = true, log: Logger
-    ) throws(TurnstileError) {
-        if let fault = pace.fault { throw .settings(fault) }
+        path: String, rateLimit: RateLimit, queueLimit: Int, leaseLifetime: Duration,
+        clock: any LimiterClock = HostLimiterClock(), creating: Bool = true, log: Logger
+    ) throws(RateLimiterError) {
+        if let fault = rateLimit.fault { throw .settings(fault) }
         if queueLimit < 1 { throw .settings("the queue holds fewer than one lookup") }
         if leaseLifetime <= .zero { throw .settings("leases end when they begin") }
-        self.pace = pace
+        self.rateLimit = rateLimit
         self.queueLimit = queueLimit
         self.leaseLifetime = leaseLifetime.inNanoseconds
         self.clock = clock
         self.log = log
-        file = LimiterFile(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
+        file = LimiterDatabase(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
         _ = try? file.changeCounter()  // opens the file; a failure has been logged
     }
 
-    /// Differs from the last value when another process (or another `Turnstile`) changed the file, or when the
-    /// file was opened anew; changes through this `Turnstile` do not show. Costs about as much as two fcntl(2)
+    /// Differs from the last value when another process (or another `RateLimiter`) changed the file, or when the
+    /// file was opened anew; changes through this `RateLimiter` do not show. Costs about as much as two fcntl(2)
     /// locks and one small read.
-    public func changeCounter() throws(TurnstileError) -> Int64 {
+    public func changeCounter() throws(RateLimiterError) -> Int64 {
         try file.changeCounter()
     }
 
-    // MARK: Turns and what becomes of them
+    // MARK: Permits and what becomes of them
 
     /// Asks for the right to make one call: checks the pace and the cooldown, picks the most urgent lookup,
     /// leases it and spends the slot, in one immediate transaction. A denial writes nothing.
     ///
     /// - Parameter worker: the name of the asking process, for the head start: the worker that made the last
-    ///   call may have the next turn as soon as it is due, the others some milliseconds later.
-    public func turn(worker: String) throws(TurnstileError) -> Turn {
+    ///   call may have the next permit as soon as it is due, the others some milliseconds later.
+    public func permit(worker: String) throws(RateLimiterError) -> Permit {
         let lead = memory.withLock { $0.commit }
         let unsaved = memory.withLock { $0.cooldownIsSaved ? nil : $0.cooldown }
-        let turn: Turn = try file.write { transaction in
+        let permit: Permit = try file.write { transaction in
             if let unsaved { try save(cooldown: unsaved, transaction) }
             return switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
@@ -80,12 +80,12 @@ public final class Turnstile: Sendable {
             }
         }
         if unsaved != nil { memory.withLock { $0.cooldownIsSaved = $0.cooldown == unsaved } }
-        if case .granted(let lease) = turn { noteGrant(lease, lead: lead) }
-        return turn
+        if case .granted(let lease) = permit { noteGrant(lease, lead: lead) }
+        return permit
     }
 
-    /// What `turn` would say now. Reads only.
-    public func peek(worker: String) throws(TurnstileError) -> Prospect {
+    /// What `permit` would say now. Reads only.
+    public func peek(worker: String) throws(RateLimiterError) -> Prospect {
         try file.read { transaction in
             switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
@@ -95,9 +95,9 @@ public final class Turnstile: Sendable {
         }
     }
 
-    /// The turn was not used within `Lease.freshness`. The slot is gone; the lookup is free again at once and
+    /// The permit was not used within `Lease.freshness`. The slot is gone; the lookup is free again at once and
     /// the attempt is not counted. Nothing happens when the lease is no longer current.
-    public func loseTurn(_ lease: Lease) throws(TurnstileError) {
+    public func losePermit(_ lease: Lease) throws(RateLimiterError) {
         try file.write { transaction in
             try transaction.run(
                 """
@@ -110,16 +110,16 @@ public final class Turnstile: Sendable {
     /// Ends a lease.
     ///
     /// - Parameter store: runs inside the transaction, only when the lease is current: what it writes elsewhere
-    ///   is written while no other worker can take the lookup over. It must not call this turnstile. When it
+    ///   is written while no other worker can take the lookup over. It must not call this limiter. When it
     ///   throws, nothing is changed and `storing` is thrown.
     /// - Returns: false when the lease is not current any more (it ran out and another worker has it, or the
     ///   lookup is gone).
     public func finish(
         _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}
-    ) throws(TurnstileError) -> Bool {
+    ) throws(RateLimiterError) -> Bool {
         try file.write { transaction in
             guard try transaction.isCurrent(lease) else { return false }
-            do { try store() } catch { throw TurnstileError.storing(error) }
+            do { try store() } catch { throw RateLimiterError.storing(error) }
             switch result {
             case .answered: try transaction.close(lease)
             case .failed(let reason, let retryAfter, let final):
@@ -134,16 +134,16 @@ public final class Turnstile: Sendable {
 
     private func decision(_ transaction: Transaction, worker: String) throws -> Decision {
         let history = try history(transaction)
-        let holds = try holds(transaction)
-        func offer(background: Bool) throws -> Offer {
-            Offer(
-                opening: pace.opening(background: background, history: history, holds: holds),
+        let blocks = try blocks(transaction)
+        func candidate(background: Bool) throws -> Candidate {
+            Candidate(
+                nextSlot: rateLimit.nextSlot(background: background, history: history, blocks: blocks),
                 ready: try transaction.readiness(background: background))
         }
         let last = try transaction.lastWorker()
         return decide(
-            now: transaction.now, callers: try offer(background: false), background: try offer(background: true),
-            headStart: last == nil || last == worker ? 0 : pace.headStart)
+            now: transaction.now, callers: try candidate(background: false), background: try candidate(background: true),
+            headStart: last == nil || last == worker ? 0 : rateLimit.headStart)
     }
 
     /// Writes a cooldown that could not be written when Spotify asked for it.
@@ -152,14 +152,14 @@ public final class Turnstile: Sendable {
         let earlier = try transaction.pause(.cooldown)
         try transaction.set(
             .cooldown,
-            Pause.after(earlier, now: transaction.now, told: cooldown - transaction.now, growth: .cooldown))
+            Backoff.after(earlier, now: transaction.now, told: cooldown - transaction.now, growth: .cooldown))
     }
 
-    private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Int64) throws -> Turn {
+    private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Int64) throws -> Permit {
         guard let pick = try transaction.pick(background: background) else { return .wait(Self.emptyWait, .empty) }
         let instant = transaction.now + lead
         let number = try transaction.lease(pick, until: instant + leaseLifetime)
-        try transaction.spend(at: instant, background: background, worker: worker, pace: pace)
+        try transaction.spend(at: instant, background: background, worker: worker, rateLimit: rateLimit)
         try transaction.tidy()
         return .granted(
             Lease(
@@ -167,7 +167,7 @@ public final class Turnstile: Sendable {
                 grantedBoot: UInt64(clamping: instant)))
     }
 
-    /// Keeps the grant in mind, and how long it took to write. Where a disk needs longer for that than a turn
+    /// Keeps the grant in mind, and how long it took to write. Where a disk needs longer for that than a permit
     /// stays fresh, the next grant is dated so much later: the pace counts from there, and no call leaves before
     /// the clock was read, so calls only come further apart.
     private func noteGrant(_ lease: Lease, lead: Int64) {
@@ -181,34 +181,34 @@ public final class Turnstile: Sendable {
         }
     }
 
-    // What a turnstile knows when it decides: the file's word, and this process's own where that is stricter.
+    // What a limiter knows when it decides: the file's word, and this process's own where that is stricter.
 
     func history(_ transaction: Transaction) throws -> History {
-        var history = try transaction.history(for: pace)
+        var history = try transaction.history(for: rateLimit)
         let known = memory.withLock { $0.newestGrant }
         if let known { history.newest = max(known, history.newest ?? known) }
         return history
     }
 
-    func holds(_ transaction: Transaction) throws -> Holds {
+    func blocks(_ transaction: Transaction) throws -> Blocks {
         let now = transaction.now
         let known = memory.withLock { $0.cooldown }
         let told = try transaction.pause(.cooldown)?.until
         let upstream = try transaction.pause(.upstream)?.until
         // Without a token no call can be made before the next attempt to get one.
         let token = try transaction.hasToken() ? nil : transaction.pause(.token)?.until
-        return Holds(
+        return Blocks(
             cooldown: [known, told].compactMap { $0 }.filter { $0 > now }.max(),
             outage: [upstream, token].compactMap { $0 }.filter { $0 > now }.max())
     }
 
     func forecast(_ transaction: Transaction) throws -> Forecast {
         let history = try history(transaction)
-        let holds = try holds(transaction)
+        let blocks = try blocks(transaction)
         return Forecast(
-            pace: pace, now: transaction.now,
-            callers: pace.opening(background: false, history: history, holds: holds),
-            background: pace.opening(background: true, history: history, holds: holds),
+            rateLimit: rateLimit, now: transaction.now,
+            callers: rateLimit.nextSlot(background: false, history: history, blocks: blocks),
+            background: rateLimit.nextSlot(background: true, history: history, blocks: blocks),
             grant: transaction.grant)
     }
 
@@ -217,7 +217,7 @@ public final class Turnstile: Sendable {
     /// Keeps a value under a name.
     ///
     /// - Parameter until: wall-clock milliseconds from which it is forgotten; nil: never.
-    public func remember(_ fact: String, _ value: String, until: Int64?) throws(TurnstileError) {
+    public func remember(_ fact: String, _ value: String, until: Int64?) throws(RateLimiterError) {
         try file.write { transaction in
             try transaction.run("DELETE FROM facts WHERE until <= ?", [transaction.now])
             try transaction.run(
@@ -227,7 +227,7 @@ public final class Turnstile: Sendable {
     }
 
     /// The value under that name; nil when there is none or its time is over.
-    public func recall(_ fact: String) throws(TurnstileError) -> String? {
+    public func recall(_ fact: String) throws(RateLimiterError) -> String? {
         try file.read { transaction in
             try transaction.one(
                 "SELECT value FROM facts WHERE name = ? AND (until IS NULL OR until > ?)", [fact, transaction.now])
@@ -235,7 +235,7 @@ public final class Turnstile: Sendable {
     }
 
     /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
-    public static var schemaVersion: Int { Schema.version }
+    public static var schemaVersion: Int { LimiterSchema.version }
 }
 
 /// The calls of the last window, in `limiter.db`.
@@ -246,13 +246,13 @@ extension Transaction {
         return try one("SELECT instant FROM grants WHERE id = (SELECT max(id) FROM grants) - ?", [place - 1])
     }
 
-    func history(for pace: Pace) throws -> History {
+    func history(for rateLimit: RateLimit) throws -> History {
         History(
             newest: try grant(1),
             newestBackground: try one("SELECT instant FROM grants WHERE background ORDER BY id DESC LIMIT 1"),
-            atLimit: try grant(pace.callsPerWindow),
-            atShare: try grant(pace.backgroundLimit),
-            atHalfShare: try grant(max(1, pace.backgroundLimit / 2)))
+            atLimit: try grant(rateLimit.callsPerWindow),
+            atShare: try grant(rateLimit.backgroundLimit),
+            atHalfShare: try grant(max(1, rateLimit.backgroundLimit / 2)))
     }
 
     /// The worker that made the newest call.
@@ -260,12 +260,12 @@ extension Transaction {
         try one("SELECT worker FROM grants ORDER BY id DESC LIMIT 1")
     }
 
-    func callsInWindow(of pace: Pace) throws -> Int {
-        try one("SELECT count(*) FROM grants WHERE instant > ?", [now - pace.countedWindow]) ?? 0
+    func callsInWindow(of rateLimit: RateLimit) throws -> Int {
+        try one("SELECT count(*) FROM grants WHERE instant > ?", [now - rateLimit.countedWindow]) ?? 0
     }
 
     /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval).
-    func spend(at instant: Instant, background: Bool, worker: String, pace: Pace) throws {
+    func spend(at instant: Instant, background: Bool, worker: String, rateLimit: RateLimit) throws {
         try run(
             """
             INSERT INTO grants (id, instant, background, worker)
@@ -276,6 +276,6 @@ extension Transaction {
             DELETE FROM grants WHERE id <= (
                 SELECT max(id) FROM (SELECT id, instant FROM grants ORDER BY id LIMIT 64) WHERE instant <= ?)
             AND id < (SELECT max(id) FROM grants)
-            """, [now - pace.countedWindow])
+            """, [now - rateLimit.countedWindow])
     }
 }

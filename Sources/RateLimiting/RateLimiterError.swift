@@ -1,7 +1,7 @@
 import GRDB
 
-/// Why the turnstile could not answer. Whatever the case: no turn was granted, so no call may be made.
-public enum TurnstileError: Error, CustomStringConvertible {
+/// Why the limiter could not answer. Whatever the case: no permit was granted, so no call may be made.
+public enum RateLimiterError: Error, CustomStringConvertible {
     /// Somebody else held the file's lock for longer than the timeout.
     case locked(String)
     case readOnly(String)
@@ -38,7 +38,7 @@ public enum TurnstileError: Error, CustomStringConvertible {
 
     /// Files an error of SQLite under what an operator would do about it (sqlite.org/rescode.html).
     init(_ error: any Error) {
-        if let error = error as? TurnstileError {
+        if let error = error as? RateLimiterError {
             self = error
         } else if let error = error as? DatabaseError {
             let cause = error.message ?? "\(error.resultCode)"

@@ -1,7 +1,7 @@
 import GRDB
 
 /// The access token that all workers share. Its text does not show when it is printed.
-public struct StoredToken: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
+public struct SharedToken: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     public let token: String
     /// Wall-clock milliseconds.
     public let expiresAt: Int64
@@ -17,7 +17,7 @@ public struct StoredToken: Sendable, Equatable, CustomStringConvertible, CustomR
 /// Who asks for a new token.
 public enum TokenClaim: Sendable, Equatable {
     /// Nobody: this one is good.
-    case current(StoredToken)
+    case current(SharedToken)
     /// You, now. End it with `storeToken` or `backOff(.token)`.
     case yours
     /// Not now: another worker is at it (`turnOfAnother`; `changeCounter` shows when it is done), it failed
@@ -25,19 +25,19 @@ public enum TokenClaim: Sendable, Equatable {
     case wait(Duration, WaitReason)
 }
 
-extension Turnstile {
+extension RateLimiter {
     /// The stored token, unless it has expired; good or due for renewal.
-    public func token() throws(TurnstileError) -> StoredToken? {
+    public func token() throws(RateLimiterError) -> SharedToken? {
         try file.read { try $0.token() }
     }
 
     /// Asks who should request a new token. A worker whose claim is older than a lease's lifetime has lost it.
     ///
     /// - Parameter refusing: the token that Spotify refused, if that is why: only another one counts as current.
-    public func claimTokenRenewal(refusing: String?, worker: String) throws(TurnstileError) -> TokenClaim {
+    public func claimTokenRenewal(refusing: String?, worker: String) throws(RateLimiterError) -> TokenClaim {
         try file.write { transaction in
             let now = transaction.now
-            if let cooldown = try holds(transaction).cooldown {
+            if let cooldown = try blocks(transaction).cooldown {
                 return .wait(.nanoseconds(cooldown - now), .cooldown)
             }
             if let token = try transaction.token(), token.token != refusing, token.renewAt > transaction.moment.wall {
@@ -61,7 +61,7 @@ extension Turnstile {
     ///   - issuedFor: tells which client's it is; not the client secret.
     public func storeToken(
         _ token: String, expiresIn: Duration, issuedFor: String = "", worker: String
-    ) throws(TurnstileError) {
+    ) throws(RateLimiterError) {
         try file.write { transaction in
             let life = max(0, expiresIn.inNanoseconds)
             let expires = transaction.now + life
@@ -75,11 +75,11 @@ extension Turnstile {
 }
 
 extension Transaction {
-    func token() throws -> StoredToken? {
+    func token() throws -> SharedToken? {
         let row = try row(
             "SELECT token, expires, renew, issued_for FROM token WHERE token IS NOT NULL AND expires > ?", [now])
         return row.map {
-            StoredToken(
+            SharedToken(
                 token: $0[0], expiresAt: moment.wall(of: $0[1]), renewAt: moment.wall(of: $0[2]), issuedFor: $0[3])
         }
     }

@@ -10,7 +10,7 @@ extension Sessions {
     private func writeSeen() {
         for (id, use) in seen.take() {
             // A session that ended since must not be shown again.
-            guard let session = try? ledger.read({ try $0.session(id) }), session.endedAt == nil else { continue }
+            guard let session = try? database.read({ try $0.session(id) }), session.endedAt == nil else { continue }
             keepRecord(
                 SessionRecord(
                     userID: use.userID, userName: use.userName, userAgent: use.userAgent, address: use.address, createdAt: use.beganAt,
@@ -22,10 +22,10 @@ extension Sessions {
     /// Compares all users with what is known of them, so that a user who was removed is noticed although nobody asks: the id may be given
     /// to somebody else.
     func sweep() {
-        let looked = SweptFiles(ledger: ledger, directory: directory, now: clock.now())
+        let looked = SweptFiles(database: database, directory: directory, now: clock.now())
         if let looked, let last = swept.withLock({ $0 }), last.stillHolds(looked) { return }
         swept.withLock { $0 = nil }
-        guard let known = try? ledger.read({ try $0.accounts() }), let rows = try? directory.accounts() else { return }
+        guard let known = try? database.read({ try $0.accounts() }), let rows = try? directory.accounts() else { return }
         records.markBegun()
         var rowOf: [Int64: Account] = [:]
         for row in rows { rowOf[row.user.id] = row }
@@ -41,8 +41,8 @@ extension Sessions {
 
     private func settle(_ userID: Int64) {
         let now = clock.now()
-        let ended = try? ledger.write(.background) { rows in
-            try Settlement.settle(userID, row: try directory.account(id: userID), in: rows, now: now)
+        let ended = try? database.write(.background) { rows in
+            try AccountSettlement.settle(userID, row: try directory.account(id: userID), in: rows, now: now)
         }
         forgetRecords(ended ?? [])
     }
@@ -58,7 +58,7 @@ extension Sessions {
             return true
         }
         guard isDue else { return }
-        let hasMore = try? ledger.write(.background) { try $0.purge(now: now, atMost: 500) }
+        let hasMore = try? database.write(.background) { try $0.purge(now: now, atMost: 500) }
         if hasMore ?? false { purgedAt.withLock { $0 = 0 } }
     }
 }

@@ -12,49 +12,49 @@ public final class Sessions: Sendable {
     let clock: SessionClock
     let log: Logger
     let settings: SettingsFile
-    let directory: UserDirectory
-    let ledger: Ledger
+    let directory: UserDatabase
+    let database: SessionDatabase
     let records: any SessionRecords
-    let guesses: GuessLimit
-    let memory = TokenMemory()
+    let throttle: LoginThrottle
+    let memory = TokenCache()
     let renewed = RenewedTokens()
     let seen = SeenSessions()
-    let desk: LoginDesk
+    let hasher: PasswordHasher
     let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
     let swept = Locked<SweptFiles?>(nil)  // guards what the files looked like when all users were compared last
-    let storeComplaint: Complaint
+    let storeComplaint: LogOnce
 
     init(
         _ configuration: SessionsConfiguration, records: any SessionRecords, counts: any CountStore, clock: SessionClock, log: Logger,
-        desk: LoginDesk? = nil
+        hasher: PasswordHasher? = nil
     ) {
         self.configuration = configuration
         self.clock = clock
         self.log = log
         self.records = records
-        self.desk = desk ?? LoginDesk(folder: configuration.dataFolder)
+        self.hasher = hasher ?? PasswordHasher(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)
         let folder = SwingmusicFolder(configuration.swingmusicFolder, log: log)
         settings = SettingsFile(folder: folder, clock: clock, log: log)
-        directory = UserDirectory(folder: folder, clock: clock, log: log)
-        ledger = Ledger(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
-        guesses = GuessLimit(store: counts, clock: clock, log: log)
-        storeComplaint = Complaint(about: "session records", log: log)
+        directory = UserDatabase(folder: folder, clock: clock, log: log)
+        database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        throttle = LoginThrottle(store: counts, clock: clock, log: log)
+        storeComplaint = LogOnce(about: "session records", log: log)
     }
 
     /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
     /// A file that cannot be opened is logged, and tried again by the requests.
-    public func open() { _ = try? ledger.stamp() }
+    public func open() { _ = try? database.stamp() }
 
     /// Stops the login thread and closes the files.
     public func close() {
-        desk.close()
-        ledger.close()
+        hasher.close()
+        database.close()
         directory.close()
     }
 
     /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
-    public static var schemaVersion: Int { LedgerSchema.version }
+    public static var schemaVersion: Int { SessionSchema.version }
 
     /// - Parameter caches: `session` holds what is shown of each session, `temp` the failed tries.
     public convenience init(
@@ -77,8 +77,8 @@ struct SweptFiles: Sendable {
     private static let trust: Int64 = 60_000
 
     /// nil where a file is missing. To be taken before the files are read.
-    init?(ledger: Ledger, directory: UserDirectory, now: Int64) {
-        guard let sessions = try? ledger.stamp(), let users = FileStamp(path: directory.path) else { return nil }
+    init?(database: SessionDatabase, directory: UserDatabase, now: Int64) {
+        guard let sessions = try? database.stamp(), let users = FileStamp(path: directory.path) else { return nil }
         stamps = [sessions, users] + [FileStamp(path: directory.path + "-wal")].compactMap(\.self)
         isSettled = stamps.allSatisfy { $0.isSettled(now: now) }
         lookedAt = now

@@ -31,7 +31,7 @@ public struct SessionClock: Sendable {
 }
 
 /// How long a statement waits for another process's lock.
-enum Patience {
+enum LockTimeout {
     /// On a request's way: about 250 ms, in short steps since locks here are held for a millisecond.
     static let brief: @Sendable (Int) -> Bool = { attempt in
         guard attempt < 250 else { return false }

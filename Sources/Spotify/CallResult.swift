@@ -6,7 +6,7 @@ import Logging
 
 /// How a call ended.
 public enum CallResult: Sendable, Equatable {
-    case answer(Answer)
+    case answer(SpotifyAnswer)
     case failure(SpotifyError)
     /// The gate said hold: nothing was sent.
     case held
@@ -22,7 +22,7 @@ public enum CallResult: Sendable, Equatable {
 }
 
 /// A complete answer of the Web API with status 200.
-public struct Answer: Sendable, Equatable {
+public struct SpotifyAnswer: Sendable, Equatable {
     public let status: Int
     /// One complete JSON object or array, in valid UTF-8.
     public let body: [UInt8]
@@ -71,7 +71,7 @@ struct Ending {
         case .connecting, .malformed, .refusedResend: break
         case .sent(let at):
             if transportError == nil, status == 200, JSONText.isComplete(body) {
-                return .answer(Answer(status: status, body: body, elapsed: .nanoseconds(Int64(endedAt &- at))))
+                return .answer(SpotifyAnswer(status: status, body: body, elapsed: .nanoseconds(Int64(endedAt &- at))))
             }
         }
         return .failure(transportError ?? statusError)

@@ -49,7 +49,7 @@ public final class SpotifyClient {
     /// is sent, `gate` is called, once. Says it `.send`, the request is written before `poll` does anything else; `.hold` ends the
     /// call with `.held` and keeps the connection.
     ///
-    /// A kept connection that turns out dead after the gate ends the call with `.cut`: the request is not sent again on one turn.
+    /// A kept connection that turns out dead after the gate ends the call with `.cut`: the request is not sent again on one permit.
     public func begin(gate: @escaping () -> Gate, completion: @escaping (CallResult) -> Void) {
         let transfer = Transfer(to: api, path: "/v1/", endpoints: endpoints, gate: gate) { [log] ending in
             let result = ending.callResult
@@ -62,7 +62,7 @@ public final class SpotifyClient {
         begun.append(transfer)
     }
 
-    /// Asks the accounts service for a token (client-credentials flow). It spends no turn and has no gate.
+    /// Asks the accounts service for a token (client-credentials flow). It spends no permit and has no gate.
     public func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
         let transfer = Transfer(to: accounts, path: "/api/token", endpoints: endpoints, gate: nil) { [log] ending in
             log.debug("token request ended", metadata: ["status": "\(ending.status)"])

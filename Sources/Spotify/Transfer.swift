@@ -11,7 +11,7 @@ final class Transfer {
 
     let handle: UnsafeMutableRawPointer
     private let basePath: String
-    /// Nil for a token request, which needs no turn.
+    /// Nil for a token request, which needs no permit.
     private let gate: (() -> Gate)?
     private let finish: (Ending) -> Void
     private var stage = Stage.connecting
@@ -60,7 +60,7 @@ final class Transfer {
     }
 
     /// The connection is ready. Asks the gate, once: curl comes here again when a kept connection died under the request and it
-    /// means to send it once more (`Curl_retry_request`), and that would be a second call on one turn.
+    /// means to send it once more (`Curl_retry_request`), and that would be a second call on one permit.
     private func pass() -> CInt {
         guard stage == .connecting else {
             stage = .refusedResend

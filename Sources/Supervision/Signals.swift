@@ -43,10 +43,10 @@ public final class SignalWaiter: Sendable {
 
     /// Seconds until the process ends itself, a little after `serve` would have.
     static func lastResort(after order: Order) -> CUnsignedInt {
-        let patience = Patience()
+        let timeouts = WorkerTimeouts()
         return switch order {
-        case .stop: CUnsignedInt(patience.stop.components.seconds + 1)
-        case .drain: CUnsignedInt(patience.drain.components.seconds + 5)
+        case .stop: CUnsignedInt(timeouts.stop.components.seconds + 1)
+        case .drain: CUnsignedInt(timeouts.drain.components.seconds + 5)
         }
     }
 

@@ -7,7 +7,7 @@ public final class Supervisor {
     private let plan: WorkerPlan
     private let log: Logger
     private let beforeStop: @Sendable () -> Void
-    private let patience: Patience
+    private let timeouts: WorkerTimeouts
     private let givenSignals: (any SignalSource)?
     private var workforce: Workforce
     private var processes: [Int: WorkerProcess] = [:]
@@ -15,19 +15,19 @@ public final class Supervisor {
 
     /// - Parameter beforeStop: called once when stopping begins, before any worker is told (for instance to remove the socket).
     public convenience init(plan: WorkerPlan, log: Logger, beforeStop: @escaping @Sendable () -> Void) {
-        self.init(plan: plan, log: log, patience: Patience(), signals: nil, beforeStop: beforeStop)
+        self.init(plan: plan, log: log, timeouts: WorkerTimeouts(), signals: nil, beforeStop: beforeStop)
     }
 
     init(
-        plan: WorkerPlan, log: Logger, patience: Patience, signals: (any SignalSource)?,
+        plan: WorkerPlan, log: Logger, timeouts: WorkerTimeouts, signals: (any SignalSource)?,
         beforeStop: @escaping @Sendable () -> Void
     ) {
         self.plan = plan
         self.log = log
-        self.patience = patience
+        self.timeouts = timeouts
         self.givenSignals = signals
         self.beforeStop = beforeStop
-        workforce = Workforce(count: plan.count, patience: patience, now: csys_monotonic_ns())
+        workforce = Workforce(count: plan.count, timeouts: timeouts, now: csys_monotonic_ns())
     }
 
     /// Runs until told to stop. SIGTERM, SIGINT and SIGQUIT stop, SIGHUP replaces the workers one by one.
@@ -169,7 +169,7 @@ extension Supervisor {
         case .startsAgain(_, let pause): log.info("a worker is started again", metadata: ["after": "\(pause)"])
         case .replacementFailed: log.error("a new worker ended before it could serve: the others stay as they are")
         case .replacementDone: log.info("all workers are replaced")
-        case .outOfPatience(let number): log.warning("worker takes too long and is killed", metadata: about(number))
+        case .outOfTime(let number): log.warning("worker takes too long and is killed", metadata: about(number))
         }
     }
 }

@@ -29,7 +29,7 @@ struct Workforce: Sendable {
         case over
     }
 
-    private let patience: Patience
+    private let timeouts: WorkerTimeouts
     private var phase = Phase.opening
     private var slots: [Slot]
     private var workers: [Int: Worker] = [:]
@@ -38,8 +38,8 @@ struct Workforce: Sendable {
     private var generation = 0
     private var isReplacing = false
 
-    init(count: Int, patience: Patience = Patience(), now: UInt64) {
-        self.patience = patience
+    init(count: Int, timeouts: WorkerTimeouts = WorkerTimeouts(), now: UInt64) {
+        self.timeouts = timeouts
         slots = Array(repeating: Slot(), count: max(1, count))
         slots[0].dueAt = now
     }
@@ -106,7 +106,7 @@ struct Workforce: Sendable {
         slots[slot].occupant = successor
         slots[slot].successor = nil
         guard let leaving else { return [] }
-        workers[leaving]?.killAt = now + patience.drain.nanoseconds
+        workers[leaving]?.killAt = now + timeouts.drain.nanoseconds
         return [.send(.drain, worker: leaving)]
     }
 
@@ -152,8 +152,8 @@ struct Workforce: Sendable {
 
     private mutating func stop(status: Int32, _ now: UInt64) -> [WorkforceAction] {
         guard !isEnding else { return [] }
-        let killAt = now + patience.stop.nanoseconds
-        phase = .stopping(status: status, giveUpAt: killAt + patience.kill.nanoseconds)
+        let killAt = now + timeouts.stop.nanoseconds
+        phase = .stopping(status: status, giveUpAt: killAt + timeouts.kill.nanoseconds)
         for number in workers.keys { workers[number]?.killAt = killAt }
         return [.closeAddress] + workers.keys.sorted().map { .send(.stop, worker: $0) }
     }
@@ -165,7 +165,7 @@ struct Workforce: Sendable {
     private mutating func killOverdue(_ now: UInt64) -> [WorkforceAction] {
         let overdue = workers.filter { $0.value.killAt.map { $0 <= now } ?? false }.keys.sorted()
         for number in overdue { workers[number]?.killAt = nil }
-        return overdue.flatMap { [.note(.outOfPatience(worker: $0)), .send(.die, worker: $0)] }
+        return overdue.flatMap { [.note(.outOfTime(worker: $0)), .send(.die, worker: $0)] }
     }
 
     private mutating func fillSlots(_ now: UInt64) -> [WorkforceAction] {
@@ -200,7 +200,7 @@ struct Workforce: Sendable {
     private mutating func enlist(slot: Int, _ now: UInt64) -> Int {
         lastNumber += 1
         workers[lastNumber] = Worker(
-            slot: slot, generation: generation, startedAt: now, killAt: now + patience.start.nanoseconds)
+            slot: slot, generation: generation, startedAt: now, killAt: now + timeouts.start.nanoseconds)
         return lastNumber
     }
 }
@@ -229,7 +229,7 @@ enum WorkforceAction: Sendable, Equatable {
         case startsAgain(slot: Int, after: Duration)
         case replacementFailed(slot: Int)
         case replacementDone
-        case outOfPatience(worker: Int)
+        case outOfTime(worker: Int)
     }
 }
 
@@ -304,7 +304,7 @@ enum WorkerExit: Sendable, Equatable {
 }
 
 /// How long a worker may take, before it is killed, to do what it was told.
-struct Patience: Sendable {
+struct WorkerTimeouts: Sendable {
     /// To announce that it serves. A large database is checked in that time.
     var start: Duration = .seconds(120)
     /// To answer what its kept connections and parked callers still want: the event loop ends its drain after 75 s.

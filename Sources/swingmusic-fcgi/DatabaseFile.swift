@@ -23,7 +23,7 @@ struct DatabaseFile {
         name: "cache.db", schema: Caches.schemaVersion,
         remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: Turnstile.schemaVersion,
+        name: "limiter.db", schema: RateLimiter.schemaVersion,
         remedyWhenDamaged:
             "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start"
     )

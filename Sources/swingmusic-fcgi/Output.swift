@@ -27,7 +27,7 @@ enum Output {
 }
 
 /// Rows of text in aligned columns.
-enum Columns {
+enum TextColumns {
     static func lines(_ rows: [[String]]) -> [String] {
         let clean = rows.map { $0.map(printable) }
         let widths = (0..<(clean.first?.count ?? 0)).map { column in clean.map { $0[column].count }.max() ?? 0 }
@@ -50,7 +50,7 @@ enum ExitStatus {
 }
 
 /// The program's version, as `--version` and the status routes say it.
-enum Version {
+enum ProgramVersion {
     /// As a product token (RFC 9110, section 10.1.5).
     static let product = "swingmusic-fcgi/0.1.0"
     static let text = String(product.drop { $0 != "/" }.dropFirst())

@@ -14,7 +14,7 @@ struct SwingmusicFCGI: ParsableCommand {
         commandName: "swingmusic-fcgi",
         abstract: "A FastCGI responder for swingmusic's metadata and session routes.",
         discussion: "Settings are read from the environment; the README names the first few, docs/settings.md all.",
-        version: Version.text,
+        version: ProgramVersion.text,
         subcommands: [Serve.self, Worker.self, Check.self, Status.self, CacheCommand.self, SessionsCommand.self, Backup.self, Warm.self],
         defaultSubcommand: Serve.self)
 }
@@ -40,7 +40,7 @@ struct Serve: ParsableCommand {
                 "serving",
                 metadata: [
                     "listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": "\(settings.workers)",
-                    "version": "\(Version.text)",
+                    "version": "\(ProgramVersion.text)",
                 ])
             if let named = settings.swingmusicDirectory {
                 startup.log.notice("SWINGMUSIC_CONFIG_DIR: \(SwingmusicFolder.look(at: named))")
@@ -75,7 +75,7 @@ struct Worker: ParsableCommand {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
             try startup.prepareDataDirectory()
             let worker = "\(getpid())-\(UInt64(Date().timeIntervalSince1970 * 1000))"
-            let gateway = try Gateway(settings: startup.settings, worker: worker, version: Version.text, log: startup.log)
+            let gateway = try Gateway(settings: startup.settings, worker: worker, version: ProgramVersion.text, log: startup.log)
             let loop = try EventLoop(
                 socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
             gateway.attach(to: loop)

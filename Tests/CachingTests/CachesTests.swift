@@ -110,7 +110,7 @@ struct CachesTests {
         let found = try caches.get(.temp, [bytes("b"), bytes("c"), bytes("a")])
         #expect(found.map { $0?.entry.value } == [bytes("2"), nil, bytes("1")])
         #expect(throws: CacheError.tooLarge) {
-            try caches.put(.temp, bytes("a"), [UInt8](repeating: 0, count: Limits.valueBytes + 1))
+            try caches.put(.temp, bytes("a"), [UInt8](repeating: 0, count: EntryLimits.valueBytes + 1))
         }
     }
 

@@ -18,13 +18,13 @@ final class Versions: Sendable {
 struct ConformingMemory: ConformingStore {
     let clock: TestClock? = TestClock()
     let folder = TemporaryFolder()
-    let page: SharedPage
+    let shared: SharedState
     let store: MemoryStore
     let versions = Versions()
 
     init() {
-        page = SharedPage(path: folder.file("page"))
-        store = MemoryStore(bytes: 256 << 20, lifetime: Duration.seconds(3600).nanoseconds, page: page)
+        shared = SharedState(path: folder.file("page"))
+        store = MemoryStore(bytes: 256 << 20, lifetime: Duration.seconds(3600).nanoseconds, shared: shared)
     }
 
     private func key(_ cache: CacheName, _ key: [UInt8]) -> MemoryStore.Key { store.key(bytes(cache.rawValue + ":") + key) }
@@ -37,7 +37,7 @@ struct ConformingMemory: ConformingStore {
         let wall = clock?.now ?? 0
         let entry = Entry(value: value, version: versions.next(), storedAt: wall, expiresAt: wall + ttl.milliseconds)
         let key = key(cache, bytes)
-        store.put(key, entry, mark: page.mark(key.hash), now: now)
+        store.put(key, entry, invalidations: shared.invalidations(key.hash), now: now)
         return entry
     }
     func delete(_ cache: CacheName, _ bytes: [UInt8]) { store.remove(key(cache, bytes)) }
@@ -53,10 +53,10 @@ struct ConformingMemory: ConformingStore {
 struct ConformingSQLite: ConformingStore {
     let clock: TestClock? = TestClock()
     let folder = TemporaryFolder()
-    let store: SQLiteStore
+    let store: CacheDatabase
 
     init() throws {
-        store = try SQLiteStore(
+        store = try CacheDatabase(
             path: folder.file("cache.db"), threads: 1, clock: clock ?? TestClock(), log: LogLines().logger)
     }
 
@@ -88,7 +88,7 @@ struct ConformingDragonfly: ConformingStore {
         server = try RedisServer()
         store = DragonflyStore(
             DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5)), threads: 1,
-            page: SharedPage(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
+            shared: SharedState(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
         try wait(for: "the first probe") { [store] in store.isAnswering }
     }
 
@@ -96,8 +96,8 @@ struct ConformingDragonfly: ConformingStore {
     func put(_ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration) -> Entry {
         let now = SystemClock().now
         let entry = Entry(value: value, version: versions.next(), storedAt: now, expiresAt: now + ttl.milliseconds)
-        let copy = Copy(entry: entry, epoch: 1, era: 1)
-        #expect(store.offer([Offer(key: store.key(cache, key), copy: copy, milliseconds: ttl.milliseconds)]) == .taken)
+        let copy = StoredCopy(entry: entry, epoch: 1, copyEpoch: 1)
+        #expect(store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.milliseconds)]) == .taken)
         return entry
     }
     func delete(_ cache: CacheName, _ key: [UInt8]) { #expect(store.remove([store.key(cache, key)])) }
@@ -117,7 +117,7 @@ struct ConformingDragonfly: ConformingStore {
     }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws {
         store.sweep(cache, prefix: prefix)
-        try wait(for: "the end of the sweep") { [store] in store.attendant.nextSweep == nil }
+        try wait(for: "the end of the sweep") { [store] in store.healthMonitor.nextSweep == nil }
     }
     func pass(_ length: Duration) { usleep(UInt32(length.milliseconds * 1000)) }
 }

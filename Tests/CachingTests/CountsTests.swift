@@ -80,17 +80,17 @@ struct CountsTests {
     }
 
     @Test("hits and misses are counted by tier and summed over workers")
-    func tallies() throws {
+    func counters() throws {
         let one = try Bench()
         let two = try one.another()
         try one.caches.put(.spotify, bytes("k"), bytes("v"))
         for _ in 0..<4 { _ = try one.caches.get(.spotify, bytes("k")) }
         _ = try two.caches.get(.spotify, bytes("absent"))
         try two.caches.maintain()
-        let service = one.caches.figures().services[0]
-        #expect(service.tally == Tally(memory: 2, dragonfly: 0, sqlite: 2, misses: 1))
-        #expect(service.tally.hitRate == 80)
-        #expect(service.workerTally.misses == 0)
+        let service = one.caches.statistics().services[0]
+        #expect(service.counters == CacheCounters(memory: 2, dragonfly: 0, sqlite: 2, misses: 1))
+        #expect(service.counters.hitRate == 80)
+        #expect(service.workerCounters.misses == 0)
         #expect(service.entries == 1)
     }
 }

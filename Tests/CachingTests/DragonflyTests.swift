@@ -25,7 +25,7 @@ struct Household {
         caches.attach(TestWatcher())
         if ready {
             try wait(for: "the first probe") {
-                caches.store.map { $0.isAnswering && $0.channels.open.load(ordering: .relaxed) == 2 } ?? false
+                caches.store.map { $0.isAnswering && $0.pipelines.open.load(ordering: .relaxed) == 2 } ?? false
             }
         }
         return caches
@@ -107,16 +107,16 @@ struct DragonflyTests {
         let house = try Household()
         let worker = try house.worker()
         let old = try worker.put(.spotify, bytes("k"), bytes("old"))
-        let era = worker.page.era
+        let copyEpoch = worker.shared.copyEpoch
         try worker.put(.spotify, bytes("k"), bytes("new"))
         let store = try #require(worker.store)
-        let offer = Offer(
-            key: store.key(.spotify, bytes("k")), copy: Copy(entry: old, epoch: worker.record.epoch, era: era),
+        let offer = CopyOffer(
+            key: store.key(.spotify, bytes("k")), copy: StoredCopy(entry: old, epoch: worker.record.epoch, copyEpoch: copyEpoch),
             milliseconds: 60_000)
         #expect(store.offer([offer]) == .taken)
         #expect(try value(worker, .spotify, "k") == "new")
         // The same carried out by a store that was asked before the newer write and answers after its failure.
-        worker.page.raiseEra()
+        worker.shared.raiseCopyEpoch()
         store.set([offer])
         #expect(try value(worker, .spotify, "k") == "new")
         #expect(try tier(worker, .spotify, "k") == .dragonfly)
@@ -168,6 +168,6 @@ struct DragonflyTests {
         let worker = try house.worker()
         #expect(worker.storeInfo()?["redis_version"] != nil)
         #expect(worker.storeHealth()?.isConnected == true)
-        #expect(worker.figures().store?.isUsed == true)
+        #expect(worker.statistics().store?.isUsed == true)
     }
 }

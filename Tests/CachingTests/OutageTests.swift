@@ -108,7 +108,7 @@ struct OutageTests {
             try worker.put(cache, bytes("k"), bytes("\(number)"))
             #expect(try value(worker, cache, "k") == "\(number)")
         }
-        let figures = try #require(worker.figures().store)
+        let figures = try #require(worker.statistics().store)
         #expect(figures.isUsed && figures.refusedCopies > 0 && figures.writeRefusal?.hasPrefix("OOM") == true)
         #expect(house.log.count(containing: "takes no copies") == 1)
         house.server.command("CONFIG", "SET", "maxmemory", "0")

@@ -16,7 +16,7 @@ struct TestWatcher: DescriptorWatcher {
         return true
     }
 
-    func afterwards(_ action: @escaping @Sendable () -> Void) { action() }
+    func atEndOfTick(_ action: @escaping @Sendable () -> Void) { action() }
 
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
         Thread.detachNewThread {
@@ -45,7 +45,7 @@ func look(_ caches: Caches, _ cache: CacheName, _ key: [UInt8]) throws -> Found?
     }
     try #require(done.wait(timeout: .now() + 10) == .success, "an answer that was promised never came")
     #expect(shared.all.count == 1)
-    caches.filler?.drain()
+    caches.backfill?.drain()
     return try shared.all[0].get()
 }
 

@@ -11,7 +11,7 @@ import RateLimiting
 final class House {
     let folder: URL
     let caches: Caches
-    let turnstile: Turnstile
+    let rateLimiter: RateLimiter
     let catalog: Catalog
 
     init() throws {
@@ -19,11 +19,11 @@ final class House {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
-        turnstile = try Turnstile(
-            path: folder.path + "/limiter.db", pace: Pace(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
+        rateLimiter = try RateLimiter(
+            path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
         catalog = Catalog(
-            caches: caches, turnstile: turnstile,
+            caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
@@ -36,21 +36,21 @@ final class House {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    var shelf: Shelf { catalog.library.shelf }
+    var recordStore: RecordStore { catalog.records.recordStore }
 
     /// Spotify answered so.
     func learn(_ resource: Resource, _ json: String) throws {
-        guard let lesson = Lesson(resource, Array(json.utf8)) else { throw Unreadable() }
-        try shelf.store(lesson)
+        guard let parsed = ParsedAnswer(resource, Array(json.utf8)) else { throw Unreadable() }
+        try recordStore.store(parsed)
     }
 
     func refuse(_ resource: Resource, _ status: Int) throws {
-        try shelf.store(Denial(status: status, message: "no"), for: resource)
+        try recordStore.store(NegativeEntry(status: status, message: "no"), for: resource)
     }
 
     func used(_ resource: Resource) throws { try caches.touch(caches.numbers(of: [resource.cacheKey]), at: csys_wall_ms()) }
 
-    func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composition {
+    func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> QueryResult {
         try catalog.answer(question, base: base, isLast: isLast)
     }
 

@@ -31,7 +31,7 @@ import Testing
         let body =
             #"{"type":"album","href":"https://api.spotify.com/v1/albums/X","tracks":{"href":"https://api.spotify.com/v1/albums/X/tracks?offset=0&limit=50","items":[{"id":1.50}],"next":null,"total":1}}"#
         let document = try #require(JSONDocument(Array(body.utf8)))
-        let record = MirrorRecord.make(of: .album, document)
+        let record = ListRecord.make(of: .album, document)
         #expect(record.linkPlaces.count == 1)
         #expect(
             String(decoding: record.body(linkedTo: "http://h:1"), as: UTF8.self)
@@ -45,7 +45,7 @@ import Testing
             (#"{"type":"playlist","tracks":{"items":[{"track":{"id":"a"}}],"total":1}}"#, true),
         ])
     func playlistNames(_ body: String, _ isExtended: Bool) throws {
-        let record = MirrorRecord.make(of: .playlist, try #require(JSONDocument(Array(body.utf8))))
+        let record = ListRecord.make(of: .playlist, try #require(JSONDocument(Array(body.utf8))))
         let document = try #require(JSONDocument(record.body))
         #expect(document.root["tracks"]?["items"]?.elements.first?["track"] != nil)
         #expect(document.root["items"]?["items"]?.elements.first?["item"] != nil)

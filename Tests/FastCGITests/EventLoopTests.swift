@@ -19,7 +19,7 @@ import Testing
             #expect(answer.header("Content-Length") == "4")
             #expect(answer.trailing.isEmpty)
         }
-        #expect(eventually { stage.loop.figures == Figures(connections: 1, parked: 0, answered: 50) })
+        #expect(eventually { stage.loop.statistics == EventLoopStatistics(connections: 1, parked: 0, answered: 50) })
     }
 
     @Test("a connection that is not to be kept is closed after its answer")
@@ -29,7 +29,7 @@ import Testing
         let client = try stage.client()
         #expect(try client.get("/x", keep: false).text == "none")
         #expect(try client.seesEnd())
-        #expect(eventually { stage.loop.figures.connections == 0 })
+        #expect(eventually { stage.loop.statistics.connections == 0 })
     }
 
     @Test("many connections at once, each with many requests")
@@ -60,7 +60,7 @@ import Testing
                 #expect(try client.answer().body == body)
             }
         }
-        #expect(stage.loop.figures.connections == 1)
+        #expect(stage.loop.statistics.connections == 1)
     }
 
     @Test("a body of 1 MiB, more than the socket holds, is read without holding a thread")
@@ -90,7 +90,7 @@ import Testing
         let unannounced = try stage.client()
         unannounced.write(Wire.begin() + Wire.stream(4, Wire.pairs(post)) + Wire.stream(5, body))
         #expect(try unannounced.answer().status == 413)
-        #expect(eventually { stage.loop.figures.connections <= 2 })
+        #expect(eventually { stage.loop.statistics.connections <= 2 })
         #expect(try stage.client().get("/x").text == "none")
     }
 
@@ -135,8 +135,8 @@ import Testing
         defer { stage.stop() }
         let slow = try stage.client()
         slow.write(Wire.request([("PATH_INFO", "/large")]))
-        #expect(eventually { stage.loop.figures.connections == 1 })
-        #expect(eventually { stage.loop.figures.connections == 0 })
+        #expect(eventually { stage.loop.statistics.connections == 1 })
+        #expect(eventually { stage.loop.statistics.connections == 0 })
         #expect(throws: Client.Failure.closed) { try slow.answer() }
     }
 
@@ -152,7 +152,7 @@ import Testing
         #expect(try second.get("/x").text == "none")
         third.write(Wire.request([("PATH_INFO", "/x")]))
         usleep(20_000)
-        #expect(stage.loop.figures.connections == 2)
+        #expect(stage.loop.statistics.connections == 2)
         first = nil
         #expect(try third.answer().text == "none")
     }
@@ -163,7 +163,7 @@ import Testing
         defer { stage.stop() }
         let client = try stage.client()
         #expect(try client.get("/x").text == "none")
-        #expect(eventually { stage.loop.figures.answered == 1 })
+        #expect(eventually { stage.loop.statistics.answered == 1 })
         let before = stage.loop.wakes
         usleep(200_000)
         #expect(stage.loop.wakes - before < 10)  // a thread may still look for a second connection; a spin is thousands
@@ -218,9 +218,9 @@ import Testing
         #expect(try bodiless.seesEnd())
         var gone: Client? = try stage.client()
         gone?.write(Wire.begin())
-        #expect(eventually { stage.loop.figures.connections > 0 })
+        #expect(eventually { stage.loop.statistics.connections > 0 })
         gone = nil
-        #expect(eventually { stage.loop.figures.connections == 0 })
+        #expect(eventually { stage.loop.statistics.connections == 0 })
     }
 }
 

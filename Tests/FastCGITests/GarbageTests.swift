@@ -110,7 +110,7 @@ import Testing
             if round % 500 == 0 { #expect(try stage.client().get("/x").text == "none") }
         }
         #expect(try stage.client().get("/x").text == "none")
-        #expect(eventually { stage.loop.figures.connections == 0 && stage.loop.figures.parked == 0 })
+        #expect(eventually { stage.loop.statistics.connections == 0 && stage.loop.statistics.parked == 0 })
     }
 
     private static func noise(_ random: inout SystemRandomNumberGenerator) -> [UInt8] {

@@ -20,7 +20,7 @@ import Testing
             #expect(try client.answer().text == "round \(round)")
         }
         #expect(script.endings.withLock { $0.isEmpty })
-        #expect(stage.loop.figures.parked == 0)
+        #expect(stage.loop.statistics.parked == 0)
     }
 
     @Test("a reply inside the parking is written as well")
@@ -29,7 +29,7 @@ import Testing
         defer { stage.stop() }
         let client = try stage.client()
         for _ in 0..<20 { #expect(try client.get("/at-once").text == "at once") }
-        #expect(stage.loop.figures.parked == 0)
+        #expect(stage.loop.statistics.parked == 0)
     }
 
     @Test("an answer is changed once, whoever gives it and whoever watches, and who watches sees it changed")
@@ -37,8 +37,8 @@ import Testing
         let script = Script(wait: .milliseconds(30))
         let seen = Mutex<[Int]>([])
         script.change.withLock {
-            $0 = { ticket in
-                ticket.changed { response in
+            $0 = { parkedRequest in
+                parkedRequest.changed { response in
                     var changed = response
                     changed.status += 1
                     return changed
@@ -68,7 +68,7 @@ import Testing
         #expect(csys_monotonic_ns() - start >= 30_000_000)
         #expect(script.replies.withLock { !$0[0].send(text("late")) })
         #expect(try client.get("/x").text == "none")
-        #expect(stage.loop.figures.parked == 0)
+        #expect(stage.loop.statistics.parked == 0)
     }
 
     @Test("500 callers parked hold no thread; all get their answer at one reply each")
@@ -78,11 +78,11 @@ import Testing
         defer { stage.stop() }
         let clients = try (0..<500).map { _ in try stage.client() }
         for client in clients { client.write(Wire.request([("PATH_INFO", "/park")])) }
-        #expect(eventually { stage.loop.figures.parked == 500 })
+        #expect(eventually { stage.loop.statistics.parked == 500 })
         #expect(try stage.client().get("/x").text == "none")
         for reply in script.replies.withLock({ $0 }) { reply.send(text("here")) }
         for client in clients { #expect(try client.answer().text == "here") }
-        #expect(stage.loop.figures.parked == 0)
+        #expect(stage.loop.statistics.parked == 0)
     }
 
     @Test("a caller that leaves ends its own wait and no other")
@@ -93,15 +93,15 @@ import Testing
         var leaver: Client? = try stage.client()
         let stayer = try stage.client()
         leaver?.write(Wire.request([("PATH_INFO", "/park")]))
-        #expect(eventually { stage.loop.figures.parked == 1 })
+        #expect(eventually { stage.loop.statistics.parked == 1 })
         stayer.write(Wire.request([("PATH_INFO", "/park")]))
-        #expect(eventually { stage.loop.figures.parked == 2 })
+        #expect(eventually { stage.loop.statistics.parked == 2 })
         leaver = nil
         #expect(eventually { script.endings.withLock { $0 } == [.clientLeft] })
         #expect(script.replies.withLock { !$0[0].send(text("nobody")) })
         #expect(script.replies.withLock { $0[1].send(text("you")) })
         #expect(try stayer.answer().text == "you")
-        #expect(eventually { stage.loop.figures == Figures(connections: 1, parked: 0, answered: 1) })
+        #expect(eventually { stage.loop.statistics == EventLoopStatistics(connections: 1, parked: 0, answered: 1) })
     }
 
     @Test("beyond the limit a ticket ends as refused")
@@ -113,7 +113,7 @@ import Testing
         defer { stage.stop() }
         let first = try stage.client()
         first.write(Wire.request([("PATH_INFO", "/park")]))
-        #expect(eventually { stage.loop.figures.parked == 1 })
+        #expect(eventually { stage.loop.statistics.parked == 1 })
         #expect(try stage.client().get("/park").text == "ended: refused")
         #expect(script.replies.withLock { $0[0].send(text("first")) })
         #expect(try first.answer().text == "first")
@@ -150,6 +150,6 @@ import Testing
         replier.join()
         let left = (0..<8).reduce(0) { sum, number in sum + (0..<100).filter { ($0 + number) % 3 == 0 }.count }
         #expect(answers.value == 2 * (800 - left))
-        #expect(eventually { stage.loop.figures.connections == 0 && stage.loop.figures.parked == 0 })
+        #expect(eventually { stage.loop.statistics.connections == 0 && stage.loop.statistics.parked == 0 })
     }
 }

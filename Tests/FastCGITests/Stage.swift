@@ -66,11 +66,11 @@ func eventually(_ holds: () -> Bool) -> Bool {
 /// Answers by path: what each test needs in one place.
 final class Script: Handler {
     /// Replies of requests for /park, in the order they came.
-    let replies = Mutex<[Reply]>([])
-    let endings = Mutex<[Ticket.Ending]>([])
+    let replies = Mutex<[ResponseHandle]>([])
+    let endings = Mutex<[ParkedRequest.Ending]>([])
     let wait: UInt64
     /// What is made of each ticket.
-    let change = Mutex<@Sendable (Ticket) -> Ticket>({ $0 })
+    let change = Mutex<@Sendable (ParkedRequest) -> ParkedRequest>({ $0 })
 
     init(wait: Duration = .seconds(20)) { self.wait = wait.nanoseconds }
 
@@ -80,11 +80,12 @@ final class Script: Handler {
 
     func handle(_ request: Request) -> Outcome {
         switch request.parameter("PATH_INFO") ?? "" {
-        case "/park": return .later(changed(ticket()))
+        case "/park": return .parked(changed(parkedRequest()))
         case "/at-once":
-            return .later(
+            return .parked(
                 changed(
-                    Ticket(deadline: csys_monotonic_ns() + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })))
+                    ParkedRequest(deadline: csys_monotonic_ns() + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })
+                ))
         case "/large": return .now(text(String(repeating: "x", count: 3_000_000)))
         case "/head":
             var response = text("unseen")
@@ -102,10 +103,10 @@ final class Script: Handler {
         }
     }
 
-    private func changed(_ ticket: Ticket) -> Ticket { change.withLock { $0 }(ticket) }
+    private func changed(_ parkedRequest: ParkedRequest) -> ParkedRequest { change.withLock { $0 }(parkedRequest) }
 
-    private func ticket() -> Ticket {
-        Ticket(
+    private func parkedRequest() -> ParkedRequest {
+        ParkedRequest(
             deadline: csys_monotonic_ns() + wait,
             parked: { [self] reply in replies.withLock { $0.append(reply) } },
             ended: { [self] ending in

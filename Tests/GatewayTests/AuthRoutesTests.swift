@@ -58,7 +58,7 @@ import Testing
             log: log)
         let friend = try #require(BaseURL("https://friend.example"))
         router = Router(
-            families: [("/auth/", AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil))],
+            families: [("/auth/", AuthRoutes(sessions: sessions, blockingWorker: BlockingWorker(name: "test"), publicURL: nil))],
             crossOrigin: CrossOrigin(.named([friend])))
     }
 
@@ -156,13 +156,13 @@ import Testing
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=admin")]).status == 204)
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=owner")]).status == 403)
         #expect(try ask("POST", "/auth/verify", [cookie, ("HTTP_ORIGIN", "https://evil.example")]).status == 403)
-        let routes = AuthRoutes(sessions: sessions, errands: Errands(name: "test"), publicURL: nil)
-        #expect(routes.bodyPolicy(Routed(request: Request(testing: []), rest: "verify")) == .ignore)
+        let routes = AuthRoutes(sessions: sessions, blockingWorker: BlockingWorker(name: "test"), publicURL: nil)
+        #expect(routes.bodyPolicy(RoutedRequest(request: Request(testing: []), rest: "verify")) == .ignore)
     }
 
     @Test("without swingmusic's folder the routes are 503, and verify lets nobody in")
     func unconfigured() throws {
-        let bare = Router(families: [("/auth/", AuthRoutes(sessions: nil, errands: Errands(name: "test"), publicURL: nil))])
+        let bare = Router(families: [("/auth/", AuthRoutes(sessions: nil, blockingWorker: BlockingWorker(name: "test"), publicURL: nil))])
         func status(_ path: String) -> Int? {
             guard case .now(let response) = bare.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)])) else {
                 return nil
@@ -176,7 +176,7 @@ import Testing
 
     @Test("the other families know a session, its role, and a page of another site")
     func identity() {
-        let source = SessionIdentity(sessions: sessions, publicURL: nil)
+        let source = SessionAuthenticator(sessions: sessions, publicURL: nil)
         func identity(_ method: String, _ parameters: [(String, String)]) -> Identity {
             source.identity(of: Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
         }

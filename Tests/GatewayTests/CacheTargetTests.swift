@@ -10,7 +10,7 @@ import Testing
     ///   - raw: `$request_uri`.
     private func target(_ compared: String, _ raw: String?) throws(BadRequest) -> CacheTarget {
         let request = Request(testing: raw.map { [("REQUEST_URI", $0)] } ?? [])
-        return try CacheTarget(Routed(request: request, rest: compared[...]), RawPath(request))
+        return try CacheTarget(RoutedRequest(request: request, rest: compared[...]), RawPath(request))
     }
 
     private func key(_ compared: String, _ raw: String?) throws -> String {

@@ -16,19 +16,19 @@ import Testing
     /// A family that answers what the path asks for; it refuses OPTIONS, as one that asks for an identity first does.
     private struct Fixed: RouteFamily {
         let readersOfAll: CrossOrigin.Readers
-        let dialect = Dialect.plain
-        func readers(_ routed: Routed) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : readersOfAll }
-        func answer(_ routed: Routed) -> Outcome {
-            if routed.request.method == .options { return .now(dialect.error(401, "Who are you?")) }
+        let errorFormat = ErrorFormat.plain
+        func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : readersOfAll }
+        func answer(_ routed: RoutedRequest) -> Outcome {
+            if routed.request.method == .options { return .now(errorFormat.error(401, "Who are you?")) }
             let response = Response(status: Int(routed.rest) ?? 200)
             switch routed.rest {
             case "soon":
-                return .soon(
-                    Soon { promise in
+                return .pending(
+                    PendingResponse { promise in
                         promise.keep(.now(response))
                         return nil
                     })
-            case "later": return .later(Ticket(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) }))
+            case "later": return .parked(ParkedRequest(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) }))
             default: return .now(response)
             }
         }
@@ -152,7 +152,7 @@ import Testing
 
     @Test("an answer that comes soon is dressed as well")
     func soon() throws {
-        guard case .soon(let soon) = try outcome("https://friend.example", "/cache/soon", "GET", [Self.friend]) else { throw NotNow() }
+        guard case .pending(let soon) = try outcome("https://friend.example", "/cache/soon", "GET", [Self.friend]) else { throw NotNow() }
         let kept = KeptPromises()
         _ = soon.outcome(for: Connection(descriptor: -1), kept)
         guard case .now(let response)? = kept.take().first?.outcome else { throw NotNow() }
@@ -161,9 +161,11 @@ import Testing
 
     @Test("so is one that had to be waited for, whoever gives it")
     func later() throws {
-        guard case .later(let ticket) = try outcome("https://friend.example", "/cache/later", "GET", [Self.friend]) else { throw NotNow() }
-        #expect(ticket.change(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
-        let refused = ticket.change(Response(status: 401))
+        guard case .parked(let parkedRequest) = try outcome("https://friend.example", "/cache/later", "GET", [Self.friend]) else {
+            throw NotNow()
+        }
+        #expect(parkedRequest.change(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
+        let refused = parkedRequest.change(Response(status: 401))
         #expect(refused.header("WWW-Authenticate") == #"Bearer realm="swingmusic-fcgi""#)
     }
 

@@ -12,7 +12,7 @@ import Testing
             ("WAIT = 7; foo", 7, false), ("wait=x", 25, false), ("wait=-1", 25, false),
         ] as [(String?, Int, Bool)])
     func patience(_ header: String?, _ seconds: Int, _ isAsync: Bool) {
-        let patience = Patience(header, most: .seconds(25))
+        let patience = WaitPreference(header, most: .seconds(25))
         #expect(patience.wait == .seconds(seconds))
         #expect(patience.isAsync == isAsync)
     }

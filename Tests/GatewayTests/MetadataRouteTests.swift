@@ -19,8 +19,8 @@ import Testing
     func head(_ path: String) throws {
         let stage = try RouterStage()
         try stage.learn(track, json)
-        try stage.catalog.library.shelf.store(
-            Denial(status: 404, message: "no"), for: .object(.track, SpotifyID("5222222222222222222222")!, market: nil))
+        try stage.catalog.records.recordStore.store(
+            NegativeEntry(status: 404, message: "no"), for: .object(.track, SpotifyID("5222222222222222222222")!, market: nil))
         let (got, head) = (try #require(stage.get(path)), try #require(stage.ask("HEAD", path)))
         #expect(head.status == got.status && head.omitsBody && head.body.count == got.body.count)
         #expect(head.header("ETag") == got.header("ETag"))
@@ -30,7 +30,7 @@ import Testing
     func gone() throws {
         let stage = try RouterStage()
         try stage.learn(track, json)
-        try stage.catalog.library.shelf.store(Denial(status: 404, message: "no"), for: track)
+        try stage.catalog.records.recordStore.store(NegativeEntry(status: 404, message: "no"), for: track)
         let response = try #require(stage.get("/spotify/v1/tracks/\(Self.id)"))
         #expect(response.status == 200 && response.text == json)
         #expect(response.header("Cache-Status") == "swingmusic-fcgi; hit; ttl=0; detail=sqlite; fwd=stale; fwd-status=404")

@@ -12,7 +12,7 @@ import RateLimiting
 final class RouterStage {
     let folder: URL
     let caches: Caches
-    let turnstile: Turnstile
+    let rateLimiter: RateLimiter
     let catalog: Catalog
     let router: Router
 
@@ -22,21 +22,21 @@ final class RouterStage {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
-        turnstile = try Turnstile(
-            path: folder.path + "/limiter.db", pace: Pace(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
+        rateLimiter = try RateLimiter(
+            path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
         catalog = Catalog(
-            caches: caches, turnstile: turnstile,
+            caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
             log: log)
-        let desk = MetadataDesk(catalog: catalog, missWait: .seconds(25), publicURL: nil)
-        let identities: any IdentitySource = user.map { OneUser(id: $0) } ?? NobodyKnown()
-        let door = Doorkeeper(identities: identities, metadataNeedsSession: false, adminToken: nil)
+        let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), publicURL: nil)
+        let identities: any Authenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
+        let door = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
         router = Router(families: [
-            ("/spotify/v1/", MirrorRoutes(desk: desk, door: door, fillsRemovedFields: fillsRemovedFields)),
-            ("/api/catalog/", ItemRoutes(desk: desk, door: door)),
+            ("/spotify/v1/", SpotifyRoutes(responder: responder, door: door, fillsRemovedFields: fillsRemovedFields)),
+            ("/api/catalog/", CatalogRoutes(responder: responder, door: door)),
         ])
     }
 
@@ -46,7 +46,7 @@ final class RouterStage {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    private struct OneUser: IdentitySource {
+    private struct OneUser: Authenticator {
         let id: Int
         func identity(of request: Request) -> Identity { .user(id: id, roles: []) }
     }
@@ -63,8 +63,8 @@ final class RouterStage {
     func get(_ path: String, _ query: String = "") -> Response? { ask("GET", path, query: query) }
 
     func learn(_ resource: Resource, _ json: String) throws {
-        guard let lesson = Lesson(resource, Array(json.utf8)) else { throw Unreadable() }
-        try catalog.library.shelf.store(lesson)
+        guard let parsed = ParsedAnswer(resource, Array(json.utf8)) else { throw Unreadable() }
+        try catalog.records.recordStore.store(parsed)
     }
 
     struct Unreadable: Error {}

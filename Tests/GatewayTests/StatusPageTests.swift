@@ -8,7 +8,7 @@ import RateLimiting
 
 @Suite struct StatusPageTests {
     private func report() -> StatusReport {
-        var counts = Counts()
+        var counts = Counters()
         counts.values[Counter.place(.spotify, status: 200)] = 1_234_567
         counts.values[Counter.place(.memory)] = 3
         counts.values[Counter.place(.stored)] = 1
@@ -16,9 +16,9 @@ import RateLimiting
             now: 1_795_375_980_000, version: "1.2.3", counts: counts, answersByMinute: Array(0..<60),
             workers: [WorkerLook(process: 4711, uptimeSeconds: 90_061, parked: 2, residentBytes: 21_400_000)], limiter: nil,
             limiterFault: "<b>locked</b>",
-            caches: CacheFigures(services: [], memoryEntries: 0, memoryBytes: 0, store: nil, writeRefusal: nil),
+            caches: CacheStatistics(services: [], memoryEntries: 0, memoryBytes: 0, store: nil, writeRefusal: nil),
             files: [FileLook(name: "cache.db", bytes: 4096)],
-            kinds: [NamespaceFigures(name: Array("catalog:<script>".utf8), entries: 5, bytes: 10, lastUpdated: nil)],
+            kinds: [NamespaceStatistics(name: Array("catalog:<script>".utf8), entries: 5, bytes: 10, lastUpdated: nil)],
             lines: [LoggedLine(time: 0, process: 1, level: "error", text: "</li><script>alert('x')</script>&\u{0}")],
             readiness: Readiness(reasons: ["\"quoted\" <i>"], warnings: []))
     }

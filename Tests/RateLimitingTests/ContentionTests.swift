@@ -30,20 +30,20 @@ import Testing
     }
 
     @Test("Eight workers keep one pace together, lose nothing and fetch nothing twice")
-    func pace() throws {
+    func rateLimit() throws {
         let folder = try Folder(onDisk: true)
-        let pace = Pace(interval: .milliseconds(100))
+        let rateLimit = RateLimit(interval: .milliseconds(100))
         let keys = (0..<30).map { "key \($0)" }
-        _ = try folder.open(pace: pace).enqueue(
+        _ = try folder.open(rateLimit: rateLimit).enqueue(
             keys.map { Ask(key: $0, priority: .renewal, client: "", attendedUntil: 0) })
         let run = Mutex(Run())
         let fetched = Tally()
         concurrently(8) { index in
             do {
-                let turnstile = try folder.open(pace: pace)
+                let rateLimiter = try folder.open(rateLimit: rateLimit)
                 while true {
                     let began = ContinuousClock.now
-                    let turn = try turnstile.turn(worker: "\(index)")
+                    let turn = try rateLimiter.permit(worker: "\(index)")
                     let took = ContinuousClock.now - began
                     switch turn {
                     case .granted(let lease):
@@ -52,7 +52,7 @@ import Testing
                             $0.granting.append(took)
                         }
                         fetched.add(lease.key)
-                        _ = try turnstile.finish(lease, .answered)
+                        _ = try rateLimiter.finish(lease, .answered)
                     case .wait(_, .empty): return
                     case .wait(let length, _):
                         run.withLock { $0.denying.append(took) }
@@ -67,10 +67,10 @@ import Testing
         run.withLock { run in
             let grants = run.grants.sorted()
             let intervals = zip(grants.dropFirst(), grants).map { Duration.nanoseconds(Int64($0 - $1)) }
-            for interval in intervals { #expect(interval >= pace.interval) }
+            for interval in intervals { #expect(interval >= rateLimit.interval) }
             let mean = intervals.reduce(.zero, +) / max(1, intervals.count)
             print(
-                "8 workers, pace \(microseconds(pace.interval)): mean interval \(microseconds(mean));",
+                "8 workers, pace \(microseconds(rateLimit.interval)): mean interval \(microseconds(mean));",
                 "a granted turn \(microseconds(median(run.granting))),",
                 "a denied one \(microseconds(median(run.denying))); medians in µs")
         }
@@ -81,7 +81,7 @@ import Testing
         for length in [10, 1000, 10_000] {
             let folder = try Folder(onDisk: true)
             let clock = FakeClock()
-            let turnstile = try folder.open(queueLimit: 40_000, clock: clock)
+            let rateLimiter = try folder.open(queueLimit: 40_000, clock: clock)
             func ask(_ index: Int) -> Ask {
                 Ask(
                     key: "key \(index)", priority: .caller, client: "client \(index % 8)",
@@ -95,7 +95,7 @@ import Testing
                         arguments: [now - back * 2_000_000_000])
                 }
             }
-            _ = try turnstile.enqueue((1...length).map(ask))
+            _ = try rateLimiter.enqueue((1...length).map(ask))
             /// Time that passed, and processor time, which other work on the machine does not change.
             func time(_ work: (Int) throws -> Void) rethrows -> String {
                 var passed: [Duration] = []
@@ -108,15 +108,15 @@ import Testing
                 }
                 return "\(microseconds(median(passed))) (\(microseconds(median(used))))"
             }
-            let enqueuing = try time { _ = try turnstile.enqueue([ask(100_000 + $0)]) }
-            let peeking = try time { _ in _ = try turnstile.peek(worker: "one") }
+            let enqueuing = try time { _ = try rateLimiter.enqueue([ask(100_000 + $0)]) }
+            let peeking = try time { _ in _ = try rateLimiter.peek(worker: "one") }
             let granting = try time { _ in
                 clock.advance(.seconds(3610))
-                _ = try turnstile.turn(worker: "one")
+                _ = try rateLimiter.permit(worker: "one")
             }
-            let denying = try time { _ in _ = try turnstile.turn(worker: "one") }
-            let looking = try time { _ = try turnstile.states(of: ["key \($0 + 5)"]) }
-            let counting = try time { _ in _ = try turnstile.changeCounter() }
+            let denying = try time { _ in _ = try rateLimiter.permit(worker: "one") }
+            let looking = try time { _ = try rateLimiter.states(of: ["key \($0 + 5)"]) }
+            let counting = try time { _ in _ = try rateLimiter.changeCounter() }
             print(
                 "\(length) queued: turn \(granting), denied \(denying), peek \(peeking), enqueue \(enqueuing),",
                 "state \(looking), change counter \(counting); medians in µs (processor time)")

@@ -6,7 +6,7 @@ import Synchronization
 @testable import RateLimiting
 
 /// A clock that stands still until it is moved.
-final class FakeClock: TurnstileClock {
+final class FakeClock: LimiterClock {
     private let moment: Mutex<Moment>
 
     init(bootID: String = "boot 1", boot: Duration = .seconds(100_000), wall: Int64 = 1_790_000_000_000) {
@@ -35,7 +35,7 @@ final class FakeClock: TurnstileClock {
 }
 
 /// A clock that moves on by the same step each time it is read.
-final class SteppingClock: TurnstileClock {
+final class SteppingClock: LimiterClock {
     private let clock = FakeClock()
     private let step: Duration
 
@@ -65,28 +65,28 @@ final class Folder: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func open(
-        pace: Pace = Pace(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
-        clock: any TurnstileClock = SystemClock(), creating: Bool = true
-    ) throws -> Turnstile {
-        try Turnstile(
-            path: limiter, pace: pace, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
+        rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
+        clock: any LimiterClock = HostLimiterClock(), creating: Bool = true
+    ) throws -> RateLimiter {
+        try RateLimiter(
+            path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
             creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
-    /// A connection past the turnstile, as another program would have it.
+    /// A connection past the limiter, as another program would have it.
     func raw() throws -> DatabaseQueue { try DatabaseQueue(path: limiter) }
 }
 
-/// A turnstile on a clock of its own.
+/// A limiter on a clock of its own.
 struct Bench {
     let folder: Folder
     let clock: FakeClock
-    let turnstile: Turnstile
+    let rateLimiter: RateLimiter
 
-    init(pace: Pace = Pace(), queueLimit: Int = 1000) throws {
+    init(rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000) throws {
         folder = try Folder()
         clock = FakeClock()
-        turnstile = try folder.open(pace: pace, queueLimit: queueLimit, clock: clock)
+        rateLimiter = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock)
     }
 
     /// An ask that somebody waits for during the next `patience`.
@@ -99,12 +99,12 @@ struct Bench {
     }
 
     @discardableResult
-    func enqueue(_ asks: Ask...) throws -> [Admission] { try turnstile.enqueue(asks) }
+    func enqueue(_ asks: Ask...) throws -> [Admission] { try rateLimiter.enqueue(asks) }
 
-    /// Waits as long as it is told to and takes the next turn.
+    /// Waits as long as it is told to and takes the next permit.
     func next(worker: String = "one") throws -> Lease {
         for _ in 0..<100 {
-            switch try turnstile.turn(worker: worker) {
+            switch try rateLimiter.permit(worker: worker) {
             case .granted(let lease): return lease
             case .wait(let length, _): clock.advance(length)
             }
@@ -115,7 +115,7 @@ struct Bench {
     struct Stuck: Error {}
 }
 
-extension Turn {
+extension Permit {
     var lease: Lease? {
         if case .granted(let lease) = self { lease } else { nil }
     }

@@ -6,11 +6,11 @@ import Testing
 @testable import RateLimiting
 
 private let folderOfChild = ProcessInfo.processInfo.environment["TURNSTILE_TEST_FOLDER"]
-private let pace = Pace(interval: .milliseconds(50))
+private let rateLimit = RateLimit(interval: .milliseconds(50))
 
-private func open(_ folder: String) throws -> Turnstile {
-    try Turnstile(
-        path: folder + "/limiter.db", pace: pace, queueLimit: 1000, leaseLifetime: .seconds(1),
+private func open(_ folder: String) throws -> RateLimiter {
+    try RateLimiter(
+        path: folder + "/limiter.db", rateLimit: rateLimit, queueLimit: 1000, leaseLifetime: .seconds(1),
         log: .init(label: "test"))
 }
 
@@ -45,20 +45,20 @@ private func open(_ folder: String) throws -> Turnstile {
         let grants = try folder.raw().read { try Int64.fetchAll($0, sql: "SELECT instant FROM grants ORDER BY id") }
         #expect(grants.count == keys.count + 1)
         for (earlier, later) in zip(grants, grants.dropFirst()) {
-            #expect(later - earlier >= pace.interval.inNanoseconds)
+            #expect(later - earlier >= rateLimit.interval.inNanoseconds)
         }
     }
 
     @Test("A worker", .enabled(if: folderOfChild != nil))
     func worker() throws {
         let folder = try #require(folderOfChild)
-        let turnstile = try open(folder)
+        let rateLimiter = try open(folder)
         let name = "\(getpid())"
         while true {
-            switch try turnstile.turn(worker: name) {
+            switch try rateLimiter.permit(worker: name) {
             case .granted(let lease):
                 if ProcessInfo.processInfo.environment["TURNSTILE_TEST_DIES"] == "yes" { kill(getpid(), SIGKILL) }
-                _ = try turnstile.finish(lease, .answered) {
+                _ = try rateLimiter.finish(lease, .answered) {
                     let file = try #require(fopen(folder + "/stored", "a"))
                     fputs(lease.key + "\n", file)
                     fclose(file)

@@ -10,13 +10,13 @@ private struct World {
         var worker: Int
     }
 
-    static let pace = Pace(interval: .seconds(1), callsPerWindow: 15, window: .seconds(60))
+    static let rateLimit = RateLimit(interval: .seconds(1), callsPerWindow: 15, window: .seconds(60))
     static let lifetime = Duration.seconds(15)
 
     private var random: Seeded
     private let folder: Folder
     private let clock = FakeClock()
-    private var workers: [Turnstile] = []
+    private var workers: [RateLimiter] = []
     private var held: [Held] = []
     private var boots = 1
     /// The true time.
@@ -33,8 +33,8 @@ private struct World {
         for _ in 0..<4 { workers.append(try worker()) }
     }
 
-    private func worker() throws -> Turnstile {
-        try folder.open(pace: Self.pace, leaseLifetime: Self.lifetime, clock: clock)
+    private func worker() throws -> RateLimiter {
+        try folder.open(rateLimit: Self.rateLimit, leaseLifetime: Self.lifetime, clock: clock)
     }
 
     private mutating func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &random) }
@@ -73,7 +73,7 @@ private struct World {
 
     private mutating func turn(_ index: Int) throws {
         let foreseen = try workers[index].peek(worker: "\(index)")
-        switch try workers[index].turn(worker: "\(index)") {
+        switch try workers[index].permit(worker: "\(index)") {
         case .granted(let lease):
             #expect(foreseen == .due)
             #expect(pending.contains(lease.key))
@@ -87,7 +87,7 @@ private struct World {
             if roll(4) == 0, length < .seconds(30) {
                 // It is granted at the wait it named, and not before.
                 pass(length - .nanoseconds(1))
-                #expect(try workers[index].turn(worker: "\(index)").lease == nil)
+                #expect(try workers[index].permit(worker: "\(index)").lease == nil)
                 pass(.nanoseconds(1))
                 if reason != .empty, try workers[index].peek(worker: "\(index)") != .due {
                     Issue.record("not due after \(length) for \(reason)")
@@ -102,7 +102,7 @@ private struct World {
         let isOwner = fetching[one.lease.key].map { $0 == granted(one.lease) } ?? false
         switch roll(6) {
         case 0:
-            try workers[one.worker].loseTurn(one.lease)
+            try workers[one.worker].losePermit(one.lease)
             if isOwner { fetching[one.lease.key] = nil }
         case 1:
             let failed = LeaseResult.failed(reason: "no", retryAfter: .seconds(roll(20)), final: false)
@@ -156,7 +156,7 @@ private struct World {
     mutating func settle() throws {
         held = []
         for _ in 0..<500 where !pending.isEmpty {
-            switch try workers[0].turn(worker: "0") {
+            switch try workers[0].permit(worker: "0") {
             case .granted(let lease):
                 #expect(fetching[lease.key, default: .zero] <= time)
                 grants.append(time)
@@ -168,15 +168,15 @@ private struct World {
             }
         }
         #expect(pending.isEmpty)
-        #expect(try workers[0].turn(worker: "0") == .wait(.seconds(10), .empty))
+        #expect(try workers[0].permit(worker: "0") == .wait(.seconds(10), .empty))
     }
 
     func check() {
         for (earlier, later) in zip(grants, grants.dropFirst()) {
-            #expect(later - earlier >= Self.pace.interval)
+            #expect(later - earlier >= Self.rateLimit.interval)
         }
         for (index, grant) in grants.enumerated() {
-            #expect(grants[index...].prefix { $0 < grant + Self.pace.window }.count <= Self.pace.callsPerWindow)
+            #expect(grants[index...].prefix { $0 < grant + Self.rateLimit.window }.count <= Self.rateLimit.callsPerWindow)
         }
     }
 }

@@ -66,10 +66,10 @@ import Testing
     func immutable() throws {
         let path = house.folder + "/a b?c%.db"
         try house.makeDatabase(at: path, users: [("bob", "[]")])
-        let shelf = ConnectionShelf(path: path) { isFrozen in
+        let shelf = ConnectionPool(path: path) { isFrozen in
             var configuration = Configuration()
             configuration.readonly = true
-            return try DatabaseQueue(path: isFrozen ? UserDirectory.immutableAddress(path) : path, configuration: configuration)
+            return try DatabaseQueue(path: isFrozen ? UserDatabase.immutableAddress(path) : path, configuration: configuration)
         }
         func names() throws -> [String] {
             let stamp = try #require(FileStamp(path: path))
@@ -120,13 +120,13 @@ import Testing
             if workers[index].user(.bearer(token)).status == 200 { good.withLock { $0 += 1 } }
         }
         #expect(good.withLock { $0 } == 8)
-        #expect(try workers[0].ledger.read { try $0.count("session") } == 1)
+        #expect(try workers[0].database.read { try $0.count("session") } == 1)
         let mode = try FileManager.default.attributesOfItem(atPath: house.data + "/sessions.db")[.posixPermissions] as? Int
         #expect(mode == 0o600)
     }
 
     @Test("a data folder that cannot be used lets nobody in and nobody log in")
-    func noLedger() throws {
+    func noDatabase() throws {
         let token = try house.foreignToken(user: 2)
         try FileManager.default.removeItem(atPath: house.data)
         let worker = house.worker()
@@ -152,9 +152,9 @@ import Testing
         #expect(workers[1].user(.bearer(tokens.access)).status == 200)
         let key = try #require(SigningKey(serverID: Household.serverID))
         let remembered = try #require(workers[1].memory.find(TokenHash(of: Array(tokens.access.utf8)[...]), under: key.mark))
-        #expect(remembered.answer(at: try workers[1].ledger.stamp()) != nil)
+        #expect(remembered.answer(at: try workers[1].database.stamp()) != nil)
         _ = workers[0].logout(.bearer(tokens.access))
-        #expect(remembered.answer(at: try workers[1].ledger.stamp()) == nil)
+        #expect(remembered.answer(at: try workers[1].database.stamp()) == nil)
         #expect(workers[1].user(.bearer(tokens.access)).status == 401)
     }
 

@@ -88,11 +88,13 @@ final class Household: Sendable {
 
     // MARK: tokens as swingmusic makes them
 
-    func mint(serverID: String = Household.serverID) throws -> TokenMint { TokenMint(key: try #require(SigningKey(serverID: serverID))) }
+    func issuer(serverID: String = Household.serverID) throws -> TokenIssuer {
+        TokenIssuer(key: try #require(SigningKey(serverID: serverID)))
+    }
 
     func foreignToken(_ kind: TokenKind = .access, user: Int64, issuedAgo: Int64 = 0) throws -> String {
         let subject = JSONValue.object([JSONMember("id", .integer(user)), JSONMember("username", .string("old name"))])
-        return try mint().make(kind, subject: subject, second: now / 1000 - issuedAgo, identifier: RandomName.uuid()).text
+        return try issuer().make(kind, subject: subject, second: now / 1000 - issuedAgo, identifier: RandomName.uuid()).text
     }
 
     func signed(_ payload: String, header: String = #"{"alg":"HS256","typ":"JWT"}"#, serverID: String = Household.serverID) throws -> String

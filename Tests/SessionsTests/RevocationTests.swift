@@ -206,8 +206,8 @@ import Testing
         let first = try workers[0].tokens(of: "bob")
         let session = try #require(try workers[0].openSessions(of: 2, current: nil).first?.id)
         let expiresAt = house.now / 1000 + 1_000_000
-        try workers[0].ledger.write(.background) { rows in
-            for number in 0..<(LedgerRows.mostTokens - 4) {
+        try workers[0].database.write(.background) { rows in
+            for number in 0..<(SessionTables.mostTokens - 4) {
                 try rows.execute(
                     "INSERT INTO token (hash, sessionID, kind, expiresAt) VALUES (?, ?, 0, ?)",
                     [TokenHash(of: Array("filler \(number)".utf8)[...]).data, session, expiresAt])
@@ -221,7 +221,7 @@ import Testing
             #expect(refused.status == 429 && refused.retryAfter == 3600)
         }
         #expect(workers[3].pair(Caller(address: "192.0.2.9"), code: code).status == 400)
-        #expect(try workers[0].ledger.read { try $0.count("token") } == LedgerRows.mostTokens)
+        #expect(try workers[0].database.read { try $0.count("token") } == SessionTables.mostTokens)
         #expect(statuses(first.access) == [200])
         #expect(statuses(try last.member("accesstoken")) == [200])
         // Near its end a cookie is as good as ever, but is not renewed.
@@ -241,13 +241,13 @@ import Testing
         house.pass(seconds: 29 * 86_400)
         workers[0].maintain()
         expectEnded(mine)
-        #expect(try workers[0].ledger.read { try $0.count("token") } == 6)
+        #expect(try workers[0].database.read { try $0.count("token") } == 6)
         house.pass(seconds: 3 * 86_400)
         workers[0].maintain()
-        #expect(try workers[0].ledger.read { try $0.count("token") + $0.count("session") } == 0)
+        #expect(try workers[0].database.read { try $0.count("token") + $0.count("session") } == 0)
     }
 }
 
-extension LedgerRows {
+extension SessionTables {
     func count(_ table: String) throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table)") ?? 0 }
 }

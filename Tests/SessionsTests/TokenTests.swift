@@ -24,7 +24,7 @@ private enum Reference {
     @Test("the reference tokens verify, and are made again byte for byte")
     func reference() throws {
         let admin = User(id: 1, name: "admin", image: nil, rolesText: #"["admin"]"#, extraText: nil)
-        let mint = TokenMint(key: key)
+        let issuer = TokenIssuer(key: key)
         for (text, kind, identifier) in [
             (Reference.access, TokenKind.access, "a58f10a2-06ad-4bc2-a17c-d102af505bc0"),
             (Reference.refresh, .refresh, "ca0b57f8-3002-4e41-89c1-d160442ed478"),
@@ -33,7 +33,7 @@ private enum Reference {
             #expect(token.claims.kind == kind)
             #expect(token.claims.userID == .user(1))
             #expect(token.claims.expiresAt == 1_797_944_148)
-            let made = mint.make(kind, subject: admin.subject, second: 1_795_352_148, identifier: identifier)
+            let made = issuer.make(kind, subject: admin.subject, second: 1_795_352_148, identifier: identifier)
             #expect(made.text == text)
             #expect(made.hash == token.hash)
         }
@@ -42,7 +42,7 @@ private enum Reference {
     @Test("a name outside of ASCII is escaped as Python escapes it")
     func nonASCII() throws {
         let user = User(id: 5, name: "zoë", image: nil, rolesText: "[]", extraText: nil)
-        let made = TokenMint(key: key).make(
+        let made = TokenIssuer(key: key).make(
             .access, subject: user.subject, second: 1_795_352_149, identifier: "ea64cc4a-366d-4000-9f4d-dbb26b20c632")
         let payload = try #require(Base64URL.decode(Array(made.text.split(separator: ".")[1].utf8)))
         #expect(String(decoding: payload, as: UTF8.self) == Reference.nonASCII)

@@ -22,16 +22,16 @@ final class Bench: Sendable {
     private let signals: SignalPipe
     private let supervision: Mutex<Int32?> = Mutex(nil)
     private let plan: WorkerPlan
-    private let patience: Patience
+    private let timeouts: WorkerTimeouts
 
-    init(count: Int, worker: String, executable: String? = nil, patience: Patience = Patience()) throws {
+    init(count: Int, worker: String, executable: String? = nil, timeouts: WorkerTimeouts = WorkerTimeouts()) throws {
         folder = try Self.makeFolder()
         socket = Glibc.socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
         var status = stat()
         fstat(socket, &status)
         socketInode = UInt64(status.st_ino)
         signals = SignalPipe()
-        self.patience = patience
+        self.timeouts = timeouts
         plan = WorkerPlan(
             executable: executable ?? "\(folder)/worker", arguments: ["worker"], count: count, listeningDescriptor: socket)
         try install(worker)
@@ -55,7 +55,7 @@ final class Bench: Sendable {
         Thread.detachNewThread { [self] in
             var log = Logger(label: "test")
             log.logLevel = .critical
-            let supervisor = Supervisor(plan: plan, log: log, patience: patience, signals: signals) { [self] in
+            let supervisor = Supervisor(plan: plan, log: log, timeouts: timeouts, signals: signals) { [self] in
                 try? "x\n".write(toFile: "\(folder)/closed", atomically: false, encoding: .utf8)
             }
             let status = supervisor.run()

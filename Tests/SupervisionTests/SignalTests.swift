@@ -34,9 +34,9 @@ struct SignalTests {
 
     @Test("leave the event loop less time than the process has")
     func limits() {
-        let patience = Patience()
-        #expect(SignalWaiter.stopLimit < patience.stop)
-        #expect(patience.stop + patience.kill < .seconds(10))
+        let timeouts = WorkerTimeouts()
+        #expect(SignalWaiter.stopLimit < timeouts.stop)
+        #expect(timeouts.stop + timeouts.kill < .seconds(10))
         #expect(SignalWaiter.lastResort(after: .stop) == 10)
         #expect(SignalWaiter.lastResort(after: .drain) == 95)
     }

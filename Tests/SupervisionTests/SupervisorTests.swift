@@ -103,10 +103,10 @@ struct SupervisorTests {
 
     @Test("kills a worker that does not stop")
     func hangs() throws {
-        var patience = Patience()
-        patience.stop = .milliseconds(300)
+        var timeouts = WorkerTimeouts()
+        timeouts.stop = .milliseconds(300)
         let bench = try Bench(
-            count: 1, worker: "trap '' TERM; echo 1 >&3; echo $$ >> serving; while :; do sleep 0.05; done", patience: patience)
+            count: 1, worker: "trap '' TERM; echo 1 >&3; echo $$ >> serving; while :; do sleep 0.05; done", timeouts: timeouts)
         bench.open()
         #expect(bench.waits { bench.lines("serving").count == 1 })
         bench.send(SIGTERM)

@@ -73,7 +73,7 @@ struct OpeningTests {
         _ = shop.begin()
         #expect(shop.deadline == 120)
         #expect(shop.at(119.9) == [])
-        #expect(shop.at(120) == [.note(.outOfPatience(worker: 1)), .send(.die, worker: 1)])
+        #expect(shop.at(120) == [.note(.outOfTime(worker: 1)), .send(.die, worker: 1)])
         #expect(shop.deadline == nil)
     }
 }
@@ -170,7 +170,7 @@ struct ReplacementTests {
         _ = shop.at(50, .replacementAsked)
         _ = shop.at(51, .ready(worker: 2))
         #expect(shop.deadline == 141)
-        #expect(shop.at(141) == [.note(.outOfPatience(worker: 1)), .send(.die, worker: 1)])
+        #expect(shop.at(141) == [.note(.outOfTime(worker: 1)), .send(.die, worker: 1)])
     }
 
     @Test("makes the new one the heir when the old one dies before it could leave")
@@ -225,7 +225,7 @@ struct StoppingTests {
     func hang() {
         var shop = Shop.open(count: 1)
         _ = shop.at(50, .stopAsked)
-        #expect(shop.at(59.5) == [.note(.outOfPatience(worker: 1)), .send(.die, worker: 1)])
+        #expect(shop.at(59.5) == [.note(.outOfTime(worker: 1)), .send(.die, worker: 1)])
         #expect((shop.deadline ?? 99) < 60)
         #expect(shop.at(59.9) == [.finish(status: 0)])
     }

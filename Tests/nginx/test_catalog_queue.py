@@ -1,7 +1,7 @@
 """Whose turn it is: callers before renewals, no client before another's, and sixty calls an hour are sixty.
 
 The hour is a real one here: the calls of the test's first seconds are the hour's, and what would be the sixty-first has to wait for
-nearly an hour, which it is told. That the window then moves on, and that clocks may jump, is TurnstileTests' with a clock of its own.
+nearly an hour, which it is told. That the window then moves on, and that clocks may jump, is RateLimitingTests' with a clock of its own.
 """
 
 import threading

@@ -1,6 +1,6 @@
-/// Whether DragonflyDB is asked at all. Opens at the first fault, is closed by the attendant's probe alone; what it
+/// Whether DragonflyDB is asked at all. Opens at the first fault, is closed by the health monitor's probe alone; what it
 /// decides, the log says once. A value: the store keeps it under a lock.
-struct Breaker: Sendable {
+struct CircuitBreaker: Sendable {
     private(set) var isOpen = true
     /// nil before the first probe has ended.
     private(set) var fault: StoreFault?

@@ -40,7 +40,7 @@ struct CommandBuffer {
         end()
     }
 
-    mutating func part(_ copy: Copy) {
+    mutating func part(_ copy: StoredCopy) {
         append(UInt8(ascii: "$"), copy.size)
         copy.append(to: &bytes)
         end()
@@ -57,7 +57,7 @@ struct CommandBuffer {
         part(key)
     }
 
-    mutating func set(_ key: StoreKey, _ copy: Copy, milliseconds: Int64) {
+    mutating func set(_ key: StoreKey, _ copy: StoredCopy, milliseconds: Int64) {
         begin(5)
         part("SET")
         part(key)

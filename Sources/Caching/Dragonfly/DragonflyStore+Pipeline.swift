@@ -13,80 +13,81 @@ public enum Asking: Sendable {
 extension DragonflyStore {
     /// Asks for what lies under a key.
     /// - Parameter then: called once by the watcher's thread; with nil when the store did not answer. Only when it is `asked`.
-    func ask(_ cache: CacheName, _ key: [UInt8], then: @escaping @Sendable (Look?) -> Void) -> Asking {
+    func ask(_ cache: CacheName, _ key: [UInt8], then: @escaping @Sendable (LookupResult?) -> Void) -> Asking {
         guard isAnswering else { return .impossible }
         let begin = clock.monotonic
-        while let channel = channels.idle.take() {
-            guard channel.batch == channels.batch.load(ordering: .acquiring) else {
-                channel.close()
+        while let pipeline = pipelines.idle.take() {
+            guard pipeline.batch == pipelines.batch.load(ordering: .acquiring) else {
+                pipeline.close()
                 continue
             }
-            let acceptance = channel.ask(for: self.key(cache, key), era: page.era) { [self] look in
+            let acceptance = pipeline.ask(for: self.key(cache, key), copyEpoch: shared.copyEpoch) { [self] look in
                 if look != nil { counts.note(latency: clock.monotonic &- begin) }
                 then(look)
             }
             if case .ended = acceptance { continue }
-            channels.idle.put(channel)
+            pipelines.idle.put(pipeline)
             guard case .accepted(let duties) = acceptance else { return .full }
             counts.commands.add(1, ordering: .relaxed)
-            see(to: duties, of: channel)
+            see(to: duties, of: pipeline)
             return .asked
         }
-        if channels.open.load(ordering: .relaxed) < channels.wanted { attendant.ring() }
+        if pipelines.open.load(ordering: .relaxed) < pipelines.wanted { healthMonitor.ring() }
         return .impossible
     }
 
-    /// Has the attendant open channels, watched by `watcher`.
+    /// Has the health monitor open channels, watched by `watcher`.
     func attach(_ watcher: any DescriptorWatcher) {
-        channels.watcher.withLock { $0 = watcher }
-        attendant.ring()
+        pipelines.watcher.withLock { $0 = watcher }
+        healthMonitor.ring()
     }
 
-    /// Opens the channels that are missing. On the attendant's thread.
-    func openChannels() {
+    /// Opens the channels that are missing. On the health monitor's thread.
+    func openPipelines() {
         let batch = breaker.withLock { $0.batch }
         do throws(StoreFault) {
-            while isAnswering, channels.open.load(ordering: .relaxed) < channels.wanted, let watcher = channels.watcher.withLock({ $0 }) {
-                let channel = StoreChannel(try StoreConnection(configuration, batch: batch), timeout: configuration.timeout)
-                page.raiseEra()
-                guard watcher.watch(channel.descriptor, { [weak self] in self?.read(channel) ?? false }) else { return }
-                channels.open.add(1, ordering: .relaxed)
-                channels.batch.store(batch, ordering: .releasing)
-                channels.idle.put(channel)
+            while isAnswering, pipelines.open.load(ordering: .relaxed) < pipelines.wanted, let watcher = pipelines.watcher.withLock({ $0 })
+            {
+                let pipeline = RedisPipeline(try RedisConnection(configuration, batch: batch), timeout: configuration.timeout)
+                shared.raiseCopyEpoch()
+                guard watcher.watch(pipeline.descriptor, { [weak self] in self?.read(pipeline) ?? false }) else { return }
+                pipelines.open.add(1, ordering: .relaxed)
+                pipelines.batch.store(batch, ordering: .releasing)
+                pipelines.idle.put(pipeline)
             }
         } catch {
             trip(error, batch: batch)
         }
     }
 
-    func closeChannels() {
-        while let channel = channels.idle.take() { channel.close() }
+    func closePipelines() {
+        while let pipeline = pipelines.idle.take() { pipeline.close() }
     }
 
     /// On the watcher's thread. false: the channel has ended.
-    private func read(_ channel: StoreChannel) -> Bool {
-        let end = channel.read()
-        let foreign = channel.foreignValues.exchange(0, ordering: .relaxed)
+    private func read(_ pipeline: RedisPipeline) -> Bool {
+        let end = pipeline.read()
+        let foreign = pipeline.foreignValues.exchange(0, ordering: .relaxed)
         if foreign > 0 { counts.foreignValues.add(foreign, ordering: .relaxed) }
         guard let end else { return true }
-        channels.open.subtract(1, ordering: .relaxed)
+        pipelines.open.subtract(1, ordering: .relaxed)
         switch end {
-        case .quiet: attendant.ring()
-        case .fault(let fault): trip(fault, batch: channel.batch)
+        case .quiet: healthMonitor.ring()
+        case .fault(let fault): trip(fault, batch: pipeline.batch)
         }
         return false
     }
 
-    private func see(to duties: StoreChannel.Duties, of channel: StoreChannel) {
-        guard duties.flush || duties.watchTime, let watcher = channels.watcher.withLock({ $0 }) else { return }
-        if duties.flush { watcher.afterwards { channel.flush() } }
-        if duties.watchTime { watchTime(of: channel, after: configuration.timeout) }
+    private func see(to duties: RedisPipeline.Duties, of pipeline: RedisPipeline) {
+        guard duties.flush || duties.watchTime, let watcher = pipelines.watcher.withLock({ $0 }) else { return }
+        if duties.flush { watcher.atEndOfTick { pipeline.flush() } }
+        if duties.watchTime { watchTime(of: pipeline, after: configuration.timeout) }
     }
 
-    private func watchTime(of channel: StoreChannel, after duration: Duration) {
-        channels.watcher.withLock { $0 }?.schedule(after: duration) { [weak self] in
-            guard let left = channel.watchTime() else { return }
-            self?.watchTime(of: channel, after: .nanoseconds(Int64(left)))
+    private func watchTime(of pipeline: RedisPipeline, after duration: Duration) {
+        pipelines.watcher.withLock { $0 }?.schedule(after: duration) { [weak self] in
+            guard let left = pipeline.watchTime() else { return }
+            self?.watchTime(of: pipeline, after: .nanoseconds(Int64(left)))
         }
     }
 }

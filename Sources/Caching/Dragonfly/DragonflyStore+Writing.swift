@@ -1,14 +1,14 @@
 import CSystem
 
 /// A copy on its way to the store, and how long it may stay there.
-struct Offer {
+struct CopyOffer {
     var key: StoreKey
-    var copy: Copy
+    var copy: StoredCopy
     var milliseconds: Int64
 }
 
 /// What became of copies that were offered.
-enum OfferResult {
+enum CopyOfferResult {
     /// In the store, or a newer one was there already.
     case taken
     /// Certainly not in the store; an older one may be.
@@ -20,7 +20,7 @@ enum OfferResult {
 extension DragonflyStore {
     /// Sets copies whatever is there: for caches whose copies are compared with the row each time.
     @discardableResult
-    func set(_ offers: [Offer]) -> OfferResult {
+    func set(_ offers: [CopyOffer]) -> CopyOfferResult {
         guard mayWrite else { return .refused }
         var commands = CommandBuffer()
         for offer in offers { commands.set(offer.key, offer.copy, milliseconds: offer.milliseconds) }
@@ -36,7 +36,7 @@ extension DragonflyStore {
 
     /// Sets copies, but never over a newer one of the same `cache.db`: two workers that write one key at once cannot
     /// leave the older copy behind, and neither can a reader that fills in what it has read before.
-    func offer(_ offers: [Offer]) -> OfferResult {
+    func offer(_ offers: [CopyOffer]) -> CopyOfferResult {
         guard mayWrite else { return .refused }
         let deadline = csys_monotonic_ns() &+ configuration.timeout.nanoseconds
         for _ in 0..<3 {
@@ -53,8 +53,8 @@ extension DragonflyStore {
     /// WATCH makes EXEC fail when a key was written after its header was read (redis.io/docs/interact/transactions).
     /// nil: that has happened.
     private func offerOnce(
-        _ offers: [Offer], _ connection: StoreConnection, _ deadline: UInt64
-    ) throws(StoreFault) -> OfferResult? {
+        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: UInt64
+    ) throws(StoreFault) -> CopyOfferResult? {
         let eligible = try replaceable(offers, connection, deadline)
         guard !eligible.isEmpty else { return .taken }
         var commands = CommandBuffer()
@@ -70,7 +70,7 @@ extension DragonflyStore {
             case .array(let replies) where index == commands.count - 1:
                 isDone = true
                 for case let reply? in replies {
-                    if case .error(let text) = Reply(reply) { refusal = try self.refusal(text) }
+                    if case .error(let text) = RedisReply(reply) { refusal = try self.refusal(text) }
                 }
             default: break
             }
@@ -80,8 +80,8 @@ extension DragonflyStore {
 
     /// Watches the keys and answers the offers that are newer than what lies there. When there are none the watch ends.
     private func replaceable(
-        _ offers: [Offer], _ connection: StoreConnection, _ deadline: UInt64
-    ) throws(StoreFault) -> [Offer] {
+        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: UInt64
+    ) throws(StoreFault) -> [CopyOffer] {
         var commands = CommandBuffer()
         commands.begin(1 + offers.count)
         commands.part("WATCH")
@@ -91,15 +91,15 @@ extension DragonflyStore {
             commands.part("GETRANGE")
             commands.part(offer.key)
             commands.part("0")
-            commands.part(Int64(Copy.headerBytes - 1))
+            commands.part(Int64(StoredCopy.headerBytes - 1))
         }
-        var eligible: [Offer] = []
+        var eligible: [CopyOffer] = []
         try connection.exchange(commands, deadline: deadline) { (index, reply) throws(StoreFault) in
             switch reply {
             case .error(let text) where index == 0 || !text.hasPrefix("WRONGTYPE"): throw StoreFault(reply: text)
             case .bytes(let bytes):
                 let offer = offers[index - 1]
-                let head = Copy.Head(bytes)
+                let head = StoredCopy.Head(bytes)
                 if let head, head.epoch == offer.copy.epoch, head.seal.version > offer.copy.entry.version { return }
                 eligible.append(offer)
             case _ where index > 0: eligible.append(offers[index - 1])
@@ -144,7 +144,7 @@ extension DragonflyStore {
         return String(text.prefix(120))
     }
 
-    private func settle(_ refusal: String?, _ count: Int) -> OfferResult {
+    private func settle(_ refusal: String?, _ count: Int) -> CopyOfferResult {
         guard let refusal else {
             say(breaker.withLock { $0.accepted() })
             return .taken

@@ -8,44 +8,44 @@ import Synchronization
 /// when it could not be carried out for certain; why, the breaker and the log know.
 final class DragonflyStore: Sendable {
     let configuration: DragonflyConfiguration
-    let page: SharedPage
+    let shared: SharedState
     let clock: any CacheClock
     let log: Logger
     /// How many connections are opened ahead.
     let connections: Int
-    let pool = Pool<StoreConnection>()
-    let channels: StoreChannels
+    let pool = Pool<RedisConnection>()
+    let pipelines: RedisPipelines
     let counts = StoreCounts()
     /// Guards the breaker's decisions; no input or output under it.
-    let breaker: Mutex<Breaker>
+    let breaker: Mutex<CircuitBreaker>
     /// The breaker's answer for the hit path, without its lock.
     private let isReady = Atomic<Bool>(false)
-    let attendant = AttendantBell()
+    let healthMonitor = HealthMonitorBell()
     private let prefixes: [CacheName: [UInt8]]
 
-    init(_ configuration: DragonflyConfiguration, threads: Int, page: SharedPage, clock: any CacheClock, log: Logger) {
+    init(_ configuration: DragonflyConfiguration, threads: Int, shared: SharedState, clock: any CacheClock, log: Logger) {
         self.configuration = configuration
-        self.page = page
+        self.shared = shared
         self.clock = clock
         self.log = log
         connections = max(threads, 1) + 2
-        channels = StoreChannels(wanted: max(threads, 1))
-        breaker = Mutex(Breaker(now: clock.now))
+        pipelines = RedisPipelines(wanted: max(threads, 1))
+        breaker = Mutex(CircuitBreaker(now: clock.now))
         prefixes = Dictionary(
             uniqueKeysWithValues: CacheName.allCases.map {
                 ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
             })
-        startAttendant()
+        startHealthMonitor()
     }
 
-    deinit { attendant.stop() }
+    deinit { healthMonitor.stop() }
 
     func close() {
-        attendant.stop()
+        healthMonitor.stop()
         isReady.store(false, ordering: .sequentiallyConsistent)
         pool.close()
-        channels.watcher.withLock { $0 = nil }
-        closeChannels()
+        pipelines.watcher.withLock { $0 = nil }
+        closePipelines()
     }
 
     /// Whether the breaker is closed.
@@ -55,7 +55,7 @@ final class DragonflyStore: Sendable {
 
     /// Lends a connection. A fault opens the breaker; nil then, and when no connection is at hand.
     func use<Result>(
-        _ body: (StoreConnection) throws(StoreFault) -> Result
+        _ body: (RedisConnection) throws(StoreFault) -> Result
     ) -> Result? {
         guard isAnswering, let connection = atHand() else { return nil }
         do throws(StoreFault) {
@@ -68,12 +68,12 @@ final class DragonflyStore: Sendable {
         }
     }
 
-    /// The attendant opens more when there are too few: nobody else ever waits for a connect.
-    private func atHand() -> StoreConnection? {
+    /// The health monitor opens more when there are too few: nobody else ever waits for a connect.
+    private func atHand() -> RedisConnection? {
         while let connection = pool.take() {
             if !connection.isStale { return connection }
         }
-        attendant.ring()
+        healthMonitor.ring()
         return nil
     }
 
@@ -87,14 +87,14 @@ final class DragonflyStore: Sendable {
         say(message)
         guard isOpen else { return }
         while pool.take() != nil {}
-        closeChannels()
-        attendant.ring()
+        closePipelines()
+        healthMonitor.ring()
     }
 
-    /// The attendant has a sound store before it. The era is raised before a connection can be used: what the store
+    /// The health monitor has a sound store before it. The copy epoch is raised before a connection can be used: what the store
     /// holds may be of another life of it (an old snapshot).
-    func admit(_ fresh: [StoreConnection]) {
-        page.raiseEra()
+    func admit(_ fresh: [RedisConnection]) {
+        shared.raiseCopyEpoch()
         for connection in fresh { pool.put(connection) }
         let message = breaker.withLock { breaker in
             let message = breaker.close(now: clock.now)
@@ -105,12 +105,12 @@ final class DragonflyStore: Sendable {
     }
 
     /// One connection more, for as long as nothing has happened since it was begun.
-    func add(_ connection: StoreConnection) {
-        page.raiseEra()
+    func add(_ connection: RedisConnection) {
+        shared.raiseCopyEpoch()
         if breaker.withLock({ !$0.isOpen && $0.batch == connection.batch }) { pool.put(connection) }
     }
 
-    func say(_ message: Breaker.Message?) {
+    func say(_ message: CircuitBreaker.Message?) {
         let at: Logger.Metadata = ["dragonfly": "\(configuration)"]
         switch message {
         case .fault(let fault): log.warning("DragonflyDB is not used, SQLite answers: \(fault)", metadata: at)
@@ -122,21 +122,21 @@ final class DragonflyStore: Sendable {
     }
 
     /// nil: the store could not be asked.
-    func get(_ cache: CacheName, _ key: [UInt8]) -> Look? {
+    func get(_ cache: CacheName, _ key: [UInt8]) -> LookupResult? {
         get(cache, [key])?.first
     }
 
     /// Several keys in one exchange and one deadline, in their order.
-    func get(_ cache: CacheName, _ keys: [[UInt8]]) -> [Look]? {
+    func get(_ cache: CacheName, _ keys: [[UInt8]]) -> [LookupResult]? {
         let begin = clock.monotonic
-        let looks = use { connection throws(StoreFault) -> [Look] in
-            let era = page.era
+        let looks = use { connection throws(StoreFault) -> [LookupResult] in
+            let copyEpoch = shared.copyEpoch
             var commands = CommandBuffer()
             for key in keys { commands.command("GET", self.key(cache, key)) }
-            var looks: [Look] = []
+            var looks: [LookupResult] = []
             looks.reserveCapacity(keys.count)
             try connection.exchange(commands) { (_, reply) throws(StoreFault) in
-                looks.append(Look(copy: try self.copy(reply), era: era))
+                looks.append(LookupResult(copy: try self.copy(reply), copyEpoch: copyEpoch))
             }
             return looks
         }
@@ -146,11 +146,11 @@ final class DragonflyStore: Sendable {
     }
 
     /// A value of another kind or shape is as good as none; any other error says something about the store.
-    private func copy(_ reply: Reply) throws(StoreFault) -> Copy? {
+    private func copy(_ reply: RedisReply) throws(StoreFault) -> StoredCopy? {
         switch reply {
         case .none: return nil
         case .bytes(let bytes):
-            if let copy = Copy(bytes) { return copy }
+            if let copy = StoredCopy(bytes) { return copy }
         case .error(let text) where !text.hasPrefix("WRONGTYPE"): throw StoreFault(reply: text)
         default: break
         }
@@ -158,9 +158,9 @@ final class DragonflyStore: Sendable {
         return nil
     }
 
-    var figures: StoreFigures {
+    var figures: StoreStatistics {
         let breaker = breaker.withLock { $0 }
-        return StoreFigures(
+        return StoreStatistics(
             isUsed: !breaker.isOpen, fault: breaker.fault, since: breaker.since, writeRefusal: breaker.writeRefusal,
             commands: counts.commands.load(ordering: .relaxed), faults: counts.faults.load(ordering: .relaxed),
             refusedCopies: counts.refusedCopies.load(ordering: .relaxed),
@@ -227,8 +227,8 @@ final class StoreCounts: Sendable {
     }
 }
 
-/// How the attendant's thread is woken and ended: two eventfds (eventfd(2)) and what there is to sweep.
-final class AttendantBell: Sendable {
+/// How the health monitor's thread is woken and ended: two eventfds (eventfd(2)) and what there is to sweep.
+final class HealthMonitorBell: Sendable {
     private let bell = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
     private let end = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
     private let sweeps = Mutex<[[UInt8]]>([])

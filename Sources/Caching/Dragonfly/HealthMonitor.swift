@@ -4,12 +4,12 @@ import Foundation
 /// The one thread that connects: while the breaker is open it probes once a second; while it is closed it opens
 /// connections that are missing, and sweeps copies away.
 extension DragonflyStore {
-    func startAttendant() {
-        let thread = Thread { [weak self, attendant] in
+    func startHealthMonitor() {
+        let thread = Thread { [weak self, healthMonitor] in
             while true {
                 // The store is let go of while this thread rests, so that it can end.
                 guard let isOpen = self?.attend() else { return }
-                guard isOpen ? attendant.rest(milliseconds: 1000) : attendant.wait() else { return }
+                guard isOpen ? healthMonitor.rest(milliseconds: 1000) : healthMonitor.wait() else { return }
             }
         }
         thread.name = "dragonfly"
@@ -20,10 +20,10 @@ extension DragonflyStore {
     /// One round. Answers whether the breaker is open after it.
     private func attend() -> Bool {
         if !isAnswering { probe() } else if pool.count == 0 { connectOne() }
-        openChannels()
-        while isAnswering, let pattern = attendant.nextSweep {
+        openPipelines()
+        while isAnswering, let pattern = healthMonitor.nextSweep {
             guard sweep(pattern) else { break }
-            attendant.finish(pattern)
+            healthMonitor.finish(pattern)
         }
         return !isAnswering
     }
@@ -31,8 +31,8 @@ extension DragonflyStore {
     private func probe() {
         let batch = breaker.withLock { $0.batch }
         do throws(StoreFault) {
-            var fresh: [StoreConnection] = []
-            for _ in 0..<connections { fresh.append(try StoreConnection(configuration, batch: batch + 1)) }
+            var fresh: [RedisConnection] = []
+            for _ in 0..<connections { fresh.append(try RedisConnection(configuration, batch: batch + 1)) }
             admit(fresh)
         } catch {
             say(breaker.withLock { $0.trip(error, batch: batch, now: clock.now) })
@@ -42,7 +42,7 @@ extension DragonflyStore {
     private func connectOne() {
         let batch = breaker.withLock { $0.batch }
         do throws(StoreFault) {
-            add(try StoreConnection(configuration, batch: batch))
+            add(try RedisConnection(configuration, batch: batch))
         } catch {
             trip(error, batch: batch)
         }
@@ -77,7 +77,7 @@ extension DragonflyStore {
     }
 
     private func slice(
-        _ cursor: [UInt8], _ pattern: [UInt8], _ connection: StoreConnection
+        _ cursor: [UInt8], _ pattern: [UInt8], _ connection: RedisConnection
     ) throws(StoreFault) -> (next: [UInt8], keys: [[UInt8]]) {
         var commands = CommandBuffer()
         commands.begin(6)
@@ -91,10 +91,10 @@ extension DragonflyStore {
         try connection.exchange(commands) { (_, reply) throws(StoreFault) in
             if case .error(let text) = reply { throw StoreFault(reply: text) }
             guard case .array(let parts) = reply, parts.count == 2, let first = parts[0], let second = parts[1] else { return }
-            if case .bytes(let next) = Reply(first) { slice.next = Array(next) }
-            guard case .array(let keys) = Reply(second) else { return }
+            if case .bytes(let next) = RedisReply(first) { slice.next = Array(next) }
+            guard case .array(let keys) = RedisReply(second) else { return }
             for case let key? in keys {
-                if case .bytes(let bytes) = Reply(key) { slice.keys.append(Array(bytes)) }
+                if case .bytes(let bytes) = RedisReply(key) { slice.keys.append(Array(bytes)) }
             }
         }
         return slice
@@ -103,7 +103,7 @@ extension DragonflyStore {
     /// Removes the copies of a cache whose keys begin with `prefix`, in the background; later, when the store is away.
     func sweep(_ cache: CacheName, prefix: [UInt8]) {
         let start = key(cache, prefix)
-        attendant.ring(sweep: Self.pattern(prefix: start.prefix + start.key))
+        healthMonitor.ring(sweep: Self.pattern(prefix: start.prefix + start.key))
     }
 
     /// Matches what begins with `prefix`, whatever glob characters are in it.

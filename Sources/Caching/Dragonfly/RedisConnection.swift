@@ -4,7 +4,7 @@ import Glibc
 
 /// One connection to DragonflyDB. hiredis makes it and reads its replies; what waits, waits here, against one deadline
 /// for a whole exchange, whatever the peer drips.
-final class StoreConnection: @unchecked Sendable {
+final class RedisConnection: @unchecked Sendable {
     // One borrower at a time: the pool hands it out and takes it back. (In a channel one thread sends and one receives: these touch
     // nothing in common but the descriptor.)
     private let context: UnsafeMutablePointer<redisContext>
@@ -16,7 +16,7 @@ final class StoreConnection: @unchecked Sendable {
     let batch: Int
 
     /// Connects, gives the password, selects the database and waits for PONG. Looks a host's name up, so: only on the
-    /// attendant's thread.
+    /// health monitor's thread.
     init(_ configuration: DragonflyConfiguration, batch: Int) throws(StoreFault) {
         timeout = configuration.timeout.nanoseconds
         self.batch = batch
@@ -87,12 +87,12 @@ final class StoreConnection: @unchecked Sendable {
     /// Sends the commands and hands over as many replies, in order, within one deadline (nil: the configured time from
     /// now). After a throw the connection is of no use any more.
     func exchange(
-        _ commands: CommandBuffer, deadline: UInt64? = nil, each: (Int, Reply) throws(StoreFault) -> Void
+        _ commands: CommandBuffer, deadline: UInt64? = nil, each: (Int, RedisReply) throws(StoreFault) -> Void
     ) throws(StoreFault) {
         let begin = csys_monotonic_ns()
         let deadline = deadline ?? begin &+ timeout
         try send(commands.bytes, deadline)
-        let most = commands.count * (Limits.valueBytes + 65536)
+        let most = commands.count * (EntryLimits.valueBytes + 65536)
         var received = 0
         var answered = 0
         while answered < commands.count {
@@ -100,7 +100,7 @@ final class StoreConnection: @unchecked Sendable {
             guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
             if let object {
                 defer { freeReplyObject(object) }
-                try each(answered, Reply(object.assumingMemoryBound(to: redisReply.self)))
+                try each(answered, RedisReply(object.assumingMemoryBound(to: redisReply.self)))
                 answered += 1
             } else {
                 received += try receive(begin, deadline)
@@ -118,7 +118,7 @@ final class StoreConnection: @unchecked Sendable {
     var descriptor: CInt { context.pointee.fd }
 
     /// From now on replies are those to GETs, for `receiveAtOnce`.
-    func becomeChannel() { context.pointee.reader.pointee.fn = CopyReply.functions }
+    func becomePipeline() { context.pointee.reader.pointee.fn = StoredCopyReply.functions }
 
     /// Whether the socket took all of it.
     func sendAtOnce(_ bytes: [UInt8]) -> Bool {
@@ -128,7 +128,7 @@ final class StoreConnection: @unchecked Sendable {
     }
 
     /// Reads once what is there, and hands over the replies that are whole.
-    func receiveAtOnce(each: (CopyReply.Content?) throws(StoreFault) -> Void) throws(StoreFault) {
+    func receiveAtOnce(each: (StoredCopyReply.Content?) throws(StoreFault) -> Void) throws(StoreFault) {
         let count = recv(context.pointee.fd, incoming, Self.incomingBytes, CInt(MSG_DONTWAIT))
         guard count > 0 else {
             if count == 0 { throw .unreachable("it closed the connection") }
@@ -140,9 +140,9 @@ final class StoreConnection: @unchecked Sendable {
             var object: UnsafeMutableRawPointer?
             guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
             guard let object else { break }
-            try each(CopyReply.take(object))
+            try each(StoredCopyReply.take(object))
         }
-        guard let reader = context.pointee.reader, reader.pointee.len - reader.pointee.pos <= Limits.valueBytes + 65536 else {
+        guard let reader = context.pointee.reader, reader.pointee.len - reader.pointee.pos <= EntryLimits.valueBytes + 65536 else {
             throw .foreign("an answer that does not end")
         }
     }
@@ -212,7 +212,7 @@ final class StoreConnection: @unchecked Sendable {
 }
 
 /// A reply, valid while its bytes are handed over.
-enum Reply {
+enum RedisReply {
     case status(String)
     case error(String)
     case integer(Int64)

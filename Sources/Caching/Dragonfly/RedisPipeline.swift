@@ -5,12 +5,12 @@ import Synchronization
 /// and is woken for a hit, and what is asked meanwhile travels together.
 ///
 /// One thread asks at a time (the pool lends the channel) and one reads at a time (the watcher sees to that); they may be two.
-final class StoreChannel: Sendable {
+final class RedisPipeline: Sendable {
     private struct Asked {
-        let era: UInt64
+        let copyEpoch: UInt64
         /// CLOCK_MONOTONIC, nanoseconds.
         let at: UInt64
-        let then: @Sendable (Look?) -> Void
+        let then: @Sendable (LookupResult?) -> Void
     }
 
     private struct State {
@@ -23,7 +23,7 @@ final class StoreChannel: Sendable {
         var isTimed = false
     }
 
-    private let connection: StoreConnection
+    private let connection: RedisConnection
     private let timeout: UInt64
     /// Values that are no copies.
     let foreignValues = Atomic<UInt64>(0)
@@ -34,10 +34,10 @@ final class StoreChannel: Sendable {
     /// a freeze can hold up; the others have SQLite, which is hardly slower.
     static let mostAsked = 16
 
-    init(_ connection: StoreConnection, timeout: Duration) {
+    init(_ connection: RedisConnection, timeout: Duration) {
         self.connection = connection
         self.timeout = timeout.nanoseconds
-        connection.becomeChannel()
+        connection.becomePipeline()
     }
 
     /// Which opening of the circuit breaker it belongs to.
@@ -61,13 +61,13 @@ final class StoreChannel: Sendable {
 
     /// Takes a GET, which travels with the next `flush`. When it is accepted, `then` is called once when the answer is here, or with nil
     /// when none will come.
-    /// - Parameter era: as it is now, after the channel was chosen.
-    func ask(for key: StoreKey, era: UInt64, then: @escaping @Sendable (Look?) -> Void) -> Acceptance {
+    /// - Parameter copyEpoch: as it is now, after the channel was chosen.
+    func ask(for key: StoreKey, copyEpoch: UInt64, then: @escaping @Sendable (LookupResult?) -> Void) -> Acceptance {
         let now = csys_monotonic_ns()
         return state.withLock { state in
             guard !state.isClosed else { return .ended }
             guard state.asked.count < Self.mostAsked else { return .full }
-            state.asked.append(Asked(era: era, at: now, then: then))
+            state.asked.append(Asked(copyEpoch: copyEpoch, at: now, then: then))
             let duties = Duties(flush: state.unsent.count == 0, watchTime: !state.isTimed)
             state.isTimed = true
             state.unsent.command("GET", key)
@@ -126,14 +126,14 @@ final class StoreChannel: Sendable {
                     throw .foreign("an answer nobody asked for")
                 }
                 switch reply {
-                case .copy(let copy): asked.then(Look(copy: copy, era: asked.era))
-                case nil: asked.then(Look(copy: nil, era: asked.era))
+                case .copy(let copy): asked.then(LookupResult(copy: copy, copyEpoch: asked.copyEpoch))
+                case nil: asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch))
                 case .error(let text) where !text.hasPrefix("WRONGTYPE"):
                     asked.then(nil)
                     throw StoreFault(reply: text)
                 case .foreign, .error:
                     foreignValues.add(1, ordering: .relaxed)
-                    asked.then(Look(copy: nil, era: asked.era))
+                    asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch))
                 }
             }
             return nil
@@ -155,9 +155,9 @@ final class StoreChannel: Sendable {
 }
 
 /// The channels of one store.
-final class StoreChannels: Sendable {
+final class RedisPipelines: Sendable {
     /// Those that nobody is asking over. The one put back last is taken first, so that few carry much.
-    let idle = Pool<StoreChannel>()
+    let idle = Pool<RedisPipeline>()
     /// Guards who watches; nil: there are no channels.
     let watcher = Mutex<(any DescriptorWatcher)?>(nil)
     /// How many have not ended.
@@ -177,7 +177,7 @@ public protocol DescriptorWatcher: Sendable {
     func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool
 
     /// Runs an action when all that was ready has been looked at. Called on a thread of the watcher's; it does not block.
-    func afterwards(_ action: @escaping @Sendable () -> Void)
+    func atEndOfTick(_ action: @escaping @Sendable () -> Void)
 
     /// Runs an action later; it does not block.
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void)

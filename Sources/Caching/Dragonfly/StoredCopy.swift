@@ -1,13 +1,13 @@
 import CLibHiredis
 
-/// What DragonflyDB keeps under a key: an entry, the `cache.db` it is of, and the era in which it was known to be the
+/// What DragonflyDB keeps under a key: an entry, the `cache.db` it is of, and the copy epoch in which it was known to be the
 /// record's. A header of 48 bytes, little-endian, and the value:
 ///
-///     "SFC1"  length of the value (UInt32)  epoch  version  storedAt  expiresAt  era (Int64 each)
-struct Copy: Sendable, Equatable {
+///     "SFC1"  length of the value (UInt32)  epoch  version  storedAt  expiresAt  copy epoch (Int64 each)
+struct StoredCopy: Sendable, Equatable {
     var entry: Entry
     var epoch: Int64
-    var era: UInt64
+    var copyEpoch: UInt64
 
     static let headerBytes = 48
     private static let magic: UInt32 = 0x3143_4653
@@ -18,13 +18,13 @@ struct Copy: Sendable, Equatable {
         let value = [UInt8](UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]))
         entry = Entry(
             value: value, version: head.seal.version, storedAt: head.seal.storedAt, expiresAt: head.seal.expiresAt)
-        (epoch, era) = (head.epoch, head.era)
+        (epoch, copyEpoch) = (head.epoch, head.copyEpoch)
     }
 
-    init(entry: Entry, epoch: Int64, era: UInt64) {
+    init(entry: Entry, epoch: Int64, copyEpoch: UInt64) {
         self.entry = entry
         self.epoch = epoch
-        self.era = era
+        self.copyEpoch = copyEpoch
     }
 
     /// The header alone: which copy lies there is known without its value.
@@ -32,7 +32,7 @@ struct Copy: Sendable, Equatable {
         var length: Int
         var epoch: Int64
         var seal: Seal
-        var era: UInt64
+        var copyEpoch: UInt64
 
         init?(_ bytes: UnsafeRawBufferPointer) {
             guard bytes.count >= headerBytes, Self.number(bytes, 0, as: UInt32.self) == magic else { return nil }
@@ -41,7 +41,7 @@ struct Copy: Sendable, Equatable {
             seal = Seal(
                 version: Self.number(bytes, 16, as: Int64.self), storedAt: Self.number(bytes, 24, as: Int64.self),
                 expiresAt: Self.number(bytes, 32, as: Int64.self))
-            era = Self.number(bytes, 40, as: UInt64.self)
+            copyEpoch = Self.number(bytes, 40, as: UInt64.self)
         }
 
         private static func number<Number: FixedWidthInteger>(
@@ -61,7 +61,7 @@ struct Copy: Sendable, Equatable {
         append(entry.version)
         append(entry.storedAt)
         append(entry.expiresAt)
-        append(era)
+        append(copyEpoch)
         bytes.append(contentsOf: entry.value)
     }
 
@@ -69,9 +69,9 @@ struct Copy: Sendable, Equatable {
 }
 
 /// A reply to a GET, read where hiredis has it: straight from its buffer into the copy, without a `redisReply` between them.
-final class CopyReply {
+final class StoredCopyReply {
     enum Content {
-        case copy(Copy)
+        case copy(StoredCopy)
         /// A value of another kind or shape, which is as good as none.
         case foreign
         case error(String)
@@ -84,7 +84,7 @@ final class CopyReply {
     /// nil in place of a reply means that there is no value.
     static func take(_ object: UnsafeMutableRawPointer) -> Content? {
         if let kind = kind(object) { return kind == REDIS_REPLY_NIL ? nil : .foreign }
-        return Unmanaged<CopyReply>.fromOpaque(object).takeRetainedValue().content
+        return Unmanaged<StoredCopyReply>.fromOpaque(object).takeRetainedValue().content
     }
 
     /// Where no function makes an object, hiredis hands out its kind as a pointer (read.c, processLineItem).
@@ -104,45 +104,45 @@ final class CopyReply {
             let content: Content =
                 switch task?.pointee.type {
                 case REDIS_REPLY_ERROR: .error(String(decoding: bytes, as: UTF8.self))
-                case REDIS_REPLY_STRING: Copy(bytes).map { .copy($0) } ?? .foreign
+                case REDIS_REPLY_STRING: StoredCopy(bytes).map { .copy($0) } ?? .foreign
                 default: .foreign
                 }
-            return Unmanaged.passRetained(CopyReply(content)).toOpaque()
+            return Unmanaged.passRetained(StoredCopyReply(content)).toOpaque()
         }
         functions.pointee.freeObject = { object in
-            guard let object, CopyReply.kind(object) == nil else { return }
-            Unmanaged<CopyReply>.fromOpaque(object).release()
+            guard let object, StoredCopyReply.kind(object) == nil else { return }
+            Unmanaged<StoredCopyReply>.fromOpaque(object).release()
         }
         return functions
     }()
 }
 
-/// What lies under a key, and the era that held after the connection was taken and before the store was asked. (An
-/// era from before could be that of an earlier life of the store, whose snapshot the connection may now show.)
-struct Look {
-    var copy: Copy?
-    var era: UInt64
+/// What lies under a key, and the copy epoch that held after the connection was taken and before the store was asked. (An
+/// copy epoch from before could be that of an earlier life of the store, whose snapshot the connection may now show.)
+struct LookupResult {
+    var copy: StoredCopy?
+    var copyEpoch: UInt64
 }
 
 /// When a copy may be served without asking the record.
 ///
 /// `session`, `user` and `temp`: never. A copy is served when its seal is the row's.
 ///
-/// `spotify`: while the copy carries the present era. The era is a number that all workers share (`SharedPage`), and it
+/// `spotify`: while the copy carries the present copy epoch. The copy epoch is a number that all workers share (`SharedState`), and it
 /// is raised
 /// - when a worker has connections anew, before they are used: the store may have been restarted, empty or from an old
 ///   snapshot;
 /// - after a write to the record, before it is acknowledged, when its copy did not certainly reach the store and the
 ///   older copy is not certainly gone.
 ///
-/// A copy is stamped with the era that held before the row was read (or written), so: a newer write that was lost raised
-/// the era after that, and the stamp is old; one that was not lost is in the store, where an older copy never replaces it
-/// (`DragonflyStore.offer`); a snapshot holds only stamps from before the present connections, whose era is newer. A
-/// command that is carried out late carries the old era as well. A copy of another era is compared with its row, as in
+/// A copy is stamped with the copy epoch that held before the row was read (or written), so: a newer write that was lost raised
+/// the copy epoch after that, and the stamp is old; one that was not lost is in the store, where an older copy never replaces it
+/// (`DragonflyStore.offer`); a snapshot holds only stamps from before the present connections, whose copy epoch is newer. A
+/// command that is carried out late carries the old copy epoch as well. A copy of another copy epoch is compared with its row, as in
 /// the other caches, and stamped anew when it is right: one look into SQLite per key and outage.
 ///
 /// A page that is not shared tells nothing about the other workers: every copy is then compared.
-enum Trust {
+enum CopyValidity {
     enum Verdict: Equatable {
         /// No copy of this `cache.db`.
         case useless
@@ -151,8 +151,8 @@ enum Trust {
         case doubtful
     }
 
-    static func verdict(_ copy: Copy?, of cache: CacheName, epoch: Int64, era: UInt64, isShared: Bool) -> Verdict {
+    static func verdict(_ copy: StoredCopy?, of cache: CacheName, epoch: Int64, copyEpoch: UInt64, isShared: Bool) -> Verdict {
         guard let copy, copy.epoch == epoch else { return .useless }
-        return cache == .spotify && isShared && copy.era == era ? .served : .doubtful
+        return cache == .spotify && isShared && copy.copyEpoch == copyEpoch ? .served : .doubtful
     }
 }

@@ -1,4 +1,4 @@
-extension SQLiteStore {
+extension CacheDatabase {
     /// The entry as the record has it: nil when there is none, or a clearing covers it. Its end is the caller's to compare.
     func find(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Entry? {
         let now = clock.now
@@ -61,9 +61,9 @@ extension SQLiteStore {
         }
     }
 
-    func totals() throws(CacheError) -> [CacheName: NamespaceFigures] {
+    func totals() throws(CacheError) -> [CacheName: NamespaceStatistics] {
         try read { reader throws(SQLiteFailure) in
-            var totals: [CacheName: NamespaceFigures] = [:]
+            var totals: [CacheName: NamespaceStatistics] = [:]
             try reader.query("SELECT cache, rows, bytes, written_at FROM totals") { columns in
                 let cache = CacheName.allCases.first { $0.number == columns.integer(0) }
                 if let cache { totals[cache] = Self.figures([], columns) }
@@ -72,10 +72,10 @@ extension SQLiteStore {
         }
     }
 
-    func namespaces(_ cache: CacheName, limit: Int) throws(CacheError) -> [NamespaceFigures] {
+    func namespaces(_ cache: CacheName, limit: Int) throws(CacheError) -> [NamespaceStatistics] {
         let sql = "SELECT name, rows, bytes, written_at FROM namespaces WHERE cache = ? ORDER BY rows DESC, name LIMIT ?"
         return try read { reader throws(SQLiteFailure) in
-            var namespaces: [NamespaceFigures] = []
+            var namespaces: [NamespaceStatistics] = []
             try reader.query(sql, [.integer(cache.number), .integer(Int64(limit))]) { columns in
                 namespaces.append(Self.figures(columns.bytes(0), columns))
             }
@@ -83,9 +83,9 @@ extension SQLiteStore {
         }
     }
 
-    private static func figures(_ name: [UInt8], _ columns: Columns) -> NamespaceFigures {
+    private static func figures(_ name: [UInt8], _ columns: RowColumns) -> NamespaceStatistics {
         let writtenAt = columns.integer(3)
-        return NamespaceFigures(
+        return NamespaceStatistics(
             name: name, entries: Int(columns.integer(1)), bytes: columns.integer(2),
             lastUpdated: writtenAt > 0 ? writtenAt : nil)
     }

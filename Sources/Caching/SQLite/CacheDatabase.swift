@@ -6,14 +6,14 @@ import Synchronization
 
 /// The record: `cache.db`. What it says is so, whatever the copies say. Opens the file again when it was replaced, sets
 /// it aside and begins anew when it is damaged, and goes on reading when it cannot be written.
-final class SQLiteStore: Sendable {
-    let page: SharedPage
+final class CacheDatabase: Sendable {
+    let shared: SharedState
     let clock: any CacheClock
     let log: Logger
     let path: String
     let threads: Int
     /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
-    let current: Mutex<CacheFile?>
+    let current: Mutex<CacheDatabaseFile?>
     let isClosed = Atomic<Bool>(false)
     private let writeHealth = Mutex(WriteHealth())
 
@@ -27,7 +27,7 @@ final class SQLiteStore: Sendable {
         self.threads = threads
         self.clock = clock
         self.log = log
-        page = SharedPage(path: path + ".shared")
+        shared = SharedState(path: path + ".shared")
         current = Mutex(nil)
         try opened(replacing: nil, within: Self.openingPatience)
     }
@@ -47,7 +47,7 @@ final class SQLiteStore: Sendable {
 
     // MARK: Reading
 
-    func read<Result>(_ body: (RowReader) throws(SQLiteFailure) -> Result) throws(CacheError) -> Result {
+    func read<Result>(_ body: (EntryReader) throws(SQLiteFailure) -> Result) throws(CacheError) -> Result {
         for attempt in 0..<4 {
             let file = try self.file()
             do throws(SQLiteFailure) {
@@ -62,17 +62,17 @@ final class SQLiteStore: Sendable {
     }
 
     private func underGate(
-        _ open: () throws(SQLiteFailure) -> RowReader
-    ) throws(SQLiteFailure) -> RowReader {
-        guard page.gate.open(within: Self.patience) else { throw SQLiteFailure(code: 5, message: "the file is busy") }
-        defer { page.gate.close() }
+        _ open: () throws(SQLiteFailure) -> EntryReader
+    ) throws(SQLiteFailure) -> EntryReader {
+        guard shared.gate.open(within: Self.patience) else { throw SQLiteFailure(code: 5, message: "the file is busy") }
+        defer { shared.gate.close() }
         return try open()
     }
 
     // MARK: Writing
 
     /// One immediate transaction, alone among all processes. What `body` throws undoes it.
-    func write<Result>(_ body: (RowWriter) throws -> Result) throws(CacheError) -> Result {
+    func write<Result>(_ body: (EntryWriter) throws -> Result) throws(CacheError) -> Result {
         for attempt in 0..<4 {
             let file = try self.file()
             guard let writer = file.writer else { throw refused(file.refusal ?? "it was opened for reading only") }
@@ -93,17 +93,17 @@ final class SQLiteStore: Sendable {
 
     /// nil: the path names another file by now.
     private func transact<Result>(
-        _ file: CacheFile, _ writer: DatabaseQueue, _ body: (RowWriter) throws -> Result
+        _ file: CacheDatabaseFile, _ writer: DatabaseQueue, _ body: (EntryWriter) throws -> Result
     ) throws -> Result? {
-        guard page.gate.open(within: Self.patience) else { throw CacheError.cannotWrite("another process is writing") }
-        defer { page.gate.close() }
+        guard shared.gate.open(within: Self.patience) else { throw CacheError.cannotWrite("another process is writing") }
+        defer { shared.gate.close() }
         guard isCurrent(file) else { return nil }
         return try writer.writeWithoutTransaction { db in
             var result: Result?
             try db.inTransaction(.immediate) {
-                let ledger = try Ledger(db, now: clock.now)
-                result = try body(RowWriter(db: db, ledger: ledger))
-                try ledger.settle(db)
+                let transaction = try WriteTransaction(db, now: clock.now)
+                result = try body(EntryWriter(db: db, transaction: transaction))
+                try transaction.settle(db)
                 return .commit
             }
             return result
@@ -113,8 +113,8 @@ final class SQLiteStore: Sendable {
     /// Runs maintenance on the writing connection, under the gate, outside a transaction. nil: not now.
     func tend<Result>(_ body: (Database) throws -> Result) throws(CacheError) -> Result? {
         let file = try self.file()
-        guard let writer = file.writer, page.gate.open(within: Self.patience) else { return nil }
-        defer { page.gate.close() }
+        guard let writer = file.writer, shared.gate.open(within: Self.patience) else { return nil }
+        defer { shared.gate.close() }
         guard isCurrent(file) else { return nil }
         do {
             return try writer.writeWithoutTransaction(body)
@@ -127,7 +127,7 @@ final class SQLiteStore: Sendable {
         switch error {
         case CacheError.cannotWrite(let reason): refused(reason)
         case let error as CacheError: error
-        case let error as DatabaseError: refused(CacheFileOpening.reason(error))
+        case let error as DatabaseError: refused(CacheDatabaseOpening.reason(error))
         default: refused("\(error)")
         }
     }
@@ -160,18 +160,18 @@ final class SQLiteStore: Sendable {
     // Which file `cache.db` is: opened again when it was replaced, set aside when it is damaged. All of it under the gate,
     // so that one worker does it and the others find it done.
 
-    func file() throws(CacheError) -> CacheFile {
+    func file() throws(CacheError) -> CacheDatabaseFile {
         guard !isClosed.load(ordering: .relaxed) else { throw .cannotRead("the caches are closed") }
         let file = current.withLock { $0 }
-        if let file, file.generation == page.generation { return file }
+        if let file, file.generation == shared.generation { return file }
         return try opened(replacing: file)
     }
 
     /// Whether the path still names the file that is open. Under the gate; raises the generation for all when not.
-    func isCurrent(_ file: CacheFile) -> Bool {
-        guard file.generation == page.generation else { return false }
+    func isCurrent(_ file: CacheDatabaseFile) -> Bool {
+        guard file.generation == shared.generation else { return false }
         if FileIdentity.of(path) == file.identity { return true }
-        page.raiseGeneration()
+        shared.raiseGeneration()
         return false
     }
 
@@ -179,7 +179,7 @@ final class SQLiteStore: Sendable {
     func lookAgain() throws(CacheError) {
         let file = try self.file()
         if FileIdentity.of(path) != file.identity {
-            page.raiseGeneration()
+            shared.raiseGeneration()
             try opened(replacing: file)
         } else if file.writer == nil {
             try opened(replacing: file)
@@ -188,13 +188,13 @@ final class SQLiteStore: Sendable {
 
     /// The opening that stands in place of `old`: a thread that comes second finds the first one's.
     @discardableResult
-    func opened(replacing old: CacheFile?, within patience: UInt64 = patience) throws(CacheError) -> CacheFile {
-        guard page.gate.open(within: patience) else { throw .cannotRead("another process is opening cache.db") }
-        defer { page.gate.close() }
-        if let file = current.withLock({ $0 }), file !== old, file.generation == page.generation { return file }
-        let file: CacheFile
+    func opened(replacing old: CacheDatabaseFile?, within patience: UInt64 = patience) throws(CacheError) -> CacheDatabaseFile {
+        guard shared.gate.open(within: patience) else { throw .cannotRead("another process is opening cache.db") }
+        defer { shared.gate.close() }
+        if let file = current.withLock({ $0 }), file !== old, file.generation == shared.generation { return file }
+        let file: CacheDatabaseFile
         do throws(OpeningFailure) {
-            file = try CacheFile(path: path, generation: page.generation, threads: threads)
+            file = try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads)
         } catch {
             switch error {
             case .newerSchema(let found, let known): throw .newerSchema(found: found, known: known)
@@ -206,17 +206,17 @@ final class SQLiteStore: Sendable {
         return file
     }
 
-    private func install(_ file: CacheFile) {
+    private func install(_ file: CacheDatabaseFile) {
         let old = current.withLock { current in
             defer { current = file }
             return current
         }
         old?.close()
         if file.writer == nil {
-            page.noteReadOnly()
-        } else if page.takeReadOnly() {
+            shared.noteReadOnly()
+        } else if shared.takeReadOnly() {
             // They may read the file as one that nobody changes: they must open it again before it is changed.
-            page.raiseGeneration()
+            shared.raiseGeneration()
         }
         if let refusal = file.refusal { refused(refusal) }
     }
@@ -224,11 +224,11 @@ final class SQLiteStore: Sendable {
     // MARK: Damage
 
     /// Sets the file aside unless another worker has done so meanwhile.
-    func setAside(_ file: CacheFile, _ reason: String) throws(CacheError) {
+    func setAside(_ file: CacheDatabaseFile, _ reason: String) throws(CacheError) {
         // What is read as unchanging, and changes all the same, looks damaged and is not.
         guard file.writer != nil else { throw .cannotRead(reason) }
-        guard page.gate.open(within: Self.patience) else { throw .cannotRead("another process is opening cache.db") }
-        defer { page.gate.close() }
+        guard shared.gate.open(within: Self.patience) else { throw .cannotRead("another process is opening cache.db") }
+        defer { shared.gate.close() }
         guard isCurrent(file) else { return }
         install(try begunAnew(reason))
     }
@@ -238,16 +238,16 @@ final class SQLiteStore: Sendable {
 
     /// Under the gate. The generation is raised first: from here on the other workers wait at the gate for the new file.
     /// The database goes before its log, since a log without a database is thrown away at the next opening.
-    private func begunAnew(_ reason: String) throws(CacheError) -> CacheFile {
-        page.raiseGeneration()
+    private func begunAnew(_ reason: String) throws(CacheError) -> CacheDatabaseFile {
+        shared.raiseGeneration()
         let aside = "\(path).damaged-\(clock.now / 1000)"
         guard rename(path, aside) == 0 else { throw .cannotRead("cache.db is damaged (\(reason)) and cannot be set aside") }
         for suffix in ["-wal", "-shm", "-journal"] { rename(path + suffix, aside + suffix) }
         log.error("cache.db is damaged: it was set aside and an empty one begun", metadata: ["reason": "\(reason)", "kept": "\(aside)"])
-        page.raiseEra()
-        page.raiseAllMarks()
+        shared.raiseCopyEpoch()
+        shared.invalidateAll()
         do {
-            return try CacheFile(path: path, generation: page.generation, threads: threads)
+            return try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads)
         } catch {
             throw .cannotRead("a new cache.db cannot be made: \(error)")
         }

@@ -4,7 +4,7 @@ import GRDBSQLite
 
 /// One opening of `cache.db`: a connection that writes, and a pool of connections that read. It is replaced as a whole
 /// when the file is.
-final class CacheFile: Sendable {
+final class CacheDatabaseFile: Sendable {
     let path: String
     let identity: FileIdentity
     /// The shared page's generation under which it was opened.
@@ -15,14 +15,14 @@ final class CacheFile: Sendable {
     let writer: DatabaseQueue?
     let refusal: String?
     private let address: ReadAddress
-    private let readers = Pool<RowReader>()
+    private let readers = Pool<EntryReader>()
 
     /// Opens the file, makes it when there is none, and takes the steps of the schema that are missing. The caller holds
     /// the gate, so that nobody moves the file meanwhile.
     init(path: String, generation: UInt64, threads: Int) throws(OpeningFailure) {
         self.path = path
         self.generation = generation
-        switch try CacheFileOpening.writer(path) {
+        switch try CacheDatabaseOpening.writer(path) {
         case .writable(let queue): (writer, refusal, address) = (queue, nil, ReadAddress(path))
         case .readOnly(let reason):
             (writer, refusal, address) = (nil, reason, ReadAddress(readOnly: path))
@@ -39,10 +39,10 @@ final class CacheFile: Sendable {
     }
 
     /// Lends a connection; `opening` makes one more when all are lent (the caller then holds the gate, see
-    /// `SQLiteStore`).
+    /// `CacheDatabase`).
     func borrow<Result>(
-        opening: (() throws(SQLiteFailure) -> RowReader) throws(SQLiteFailure) -> RowReader,
-        _ body: (RowReader) throws(SQLiteFailure) -> Result
+        opening: (() throws(SQLiteFailure) -> EntryReader) throws(SQLiteFailure) -> EntryReader,
+        _ body: (EntryReader) throws(SQLiteFailure) -> Result
     ) throws(SQLiteFailure) -> Result {
         let reader =
             if let resting = readers.take() {
@@ -62,8 +62,8 @@ final class CacheFile: Sendable {
         try? writer?.close()
     }
 
-    private static func reader(_ address: ReadAddress) throws(SQLiteFailure) -> RowReader {
-        let reader = try RowReader(uri: address.uri, readOnly: address.isReadOnly)
+    private static func reader(_ address: ReadAddress) throws(SQLiteFailure) -> EntryReader {
+        let reader = try EntryReader(uri: address.uri, readOnly: address.isReadOnly)
         try reader.check()
         return reader
     }
@@ -110,7 +110,7 @@ enum OpeningFailure: Error {
 }
 
 /// The opening of `cache.db` for writing: settings, schema, and a first look at whether it is sound.
-enum CacheFileOpening {
+enum CacheDatabaseOpening {
     enum Writer {
         case writable(DatabaseQueue)
         case readOnly(String)
@@ -174,12 +174,12 @@ enum CacheFileOpening {
 
     private static func prepare(_ db: Database) throws {
         let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard found <= Schema.version else { throw OpeningFailure.newerSchema(found: found, known: Schema.version) }
+        guard found <= CacheSchema.version else { throw OpeningFailure.newerSchema(found: found, known: CacheSchema.version) }
         let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
-        if tables > 0, try Int.fetchOne(db, sql: "PRAGMA application_id") != Schema.applicationID {
+        if tables > 0, try Int.fetchOne(db, sql: "PRAGMA application_id") != CacheSchema.applicationID {
             throw OpeningFailure.failed("cache.db is another program's database")
         }
-        if try Schema.migrate(db) > 0 { try check(db) }
+        if try CacheSchema.migrate(db) > 0 { try check(db) }
     }
 
     /// The whole check of a small file, unless another worker has just made it.

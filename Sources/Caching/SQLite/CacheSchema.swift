@@ -1,7 +1,7 @@
 import GRDB
 
 /// The tables of `cache.db` and how a file gets them. `PRAGMA user_version` is the number of steps a file has taken.
-enum Schema {
+enum CacheSchema {
     static var version: Int { steps.count }
     /// `PRAGMA application_id`, "SFCc": a file of another program is not ours to change.
     static let applicationID = 0x5346_4363

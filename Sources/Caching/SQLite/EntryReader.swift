@@ -18,7 +18,7 @@ struct StoredRow: Sendable {
 
 /// A connection that reads, with its statements prepared once: the hit path from SQLite, without GRDB's rows between
 /// SQLite's page and the array that is answered.
-final class RowReader: @unchecked Sendable {
+final class EntryReader: @unchecked Sendable {
     // One borrower at a time: the pool hands it out and takes it back.
     private let connection: OpaquePointer
     private let withValue: OpaquePointer
@@ -101,14 +101,14 @@ final class RowReader: @unchecked Sendable {
 
     /// For what is asked seldom: prepares, binds, and calls `each` with every row. Answers nothing that is read later.
     func query(
-        _ sql: String, _ arguments: [Argument] = [], each: (Columns) -> Void
+        _ sql: String, _ arguments: [Argument] = [], each: (RowColumns) -> Void
     ) throws(SQLiteFailure) {
         let statement = try Self.prepare(sql, connection)
         defer { sqlite3_finalize(statement) }
         for (index, argument) in arguments.enumerated() { argument.bind(statement, CInt(index + 1)) }
         while true {
             switch sqlite3_step(statement) {
-            case SQLITE_ROW: each(Columns(statement: statement))
+            case SQLITE_ROW: each(RowColumns(statement: statement))
             case SQLITE_DONE: return
             case let code: throw Self.failure(code, connection)
             }
@@ -129,7 +129,7 @@ final class RowReader: @unchecked Sendable {
         let cleared = sqlite3_column_int64(statement, 3)
         if cleared >= seal.version {
             guard cache.keepsDueRows else { return nil }
-            seal.expiresAt = min(seal.expiresAt, Version.instant(of: cleared), now)
+            seal.expiresAt = min(seal.expiresAt, EntryVersion.instant(of: cleared), now)
         }
         let count = Int(sqlite3_column_bytes(statement, 4))
         guard count > 0, let bytes = sqlite3_column_blob(statement, 4) else { return StoredRow(seal: seal, value: []) }
@@ -182,7 +182,7 @@ enum Argument {
 }
 
 /// The columns of the row a statement stands on.
-struct Columns {
+struct RowColumns {
     fileprivate let statement: OpaquePointer
 
     func integer(_ index: CInt) -> Int64 { sqlite3_column_int64(statement, index) }

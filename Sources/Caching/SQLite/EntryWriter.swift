@@ -2,9 +2,9 @@ import Foundation
 import GRDB
 
 /// The writes to the entries, inside one immediate transaction.
-struct RowWriter {
+struct EntryWriter {
     let db: Database
-    let ledger: Ledger
+    let transaction: WriteTransaction
 
     /// What stands under a key: also a row that has expired, or that a clearing covers and the purge has not reached.
     struct Standing {
@@ -33,7 +33,7 @@ struct RowWriter {
         var seal = Seal(version: row[1], storedAt: row[2], expiresAt: row[3])
         let cleared: Int64? = row[5]
         let isCovered = cleared.map { $0 >= seal.version } ?? false
-        if isCovered, cache.keepsDueRows { seal.expiresAt = min(seal.expiresAt, ledger.now) }
+        if isCovered, cache.keepsDueRows { seal.expiresAt = min(seal.expiresAt, transaction.now) }
         let data: Data? = row[6]
         return Standing(
             id: row[0], seal: seal, bytes: Int64(key.count) + row[4], isCleared: isCovered && !cache.keepsDueRows,
@@ -42,7 +42,7 @@ struct RowWriter {
 
     /// The entry as a reader would get it.
     func entry(_ cache: CacheName, _ key: [UInt8]) throws -> Entry? {
-        guard let old = try standing(cache, key, value: true), old.isAlive(cache, now: ledger.now) else { return nil }
+        guard let old = try standing(cache, key, value: true), old.isAlive(cache, now: transaction.now) else { return nil }
         let seal = old.seal
         return Entry(value: old.value ?? [], version: seal.version, storedAt: seal.storedAt, expiresAt: seal.expiresAt)
     }
@@ -53,14 +53,14 @@ struct RowWriter {
     ) throws -> Entry {
         let old = try standing(cache, key)
         if let onlyIfVersion {
-            let current = old.flatMap { $0.isAlive(cache, now: ledger.now) ? $0.seal.version : nil }
+            let current = old.flatMap { $0.isAlive(cache, now: transaction.now) ? $0.seal.version : nil }
             guard onlyIfVersion == current ?? 0 else { throw CacheError.versionChanged(current: current) }
         }
         let entry = Entry(
-            value: value, version: ledger.nextVersion(), storedAt: ledger.now, expiresAt: lifetime.end(from: ledger.now))
+            value: value, version: transaction.nextVersion(), storedAt: transaction.now, expiresAt: lifetime.end(from: transaction.now))
         try write(cache, key, entry, over: old)
         let counted = old.flatMap { $0.isCleared ? nil : $0 }
-        ledger.note(
+        transaction.note(
             cache, key, rows: counted == nil ? 1 : 0,
             bytes: Int64(key.count + value.count) - (counted?.bytes ?? 0), isWrite: true)
         return entry
@@ -87,9 +87,9 @@ struct RowWriter {
     /// Removes the row, or makes it due where rows are kept. Answers whether there was an entry.
     func delete(_ cache: CacheName, _ key: [UInt8]) throws -> Bool {
         guard let old = try standing(cache, key) else { return false }
-        let wasAlive = old.isAlive(cache, now: ledger.now)
+        let wasAlive = old.isAlive(cache, now: transaction.now)
         if cache.keepsDueRows {
-            try setEnd(old.id, cache, min(old.seal.expiresAt, ledger.now))
+            try setEnd(old.id, cache, min(old.seal.expiresAt, transaction.now))
         } else {
             try remove(old, cache, key)
         }
@@ -98,7 +98,7 @@ struct RowWriter {
 
     /// Gives an entry another end. Answers whether there was one.
     func expire(_ cache: CacheName, _ key: [UInt8], at end: Int64) throws -> Bool {
-        guard let old = try standing(cache, key), old.isAlive(cache, now: ledger.now) else { return false }
+        guard let old = try standing(cache, key), old.isAlive(cache, now: transaction.now) else { return false }
         try setEnd(old.id, cache, end)
         return true
     }
@@ -106,7 +106,7 @@ struct RowWriter {
     /// With a version of its own: a copy with the old end is no longer the row's.
     private func setEnd(_ id: Int64, _ cache: CacheName, _ end: Int64) throws {
         try db.cachedStatement(sql: "UPDATE entries SET version = ?, expires_at = ? WHERE id = ?")
-            .execute(arguments: [ledger.nextVersion(), end, id])
+            .execute(arguments: [transaction.nextVersion(), end, id])
         if cache.keepsDueRows { try moveDue(id, to: end) }
     }
 
@@ -116,7 +116,7 @@ struct RowWriter {
 
     func remove(_ old: Standing, _ cache: CacheName, _ key: [UInt8]) throws {
         try db.cachedStatement(sql: "DELETE FROM entries WHERE id = ?").execute(arguments: [old.id])
-        if !old.isCleared { ledger.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
+        if !old.isCleared { transaction.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
     }
 
     /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most.
@@ -132,7 +132,7 @@ struct RowWriter {
 
 /// What one transaction adds up: the versions it gives out, and how the counts change. Written once, at its end, so that
 /// counts are exact and nobody ever scans for them.
-final class Ledger {
+final class WriteTransaction {
     let now: Int64
     /// The file's own number.
     let epoch: Int64
@@ -157,7 +157,7 @@ final class Ledger {
     }
 
     func nextVersion() -> Int64 {
-        counter = Version.next(after: counter, now: now, random: .random(in: .min ... .max))
+        counter = EntryVersion.next(after: counter, now: now, random: .random(in: .min ... .max))
         return counter
     }
 

@@ -3,7 +3,7 @@ import GRDB
 
 /// Clearing in an instant, whatever the number of rows: a clearing is one row that covers every older entry with its
 /// prefix. Readers apply it; the purge carries it out in small steps and then takes it away.
-extension RowWriter {
+extension EntryWriter {
     /// Answers how many entries went (or became due).
     func clear(_ cache: CacheName, prefix: [UInt8]) throws -> Int {
         if cache.keepsDueRows {
@@ -21,7 +21,7 @@ extension RowWriter {
     private func cover(_ cache: CacheName, _ prefix: [UInt8]) throws {
         try db.execute(
             sql: "INSERT OR REPLACE INTO clearings (cache, prefix, version) VALUES (?, ?, ?)",
-            arguments: [cache.number, Data(prefix), ledger.nextVersion()])
+            arguments: [cache.number, Data(prefix), transaction.nextVersion()])
     }
 
     /// Takes what a clearing covers out of the counts at once.
@@ -80,7 +80,7 @@ extension RowWriter {
                 """)
         var isMore = false
         for cache in CacheName.allCases where !cache.keepsDueRows {
-            let keys = try Data.fetchAll(statement, arguments: [cache.number, ledger.now, Self.step])
+            let keys = try Data.fetchAll(statement, arguments: [cache.number, transaction.now, Self.step])
             for key in keys.map([UInt8].init) {
                 if let standing = try standing(cache, key) { try remove(standing, cache, key) }
             }
@@ -118,7 +118,7 @@ extension RowWriter {
         guard let standing = try standing(cache, key), standing.seal.version <= version else { return }
         guard cache.keepsDueRows else { return try remove(standing, cache, key) }
         // The end that readers were told all along; the version stays, the write is the same.
-        let end = min(standing.seal.expiresAt, Version.instant(of: version), ledger.now)
+        let end = min(standing.seal.expiresAt, EntryVersion.instant(of: version), transaction.now)
         try db.execute(sql: "UPDATE entries SET expires_at = ? WHERE id = ? AND expires_at > ?", arguments: [end, standing.id, end])
         try db.execute(sql: "UPDATE uses SET expires_at = ? WHERE id = ? AND expires_at > ?", arguments: [end, standing.id, end])
     }
@@ -128,7 +128,7 @@ extension RowWriter {
             sql: """
                 DELETE FROM uses WHERE id IN (SELECT id FROM uses WHERE used_at < ? LIMIT ?)
                 """
-        ).execute(arguments: [ledger.now - Self.useLifetime, Self.step])
+        ).execute(arguments: [transaction.now - Self.useLifetime, Self.step])
         return db.changesCount == Self.step
     }
 }

@@ -9,8 +9,8 @@ import Synchronization
 /// A checkpoint runs under the write gate. SQLite 3.7.0 to 3.51.2 can corrupt a database when a commit resets the log at
 /// the very moment a second checkpoint has read its header (sqlite.org/wal.html#walresetbug); here no writer of ours is
 /// in a transaction while one runs, and nobody else runs any: automatic checkpoints are off in every connection.
-final class Upkeep: Sendable {
-    private let record: SQLiteStore
+final class Maintenance: Sendable {
+    private let record: CacheDatabase
     private let log: Logger
     private let state = Mutex(State())
     /// One call of `step` at a time in this process.
@@ -24,14 +24,14 @@ final class Upkeep: Sendable {
     /// For so long one call purges when there is much to do.
     static let purgeTime: UInt64 = 100_000_000
 
-    init(record: SQLiteStore, log: Logger) {
+    init(record: CacheDatabase, log: Logger) {
         self.record = record
         self.log = log
     }
 
     /// One small step, when this process holds the maintenance lock or can take it; it then keeps it for life.
     func step() throws(CacheError) {
-        guard record.page.hasLocks, record.page.maintenance.tryLock() else { return }
+        guard record.shared.hasLocks, record.shared.maintenance.tryLock() else { return }
         let result = turn.withLockIfAvailable { _ in Result { try perform() } }
         do { try result?.get() } catch let error as CacheError { throw error } catch { throw .cannotWrite("\(error)") }
     }
@@ -54,7 +54,7 @@ final class Upkeep: Sendable {
                 OR EXISTS (SELECT 1 FROM clearings) OR EXISTS (SELECT 1 FROM uses WHERE used_at < ?2)
             """
         return try record.read { reader throws(SQLiteFailure) in
-            try reader.number(sql, [.integer(now), .integer(now - RowWriter.useLifetime)]) != 0
+            try reader.number(sql, [.integer(now), .integer(now - EntryWriter.useLifetime)]) != 0
         }
     }
 
@@ -99,7 +99,7 @@ final class Upkeep: Sendable {
         let now = record.clock.now
         let sql = "SELECT (SELECT page_count FROM pragma_page_count) * 8192 > ?1 AND checked_at NOT BETWEEN ?2 AND ?3 FROM state"
         let isDue = try? record.read { reader throws(SQLiteFailure) in
-            try reader.number(sql, [.integer(CacheFileOpening.checkedAtOnce), .integer(now - 3_600_000), .integer(now)])
+            try reader.number(sql, [.integer(CacheDatabaseOpening.checkedAtOnce), .integer(now - 3_600_000), .integer(now)])
         }
         guard isDue == 1 else { return }
         let thread = Thread { [record, log] in Self.check(record, log) }
@@ -108,7 +108,7 @@ final class Upkeep: Sendable {
         thread.start()
     }
 
-    private static func check(_ record: SQLiteStore, _ log: Logger) {
+    private static func check(_ record: CacheDatabase, _ log: Logger) {
         do {
             let finding = try record.read { reader throws(SQLiteFailure) in
                 var finding = ""

@@ -9,7 +9,7 @@ struct Discography {
     let total: Int
 
     /// nil when they are not here.
-    init?(of id: SpotifyID, atMost most: Int, _ reader: inout Reader) throws {
+    init?(of id: SpotifyID, atMost most: Int, _ reader: inout RecordReader) throws {
         let list = ArtistAlbums.list(of: id, Self.groups, nil)
         guard let stretch = try list.stretch(Window(offset: 0, limit: most), &reader) else { return nil }
         albums = stretch.elements.compactMap { CatalogItem(.album, $0) }
@@ -45,7 +45,7 @@ public struct ArtistPageQuestion: Question {
 
     static let mostTopTracks = 15
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
         let top = try part { try TopTracks.read(of: id, atMost: Self.mostTopTracks, nil, &reader) }
         let discography = try part { try Discography(of: id, atMost: PageSize.list, &reader) }
@@ -78,7 +78,7 @@ public struct ArtistPageQuestion: Question {
         do {
             let content = try read()
             return (content, content == nil)
-        } catch is Denial {
+        } catch is NegativeEntry {
             return (nil, false)
         }
     }
@@ -94,7 +94,7 @@ public struct ArtistTopTracksQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let tracks = try TopTracks.read(of: id, atMost: limit, nil, &reader) else { return nil }
         let items = tracks.compactMap { CatalogItem(.track, $0) }
         var writer = JSONWriter(reserving: 65_536)
@@ -117,7 +117,7 @@ public struct ArtistDiscographyQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let discography = try Discography(of: id, atMost: limit, &reader) else { return nil }
         var writer = JSONWriter(reserving: 65_536)
         writer.object { writer in

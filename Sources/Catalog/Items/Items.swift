@@ -6,7 +6,7 @@ public struct TrackItemQuestion: Question {
     public init(id: SpotifyID) { self.id = id }
     public var firstResource: Resource? { .object(.track, id, market: nil) }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let track = try reader.document(.object(.track, id, market: nil)),
             let item = CatalogItem(.track, Element(document: track, node: track.root))
         else { return nil }
@@ -23,7 +23,7 @@ public struct AlbumItemQuestion: Question {
     public init(id: SpotifyID) { self.id = id }
     public var firstResource: Resource? { .object(.album, id, market: nil) }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.album, id, market: nil)),
             let document = JSONDocument(record.body(linkedTo: reader.linkBase))
         else { return nil }
@@ -43,10 +43,10 @@ public struct AlbumItemQuestion: Question {
     }
 
     /// All that are to be had; an album that is gone may have lost the pages that nobody had asked for.
-    private func tracks(of list: PagedList, _ reader: inout Reader) throws -> [Element] {
+    private func tracks(of list: PagedList, _ reader: inout RecordReader) throws -> [Element] {
         do {
             return try list.stretch(Window(offset: 0, limit: Self.mostTracks), &reader)?.elements ?? []
-        } catch is Denial {
+        } catch is NegativeEntry {
             return list.embedded?.all ?? []
         }
     }
@@ -68,7 +68,7 @@ public struct PlaylistItemQuestion: Question {
 
     public var firstResource: Resource? { .object(.playlist, id, market: nil) }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.playlist, id, market: nil)),
             let document = JSONDocument(record.body(linkedTo: reader.linkBase)),
             let item = CatalogItem(.playlist, Element(document: document, node: document.root))
@@ -95,10 +95,10 @@ public struct PlaylistItemQuestion: Question {
     }
 
     /// nil for a playlist whose items this account may not read, or may not read any more.
-    private func items(_ reader: inout Reader) throws -> PagedList.Stretch? {
+    private func items(_ reader: inout RecordReader) throws -> PagedList.Stretch? {
         do {
             return try PlaylistItems.list(of: id, nil, &reader)?.stretch(Window(offset: 0, limit: limit), &reader)
-        } catch is Denial {
+        } catch is NegativeEntry {
             return nil
         }
     }
@@ -126,7 +126,7 @@ public struct ItemSearchQuestion: Question {
         self.window = Window(offset: offset, limit: limit)
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var found: [ObjectKind: PagedList.Stretch] = [:]
         for kind in search.kinds { found[kind] = try search.list(of: kind).stretch(window, &reader) }
         guard reader.missing.isEmpty else { return nil }

@@ -55,7 +55,7 @@ public struct Preferences: Sendable, Equatable {
     }
 }
 
-extension Shelf {
+extension RecordStore {
     func preferences(of user: Int) throws(CacheError) -> Preferences {
         try caches.get(.user, Self.preferencesKey(user)).map { Preferences(stored: $0.entry.value) } ?? Preferences()
     }

@@ -9,7 +9,7 @@ public struct HomeQuestion: Question {
 
     public init() {}
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: .artist, atMost: Self.mostArtists)
         var strategy = "recently_used"
         selection.add(try KnownObjects.lately(.artist, &reader))
@@ -30,7 +30,7 @@ public struct HomeQuestion: Question {
         return writer.bytes[...]
     }
 
-    private func artistsOfTracks(_ reader: inout Reader) throws -> [Element] {
+    private func artistsOfTracks(_ reader: inout RecordReader) throws -> [Element] {
         var seen: Set<String> = []
         var artists: [Element] = []
         for track in try KnownObjects.lately(.track, &reader) {
@@ -62,7 +62,7 @@ public struct TrendingQuestion: Question {
         query = "year:\(Self.year(of: csys_wall_ms()))"
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: kind, atMost: limit)
         selection.add(try KnownObjects.lately(kind, &reader))
         var isPending = false
@@ -108,7 +108,7 @@ public struct RecommendationsQuestion: Question {
         self.limit = limit
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var selection = Selection(of: .track, atMost: limit, without: tracks.map(\.text))
         let seeds = try seedArtists(&reader)
         let here = try KnownObjects.lately(.track, &reader)
@@ -127,7 +127,7 @@ public struct RecommendationsQuestion: Question {
     }
 
     /// The artists that were named, and those of the tracks; a track that is not here is only asked for when nothing else is known.
-    private func seedArtists(_ reader: inout Reader) throws -> [SpotifyID] {
+    private func seedArtists(_ reader: inout RecordReader) throws -> [SpotifyID] {
         var seeds = artists
         for track in tracks {
             let element = try KnownObjects.object(.object(.track, track, market: nil), &reader)
@@ -142,7 +142,7 @@ public struct RecommendationsQuestion: Question {
         return seeds.filter { seen.insert($0).inserted }
     }
 
-    private func artistsOfGenres(_ reader: inout Reader) throws -> [String] {
+    private func artistsOfGenres(_ reader: inout RecordReader) throws -> [String] {
         guard !genres.isEmpty else { return [] }
         let wanted = Set(genres.map { $0.lowercased() })
         return try KnownObjects.lately(.artist, &reader).compactMap { artist in
@@ -170,9 +170,9 @@ public struct RecommendationsQuestion: Question {
 
 /// What callers asked for in the last days, the best known first.
 enum KnownObjects {
-    static func lately(_ kind: ObjectKind, _ reader: inout Reader) throws -> [Element] {
+    static func lately(_ kind: ObjectKind, _ reader: inout RecordReader) throws -> [Element] {
         var known: [(element: Element, popularity: Int)] = []
-        for resource in try reader.library.latelyUsed.resources(of: kind) {
+        for resource in try reader.records.recentlyUsed.resources(of: kind) {
             guard let element = try object(resource, &reader) else { continue }
             known.append((element, element.document.integer(element.node["popularity"]) ?? -1))
         }
@@ -182,7 +182,7 @@ enum KnownObjects {
     }
 
     /// A record that is here, as an element.
-    static func object(_ resource: Resource, _ reader: inout Reader) throws -> Element? {
+    static func object(_ resource: Resource, _ reader: inout RecordReader) throws -> Element? {
         guard let record = try reader.known(resource), let document = JSONDocument(record.body) else { return nil }
         return Element(document: document, node: document.root)
     }

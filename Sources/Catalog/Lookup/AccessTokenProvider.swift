@@ -4,7 +4,7 @@ import RateLimiting
 
 /// Keeps this worker's copy of the one token that all workers share, and renews it when that is this worker's task.
 /// Confined to the lookup thread.
-final class TokenKeeper {
+final class AccessTokenProvider {
     enum Standing {
         case ready(String)
         /// Ask again after this.
@@ -12,15 +12,15 @@ final class TokenKeeper {
     }
 
     private let credentials: SpotifyCredentials
-    private let turnstile: Turnstile
+    private let rateLimiter: RateLimiter
     private let worker: String
-    private var token: StoredToken?
+    private var token: SharedToken?
     private var refused: String?
     private var isRenewing = false
 
-    init(credentials: SpotifyCredentials, turnstile: Turnstile, worker: String) {
+    init(credentials: SpotifyCredentials, rateLimiter: RateLimiter, worker: String) {
         self.credentials = credentials
-        self.turnstile = turnstile
+        self.rateLimiter = rateLimiter
         self.worker = worker
     }
 
@@ -28,7 +28,7 @@ final class TokenKeeper {
     func stand(_ client: SpotifyClient) throws -> Standing {
         if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
         if isRenewing { return .wait(.milliseconds(100), .turnOfAnother) }
-        switch try turnstile.claimTokenRenewal(refusing: refused, worker: worker) {
+        switch try rateLimiter.claimTokenRenewal(refusing: refused, worker: worker) {
         case .current(let stored) where stored.issuedFor != credentials.clientID:
             // The account was changed in the settings.
             refused = stored.token
@@ -48,7 +48,7 @@ final class TokenKeeper {
     func refuse(_ token: String) throws {
         refused = token
         if self.token?.token == token { self.token = nil }
-        try turnstile.remember(Self.refusedFact, Self.mark(of: token), until: nil)
+        try rateLimiter.remember(Self.refusedFact, Self.mark(of: token), until: nil)
     }
 
     /// Tells tokens apart without showing them.
@@ -56,20 +56,20 @@ final class TokenKeeper {
 
     private static let refusedFact = "refused-token"
 
-    private func isRefusedElsewhere(_ token: StoredToken) throws -> Bool {
-        guard try turnstile.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
+    private func isRefusedElsewhere(_ token: SharedToken) throws -> Bool {
+        guard try rateLimiter.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
         refused = token.token
         return true
     }
 
     private func fail(_ error: SpotifyError) {
         if case .rateLimited(let retryAfter, let quotaExceeded) = error {
-            _ = try? turnstile.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+            _ = try? rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
         }
-        _ = try? turnstile.backOff(.token(error.description))
+        _ = try? rateLimiter.backOff(.token(error.description))
     }
 
-    private func isFresh(_ token: StoredToken) -> Bool {
+    private func isFresh(_ token: SharedToken) -> Bool {
         token.token != refused && csys_wall_ms() < token.renewAt
     }
 
@@ -77,10 +77,10 @@ final class TokenKeeper {
         isRenewing = true
         client.requestToken(credentials) { [self] result in
             isRenewing = false
-            // A file that cannot be written shows at the next turn, which fails closed.
+            // A file that cannot be written shows at the next permit, which fails closed.
             switch result {
             case .success(let fresh):
-                try? turnstile.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
+                try? rateLimiter.storeToken(fresh.token, expiresIn: fresh.expiresIn, issuedFor: credentials.clientID, worker: worker)
             case .failure(let error): fail(error)
             }
         }

@@ -6,8 +6,8 @@ import Synchronization
 /// Where event threads leave what the lookup thread shall do: in memory, without a write to SQLite and without waiting.
 ///
 /// The tray is the only shared state; its lock is held for an append or a swap.
-public final class LookupDesk: Sendable {
-    struct Tray: Sendable {
+public final class LookupInbox: Sendable {
+    struct Contents: Sendable {
         var arrivals: [Waiter] = []
         var departures: [UInt64] = []
         /// Records that were served although they were due, with that time.
@@ -18,7 +18,7 @@ public final class LookupDesk: Sendable {
         var rung = false
     }
 
-    private let tray = Mutex(Tray())
+    private let contents = Mutex(Contents())
     private let lastNumber = Atomic<UInt64>(0)
     /// An eventfd, readable when there is something in the tray.
     let bell: CInt
@@ -35,7 +35,7 @@ public final class LookupDesk: Sendable {
     ///   - settle: called once on the lookup thread, unless the number is given to `leave` before.
     /// - Returns: the number to leave with.
     public func wait(
-        for resources: [Resource], client: String, until deadline: UInt64, settle: @escaping @Sendable (Settlement) -> Void
+        for resources: [Resource], client: String, until deadline: UInt64, settle: @escaping @Sendable (WaitOutcome) -> Void
     ) -> UInt64 {
         let number = lastNumber.add(1, ordering: .relaxed).newValue
         put { $0.arrivals.append(Waiter(number: number, resources: resources, client: client, deadline: deadline, settle: settle)) }
@@ -49,30 +49,30 @@ public final class LookupDesk: Sendable {
     func noteDue(_ resource: Resource, since dueAt: Int64) { put { $0.due[resource] = dueAt } }
 
     /// A record was served: it is in use. Not worth waking the thread for.
-    func noteUse(_ key: [UInt8]) { tray.withLock { $0.used.add(key) } }
+    func noteUse(_ key: [UInt8]) { contents.withLock { $0.used.add(key) } }
 
     public func stop() { put { $0.stopping = true } }
 
-    private func put(_ change: (inout Tray) -> Void) {
-        let ring = tray.withLock { tray in
-            change(&tray)
-            defer { tray.rung = true }
-            return !tray.rung
+    private func put(_ change: (inout Contents) -> Void) {
+        let ring = contents.withLock { contents in
+            change(&contents)
+            defer { contents.rung = true }
+            return !contents.rung
         }
         if ring { eventfd_write(bell, 1) }
     }
 
     /// Everything that was left since the last time.
-    func collect() -> Tray {
-        tray.withLock { tray in
-            defer { tray = Tray(stopping: tray.stopping) }
-            return tray
+    func collect() -> Contents {
+        contents.withLock { contents in
+            defer { contents = Contents(stopping: contents.stopping) }
+            return contents
         }
     }
 }
 
 /// How waiting for lookups ended, as far as one caller of this worker is concerned.
-public enum Settlement: Sendable {
+public enum WaitOutcome: Sendable {
     /// The cache knows more now: read again. `joined` when every call was made for somebody else's request.
     case settled(joined: Bool)
     /// Nothing will come within the caller's patience; the lookups stay queued, so that a retry is a hit.
@@ -92,5 +92,5 @@ struct Waiter: Sendable {
     /// CLOCK_MONOTONIC nanoseconds.
     var deadline: UInt64
     /// Called once, on the lookup thread.
-    var settle: @Sendable (Settlement) -> Void
+    var settle: @Sendable (WaitOutcome) -> Void
 }

@@ -12,7 +12,7 @@ extension LookupLoop {
             } else if configuration.credentials == nil {
                 waiter.settle(.failed(reason: Self.noCredentials, after: .seconds(3600)))
             } else {
-                room.seat(waiter, for: missing)
+                singleFlight.seat(waiter, for: missing)
                 for resource in waiter.resources where missing.contains(resource) { attend(waiter, resource, &asks) }
             }
         }
@@ -24,16 +24,16 @@ extension LookupLoop {
 
     /// Between a caller's miss and now, the record may have come.
     private func isKnown(_ resource: Resource) -> Bool {
-        switch try? shelf.read(resource) {
+        switch try? recordStore.read(resource) {
         case .hit(let served): resource.cache == .spotify || served.freshness == .fresh
         case .denied: true
         case .miss, nil: false
         }
     }
 
-    /// Adds to `asks` what the turnstile does not know yet: the lookup itself, or that somebody waits for it longer.
+    /// Adds to `asks` what the limiter does not know yet: the lookup itself, or that somebody waits for it longer.
     private func attend(_ waiter: Waiter, _ resource: Resource, _ asks: inout [Resource: Ask]) {
-        if let known = room.expectation(of: resource), known.attendedUntil >= waiter.deadline { return }
+        if let known = singleFlight.expectation(of: resource), known.attendedUntil >= waiter.deadline { return }
         let until = wall(of: waiter.deadline) + Self.attendanceMargin
         // The first of several is charged for the place.
         let client = asks[resource]?.client ?? waiter.client
@@ -46,29 +46,29 @@ extension LookupLoop {
 
     private func enqueue(_ asks: [Resource: Ask]) throws {
         let order = Array(asks)
-        let admissions = try turnstile.enqueue(order.map(\.value))
+        let admissions = try rateLimiter.enqueue(order.map(\.value))
         let now = csys_monotonic_ns()
         let wallNow = csys_wall_ms()
         for ((resource, ask), admission) in zip(order, admissions) {
             switch admission {
             case .queued(_, let wait, let wasQueued):
-                room.expect(
+                singleFlight.expect(
                     .init(
                         answerAt: now + UInt64(clamping: wait.nanoseconds),
                         attendedUntil: now + UInt64(clamping: (ask.attendedUntil - wallNow) * 1_000_000),
-                        wasQueued: room.expectation(of: resource)?.wasQueued ?? wasQueued), of: resource)
+                        wasQueued: singleFlight.expectation(of: resource)?.wasQueued ?? wasQueued), of: resource)
             case .refused(let refusal, let retryAfter):
-                room.fail(resource, .refused(refusal, after: retryAfter))
+                singleFlight.fail(resource, .refused(refusal, after: retryAfter))
             }
         }
-        nextTurnAt = min(nextTurnAt, now)
+        nextPermitAt = min(nextPermitAt, now)
     }
 
     /// Who would wait longer than it wants to is told at once, and why; its lookups stay queued.
     private func sendAway(_ arrivals: [Waiter]) {
         let leaving = arrivals.compactMap { waiter -> (Waiter, answerAt: UInt64)? in
-            guard let answerAt = room.answerAt(waiter.number), answerAt > waiter.deadline else { return nil }
-            return room.remove(waiter.number).map { ($0, answerAt) }
+            guard let answerAt = singleFlight.answerAt(waiter.number), answerAt > waiter.deadline else { return nil }
+            return singleFlight.remove(waiter.number).map { ($0, answerAt) }
         }
         guard !leaving.isEmpty else { return }
         let reason = (try? outage()) ?? "The lookup is queued; its turn comes later than this request may wait"

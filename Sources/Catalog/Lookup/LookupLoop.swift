@@ -6,22 +6,22 @@ import RateLimiting
 import Spotify
 import Synchronization
 
-/// The lookup thread's work, round by round: take in what callers left, take a turn when one is due, see what other workers
+/// The lookup thread's work, round by round: take in what callers left, take a permit when one is due, see what other workers
 /// fetched, wait for the network or the bell. Confined to its thread.
 final class LookupLoop {
-    let desk: LookupDesk
-    let shelf: Shelf
-    let turnstile: Turnstile
+    let inbox: LookupInbox
+    let recordStore: RecordStore
+    let rateLimiter: RateLimiter
     let configuration: CatalogConfiguration
     let log: Logger
-    var room = WaitingRoom()
-    var tokens: TokenKeeper?
-    /// When the turnstile shall be asked again, CLOCK_MONOTONIC nanoseconds.
-    var nextTurnAt: UInt64 = 0
+    var singleFlight = SingleFlight()
+    var tokens: AccessTokenProvider?
+    /// When the limiter shall be asked again, CLOCK_MONOTONIC nanoseconds.
+    var nextPermitAt: UInt64 = 0
     /// A call was begun whose gate has not been reached.
     var isAtGate = false
     /// The shared file's last failure, so that it is logged when it begins and when it ends.
-    var turnstileFailure: String?
+    var rateLimiterFailure: String?
     var renewalsAsked: [Resource: RenewalAsked] = [:]
     var lastRenewalRound: UInt64
     let renewalPlan: RenewalPlan
@@ -29,7 +29,7 @@ final class LookupLoop {
     var inFlight: Set<Resource> = []
     var accountMode: AccountMode?
     private var lastChange: Int64?
-    private var uses: UseNotes
+    private var uses: UsageLog
 
     /// Another worker may have left a lookup behind: look now and then even when nobody here waits.
     static let idleLook = Duration.seconds(5)
@@ -37,17 +37,17 @@ final class LookupLoop {
     static let watchPause = Duration.milliseconds(20)
     static let callsAtOnce = 8
 
-    init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
-        self.desk = desk
-        self.shelf = shelf
-        self.turnstile = turnstile
+    init(inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration, log: Logger) {
+        self.inbox = inbox
+        self.recordStore = recordStore
+        self.rateLimiter = rateLimiter
         self.configuration = configuration
         self.log = log
         renewalPlan = RenewalPlan(ttl: configuration.recordTTL)
-        uses = UseNotes(tolerance: renewalPlan.tolerance)
+        uses = UsageLog(tolerance: renewalPlan.tolerance)
         lastRenewalRound = csys_monotonic_ns()
         tokens = configuration.credentials.map {
-            TokenKeeper(credentials: $0, turnstile: turnstile, worker: configuration.worker)
+            AccessTokenProvider(credentials: $0, rateLimiter: rateLimiter, worker: configuration.worker)
         }
     }
 
@@ -60,17 +60,17 @@ final class LookupLoop {
             return
         }
         while true {
-            let tray = desk.collect()
-            if tray.stopping { return }
-            for number in tray.departures { room.remove(number) }
-            if !tray.arrivals.isEmpty { admit(tray.arrivals) }
-            if !tray.due.isEmpty { renew(tray.due) }
-            uses.add(tray.used)
-            uses.step(shelf.caches, now: csys_monotonic_ns())
+            let contents = inbox.collect()
+            if contents.stopping { return }
+            for number in contents.departures { singleFlight.remove(number) }
+            if !contents.arrivals.isEmpty { admit(contents.arrivals) }
+            if !contents.due.isEmpty { renew(contents.due) }
+            uses.add(contents.used)
+            uses.step(recordStore.caches, now: csys_monotonic_ns())
             renewAhead()
             watchOthers()
-            takeTurn(client)
-            client.poll(for: pause(client), wake: desk.bell)
+            takePermit(client)
+            client.poll(for: pause(client), wake: inbox.bell)
         }
     }
 
@@ -79,51 +79,51 @@ final class LookupLoop {
         let now = csys_monotonic_ns()
         var pause = Self.idleLook
         if !isAtGate, client.active < Self.callsAtOnce, configuration.credentials != nil {
-            pause = min(pause, .nanoseconds(nextTurnAt > now ? Int64(min(nextTurnAt - now, 60_000_000_000)) : 0))
+            pause = min(pause, .nanoseconds(nextPermitAt > now ? Int64(min(nextPermitAt - now, 60_000_000_000)) : 0))
         }
         if let next = uses.next { pause = min(pause, .nanoseconds(next > now ? Int64(min(next - now, 60_000_000_000)) : 0)) }
         return watchesOthers ? min(pause, Self.watchPause) : pause
     }
 
     /// Somebody here waits for what another worker may be fetching.
-    private var watchesOthers: Bool { room.waits(forOtherThan: inFlight) }
+    private var watchesOthers: Bool { singleFlight.waits(forOtherThan: inFlight) }
 
     /// Settles callers whose lookup another worker finished or gave up.
     private func watchOthers() {
         guard watchesOthers else { return }
         guarded {
-            let change = try turnstile.changeCounter()
+            let change = try rateLimiter.changeCounter()
             guard change != lastChange else { return }
             lastChange = change
             // It may be that no call can be made for a while: peek, and tell those who cannot wait for its end.
-            nextTurnAt = min(nextTurnAt, csys_monotonic_ns())
-            let waiting = room.resources
-            for (resource, state) in zip(waiting, try turnstile.states(of: waiting.map(\.name), estimating: false)) {
+            nextPermitAt = min(nextPermitAt, csys_monotonic_ns())
+            let waiting = singleFlight.resources
+            for (resource, state) in zip(waiting, try rateLimiter.states(of: waiting.map(\.name), estimating: false)) {
                 switch state {
                 case .waiting, .leased: continue
-                case .absent: room.settle(resource)
+                case .absent: singleFlight.settle(resource)
                 case .failed(let reason, let retryAt):
                     let pause = Duration.milliseconds(max(retryAt - csys_wall_ms(), 1000))
-                    room.fail(resource, .failed(reason: reason, after: pause))
+                    singleFlight.fail(resource, .failed(reason: reason, after: pause))
                 }
             }
         }
     }
 
-    /// Runs what needs the turnstile's file. When that fails no call is made, and the log says so once.
+    /// Runs what needs the limiter's file. When that fails no call is made, and the log says so once.
     func guarded(_ work: () throws -> Void) {
         do {
             try work()
-            if turnstileFailure != nil {
+            if rateLimiterFailure != nil {
                 log.notice("the limiter's file works again")
-                turnstileFailure = nil
+                rateLimiterFailure = nil
             }
         } catch {
             let reason = "\(error)"
-            if turnstileFailure == nil { log.error("no call to Spotify is made: \(reason)") }
-            turnstileFailure = reason
-            nextTurnAt = csys_monotonic_ns() + 1_000_000_000
-            room.failImpatient(before: .max, .failed(reason: reason, after: .seconds(30)))
+            if rateLimiterFailure == nil { log.error("no call to Spotify is made: \(reason)") }
+            rateLimiterFailure = reason
+            nextPermitAt = csys_monotonic_ns() + 1_000_000_000
+            singleFlight.failImpatient(before: .max, .failed(reason: reason, after: .seconds(30)))
         }
     }
 
@@ -139,7 +139,7 @@ final class LookupLoop {
         lastRenewalRound = now
         renewalsAsked = renewalsAsked.filter { now < $0.value.askedAt + Self.renewalMemory }
         let wall = csys_wall_ms()
-        let due = try? shelf.caches.due(
+        let due = try? recordStore.caches.due(
             before: wall + renewalPlan.lead, usedSince: wall - renewalPlan.interest, prefix: Array(Resource.cachePrefix.utf8),
             limit: Self.renewalsInRound)
         askForRenewal(
@@ -151,8 +151,8 @@ final class LookupLoop {
 
     /// Not what Spotify refused less than a day ago, and nothing at an endpoint that is closed for this account.
     private func isToBeRenewed(_ resource: Resource) -> Bool {
-        if let endpoint = resource.endpointThatCloses, (try? shelf.isClosed(endpoint)) != false { return false }
-        guard case .hit(let served)? = try? shelf.read(resource) else { return false }
+        if let endpoint = resource.endpointThatCloses, (try? recordStore.isClosed(endpoint)) != false { return false }
+        guard case .hit(let served)? = try? recordStore.read(resource) else { return false }
         return served.record.refusedWith == nil || served.isDue
     }
 
@@ -167,32 +167,32 @@ final class LookupLoop {
         guard !wanted.isEmpty else { return }
         guarded {
             let asks = wanted.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
-            for (record, admission) in zip(wanted, try turnstile.enqueue(asks)) {
+            for (record, admission) in zip(wanted, try rateLimiter.enqueue(asks)) {
                 if case .queued = admission { renewalsAsked[record.resource] = RenewalAsked(dueAt: record.dueAt, askedAt: now) }
             }
-            nextTurnAt = min(nextTurnAt, now)
+            nextPermitAt = min(nextPermitAt, now)
         }
     }
 
     private static let renewalRound: UInt64 = 60_000_000_000
     private static let renewalMemory: UInt64 = 600_000_000_000
-    /// Half of what the turnstile's queue holds by default: renewals have no more room there.
+    /// Half of what the limiter's queue holds by default: renewals have no more room there.
     private static let renewalsInRound = 500
 }
 
 /// The one thread of a worker that queues lookups, takes turns and talks to Spotify. Nothing that it waits for is waited for
 /// by an event thread.
 public final class LookupThread: Sendable {
-    private let desk: LookupDesk
+    private let inbox: LookupInbox
     private let finished = DispatchSemaphore(value: 0)
 
     /// Starts the thread.
-    public init(desk: LookupDesk, shelf: Shelf, turnstile: Turnstile, configuration: CatalogConfiguration, log: Logger) {
-        self.desk = desk
+    public init(inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration, log: Logger) {
+        self.inbox = inbox
         let finished = finished
         let thread = Thread {
             // The loop and its Spotify client belong to this thread alone, so they are made on it.
-            LookupLoop(desk: desk, shelf: shelf, turnstile: turnstile, configuration: configuration, log: log).run()
+            LookupLoop(inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, log: log).run()
             finished.signal()
         }
         thread.name = "lookup"
@@ -201,7 +201,7 @@ public final class LookupThread: Sendable {
 
     /// Ends the thread after what it is just doing; calls in flight are given up, their leases fall to other workers.
     public func stop() {
-        desk.stop()
+        inbox.stop()
         finished.wait()
     }
 }

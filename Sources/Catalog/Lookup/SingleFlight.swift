@@ -1,10 +1,10 @@
 /// Who waits for what in this worker. Confined to the lookup thread.
-struct WaitingRoom {
+struct SingleFlight {
     /// What is known of a queued lookup that somebody here waits for.
     struct Expectation {
-        /// CLOCK_MONOTONIC nanoseconds at which the turnstile's estimate expects the answer.
+        /// CLOCK_MONOTONIC nanoseconds at which the limiter's estimate expects the answer.
         var answerAt: UInt64
-        /// The latest deadline that the turnstile was told.
+        /// The latest deadline that the limiter was told.
         var attendedUntil: UInt64
         /// The lookup was queued before this worker asked for it.
         var wasQueued: Bool
@@ -71,13 +71,13 @@ struct WaitingRoom {
     }
 
     /// A lookup came to nothing: all who wait for it are told.
-    mutating func fail(_ resource: Resource, _ settlement: Settlement) {
+    mutating func fail(_ resource: Resource, _ settlement: WaitOutcome) {
         for number in (interest[resource] ?? []).sorted() { remove(number)?.settle(settlement) }
     }
 
     /// Ends the wait of those whose patience does not reach `instant` (CLOCK_MONOTONIC nanoseconds).
     /// - Parameter underWay: lookups whose answer comes all the same: who waits for nothing else stays.
-    mutating func failImpatient(before instant: UInt64, underWay: Set<Resource> = [], _ settlement: Settlement) {
+    mutating func failImpatient(before instant: UInt64, underWay: Set<Resource> = [], _ settlement: WaitOutcome) {
         for (number, seat) in seats where seat.waiter.deadline < instant && !seat.remaining.isSubset(of: underWay) {
             remove(number)?.settle(settlement)
         }

@@ -5,7 +5,7 @@ import CSystem
 ///
 /// Records are looked up little by little, which takes no lock, and written seldom: after each write every reading connection, in every worker,
 /// reads its pages anew. Confined to the lookup thread.
-struct UseNotes {
+struct UsageLog {
     private var pending = PendingUses()
     private var found: [RecordNumber] = []
     /// CLOCK_MONOTONIC, nanoseconds.

@@ -12,7 +12,7 @@ public struct AlbumTracksQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
         let list = AlbumTracks.list(of: id, in: album, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
@@ -46,7 +46,7 @@ public struct ArtistAlbumsQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         let list = ArtistAlbums.list(of: id, groups, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
@@ -80,27 +80,27 @@ public struct PlaylistItemsQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
         var writer = JSONWriter()
-        paging.write(stretch, window, to: &writer) { MirrorRecord.write(element: $0.node, as: part, $0.document, &$1) }
+        paging.write(stretch, window, to: &writer) { ListRecord.write(element: $0.node, as: part, $0.document, &$1) }
         return writer.bytes[...]
     }
 }
 
 /// A playlist's items: the first hundred stand in the playlist, unless the account may not read them.
 enum PlaylistItems {
-    static func list(of id: SpotifyID, _ market: Market?, _ reader: inout Reader) throws -> PagedList? {
+    static func list(of id: SpotifyID, _ market: Market?, _ reader: inout RecordReader) throws -> PagedList? {
         guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = JSONDocument(record.body)
         else { return nil }
-        guard let embedded = Page(playlist, playlist.root["items"]) else { throw Denial(status: 403, message: "Forbidden") }
+        guard let embedded = Page(playlist, playlist.root["items"]) else { throw NegativeEntry(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
         return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
             do {
                 return Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
-            } catch let denial as Denial where denial.status == 403 {
+            } catch let denial as NegativeEntry where denial.status == 403 {
                 // The account's mode has changed since the playlist was fetched.
                 return Page(try reader.record(.playlistItems(id, asked.other, offset: offset, market: market)))
             }
@@ -151,7 +151,7 @@ struct PagedList {
     var embedded: Page?
     var pageSize: Int
     /// The page at an aligned offset; nil when it is not here, which the reader has noted.
-    var page: (_ offset: Int, _ reader: inout Reader) throws -> Page?
+    var page: (_ offset: Int, _ reader: inout RecordReader) throws -> Page?
 
     struct Stretch {
         var elements: [Element]
@@ -159,7 +159,7 @@ struct PagedList {
     }
 
     /// The window's elements; what is missing is noted by the reader and left out. nil when not even the length is known.
-    func stretch(_ window: Window, _ reader: inout Reader) throws -> Stretch? {
+    func stretch(_ window: Window, _ reader: inout RecordReader) throws -> Stretch? {
         guard let total = try total(window, &reader) else { return nil }
         var elements: [Element] = []
         var at = window.offset
@@ -177,12 +177,12 @@ struct PagedList {
         return Stretch(elements: elements, total: total)
     }
 
-    private func total(_ window: Window, _ reader: inout Reader) throws -> Int? {
+    private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
         if let embedded { return embedded.total }
         return try page(window.offset / pageSize * pageSize, &reader)?.total
     }
 
-    private func holder(of index: Int, _ reader: inout Reader) throws -> (Page?, start: Int) {
+    private func holder(of index: Int, _ reader: inout RecordReader) throws -> (Page?, start: Int) {
         if let embedded, index < embedded.elements.count { return (embedded, 0) }
         let start = index / pageSize * pageSize
         return (try page(start, &reader), start)

@@ -16,7 +16,7 @@ public struct ObjectQuestion: Question {
         }
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         try reader.record(resource).map { reader.verbatim($0) }
     }
 }
@@ -33,7 +33,7 @@ public struct BatchQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 3000 * ids.count)
         try writer.object { writer in
             writer.key(kind.rawValue + "s")
@@ -42,7 +42,7 @@ public struct BatchQuestion: Question {
                     let resource = Resource.object(kind, id, market: kind == .artist ? nil : market)
                     do {
                         if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.linkBase)) }
-                    } catch let denial as Denial where denial.status == 404 {
+                    } catch let denial as NegativeEntry where denial.status == 404 {
                         writer.null()
                     }
                 }
@@ -114,7 +114,7 @@ public struct FilledQuestion<Asked: Question>: Question {
     public var firstResource: Resource? { asked.firstResource }
     public init(_ asked: Asked) { self.asked = asked }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         let body = try asked.compose(&reader)
         reader.forgetVerbatim()
         return body.map { RemovedFields.filled($0) }

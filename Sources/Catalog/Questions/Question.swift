@@ -5,8 +5,8 @@ import Caching
 /// Asked again whenever more is known, it says each time what it still misses, so that nothing has to be remembered in between.
 public protocol Question: Sendable {
     /// The answer's JSON; nil while something is missing that it cannot do without, which the reader has noted then.
-    /// - Throws: `Denial` when Spotify said no to what was asked for, `CacheError` when the database cannot be read.
-    func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>?
+    /// - Throws: `NegativeEntry` when Spotify said no to what was asked for, `CacheError` when the database cannot be read.
+    func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>?
 
     /// Whether parts may be left empty when they do not come in time.
     var mayBePatchy: Bool { get }
@@ -41,34 +41,34 @@ public struct Composed: Sendable {
 }
 
 /// Spotify's refusal, and where it was kept.
-public struct ComposedDenial: Sendable {
-    public var denial: Denial
+public struct DeniedQuery: Sendable {
+    public var denial: NegativeEntry
     public var tier: Tier
     public var ttl: Int64
 }
 
 /// How far a question could be answered.
-public enum Composition: Sendable {
+public enum QueryResult: Sendable {
     case complete(Composed)
     /// These have to be looked up first.
     case missing([Resource])
-    case denied(ComposedDenial)
+    case denied(DeniedQuery)
 }
 
 /// Reads records for one question and keeps account of them.
-public struct Reader {
-    let library: Library
+public struct RecordReader {
+    let records: NotedRecords
     /// Nothing more will come: answer with what there is, old search results included.
     let isLast: Bool
     private(set) var missing: [Resource] = []
     private let base: String
     private var ahead: ReadAhead?
-    private var account = Account()
+    private var account = ReadSummary()
     /// The tag of the one record whose body is the answer, or of nothing else.
     private var verbatimTag: UInt64?
 
-    init(library: Library, base: String, isLast: Bool, ahead: ReadAhead? = nil) {
-        self.library = library
+    init(records: NotedRecords, base: String, isLast: Bool, ahead: ReadAhead? = nil) {
+        self.records = records
         self.ahead = ahead
         self.base = base
         self.isLast = isLast
@@ -79,7 +79,7 @@ public struct Reader {
 
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try library.read(resource, ahead: takeAhead(of: resource)) {
+        switch try records.read(resource, ahead: takeAhead(of: resource)) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
@@ -104,7 +104,7 @@ public struct Reader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try library.glance(resource) else { return nil }
+        guard case .hit(let served) = try records.glance(resource) else { return nil }
         account.count(served)
         return served.record
     }
@@ -124,7 +124,7 @@ public struct Reader {
     /// The answer's body is not the record's any more.
     mutating func forgetVerbatim() { verbatimTag = nil }
 
-    func isClosed(_ endpoint: Endpoint) throws -> Bool { try library.shelf.isClosed(endpoint) }
+    func isClosed(_ endpoint: Endpoint) throws -> Bool { try records.recordStore.isClosed(endpoint) }
 
     private mutating func note(_ resource: Resource) {
         if !missing.contains(resource) { missing.append(resource) }
@@ -137,13 +137,13 @@ public struct Reader {
             refusedWith: account.refusedWith, pending: missing)
     }
 
-    func composed(_ denial: Denial) -> ComposedDenial {
-        ComposedDenial(denial: denial, tier: account.tier, ttl: account.soonest)
+    func composed(_ denial: NegativeEntry) -> DeniedQuery {
+        DeniedQuery(denial: denial, tier: account.tier, ttl: account.soonest)
     }
 }
 
 /// The slowest tier, the soonest due and the worst freshness of what was read for one answer.
-private struct Account {
+private struct ReadSummary {
     var tier = Tier.memory
     var ttl: Int64?
     var freshness = Freshness.fresh

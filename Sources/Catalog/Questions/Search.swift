@@ -13,7 +13,7 @@ public struct SearchQuestion: Question {
         self.query = query
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 65_536)
         let base = reader.linkBase
         try writer.object { writer in
@@ -24,7 +24,7 @@ public struct SearchQuestion: Question {
                 PagingWriter(base: base, path: "/search", kept: kept)
                     .write(stretch, window, to: &writer) { element, writer in
                         guard kind == .playlist else { return writer.raw(element.raw) }
-                        MirrorRecord.write(listed: element.node, linkedTo: base, element.document, &writer)
+                        ListRecord.write(listed: element.node, linkedTo: base, element.document, &writer)
                     }
             }
         }
@@ -66,7 +66,7 @@ public struct TopTracksQuestion: Question {
         self.market = market
     }
 
-    public func compose(_ reader: inout Reader) throws -> ArraySlice<UInt8>? {
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let tracks = try TopTracks.read(of: id, atMost: 10, market, &reader), reader.missing.isEmpty else { return nil }
         var writer = JSONWriter()
         writer.object { writer in
@@ -84,14 +84,14 @@ enum TopTracks {
     private static let searchPages = 3
 
     /// nil when something is missing that nothing can be said without.
-    static func read(of id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout Reader) throws -> [Element]? {
+    static func read(of id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [Element]? {
         if try reader.isClosed(.topTracks) {
             // What extended mode once gave stands, as stale as it may be.
             if let known = try reader.known(.topTracks(id, market: market)), let tracks = elements(known, atMost: most) { return tracks }
         } else {
             do {
                 return try reader.record(.topTracks(id, market: market)).flatMap { elements($0, atMost: most) }
-            } catch let denial as Denial where denial.status == 403 {}
+            } catch let denial as NegativeEntry where denial.status == 403 {}
         }
         return try search(for: id, atMost: most, market, &reader)
     }
@@ -101,7 +101,7 @@ enum TopTracks {
         return document.root["tracks"]?.elements.prefix(most).map { Element(document: document, node: $0) }
     }
 
-    private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout Reader) throws -> [Element]? {
+    private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [Element]? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
         guard let term = artist.string(artist.root["name"]).flatMap({ SearchTerm($0) }) else { return [] }
         let list = Search(term: term, kinds: [.track], market: market).list(of: .track)

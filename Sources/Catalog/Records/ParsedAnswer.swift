@@ -1,7 +1,7 @@
 import Spotify
 
 /// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
-struct Lesson {
+struct ParsedAnswer {
     struct Line {
         var resource: Resource
         var record: Record
@@ -18,7 +18,7 @@ struct Lesson {
         switch resource {
         case .object(let kind, _, let market):
             guard document.string(document.root["type"]) == kind.rawValue else { return nil }
-            add(resource, MirrorRecord.make(of: kind, document))
+            add(resource, ListRecord.make(of: kind, document))
             if kind == .playlist { learnItems(document, Self.pages(of: document.root), market) }
         case .albumTracks, .artistAlbums:
             guard Page(document, document.root) != nil else { return nil }
@@ -78,7 +78,7 @@ struct Lesson {
 
 /// An object as the mirror serves it: Spotify's own bytes, but for the links of the page that an album or a playlist holds, which
 /// point back here, and for a playlist's page, which stands there under its old and its new name.
-enum MirrorRecord {
+enum ListRecord {
     static func make(of kind: ObjectKind, _ document: JSONDocument) -> Record {
         guard kind == .album || kind == .playlist, case .object(let members) = document.root.kind else {
             return Record(body: document.bytes)

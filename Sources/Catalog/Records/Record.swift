@@ -85,7 +85,7 @@ public struct Record: Sendable, Equatable {
 /// What Spotify answered instead of an object (404, 400, 403), remembered in `temp` so that it is not asked again at once.
 ///
 /// Stored as `<status> <message>`.
-public struct Denial: Error, Sendable, Equatable {
+public struct NegativeEntry: Error, Sendable, Equatable {
     public var status: Int
     public var message: String
 
@@ -108,7 +108,7 @@ public struct Denial: Error, Sendable, Equatable {
 public enum AccountMode: String, Sendable {
     case development, extended
 
-    /// The name under which the turnstile's file remembers it for all workers and the next start.
+    /// The name under which the limiter's file remembers it for all workers and the next start.
     public static let fact = "account-mode"
 
     /// What an answer shows; nil when it could be either's.
@@ -125,7 +125,7 @@ public enum AccountMode: String, Sendable {
     }
 
     /// What a refusal shows.
-    init?(_ resource: Resource, refusedWith denial: Denial) {
+    init?(_ resource: Resource, refusedWith denial: NegativeEntry) {
         guard denial.status == 403, case .topTracks = resource else { return nil }
         self = .development
     }

@@ -4,7 +4,7 @@ import Spotify
 
 /// One thing that Spotify can be asked for in one call.
 ///
-/// Its `name` is the key of its record in the caches (below `catalog:`), of its lookup in the turnstile, and of those who wait
+/// Its `name` is the key of its record in the caches (below `catalog:`), of its lookup in the limiter, and of those who wait
 /// for it; every process of a host reads it the same way (ResourceName.swift).
 public enum Resource: Hashable, Sendable {
     /// `GET /v1/{tracks,albums,artists,playlists}/{id}`.
@@ -43,7 +43,7 @@ public enum Resource: Hashable, Sendable {
     static func key(_ name: String) -> [UInt8] { fitted(Array((cachePrefix + name).utf8)) }
 
     private static func fitted(_ whole: [UInt8]) -> [UInt8] {
-        guard whole.count > Limits.keyBytes else { return whole }
+        guard whole.count > EntryLimits.keyBytes else { return whole }
         var key = Array("\(cachePrefix)long/".utf8)
         let digits = Array("0123456789abcdef".utf8)
         for byte in SHA256.hash(data: whole) { key += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }

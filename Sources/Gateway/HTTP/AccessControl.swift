@@ -2,8 +2,8 @@ import FastCGI
 import Sessions
 
 /// Decides who may use the metadata routes and who the administrator's.
-struct Doorkeeper: Sendable {
-    let identities: any IdentitySource
+struct AccessControl: Sendable {
+    let identities: any Authenticator
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
@@ -14,34 +14,34 @@ struct Doorkeeper: Sendable {
         case refused(Response)
     }
 
-    func admitToMetadata(_ request: Request, _ dialect: Dialect) -> Admission {
+    func admitToMetadata(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
         guard metadataNeedsSession else { return .admitted(client: Self.address(request), user: nil, renewal: nil) }
-        return admitUser(request, dialect)
+        return admitUser(request, errorFormat)
     }
 
     /// Asks for a session whatever the setting says.
-    func admitUser(_ request: Request, _ dialect: Dialect) -> Admission {
+    func admitUser(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
         switch identities.identity(of: request) {
         case .user(let id, _, let renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
-        case .anonymous: .refused(dialect.error(401, "No token provided"))
-        case .refused(let status, let message): .refused(Self.refusal(status, message, dialect))
+        case .anonymous: .refused(errorFormat.error(401, "No token provided"))
+        case .refused(let status, let message): .refused(Self.refusal(status, message, errorFormat))
         }
     }
 
     /// nil for the administrator: the admin token as bearer, or a session with the role admin.
-    func refuseUnlessAdmin(_ request: Request, _ dialect: Dialect) -> Response? {
+    func refuseUnlessAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Response? {
         if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) { return nil }
         switch identities.identity(of: request) {
-        case .user(_, let roles, _): return roles.contains("admin") ? nil : dialect.error(403, "Only admins can do that")
-        case .anonymous: return dialect.error(401, "An admin's session or token is needed")
-        case .refused(let status, let message): return Self.refusal(status, message, dialect)
+        case .user(_, let roles, _): return roles.contains("admin") ? nil : errorFormat.error(403, "Only admins can do that")
+        case .anonymous: return errorFormat.error(401, "An admin's session or token is needed")
+        case .refused(let status, let message): return Self.refusal(status, message, errorFormat)
         }
     }
 
     /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
-    private static func refusal(_ status: Int, _ message: String, _ dialect: Dialect) -> Response {
-        if status == 503 { return dialect.unavailable(message, retryAfter: .seconds(5)) }
-        return dialect.error(status == 403 ? 403 : 401, message)
+    private static func refusal(_ status: Int, _ message: String, _ errorFormat: ErrorFormat) -> Response {
+        if status == 503 { return errorFormat.unavailable(message, retryAfter: .seconds(5)) }
+        return errorFormat.error(status == 403 ? 403 : 401, message)
     }
 
     private static func bearer(_ request: Request) -> Substring? {
@@ -67,8 +67,8 @@ extension Outcome {
         guard cookie != nil else { return self }
         switch self {
         case .now(let response): return .now(response.renewing(cookie))
-        case .soon(let soon): return .soon(soon.observed { $0.renewing(cookie) })
-        case .later: return self
+        case .pending(let soon): return .pending(soon.observed { $0.renewing(cookie) })
+        case .parked: return self
         }
     }
 }
@@ -84,17 +84,17 @@ enum Identity: Sendable {
 }
 
 /// Tells who a request comes from. Asked on an event thread.
-protocol IdentitySource: Sendable {
+protocol Authenticator: Sendable {
     func identity(of request: Request) -> Identity
 }
 
 /// Without swingmusic's folder nobody can be known.
-struct NobodyKnown: IdentitySource {
+struct NobodyKnown: Authenticator {
     func identity(of request: Request) -> Identity { .anonymous }
 }
 
 /// swingmusic's sessions as the other families see them.
-struct SessionIdentity: IdentitySource {
+struct SessionAuthenticator: Authenticator {
     let sessions: Sessions
     let publicURL: BaseURL?
 

@@ -5,7 +5,7 @@ import Synchronization
 
 /// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
 /// nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
-final class AnswerLog: Sendable {
+final class AccessLog: Sendable {
     private let log: Logger
     private let most: Int
     private let clock: @Sendable () -> UInt64
@@ -32,12 +32,12 @@ final class AnswerLog: Sendable {
         case .now(let response):
             if Self.isWorthALine(response) { write(response.status, subject()) }
             return outcome
-        case .soon: return outcome
-        case .later(let ticket):
+        case .pending: return outcome
+        case .parked(let parkedRequest):
             // The request's parameters are gone when the answer comes.
             let subject = subject()
-            return .later(
-                ticket.observed { [self] response in
+            return .parked(
+                parkedRequest.observed { [self] response in
                     if let response, Self.isWorthALine(response) { write(response.status, subject) }
                 })
         }
@@ -102,25 +102,25 @@ final class AnswerLog: Sendable {
 }
 
 /// Dresses every answer, counts it, and names in the log those that were not served, when they are known.
-final class AnswerObserver: Sendable {
-    private let figures: FiguresPage?
-    private let log: AnswerLog?
+final class ResponseObserver: Sendable {
+    private let scoreboard: Scoreboard?
+    private let log: AccessLog?
 
-    init(figures: FiguresPage?, log: AnswerLog?) {
-        self.figures = figures
+    init(scoreboard: Scoreboard?, log: AccessLog?) {
+        self.scoreboard = scoreboard
         self.log = log
     }
 
     /// - Parameter grant: what the answer is dressed with.
     func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant = .init()) -> Outcome {
-        guard case .soon(let soon) = outcome else { return note(outcome.dressed(grant), family, AnswerLog.Subject(request)) }
+        guard case .pending(let soon) = outcome else { return note(outcome.dressed(grant), family, AccessLog.Subject(request)) }
         // The request's parameters are gone when the answer comes.
         let kept = request.kept
-        return .soon(soon.observed { [self] in note($0.dressed(grant), family, kept.read(AnswerLog.Subject.init)) })
+        return .pending(soon.observed { [self] in note($0.dressed(grant), family, kept.read(AccessLog.Subject.init)) })
     }
 
-    private func note(_ outcome: Outcome, _ family: Counter.Family, _ subject: @autoclosure () -> AnswerLog.Subject) -> Outcome {
+    private func note(_ outcome: Outcome, _ family: Counter.Family, _ subject: @autoclosure () -> AccessLog.Subject) -> Outcome {
         let logged = log?.observe(outcome, of: subject()) ?? outcome
-        return figures?.count(logged, of: family) ?? logged
+        return scoreboard?.count(logged, of: family) ?? logged
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 
 /// What may wait for a disk or a store is done here, on one plain thread of each worker, while its caller is parked; the event
 /// threads go on with hits.
-final class Errands: Sendable {
+final class BlockingWorker: Sendable {
     private let queue = Queue()
     private let mostWaiting: Int
     private let patience: Duration
@@ -25,12 +25,12 @@ final class Errands: Sendable {
     }
 
     /// Parks the caller until `work` has made its answer.
-    func run(_ dialect: Dialect, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        let busy = dialect.unavailable("The server is busy", retryAfter: .seconds(2))
+    func run(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
+        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
         let queue = queue
         let mostWaiting = mostWaiting
-        return .later(
-            Ticket(
+        return .parked(
+            ParkedRequest(
                 deadline: csys_monotonic_ns() + patience.monotonicNanoseconds,
                 parked: { reply in
                     if !queue.add({ reply.send(work()) }, atMost: mostWaiting) { reply.send(busy) }

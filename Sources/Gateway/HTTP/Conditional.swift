@@ -4,19 +4,19 @@ import CSystem
 import FastCGI
 
 /// What a metadata request wants of an answer besides its content.
-struct Wishes: Sendable {
+struct Conditional: Sendable {
     /// `If-None-Match`.
     var condition: String?
     var isHead: Bool
-    var dialect: Dialect
+    var errorFormat: ErrorFormat
     /// The family's words for 404; Spotify's own when nil.
     var notFound: String?
 
-    init(_ request: Request, _ dialect: Dialect, notFound: String? = nil) {
+    init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil) {
         self.notFound = notFound
         condition = request.parameter("HTTP_IF_NONE_MATCH")
         isHead = request.method == .head
-        self.dialect = dialect
+        self.errorFormat = errorFormat
     }
 }
 

@@ -123,8 +123,8 @@ extension Outcome {
     func dressed(_ grant: CrossOrigin.Grant) -> Outcome {
         switch self {
         case .now(let response): response.isDressed(grant) ? .now(response.dressed(grant)) : self
-        case .soon: self
-        case .later(let ticket): .later(ticket.changed { $0.dressed(grant) })
+        case .pending: self
+        case .parked(let parkedRequest): .parked(parkedRequest.changed { $0.dressed(grant) })
         }
     }
 }

@@ -2,7 +2,7 @@ import Catalog
 import FastCGI
 
 /// The shape in which a family of routes speaks of errors.
-enum Dialect: Sendable {
+enum ErrorFormat: Sendable {
     /// The Web API's: `{"error":{"status":404,"message":"..."}}`.
     case spotify
     /// The web client's, the caches' and our own: `{"error":"..."}`.

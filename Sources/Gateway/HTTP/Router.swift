@@ -7,18 +7,18 @@ public struct Router: Handler {
     /// Prefixes with a slash at the end, and who answers below them; the first that fits.
     let families: [(prefix: String, family: any RouteFamily)]
     private let prefixes: [[UInt8]]
-    private let observer: AnswerObserver
+    private let observer: ResponseObserver
     private let crossOrigin: CrossOrigin
     /// What each of the families is counted as.
     private let labels: [Counter.Family]
 
     init(
-        families: [(prefix: String, family: any RouteFamily)], crossOrigin: CrossOrigin = CrossOrigin(), figures: FiguresPage? = nil,
-        log: AnswerLog? = nil
+        families: [(prefix: String, family: any RouteFamily)], crossOrigin: CrossOrigin = CrossOrigin(), scoreboard: Scoreboard? = nil,
+        log: AccessLog? = nil
     ) {
         self.families = families
         self.crossOrigin = crossOrigin
-        observer = AnswerObserver(figures: figures, log: log)
+        observer = ResponseObserver(scoreboard: scoreboard, log: log)
         prefixes = families.map { Array($0.prefix.utf8) }
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
@@ -37,23 +37,23 @@ public struct Router: Handler {
             let readers = family.readers(routed)
             grant = crossOrigin.grant(to: request, readers)
             if let preflight = grant.preflight(request, readers) { return Outcome.now(preflight) }
-            if case .tooLarge = request.body { return Outcome.now(family.dialect.error(413, "The body is too large")) }
+            if case .tooLarge = request.body { return Outcome.now(family.errorFormat.error(413, "The body is too large")) }
             return family.answer(routed)
         }
-        let outcome = answer ?? .now(Dialect.plain.error(404, "Not found"))
+        let outcome = answer ?? .now(ErrorFormat.plain.error(404, "Not found"))
         let observed = observer.observe(outcome, of: label, request, grant)
         guard request.method == .head, case .now(var response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)
     }
 
-    private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, Routed) -> Answer) -> Answer? {
+    private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, RoutedRequest) -> Answer) -> Answer? {
         request.withPath { path in
-            // Over bytes, as in `Routed`: strings compare by characters.
+            // Over bytes, as in `RoutedRequest`: strings compare by characters.
             prefixes.firstIndex { path.starts(with: $0) }.map { place in
                 (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
             }
-        }.map { place, rest in answer(place, families[place].family, Routed(request: request, rest: rest)) }
+        }.map { place, rest in answer(place, families[place].family, RoutedRequest(request: request, rest: rest)) }
     }
 }
 
@@ -73,7 +73,7 @@ extension Request {
 }
 
 /// A request on its way through the router: the path without its family's prefix, cut at the slashes.
-struct Routed {
+struct RoutedRequest {
     let request: Request
     /// Decoded by nginx; what follows the family's prefix.
     let rest: Substring
@@ -101,13 +101,13 @@ struct Routed {
 
 /// One family of routes: what stands below one prefix and speaks one dialect.
 protocol RouteFamily: Sendable {
-    var dialect: Dialect { get }
-    func bodyPolicy(_ routed: Routed) -> BodyPolicy
-    func readers(_ routed: Routed) -> CrossOrigin.Readers
-    func answer(_ routed: Routed) -> Outcome
+    var errorFormat: ErrorFormat { get }
+    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers
+    func answer(_ routed: RoutedRequest) -> Outcome
 }
 
 extension RouteFamily {
-    func bodyPolicy(_ routed: Routed) -> BodyPolicy { .read(limit: 65_536) }
-    func readers(_ routed: Routed) -> CrossOrigin.Readers { .named }
+    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: 65_536) }
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { .named }
 }

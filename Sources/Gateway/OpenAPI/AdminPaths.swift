@@ -1,5 +1,5 @@
 /// `/cache/` as the document describes it.
-enum CacheFamily {
+enum CachePaths {
     static let described = DescribedFamily(
         prefix: "/cache/", tag: "cache",
         about: """
@@ -47,7 +47,7 @@ enum CacheFamily {
 }
 
 /// `/dragonfly/` as the document describes it.
-enum DashboardFamily {
+enum DashboardPaths {
     static let described = DescribedFamily(
         prefix: "/dragonfly/", tag: "dragonfly",
         about: "The web client's dashboard of DragonflyDB and the caches.",
@@ -112,7 +112,7 @@ enum DashboardFamily {
 }
 
 /// `/swingmusic-fcgi/` as the document describes it.
-enum OwnFamily {
+enum HealthPaths {
     static let described = DescribedFamily(
         prefix: "/swingmusic-fcgi/", tag: "status",
         about: "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970.",

@@ -1,5 +1,5 @@
 /// `/auth/` as the document describes it.
-enum SessionFamily {
+enum AuthPaths {
     static let described = DescribedFamily(
         prefix: "/auth/", tag: "auth",
         about: """

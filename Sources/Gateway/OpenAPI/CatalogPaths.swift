@@ -1,5 +1,5 @@
 /// `/api/catalog/` as the document describes it.
-enum ItemFamily {
+enum CatalogPaths {
     static let described = DescribedFamily(
         prefix: "/api/catalog/", tag: "catalog",
         about: """

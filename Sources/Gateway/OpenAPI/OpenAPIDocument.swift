@@ -1,8 +1,8 @@
 /// `/swingmusic-fcgi/openapi.json`: what all routes take and answer, in OpenAPI 3.1.
 enum OpenAPIDocument {
     static let families: [DescribedFamily] = [
-        MirrorFamily.described, ItemFamily.described, SessionFamily.described, CacheFamily.described, DashboardFamily.described,
-        OwnFamily.described,
+        SpotifyPaths.described, CatalogPaths.described, AuthPaths.described, CachePaths.described, DashboardPaths.described,
+        HealthPaths.described,
     ]
 
     static let bytes: [UInt8] = tree.bytes

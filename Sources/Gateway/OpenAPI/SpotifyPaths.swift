@@ -1,5 +1,5 @@
 /// `/spotify/v1/` as the document describes it.
-enum MirrorFamily {
+enum SpotifyPaths {
     static let described = DescribedFamily(
         prefix: "/spotify/v1/", tag: "spotify",
         about: """

@@ -2,11 +2,11 @@ import FastCGI
 import Sessions
 
 /// How the answers below `/auth/` are dressed: `Vary`, cookies, HEAD.
-struct AuthAnswer: Sendable {
+struct AuthResponse: Sendable {
     let isHead: Bool
 
     func response(_ answer: Answer) -> Response {
-        var response = Response(status: answer.status, contentType: Dialect.json, body: answer.body)
+        var response = Response(status: answer.status, contentType: ErrorFormat.json, body: answer.body)
         response.add("Cache-Control", "no-store")
         if let seconds = answer.retryAfter { response.add("Retry-After", "\(seconds)") }
         return dressed(response, cookies: answer.cookies)
@@ -38,7 +38,7 @@ struct AuthAnswer: Sendable {
     /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
     static func verification(_ verification: Verification) -> Response {
         var response =
-            verification.message.map { Dialect.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
+            verification.message.map { ErrorFormat.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
         if verification.message == nil { response.add("Cache-Control", "no-store") }
         if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
         if let name = verification.userName { response.add("X-Swingmusic-Username", name) }

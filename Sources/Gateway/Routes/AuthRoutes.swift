@@ -6,41 +6,41 @@ import Sessions
 struct AuthRoutes: RouteFamily {
     /// nil without `SWINGMUSIC_CONFIG_DIR`.
     let sessions: Sessions?
-    let errands: Errands
+    let blockingWorker: BlockingWorker
     let publicURL: BaseURL?
-    let dialect = Dialect.swingmusic
+    let errorFormat = ErrorFormat.swingmusic
 
     /// How long a login may wait for its turn to be hashed.
     private static let loginWait = Duration.seconds(30)
 
-    func bodyPolicy(_ routed: Routed) -> BodyPolicy {
+    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy {
         // nginx asks with the length of another request's body.
         routed.rest == "verify" ? .ignore : .read(limit: 65_536)
     }
 
     /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
     /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
-    func readers(_ routed: Routed) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : .anyone }
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : .anyone }
 
-    func answer(_ routed: Routed) -> Outcome {
+    func answer(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         guard let sessions else { return .now(withoutSessions(routed)) }
         let caller = Caller(request, publicURL: publicURL)
-        if routed.rest == "verify" { return .now(AuthAnswer.verification(verify(sessions, caller, routed))) }
-        let style = AuthAnswer(isHead: request.method == .head)
+        if routed.rest == "verify" { return .now(AuthResponse.verification(verify(sessions, caller, routed))) }
+        let style = AuthResponse(isHead: request.method == .head)
         if request.method == .options { return .now(style.options()) }
         switch AuthRoute.match(routed.rest, request.method) {
         case .route(let route) where route.endsSessions(request.method) && RawPath(request)?.isAs(compared: request) == false:
             // An id with dots and slashes in it must not become another route.
-            return .now(style.dressed(dialect.error(400, "The path has escapes, dots or slashes that change what it names")))
+            return .now(style.dressed(errorFormat.error(400, "The path has escapes, dots or slashes that change what it names")))
         case .route(let route): return outcome(route, routed, sessions, caller, style)
-        case .notFound: return .now(unmatched(style, sessions, caller, routed, dialect.error(404, "Not found")))
+        case .notFound: return .now(unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found")))
         case .methodNotAllowed(let allowed):
-            return .now(unmatched(style, sessions, caller, routed, dialect.methodNotAllowed(allowed)))
+            return .now(unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed)))
         }
     }
 
-    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: Routed) -> Verification {
+    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Verification {
         let method = routed.request.parameter("REQUEST_METHOD") ?? ""
         // Asked a thousand times a second, and nearly always without a query.
         let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
@@ -48,12 +48,14 @@ struct AuthRoutes: RouteFamily {
     }
 
     /// What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
-    private func outcome(_ route: AuthRoute, _ routed: Routed, _ sessions: Sessions, _ caller: Caller, _ style: AuthAnswer) -> Outcome {
+    private func outcome(_ route: AuthRoute, _ routed: RoutedRequest, _ sessions: Sessions, _ caller: Caller, _ style: AuthResponse)
+        -> Outcome
+    {
         let isDeleting = routed.request.method == .delete
         let query = routed.query
         let body = FormBody(routed.request)
         switch route {
-        case .verify: return .now(dialect.error(404, "Not found"))
+        case .verify: return .now(errorFormat.error(404, "Not found"))
         case .user: return .now(style.response(sessions.user(caller)))
         case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
         case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
@@ -70,21 +72,22 @@ struct AuthRoutes: RouteFamily {
             let user = query["user"]
             return errand(style) { sessions.list(caller, user: user) }
         case .session(let id): return errand(style) { sessions.end(caller, session: id) }
-        case .createUser: return errands.run(dialect) { style.response(sessions.createUser(body, caller)) }
-        case .createGuest: return errands.run(dialect) { style.response(sessions.createGuest(body, caller)) }
-        case .deleteUser: return errands.run(dialect) { style.response(sessions.deleteUser(body, caller)) }
+        case .createUser: return blockingWorker.run(errorFormat) { style.response(sessions.createUser(body, caller)) }
+        case .createGuest: return blockingWorker.run(errorFormat) { style.response(sessions.createGuest(body, caller)) }
+        case .deleteUser: return blockingWorker.run(errorFormat) { style.response(sessions.deleteUser(body, caller)) }
         }
     }
 
-    private func errand(_ style: AuthAnswer, _ work: @escaping @Sendable () -> Answer) -> Outcome {
-        errands.run(dialect) { style.response(work()) }
+    private func errand(_ style: AuthResponse, _ work: @escaping @Sendable () -> Answer) -> Outcome {
+        blockingWorker.run(errorFormat) { style.response(work()) }
     }
 
     /// - Parameter begin: answers at once, or takes the closure and answers with it later.
-    private func park(_ style: AuthAnswer, _ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome {
+    private func park(_ style: AuthResponse, _ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome
+    {
         let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
-        return .later(
-            Ticket(
+        return .parked(
+            ParkedRequest(
                 deadline: csys_monotonic_ns() + Self.loginWait.monotonicNanoseconds,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
@@ -93,7 +96,8 @@ struct AuthRoutes: RouteFamily {
     }
 
     /// Before a path or method that is none, swingmusic asks for a token.
-    private func unmatched(_ style: AuthAnswer, _ sessions: Sessions, _ caller: Caller, _ routed: Routed, _ response: Response) -> Response
+    private func unmatched(_ style: AuthResponse, _ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest, _ response: Response)
+        -> Response
     {
         guard !AuthRoute.isExempt(routed.rest) else { return style.dressed(response) }
         let answer = sessions.user(caller)
@@ -101,9 +105,9 @@ struct AuthRoutes: RouteFamily {
         return style.dressed(response, cookies: answer.cookies)
     }
 
-    private func withoutSessions(_ routed: Routed) -> Response {
-        if routed.rest == "verify" { return dialect.error(403, "Sessions are not set up") }
-        return dialect.unavailable("Sessions are not set up", retryAfter: .seconds(60))
+    private func withoutSessions(_ routed: RoutedRequest) -> Response {
+        if routed.rest == "verify" { return errorFormat.error(403, "Sessions are not set up") }
+        return errorFormat.unavailable("Sessions are not set up", retryAfter: .seconds(60))
     }
 }
 

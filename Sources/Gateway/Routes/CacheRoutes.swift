@@ -5,64 +5,64 @@ import FastCGI
 /// `/cache/{name}/{key}` and `/cache/{name}`: the four caches for swingmusic's own code and for scripts. For the administrator alone.
 struct CacheRoutes: RouteFamily {
     let caches: Caches
-    let door: Doorkeeper
-    let errands: Errands
+    let door: AccessControl
+    let blockingWorker: BlockingWorker
     let includes: IncludeWatch
-    let dialect = Dialect.plain
+    let errorFormat = ErrorFormat.plain
 
     private static let mostValueBytes = 1 << 20
 
-    func bodyPolicy(_ routed: Routed) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
+    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
 
-    func answer(_ routed: Routed) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+    func answer(_ routed: RoutedRequest) -> Outcome {
+        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
         let raw = RawPath(routed.request)
         includes.saw(rawPath: raw != nil)
         do throws(BadRequest) {
             let target = try CacheTarget(routed, raw)
             return target.key.isEmpty ? clear(target.cache, routed.request) : entry(target.cache, target.key, routed)
         } catch {
-            return .now(dialect.error(error.status, error.message))
+            return .now(errorFormat.error(error.status, error.message))
         }
     }
 
     private func clear(_ cache: CacheName, _ request: Request) -> Outcome {
-        guard request.method == .delete else { return .now(dialect.methodNotAllowed("DELETE")) }
+        guard request.method == .delete else { return .now(errorFormat.methodNotAllowed("DELETE")) }
         return writing {
             let count = try caches.clear(cache)
-            return Response(status: 200, contentType: Dialect.json, body: Array("{\"cleared\":\(count)}".utf8))
+            return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
 
-    private func entry(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) -> Outcome {
+    private func entry(_ cache: CacheName, _ key: [UInt8], _ routed: RoutedRequest) -> Outcome {
         let isCatalogs = key.starts(with: Resource.cachePrefix.utf8)
         switch routed.request.method {
         case .get, .head: return .now(answering { try read(cache, key, isCatalogs, isHead: routed.request.method == .head) })
-        case .put where isCatalogs: return .now(dialect.error(403, "The catalog's own entries cannot be written"))
+        case .put where isCatalogs: return .now(errorFormat.error(403, "The catalog's own entries cannot be written"))
         case .put: return write(cache, key, routed)
-        case .delete: return writing { try caches.delete(cache, key) ? Self.done() : dialect.error(404, "Not found") }
-        default: return .now(dialect.methodNotAllowed("GET, HEAD, PUT, DELETE"))
+        case .delete: return writing { try caches.delete(cache, key) ? Self.done() : errorFormat.error(404, "Not found") }
+        default: return .now(errorFormat.methodNotAllowed("GET, HEAD, PUT, DELETE"))
         }
     }
 
     /// SQLite may keep a writer waiting; never an event thread.
     private func writing(_ write: @escaping @Sendable () throws -> Response) -> Outcome {
-        errands.run(dialect) { answering(write) }
+        blockingWorker.run(errorFormat) { answering(write) }
     }
 
     private func answering(_ make: () throws -> Response) -> Response {
-        do { return try make() } catch { return dialect.unavailable("\(error)", retryAfter: .seconds(10)) }
+        do { return try make() } catch { return errorFormat.unavailable("\(error)", retryAfter: .seconds(10)) }
     }
 
     private func read(_ cache: CacheName, _ key: [UInt8], _ isCatalogs: Bool, isHead: Bool) throws -> Response {
         guard let found = try caches.get(cache, key) else {
-            var response = dialect.error(404, "Not found")
+            var response = errorFormat.error(404, "Not found")
             response.omitsBody = isHead
             return response
         }
         let record = isCatalogs ? Record(encoded: found.entry.value) : nil
         var response = Response(
-            status: 200, contentType: record == nil ? "application/octet-stream" : MetadataAnswer.json,
+            status: 200, contentType: record == nil ? "application/octet-stream" : MetadataResponse.json,
             body: record?.body ?? found.entry.value[...])
         response.omitsBody = isHead
         response.add("Cache-Control", "no-store")
@@ -71,11 +71,11 @@ struct CacheRoutes: RouteFamily {
         return response
     }
 
-    private func write(_ cache: CacheName, _ key: [UInt8], _ routed: Routed) -> Outcome {
+    private func write(_ cache: CacheName, _ key: [UInt8], _ routed: RoutedRequest) -> Outcome {
         var ttl: Duration?
         if let text = routed.query["ttl"] {
             guard let asked = Duration(setting: text), asked > .zero else {
-                return .now(dialect.error(400, "ttl is a duration such as 90s"))
+                return .now(errorFormat.error(400, "ttl is a duration such as 90s"))
             }
             ttl = asked
         }
@@ -105,7 +105,7 @@ struct CacheTarget {
     /// - Parameter raw: nil with an nginx that does not hand it on; the key is then what nginx has made of the path.
     /// - Throws: 404 for a cache that is none; 400 for a key that is too long or malformed, and for a path that names its cache only after
     ///   nginx has resolved it.
-    init(_ routed: Routed, _ raw: RawPath?) throws(BadRequest) {
+    init(_ routed: RoutedRequest, _ raw: RawPath?) throws(BadRequest) {
         let parts = routed.rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         let name = parts.first ?? ""
         let isKey = parts.count == 2

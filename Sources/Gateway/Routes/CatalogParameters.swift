@@ -3,10 +3,10 @@ import FastCGI
 import Spotify
 
 /// What a request of the web client carries besides its path: a query, or a JSON object as body.
-struct ItemParameters {
-    private let routed: Routed
+struct CatalogParameters {
+    private let routed: RoutedRequest
 
-    init(_ routed: Routed) { self.routed = routed }
+    init(_ routed: RoutedRequest) { self.routed = routed }
 
     /// Clamped to what the route allows; what is no number is 400.
     func limit(default fallback: Int, most: Int) throws(BadRequest) -> Int {

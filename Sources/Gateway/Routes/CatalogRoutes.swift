@@ -4,33 +4,33 @@ import FastCGI
 import Spotify
 
 /// `/api/catalog/...`: the web client's dialect, computed from the same records.
-struct ItemRoutes: RouteFamily {
-    let desk: MetadataDesk
-    let door: Doorkeeper
-    let dialect = Dialect.plain
+struct CatalogRoutes: RouteFamily {
+    let responder: MetadataResponder
+    let door: AccessControl
+    let errorFormat = ErrorFormat.plain
 
-    func answer(_ routed: Routed) -> Outcome {
-        guard let route = ItemRoute(LinkFolding.fold(routed.segments)) else { return .now(dialect.error(404, "Not found")) }
+    func answer(_ routed: RoutedRequest) -> Outcome {
+        guard let route = CatalogRoute(LinkFolding.fold(routed.segments)) else { return .now(errorFormat.error(404, "Not found")) }
         let method = routed.request.method
-        guard route.methods.contains(method) else { return .now(dialect.methodNotAllowed(route.allowed)) }
+        guard route.methods.contains(method) else { return .now(errorFormat.methodNotAllowed(route.allowed)) }
         if case .preferences(let user) = route {
-            return .now(PreferenceRoutes(catalog: desk.catalog, door: door, dialect: dialect).answer(routed, user: user))
+            return .now(PreferenceRoutes(catalog: responder.catalog, door: door, errorFormat: errorFormat).answer(routed, user: user))
         }
-        switch door.admitToMetadata(routed.request, dialect) {
+        switch door.admitToMetadata(routed.request, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal):
             do {
-                let question = try route.question(ItemParameters(routed))
-                return desk.answer(question, routed.request, client: client, dialect, notFound: route.notFound).renewing(renewal)
+                let question = try route.question(CatalogParameters(routed))
+                return responder.answer(question, routed.request, client: client, errorFormat, notFound: route.notFound).renewing(renewal)
             } catch {
-                return .now(dialect.error(error.status, error.message))
+                return .now(errorFormat.error(error.status, error.message))
             }
         }
     }
 }
 
 /// The web client's paths.
-enum ItemRoute {
+enum CatalogRoute {
     case track(String)
     case album(String)
     case playlist(String)
@@ -86,7 +86,7 @@ enum ItemRoute {
         }
     }
 
-    func question(_ given: ItemParameters) throws(BadRequest) -> any Question {
+    func question(_ given: CatalogParameters) throws(BadRequest) -> any Question {
         switch self {
         case .track(let text): return TrackItemQuestion(id: try Self.id(text, .track))
         case .album(let text): return AlbumItemQuestion(id: try Self.id(text, .album))
@@ -114,31 +114,31 @@ enum ItemRoute {
 /// `/api/catalog/preferences/{user_id}`: what the session's user prefers. Nobody sees another's.
 struct PreferenceRoutes: Sendable {
     let catalog: Catalog
-    let door: Doorkeeper
-    let dialect: Dialect
+    let door: AccessControl
+    let errorFormat: ErrorFormat
 
-    func answer(_ routed: Routed, user text: String) -> Response {
-        switch door.admitUser(routed.request, dialect) {
+    func answer(_ routed: RoutedRequest, user text: String) -> Response {
+        switch door.admitUser(routed.request, errorFormat) {
         case .refused(let response): return response
         case .admitted(_, let user, let renewal):
-            guard let asked = Int(text), asked >= 0 else { return dialect.error(400, "Invalid user id") }
-            guard let user, user == asked else { return dialect.error(403, "Forbidden") }
+            guard let asked = Int(text), asked >= 0 else { return errorFormat.error(400, "Invalid user id") }
+            guard let user, user == asked else { return errorFormat.error(403, "Forbidden") }
             return answer(routed, user).renewing(renewal)
         }
     }
 
-    private func answer(_ routed: Routed, _ user: Int) -> Response {
+    private func answer(_ routed: RoutedRequest, _ user: Int) -> Response {
         do {
             if routed.request.method == .post {
-                let change = try change(ItemParameters(routed).body())
+                let change = try change(CatalogParameters(routed).body())
                 try catalog.changePreferences(of: user, change)
                 return json(Array(#"{"message":"Preferences updated successfully"}"#.utf8))
             }
             return json(try catalog.preferences(of: user).json(of: user))
         } catch let error as BadRequest {
-            return dialect.error(error.status, error.message)
+            return errorFormat.error(error.status, error.message)
         } catch {
-            return dialect.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
+            return errorFormat.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
         }
     }
 
@@ -168,7 +168,7 @@ struct PreferenceRoutes: Sendable {
     }
 
     private func json(_ body: [UInt8]) -> Response {
-        var response = Response(status: 200, contentType: MetadataAnswer.json, body: body)
+        var response = Response(status: 200, contentType: MetadataResponse.json, body: body)
         response.add("Cache-Control", "no-store")
         return response
     }

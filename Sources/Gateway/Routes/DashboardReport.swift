@@ -3,12 +3,12 @@ import FastCGI
 import Foundation
 
 /// The dashboard's answers, member by member as the web client reads them.
-enum DashboardAnswer {
+enum DashboardReport {
     static func response(_ answer: some Encodable) -> Response {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        guard let body = try? encoder.encode(answer) else { return Dialect.plain.error(500, "The figures cannot be shown") }
-        var response = Response(status: 200, contentType: Dialect.json, body: Array(body))
+        guard let body = try? encoder.encode(answer) else { return ErrorFormat.plain.error(500, "The figures cannot be shown") }
+        var response = Response(status: 200, contentType: ErrorFormat.json, body: Array(body))
         response.add("Cache-Control", "no-store")
         return response
     }
@@ -65,10 +65,10 @@ enum DashboardAnswer {
 
         let services: [Service]
 
-        init(_ figures: CacheFigures) {
-            services = figures.services.map {
+        init(_ statistics: CacheStatistics) {
+            services = statistics.services.map {
                 Service(
-                    name: $0.cache.rawValue, key_count: $0.entries, hit_rate: ($0.tally.hitRate * 10).rounded() / 10,
+                    name: $0.cache.rawValue, key_count: $0.entries, hit_rate: ($0.counters.hitRate * 10).rounded() / 10,
                     last_updated: Date(timeIntervalSince1970: Double($0.lastUpdated ?? 0) / 1000).formatted(.iso8601))
             }
         }

@@ -5,23 +5,23 @@ import Foundation
 /// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
 struct DashboardRoutes: RouteFamily {
     let caches: Caches
-    let door: Doorkeeper
-    let errands: Errands
-    let dialect = Dialect.plain
+    let door: AccessControl
+    let blockingWorker: BlockingWorker
+    let errorFormat = ErrorFormat.plain
 
-    func answer(_ routed: Routed) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+    func answer(_ routed: RoutedRequest) -> Outcome {
+        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
         guard let make = isClearing ? clearing(segments, routed.request) : reading(segments) else {
-            return .now(dialect.error(404, "Not found"))
+            return .now(errorFormat.error(404, "Not found"))
         }
         guard isClearing ? method == .post : method == .get || method == .head else {
-            return .now(dialect.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
+            return .now(errorFormat.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
         }
         let isHead = method == .head
-        return errands.run(dialect) {
+        return blockingWorker.run(errorFormat) {
             var response = answering(make)
             response.omitsBody = isHead
             return response
@@ -30,20 +30,20 @@ struct DashboardRoutes: RouteFamily {
 
     private func answering(_ make: () throws -> any Encodable) -> Response {
         do {
-            return DashboardAnswer.response(try make())
+            return DashboardReport.response(try make())
         } catch let refusal as BadRequest {
-            return dialect.error(refusal.status, refusal.message)
+            return errorFormat.error(refusal.status, refusal.message)
         } catch {
-            return dialect.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
         }
     }
 
     private func reading(_ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
         switch segments {
-        case ["health"]: { DashboardAnswer.Health(caches.storeHealth()) }
-        case ["stats"]: { DashboardAnswer.Stats(caches.storeInfo() ?? [:]) }
-        case ["services"]: { DashboardAnswer.Services(caches.figures()) }
-        case ["keys"]: { try DashboardAnswer.Keys(caches) }
+        case ["health"]: { DashboardReport.Health(caches.storeHealth()) }
+        case ["stats"]: { DashboardReport.Stats(caches.storeInfo() ?? [:]) }
+        case ["services"]: { DashboardReport.Services(caches.statistics()) }
+        case ["keys"]: { try DashboardReport.Keys(caches) }
         default: nil
         }
     }
@@ -65,7 +65,7 @@ struct DashboardRoutes: RouteFamily {
         let count = try caches.clear(.temp)
         let due = try caches.clear(.spotify)
         try caches.clearCopies()
-        return DashboardAnswer.Cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
+        return DashboardReport.Cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
     }
 
     /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.
@@ -79,6 +79,6 @@ struct DashboardRoutes: RouteFamily {
         }
         guard cache == .temp || cache == .spotify else { throw BadRequest(400, "\(cache.rawValue) is cleared through /cache alone") }
         let count = try caches.clear(cache, prefix: parts.count == 2 ? parts[1] + [slash] : [])
-        return DashboardAnswer.Cleared(message: "\(count) entries cleared", count: count)
+        return DashboardReport.Cleared(message: "\(count) entries cleared", count: count)
     }
 }

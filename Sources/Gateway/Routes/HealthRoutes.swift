@@ -3,37 +3,39 @@ import FastCGI
 /// `/swingmusic-fcgi/...`: what watches over the program asks here, and what all routes are is described. Its figures are for the
 /// administrator alone.
 struct HealthRoutes: RouteFamily {
-    let survey: Survey
-    let door: Doorkeeper
-    let errands: Errands
-    let dialect = Dialect.plain
+    let collector: StatusCollector
+    let door: AccessControl
+    let blockingWorker: BlockingWorker
+    let errorFormat = ErrorFormat.plain
 
-    func answer(_ routed: Routed) -> Outcome {
+    func answer(_ routed: RoutedRequest) -> Outcome {
         switch routed.rest {
         case "healthz": reading(routed) { .now(Self.status(Readiness())) }
-        case "readyz": reading(routed) { working(routed) { Self.status(survey.readiness()) } }
+        case "readyz": reading(routed) { working(routed) { Self.status(collector.readiness()) } }
         case "openapi.json": reading(routed) { .now(Self.description) }
-        case "metrics": forAdmin(routed) { Self.metrics(survey.report(withAges: false)) }
-        case "status.json": forAdmin(routed) { DashboardAnswer.response(StatusJSON(survey.report(withAges: true))) }
-        case "status": forAdmin(routed) { Self.page(survey.report(withAges: true)) }
-        default: .now(dialect.error(404, "Not found"))
+        case "metrics": forAdmin(routed) { Self.metrics(collector.report(withAges: false)) }
+        case "status.json": forAdmin(routed) { DashboardReport.response(StatusJSON(collector.report(withAges: true))) }
+        case "status": forAdmin(routed) { Self.page(collector.report(withAges: true)) }
+        default: .now(errorFormat.error(404, "Not found"))
         }
     }
 
-    private func reading(_ routed: Routed, _ answer: () -> Outcome) -> Outcome {
-        guard routed.request.method == .get || routed.request.method == .head else { return .now(dialect.methodNotAllowed("GET, HEAD")) }
+    private func reading(_ routed: RoutedRequest, _ answer: () -> Outcome) -> Outcome {
+        guard routed.request.method == .get || routed.request.method == .head else {
+            return .now(errorFormat.methodNotAllowed("GET, HEAD"))
+        }
         return answer()
     }
 
-    private func forAdmin(_ routed: Routed, _ make: @escaping @Sendable () -> Response) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, dialect) { return .now(refusal) }
+    private func forAdmin(_ routed: RoutedRequest, _ make: @escaping @Sendable () -> Response) -> Outcome {
+        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
         return reading(routed) { working(routed, make) }
     }
 
     /// The files are looked at off the event threads.
-    private func working(_ routed: Routed, _ make: @escaping @Sendable () -> Response) -> Outcome {
+    private func working(_ routed: RoutedRequest, _ make: @escaping @Sendable () -> Response) -> Outcome {
         let isHead = routed.request.method == .head
-        return errands.run(dialect) {
+        return blockingWorker.run(errorFormat) {
             var response = make()
             response.omitsBody = isHead
             return response
@@ -42,7 +44,7 @@ struct HealthRoutes: RouteFamily {
 
     /// It is the same until the program is another.
     private static var description: Response {
-        var response = Response(status: 200, contentType: Dialect.json, body: OpenAPIDocument.bytes)
+        var response = Response(status: 200, contentType: ErrorFormat.json, body: OpenAPIDocument.bytes)
         response.add("Cache-Control", "no-cache")
         return response
     }
@@ -67,7 +69,7 @@ struct HealthRoutes: RouteFamily {
         }
         let word = readiness.isReady ? "ok" : "unavailable"
         let body = "{\"status\":\"\(word)\"\(list("reasons", readiness.reasons))\(list("warnings", readiness.warnings))}"
-        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: Dialect.json, body: Array(body.utf8)))
+        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: Array(body.utf8)))
     }
 
     private static func fresh(_ response: Response) -> Response {

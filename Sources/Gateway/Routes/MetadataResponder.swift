@@ -4,23 +4,25 @@ import FastCGI
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
-struct MetadataDesk: Sendable {
+struct MetadataResponder: Sendable {
     let catalog: Catalog
     let missWait: Duration
     /// `SWINGMUSIC_FCGI_PUBLIC_URL`.
     let publicURL: BaseURL?
 
-    func answer(_ question: some Question, _ request: Request, client: String, _ dialect: Dialect, notFound: String? = nil) -> Outcome {
+    func answer(_ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil)
+        -> Outcome
+    {
         let inquiry = Inquiry(
             catalog: catalog, question: question, base: question.mayLinkBack ? base(of: request) : "",
-            wishes: Wishes(request, dialect, notFound: notFound), client: client)
+            conditional: Conditional(request, errorFormat, notFound: notFound), client: client)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request))
         case .here(let ahead): return inquiry.outcome(ahead, patience(of: request))
         case .ahead(let resource, let key):
             let patience = patience(of: request)
-            return .soon(
-                Soon { [catalog] promise in
+            return .pending(
+                PendingResponse { [catalog] promise in
                     switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
                     case .begun: nil
                     case .ended(let ahead): inquiry.outcome(ahead, patience)
@@ -29,7 +31,7 @@ struct MetadataDesk: Sendable {
         }
     }
 
-    private func patience(of request: Request) -> Patience { Patience(request.parameter("HTTP_PREFER"), most: missWait) }
+    private func patience(of request: Request) -> WaitPreference { WaitPreference(request.parameter("HTTP_PREFER"), most: missWait) }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
     private func base(of request: Request) -> String {
@@ -44,35 +46,35 @@ private struct Inquiry: Sendable {
     let catalog: Catalog
     let question: any Question
     let base: String
-    let wishes: Wishes
+    let conditional: Conditional
     let client: String
 
-    func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> Patience) -> Outcome {
+    func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> WaitPreference) -> Outcome {
         do {
             switch try catalog.answer(question, base: base, ahead: ahead) {
-            case .complete(let composed): return .now(MetadataAnswer.complete(composed, wishes))
-            case .denied(let denial): return .now(MetadataAnswer.denied(denial, wishes))
+            case .complete(let composed): return .now(MetadataResponse.complete(composed, conditional))
+            case .denied(let denial): return .now(MetadataResponse.denied(denial, conditional))
             case .missing(let resources):
-                let parked = ParkedQuestion(
-                    catalog: catalog, question: question, base: base, wishes: wishes, client: client, patience: patience())
-                return .later(parked.ticket(for: resources))
+                let parked = PendingRequest(
+                    catalog: catalog, question: question, base: base, conditional: conditional, client: client, patience: patience())
+                return .parked(parked.parkedRequest(for: resources))
             }
         } catch {
-            var response = wishes.dialect.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5))
-            response.omitsBody = wishes.isHead
+            var response = conditional.errorFormat.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5))
+            response.omitsBody = conditional.isHead
             return .now(response)
         }
     }
 }
 
 /// A caller whose question misses something: parked until its parts have come, or until its patience ends.
-final class ParkedQuestion: Sendable {
+final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
     private let base: String
-    private let wishes: Wishes
+    private let conditional: Conditional
     private let client: String
-    private let patience: Patience
+    private let patience: WaitPreference
     private let deadline: UInt64
     /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
     private let place = Mutex<UInt64?>(nil)
@@ -80,27 +82,27 @@ final class ParkedQuestion: Sendable {
     /// How long somebody who does not want to wait is kept until the queue has said how long it is.
     private static let shortWait = Duration.seconds(2)
 
-    init(catalog: Catalog, question: any Question, base: String, wishes: Wishes, client: String, patience: Patience) {
+    init(catalog: Catalog, question: any Question, base: String, conditional: Conditional, client: String, patience: WaitPreference) {
         self.catalog = catalog
         self.question = question
         self.base = base
-        self.wishes = wishes
+        self.conditional = conditional
         self.client = client
         self.patience = patience
         deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
     }
 
-    func ticket(for resources: [Resource]) -> Ticket {
-        Ticket(
+    func parkedRequest(for resources: [Resource]) -> ParkedRequest {
+        ParkedRequest(
             deadline: deadline,
             parked: { reply in self.wait(for: resources, reply, joined: true) },
             ended: { ending in self.end(ending) })
     }
 
     /// - Parameter joined: all calls so far were other requests'.
-    private func wait(for resources: [Resource], _ reply: Reply, joined: Bool) {
+    private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
         let until = patience.isNone ? csys_monotonic_ns() : deadline
-        let number = catalog.desk.wait(for: resources, client: client, until: until) { settlement in
+        let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
         // It may have been settled, and have begun the next wait, before this line: numbers only grow.
@@ -108,19 +110,19 @@ final class ParkedQuestion: Sendable {
     }
 
     /// On the lookup thread: more is known, or it is known that no more will come.
-    private func settle(_ settlement: Settlement, _ reply: Reply, _ joined: Bool) {
+    private func settle(_ settlement: WaitOutcome, _ reply: ResponseHandle, _ joined: Bool) {
         switch settlement {
         case .settled(let collapsed):
             let joined = joined && collapsed
             switch try? catalog.answer(question, base: base) {
             case .complete(let composed):
-                reply.send(MetadataAnswer.complete(composed, wishes, status: .stored(joined: joined)))
-            case .denied(let denial): reply.send(MetadataAnswer.denied(denial, wishes, status: .stored(joined: joined)))
+                reply.send(MetadataResponse.complete(composed, conditional, status: .stored(joined: joined)))
+            case .denied(let denial): reply.send(MetadataResponse.denied(denial, conditional, status: .stored(joined: joined)))
             case .missing(let resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
             case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
             }
         case .later(let after, let reason):
-            reply.send(patience.isAsync ? MetadataAnswer.queued(after: after, wishes) : rest(reason, after: after))
+            reply.send(patience.isAsync ? MetadataResponse.queued(after: after, conditional) : rest(reason, after: after))
         case .failed(let reason, let after): reply.send(rest(reason, after: after))
         case .refused(.queueFull, let after): reply.send(rest("Too many lookups are waiting", after: after))
         case .refused(.clientShare, let after): reply.send(rest("Too many lookups of yours are waiting", after: after))
@@ -128,23 +130,23 @@ final class ParkedQuestion: Sendable {
     }
 
     /// On an event thread: the wait is over without us.
-    private func end(_ ending: Ticket.Ending) -> Response {
-        if let number = place.withLock({ $0 }) { catalog.desk.leave(number) }
+    private func end(_ ending: ParkedRequest.Ending) -> Response {
+        if let number = place.withLock({ $0 }) { catalog.inbox.leave(number) }
         switch ending {
-        case .deadline where patience.isAsync: return MetadataAnswer.queued(after: .seconds(5), wishes)
+        case .deadline where patience.isAsync: return MetadataResponse.queued(after: .seconds(5), conditional)
         case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
         case .stopping: return rest("The server is restarting", after: .seconds(2))
         case .refused: return rest("Too many requests are waiting", after: .seconds(5))
-        case .clientLeft: return MetadataAnswer.missing("The caller left", after: .seconds(5), wishes)
+        case .clientLeft: return MetadataResponse.missing("The caller left", after: .seconds(5), conditional)
         }
     }
 
     /// What there is, where the question may be patchy or an old answer will do; else 503.
     private func rest(_ message: String, after: Duration) -> Response {
         if case .complete(let composed)? = try? catalog.answer(question, base: base, isLast: true) {
-            return MetadataAnswer.complete(composed, wishes, status: composed.pending.isEmpty ? nil : .miss)
+            return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
-        return MetadataAnswer.missing(message, after: after, wishes)
+        return MetadataResponse.missing(message, after: after, conditional)
     }
 }
 
@@ -156,7 +158,7 @@ extension Duration {
 }
 
 /// How long a caller of a metadata route is willing to wait (RFC 7240).
-struct Patience: Equatable {
+struct WaitPreference: Equatable {
     var wait: Duration
     /// `respond-async`: does not want to wait at all; is told to come back with 202.
     var isAsync = false

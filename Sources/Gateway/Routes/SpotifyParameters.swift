@@ -2,7 +2,7 @@ import Catalog
 import Spotify
 
 /// The Web API's query parameters, with its defaults, bounds and messages.
-struct MirrorParameters {
+struct SpotifyParameters {
     let query: Query
 
     func check() throws(BadRequest) {

@@ -3,42 +3,42 @@ import FastCGI
 import Spotify
 
 /// `/spotify/v1/...`: the Web API's own paths, parameters and messages, answered from what is known here.
-struct MirrorRoutes: RouteFamily {
-    let desk: MetadataDesk
-    let door: Doorkeeper
+struct SpotifyRoutes: RouteFamily {
+    let responder: MetadataResponder
+    let door: AccessControl
     /// `SPOTIFY_FILL_REMOVED_FIELDS`.
     let fillsRemovedFields: Bool
-    let dialect = Dialect.spotify
+    let errorFormat = ErrorFormat.spotify
 
-    func answer(_ routed: Routed) -> Outcome {
+    func answer(_ routed: RoutedRequest) -> Outcome {
         let path = LinkFolding.fold(routed.segments)
-        guard let route = MirrorRoute(path) else { return .now(dialect.error(404, "Service not found")) }
+        guard let route = SpotifyRoute(path) else { return .now(errorFormat.error(404, "Service not found")) }
         guard routed.request.method == .get || routed.request.method == .head else {
-            return .now(dialect.methodNotAllowed("GET, HEAD"))
+            return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
-        switch door.admitToMetadata(routed.request, dialect) {
+        switch door.admitToMetadata(routed.request, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
         }
     }
 
-    private func answer(_ route: MirrorRoute, _ path: [String], _ routed: Routed, _ client: String) -> Outcome {
+    private func answer(_ route: SpotifyRoute, _ path: [String], _ routed: RoutedRequest, _ client: String) -> Outcome {
         do {
-            let question = try route.question(path, MirrorParameters(query: routed.query))
+            let question = try route.question(path, SpotifyParameters(query: routed.query))
             return fillsRemovedFields
-                ? answer(filled: question, routed, client) : desk.answer(question, routed.request, client: client, dialect)
+                ? answer(filled: question, routed, client) : responder.answer(question, routed.request, client: client, errorFormat)
         } catch {
-            return .now(dialect.error(error.status, error.message))
+            return .now(errorFormat.error(error.status, error.message))
         }
     }
 
-    private func answer(filled question: some Question, _ routed: Routed, _ client: String) -> Outcome {
-        desk.answer(FilledQuestion(question), routed.request, client: client, dialect)
+    private func answer(filled question: some Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
+        responder.answer(FilledQuestion(question), routed.request, client: client, errorFormat)
     }
 }
 
 /// The mirror's paths.
-enum MirrorRoute {
+enum SpotifyRoute {
     case object(ObjectKind)
     case batch(ObjectKind)
     case albumTracks, artistAlbums
@@ -65,7 +65,7 @@ enum MirrorRoute {
         }
     }
 
-    func question(_ path: [String], _ given: MirrorParameters) throws(BadRequest) -> any Question {
+    func question(_ path: [String], _ given: SpotifyParameters) throws(BadRequest) -> any Question {
         try given.check()
         let market = try given.market()
         switch self {
@@ -89,7 +89,7 @@ enum MirrorRoute {
         }
     }
 
-    private func search(_ given: MirrorParameters, _ market: Market?) throws(BadRequest) -> any Question {
+    private func search(_ given: SpotifyParameters, _ market: Market?) throws(BadRequest) -> any Question {
         let query = given.query["q"] ?? ""
         guard let term = SearchTerm(query) else {
             throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query")

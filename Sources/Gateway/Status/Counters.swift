@@ -1,7 +1,7 @@
 import Caching
 import FastCGI
 
-/// What is counted of answers, each under a fixed place in a worker's slot of `figures.shared`.
+/// What is counted of answers, each under a fixed place in a worker's slot of `scoreboard.shared`.
 enum Counter {
     /// The families of routes, as the label `family` names them.
     enum Family: Int, CaseIterable, Sendable {
@@ -52,7 +52,7 @@ enum Counter {
 }
 
 /// The counters of one worker or of all.
-struct Counts: Sendable, Equatable {
+struct Counters: Sendable, Equatable {
     var values = [UInt64](repeating: 0, count: Counter.count)
 
     subscript(family: Counter.Family, statusClass: Int) -> UInt64 { values[Counter.place(family, status: statusClass * 100)] }
@@ -76,7 +76,7 @@ struct Counts: Sendable, Equatable {
     /// Answers with 5xx.
     var failed: UInt64 { Counter.Family.allCases.reduce(0) { $0 + self[$1, 5] } }
 
-    static func += (sum: inout Counts, other: Counts) {
+    static func += (sum: inout Counters, other: Counters) {
         for place in sum.values.indices { sum.values[place] &+= other.values[place] }
     }
 }

@@ -3,12 +3,12 @@ import Glibc
 import Logging
 
 /// Hands every event on, and keeps those at warning and above for the status page, without what is secret.
-struct NotedLog: LogHandler {
+struct ErrorLog: LogHandler {
     private var inner: any LogHandler
-    private let page: FiguresPage
+    private let page: Scoreboard
     private let redaction: Redaction
 
-    init(_ inner: any LogHandler, page: FiguresPage, redaction: Redaction) {
+    init(_ inner: any LogHandler, page: Scoreboard, redaction: Redaction) {
         self.inner = inner
         self.page = page
         self.redaction = redaction
@@ -66,7 +66,7 @@ struct LoggedLine: Sendable, Equatable {
     var text: String
 }
 
-extension FiguresPage {
+extension Scoreboard {
     func note(_ line: LoggedLine, isError: Bool) {
         add(isError ? Counter.errors : Counter.warnings)
         let number = csys_add64(start + Offset.logSequence, 1)

@@ -3,17 +3,17 @@ import Logging
 
 /// Whether nginx's include files are as old as this program, by what comes through them.
 struct IncludeWatch: Sendable {
-    let figures: FiguresPage
+    let scoreboard: Scoreboard
     let log: Logger
 
     /// Called for each request below `/cache`: they need the raw path.
     func saw(rawPath isThere: Bool) {
-        let since = figures.rawPathMissedAt
+        let since = scoreboard.rawPathMissedAt
         if isThere {
-            if since != 0 { figures.rawPathMissedAt = 0 }
+            if since != 0 { scoreboard.rawPathMissedAt = 0 }
             return
         }
-        figures.rawPathMissedAt = csys_wall_ms()
+        scoreboard.rawPathMissedAt = csys_wall_ms()
         if since == 0 { log.warning("a request below /cache came without REQUEST_URI: nginx's swingmusic-fcgi/pass.conf is an older one") }
     }
 }
@@ -26,7 +26,7 @@ public struct IncludeFiles: Sendable {
 
     /// - Parameter dataDirectory: the workers'. Nothing is made or changed in it.
     public init(dataDirectory: String) {
-        let missedAt = FiguresPage(reading: dataDirectory + "/figures.shared").rawPathMissedAt
+        let missedAt = Scoreboard(reading: dataDirectory + "/figures.shared").rawPathMissedAt
         outdatedAt = missedAt == 0 ? nil : missedAt
     }
 }

@@ -11,19 +11,20 @@ public struct InstallationStatus: Sendable {
     /// - Parameters:
     ///   - version: of the program that looks.
     ///   - caches: opened over the same folder.
-    /// - Throws: `Fault`, and `TurnstileError` for settings that make no sense.
+    /// - Throws: `Fault`, and `RateLimiterError` for settings that make no sense.
     public init(settings: Settings, version: String, caches: Caches, log: Logger) throws {
-        let figures = settings.dataDirectory + "/figures.shared"
-        guard access(figures, F_OK) == 0 else { throw Fault.neverServed(settings.dataDirectory) }
-        guard access(figures, R_OK | W_OK) == 0 else { throw Fault.unreadable(figures) }
-        let turnstile = try Turnstile(
-            path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
+        let scoreboard = settings.dataDirectory + "/figures.shared"
+        guard access(scoreboard, F_OK) == 0 else { throw Fault.neverServed(settings.dataDirectory) }
+        guard access(scoreboard, R_OK | W_OK) == 0 else { throw Fault.unreadable(scoreboard) }
+        let rateLimiter = try RateLimiter(
+            path: settings.dataDirectory + "/limiter.db",
+            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: false, log: log)
-        let survey = Survey(
-            version: version, figures: FiguresPage(reading: figures), caches: caches, turnstile: turnstile,
+        let collector = StatusCollector(
+            version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches, rateLimiter: rateLimiter,
             dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
-        var report = survey.report(withAges: true)
+        var report = collector.report(withAges: true)
         if report.workers.isEmpty { report.readiness.reasons.insert("no worker runs on this data folder", at: 0) }
         self.report = report
     }

@@ -117,7 +117,7 @@ extension StatusReport {
     func seconds(until instant: Int64) -> Double { Double(max(0, instant - now)) / 1000 }
 }
 
-extension NamespaceFigures {
+extension NamespaceStatistics {
     /// `catalog:track` is called `track`.
     var kind: String {
         let text = String(decoding: name, as: UTF8.self)

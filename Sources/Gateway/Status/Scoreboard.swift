@@ -3,13 +3,13 @@ import CSystem
 import FastCGI
 import Glibc
 
-/// Counters that all workers map (`figures.shared` in the data folder), so that any of them can tell the sum.
+/// Counters that all workers map (`scoreboard.shared` in the data folder), so that any of them can tell the sum.
 ///
 /// Each worker counts into a slot of its own, by atomic additions and without a lock or a system call. A slot is held by a lock on
 /// one byte of the file, which goes with the process; whoever takes the slot of a dead worker counts on where that one ended. So
 /// the sum of all slots is what was counted since the file was made, whichever workers were killed, and nothing is ever moved.
 /// A file that cannot be mapped costs the sums: the worker then counts for itself.
-final class FiguresPage: @unchecked Sendable {
+final class Scoreboard: @unchecked Sendable {
     // The mapping lives as long as this object and is touched with atomic operations only (the log's bytes: see LogRing).
     let start: UnsafeMutableRawPointer
     private let descriptor: CInt
@@ -97,8 +97,8 @@ final class FiguresPage: @unchecked Sendable {
     // MARK: Reading
 
     /// Of all workers since the file was made.
-    var sum: Counts {
-        var sum = Counts()
+    var sum: Counters {
+        var sum = Counters()
         // The lowest free slot is taken, so the first that never was ends them.
         for slot in 0..<(descriptor >= 0 ? Self.slotCount : 1) {
             guard csys_load64(address(slot) + Field.process) != 0 else { break }
@@ -124,8 +124,8 @@ final class FiguresPage: @unchecked Sendable {
         }
     }
 
-    private func counts(_ slot: Int) -> Counts {
-        var counts = Counts()
+    private func counts(_ slot: Int) -> Counters {
+        var counts = Counters()
         for place in counts.values.indices { counts.values[place] = csys_load64(address(slot) + Field.counters + place * 8) }
         return counts
     }
@@ -191,11 +191,11 @@ final class FiguresPage: @unchecked Sendable {
         case .now(let response):
             count(response, of: family)
             return outcome
-        case .soon: return outcome
-        case .later(let ticket):
+        case .pending: return outcome
+        case .parked(let parkedRequest):
             park()
-            return .later(
-                ticket.observed { [self] response in
+            return .parked(
+                parkedRequest.observed { [self] response in
                     unpark()
                     if let response { count(response, of: family) }
                 })
@@ -249,7 +249,7 @@ final class FiguresPage: @unchecked Sendable {
     }
 }
 
-/// Where the latest log lines at warning and above, of all workers, stand in `figures.shared`.
+/// Where the latest log lines at warning and above, of all workers, stand in `scoreboard.shared`.
 ///
 /// An entry's number is taken away before its bytes are written and put back after; a reader that finds another number after than
 /// before throws the entry away, and so does it with one whose writer was killed.

@@ -90,7 +90,7 @@ struct StatusJSON: Encodable {
 }
 
 extension StatusJSON.Limiter {
-    init(_ status: TurnstileStatus) {
+    init(_ status: RateLimiterStatus) {
         lastHour = StatusJSON.Hour(calls: status.callsInWindow, budget: status.callsPerWindow)
         nextSlotAt = status.nextSlotAt
         cooldown = status.cooldown.map { StatusJSON.Cooldown(endsAt: $0.endsAt, reason: $0.reason) }
@@ -102,6 +102,6 @@ extension StatusJSON.Limiter {
     }
 }
 
-extension TurnstileStatus.Cooldown {
+extension RateLimiterStatus.Cooldown {
     var reason: String { quotaExceeded ? "429: the quota is exceeded" : "429: too many requests" }
 }

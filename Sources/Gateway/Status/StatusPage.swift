@@ -128,7 +128,7 @@ struct StatusPage {
     }
 
     /// Why no call is made just now.
-    private func troubles(of limiter: TurnstileStatus) -> Markup {
+    private func troubles(of limiter: RateLimiterStatus) -> Markup {
         func line(_ title: String, _ reason: String, _ end: Int64) -> Markup {
             "<p class=\"bad\"><b>\(title)</b>, ends \(Readable.wait(report.seconds(until: end))): \(reason)</p>"
         }

@@ -11,17 +11,17 @@ struct StatusReport: Sendable {
     /// Of the worker that looked.
     var version: String
     /// Of all workers, those that ended included.
-    var counts: Counts
+    var counts: Counters
     /// Oldest first; the last minute is under way.
     var answersByMinute: [Int]
     var workers: [WorkerLook]
     /// nil while the limiter cannot be used.
-    var limiter: TurnstileStatus?
+    var limiter: RateLimiterStatus?
     var limiterFault: String?
-    var caches: CacheFigures
+    var caches: CacheStatistics
     var files: [FileLook]
     /// Records of `spotify` by namespace.
-    var kinds: [NamespaceFigures]
+    var kinds: [NamespaceStatistics]
     /// Records of `spotify` by how long they have been due. Empty where nobody asked.
     var ages: [AgeLook] = []
     /// The newest first.
@@ -73,7 +73,7 @@ struct WorkerLook: Sendable, Equatable {
         self.residentBytes = residentBytes
     }
 
-    init(_ worker: FiguresPage.Worker, now: Int64) {
+    init(_ worker: Scoreboard.Worker, now: Int64) {
         self.init(
             process: worker.process, uptimeSeconds: max(0, now - worker.startedAt) / 1000, parked: worker.parked,
             residentBytes: Self.resident(worker.process))
@@ -91,24 +91,24 @@ struct WorkerLook: Sendable, Equatable {
 }
 
 /// Looks at everything that the status routes show. Blocks on files; not for an event thread.
-struct Survey: Sendable {
+struct StatusCollector: Sendable {
     let version: String
-    let figures: FiguresPage
+    let scoreboard: Scoreboard
     let caches: Caches
-    let turnstile: Turnstile
+    let rateLimiter: RateLimiter
     let dataDirectory: String
     let hasCredentials: Bool
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
     func report(now: Int64 = csys_wall_ms(), withAges: Bool) -> StatusReport {
-        let limiter = Result { try turnstile.status() }
-        let cached = caches.figures()
+        let limiter = Result { try rateLimiter.status() }
+        let cached = caches.statistics()
         return StatusReport(
-            now: now, version: version, counts: figures.sum, answersByMinute: figures.answersByMinute(now: now),
-            workers: figures.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
+            now: now, version: version, counts: scoreboard.sum, answersByMinute: scoreboard.answersByMinute(now: now),
+            workers: scoreboard.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
             files: Self.files.map { FileLook(name: $0, bytes: Self.size(dataDirectory + "/" + $0)) }.filter { $0.bytes > 0 },
-            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: figures.latestLines(20),
+            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
             readiness: readiness(cached, limiter.fault))
     }
 
@@ -124,11 +124,11 @@ struct Survey: Sendable {
 
     /// Why nothing, or not everything, can be served.
     func readiness() -> Readiness {
-        let limiter = Result { try turnstile.status() }
-        return readiness(caches.figures(), limiter.fault)
+        let limiter = Result { try rateLimiter.status() }
+        return readiness(caches.statistics(), limiter.fault)
     }
 
-    private func readiness(_ cached: CacheFigures, _ limiterFault: String?) -> Readiness {
+    private func readiness(_ cached: CacheStatistics, _ limiterFault: String?) -> Readiness {
         var readiness = Readiness()
         do { _ = try caches.get(.temp, Array("readyz".utf8)) } catch { readiness.reasons.append("the database cannot be read: \(error)") }
         if let refusal = cached.writeRefusal {

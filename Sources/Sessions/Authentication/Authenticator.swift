@@ -1,23 +1,23 @@
 /// A token that was found good, and whose it is.
-struct Presence: Sendable {
+struct AuthenticatedRequest: Sendable {
     let account: Account
     let token: Token
     let session: KnownSession
     let place: Credential.Place
-    let settings: Settings
+    let settings: SwingmusicSettings
 
     var user: User { account.user }
 }
 
-enum Examination {
-    case present(Presence)
+enum Authentication {
+    case present(AuthenticatedRequest)
     case refused(Refused)
     case absent(Refused)
 }
 
 extension Sessions {
     /// Finds the token that counts and asks all there is to ask about it.
-    func examine(_ caller: Caller, for kind: TokenKind = .access, duplicates: Credential.Duplicates) -> Examination {
+    func authenticate(_ caller: Caller, for kind: TokenKind = .access, duplicates: Credential.Duplicates) -> Authentication {
         let credential: Credential
         switch Credential.search(caller, for: kind, duplicates: duplicates) {
         case .found(let found): credential = found
@@ -31,7 +31,7 @@ extension Sessions {
         }
     }
 
-    private func present(_ credential: Credential, for kind: TokenKind, _ caller: Caller) throws(Refused) -> Presence {
+    private func present(_ credential: Credential, for kind: TokenKind, _ caller: Caller) throws(Refused) -> AuthenticatedRequest {
         guard let settings = settings.current() else { throw .unavailable }
         let remembered = try token(credential.text, settings.key)
         let token = remembered.token
@@ -40,7 +40,7 @@ extension Sessions {
         guard case .user(let userID) = token.claims.userID else { throw .noUser(token.claims.subject) }
         let (account, session) = try admit(remembered, userID, now)
         if remembered.isDueToBeNoted(now: now) { note(session, account.user, caller, now) }
-        return Presence(account: account, token: token, session: session, place: credential.place, settings: settings)
+        return AuthenticatedRequest(account: account, token: token, session: session, place: credential.place, settings: settings)
     }
 
     /// The token behind a text, from memory or read and verified.
@@ -60,7 +60,7 @@ extension Sessions {
     /// Whether the session goes on and the user is the one that it began with. The ledger is asked before the user's row is read: a
     /// row that differs is then the later state, and never an older one than what another process has settled.
     private func admit(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(Refused) -> (Account, KnownSession) {
-        let answer: LedgerAnswer
+        let answer: TokenRow
         let row: Account?
         do {
             answer = try known(remembered, userID, now)
@@ -72,7 +72,7 @@ extension Sessions {
             if let account = answer.account, !account.isGone { _ = try? enter(remembered.token, userID, now) }
             throw .noUser(remembered.token.claims.subject)
         }
-        switch Judgement.decide(issuedAt: remembered.token.claims.issuedAt, answer: answer, row: row) {
+        switch TokenDecision.decide(issuedAt: remembered.token.claims.issuedAt, answer: answer, row: row) {
         case .good(let session): return (row, session)
         case .revoked: throw .revoked
         case .newcomer, .unsettled:
@@ -83,22 +83,22 @@ extension Sessions {
         }
     }
 
-    private func known(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(LedgerFault) -> LedgerAnswer {
-        let stamp = try ledger.stamp()
+    private func known(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(SessionDatabaseError) -> TokenRow {
+        let stamp = try database.stamp()
         if let answer = remembered.answer(at: stamp) { return answer }
-        let answer = try ledger.look(remembered.token.hash, userID: userID, at: stamp)
+        let answer = try database.look(remembered.token.hash, userID: userID, at: stamp)
         remembered.remember(answer, at: stamp, now: now)
         return answer
     }
 
     /// Settles what became of the user's row and lets the token in if it may: one transaction. nil where it is refused.
-    func enter(_ token: Token, _ userID: Int64, _ now: Int64) throws(LedgerFault) -> (Account, KnownSession)? {
-        try ledger.write(.event) { rows in
+    func enter(_ token: Token, _ userID: Int64, _ now: Int64) throws(SessionDatabaseError) -> (Account, KnownSession)? {
+        try database.write(.event) { rows in
             let row = try directory.account(id: userID)
-            try Settlement.settle(userID, row: row, in: rows, now: now)
+            try AccountSettlement.settle(userID, row: row, in: rows, now: now)
             guard let row else { return nil }
             let answer = try rows.answer(token.hash, userID: userID)
-            switch Judgement.decide(issuedAt: token.claims.issuedAt, answer: answer, row: row) {
+            switch TokenDecision.decide(issuedAt: token.claims.issuedAt, answer: answer, row: row) {
             case .good(let session): return (row, session)
             case .newcomer: return try adopt(token, of: row, in: rows, now).map { (row, $0) }
             case .unsettled, .revoked: return nil
@@ -107,7 +107,7 @@ extension Sessions {
     }
 
     /// A token that swingmusic made becomes a session, or joins the one of the token that was made together with it.
-    private func adopt(_ token: Token, of row: Account, in rows: LedgerRows, _ now: Int64) throws -> KnownSession? {
+    private func adopt(_ token: Token, of row: Account, in rows: SessionTables, _ now: Int64) throws -> KnownSession? {
         if let twin = try rows.sessionOfTwin(token, userID: row.user.id) {
             try rows.adopt(token, into: twin.id)
             return twin.endedAt == nil ? twin : nil
@@ -128,37 +128,38 @@ extension Sessions {
 
     /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
     /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
-    public func check(_ caller: Caller, changes: Bool = false) -> Verdict {
+    public func check(_ caller: Caller, changes: Bool = false) -> AuthenticationResult {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch examine(caller, duplicates: .refused) {
-        case .present(let presence):
-            return .user(SignedIn(user: presence.user, sessionID: presence.session.id, renewal: renewal(presence, caller)))
+        switch authenticate(caller, duplicates: .refused) {
+        case .present(let authenticated):
+            return .user(
+                AuthenticatedUser(user: authenticated.user, sessionID: authenticated.session.id, renewal: renewal(authenticated, caller)))
         case .refused(let refused): return .refused(refused)
         case .absent(let refused): return .absent(refused)
         }
     }
 
     /// The renewed cookie, when one is due: the token is made, entered into the session and then told.
-    func renewal(_ presence: Presence, _ caller: Caller) -> String? {
+    func renewal(_ authenticated: AuthenticatedRequest, _ caller: Caller) -> String? {
         let now = clock.now()
-        let old = presence.token
-        guard Renewal.isDue(old.claims, place: presence.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
+        let old = authenticated.token
+        guard Renewal.isDue(old.claims, place: authenticated.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
             return nil
         }
         if let token = renewed.find(for: old.hash, now: now) {
             return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
         }
-        let mint = TokenMint(key: presence.settings.key)
-        let token = mint.make(.access, subject: old.claims.subject, second: now / 1000, identifier: RandomName.uuid())
+        let issuer = TokenIssuer(key: authenticated.settings.key)
+        let token = issuer.make(.access, subject: old.claims.subject, second: now / 1000, identifier: RandomName.uuid())
         // Where it cannot be entered it is not handed out: the old one is good for days, and the next request tries again.
-        guard (try? enter(token, into: presence.session.id)) ?? false else { return nil }
+        guard (try? enter(token, into: authenticated.session.id)) ?? false else { return nil }
         renewed.keep(token, for: old.hash, now: now)
         return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
     }
 
     /// False where the session is full.
-    private func enter(_ token: FreshToken, into session: String) throws(LedgerFault) -> Bool {
-        try ledger.write(.event) { rows in
+    private func enter(_ token: FreshToken, into session: String) throws(SessionDatabaseError) -> Bool {
+        try database.write(.event) { rows in
             guard try rows.hasRoom(in: session, for: 1) else { return false }
             try rows.add(token, to: session)
             return true
@@ -167,22 +168,22 @@ extension Sessions {
 
     /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
     func signedIn(
-        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (Presence) -> Answer
+        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (AuthenticatedRequest) -> Answer
     ) -> Answer {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch examine(caller, duplicates: duplicates) {
-        case .present(let presence):
-            let answer = body(presence)
+        switch authenticate(caller, duplicates: duplicates) {
+        case .present(let authenticated):
+            let answer = body(authenticated)
             // Whoever ends the own session gets no new token for it.
-            return answer.cookies.isEmpty ? answer.adding(renewal(presence, caller)) : answer
+            return answer.cookies.isEmpty ? answer.adding(renewal(authenticated, caller)) : answer
         case .refused(let refused), .absent(let refused): return .refused(refused)
         }
     }
 }
 
 /// Who a request comes from.
-public enum Verdict: Sendable {
-    case user(SignedIn)
+public enum AuthenticationResult: Sendable {
+    case user(AuthenticatedUser)
     /// A token that is not good, or a request that is not admissible.
     case refused(Refused)
     /// No token at all, with the refusal for routes that need one.
@@ -190,7 +191,7 @@ public enum Verdict: Sendable {
 }
 
 /// A user whose token is good.
-public struct SignedIn: Sendable {
+public struct AuthenticatedUser: Sendable {
     public let user: User
     /// Names the session to its owner; it is no secret and opens nothing.
     public let sessionID: String
@@ -199,7 +200,7 @@ public struct SignedIn: Sendable {
 }
 
 /// What becomes of a token that is good in itself.
-enum Judgement: Equatable {
+enum TokenDecision: Equatable {
     case good(KnownSession)
     /// swingmusic made it and it is seen here for the first time: it becomes a session.
     case newcomer
@@ -210,7 +211,7 @@ enum Judgement: Equatable {
     /// - Parameters:
     ///   - issuedAt: the token's `iat`, in seconds.
     ///   - row: the user's row, read after `answer`.
-    static func decide(issuedAt: Int64?, answer: LedgerAnswer, row: Account) -> Judgement {
+    static func decide(issuedAt: Int64?, answer: TokenRow, row: Account) -> TokenDecision {
         guard let known = answer.account, known.isOwner(row) else { return .unsettled }
         if let session = answer.session {
             return session.endedAt == nil && session.userID == row.user.id ? .good(session) : .revoked

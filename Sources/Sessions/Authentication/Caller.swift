@@ -90,8 +90,8 @@ public struct OriginPolicy: Sendable {
     /// A request that changes something and is authorised by a cookie must come from a page of ours.
     func admits(_ caller: Caller) -> Bool {
         let hasCookie =
-            CookieText.mentions(of: CookieText.access, in: caller.cookies) > 0
-            || CookieText.mentions(of: CookieText.refresh, in: caller.cookies) > 0
+            CookieHeader.mentions(of: CookieHeader.access, in: caller.cookies) > 0
+            || CookieHeader.mentions(of: CookieHeader.refresh, in: caller.cookies) > 0
         return !(hasCookie && isForeign(caller))
     }
 

@@ -1,5 +1,5 @@
 /// Reads Cookie headers as swingmusic's library does, so that both see the same token.
-enum CookieText {
+enum CookieHeader {
     static let access = Array("access_token_cookie".utf8)
     static let refresh = Array("refresh_token_cookie".utf8)
 

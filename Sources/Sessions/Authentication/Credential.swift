@@ -20,9 +20,9 @@ struct Credential: Equatable {
     }
 
     static func search(_ caller: Caller, for kind: TokenKind, duplicates: Duplicates) -> Search {
-        let name = kind == .access ? CookieText.access : CookieText.refresh
-        let cookies = caller.cookies.isEmpty ? [] : CookieText.values(of: name, in: caller.cookies)
-        if duplicates == .refused, CookieText.mentions(of: name, in: caller.cookies) != min(cookies.count, 1) {
+        let name = kind == .access ? CookieHeader.access : CookieHeader.refresh
+        let cookies = caller.cookies.isEmpty ? [] : CookieHeader.values(of: name, in: caller.cookies)
+        if duplicates == .refused, CookieHeader.mentions(of: name, in: caller.cookies) != min(cookies.count, 1) {
             return .malformed(.duplicateCookies)
         }
         if let cookie = cookies.first, !cookie.isEmpty { return .found(Credential(text: cookie, place: .cookie)) }

@@ -1,7 +1,7 @@
 import GRDB
 
 /// Open connections to one SQLite file, lent to one thread at a time, and never to a file that was replaced meanwhile.
-final class ConnectionShelf: Sendable {
+final class ConnectionPool: Sendable {
     private struct Connection {
         var queue: DatabaseQueue
         var stamp: FileStamp

@@ -1,7 +1,7 @@
 import Logging
 
 /// Says a lasting trouble once when it begins, every minute while it lasts, and once when it is over.
-final class Complaint: Sendable {
+final class LogOnce: Sendable {
     private struct State {
         var reason: String?
         var saidAt: Int64 = 0

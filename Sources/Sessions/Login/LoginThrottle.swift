@@ -5,7 +5,7 @@ import Logging
 ///
 /// The count of an address takes in those of each name tried from it, so that one list serves both; nobody can lock another out by
 /// name alone.
-final class GuessLimit: Sendable {
+final class LoginThrottle: Sendable {
     /// What is guessed. Each is counted for itself.
     enum Secret: String { case login, pair }
 
@@ -22,18 +22,18 @@ final class GuessLimit: Sendable {
     private let shared: any CountStore
     private let own = MemoryCountStore()
     private let clock: SessionClock
-    private let complaint: Complaint
+    private let trouble: LogOnce
 
     init(store: any CountStore, clock: SessionClock, log: Logger) {
         shared = store
         self.clock = clock
-        complaint = Complaint(about: "counting of failed logins", log: log)
+        trouble = LogOnce(about: "counting of failed logins", log: log)
     }
 
     /// Whether another try is refused at this moment, without counting one.
     func wait(_ secret: Secret, address: String) -> Int? {
         let stored = (try? shared.read(key(secret, address))) ?? own.read(key(secret, address))
-        return FailureTally(stored: stored).wait(now: clock.now())
+        return RecentFailures(stored: stored).wait(now: clock.now())
     }
 
     func begin(_ secret: Secret, address: String) -> Admission {
@@ -41,7 +41,7 @@ final class GuessLimit: Sendable {
         let now = clock.now()
         var wait: Int?
         change(key) { stored in
-            let tally = FailureTally(stored: stored)
+            let tally = RecentFailures(stored: stored)
             wait = tally.wait(now: now)
             return wait == nil ? tally.adding(now).stored : nil
         }
@@ -50,24 +50,24 @@ final class GuessLimit: Sendable {
 
     /// The try was right, or was not answered: it does not count.
     func forgive(_ attempt: Attempt) {
-        change(attempt.key) { stored in stored.map { FailureTally(stored: $0).removing(attempt.instant).stored } }
+        change(attempt.key) { stored in stored.map { RecentFailures(stored: $0).removing(attempt.instant).stored } }
     }
 
     private func key(_ secret: Secret, _ address: String) -> String { "guess/\(secret.rawValue)/\(AddressBlock.name(of: address))" }
 
     private func change(_ key: String, _ change: ([UInt8]?) -> [UInt8]?) {
         do {
-            try shared.change(key, lastingSeconds: FailureTally.window / 1000, change)
-            complaint.settle()
+            try shared.change(key, lastingSeconds: RecentFailures.window / 1000, change)
+            trouble.settle()
         } catch {
-            complaint.raise("the shared count cannot be written (\(error)); each worker counts for itself", now: clock.now())
-            own.change(key, lastingSeconds: FailureTally.window / 1000, change)
+            trouble.raise("the shared count cannot be written (\(error)); each worker counts for itself", now: clock.now())
+            own.change(key, lastingSeconds: RecentFailures.window / 1000, change)
         }
     }
 }
 
 /// The failures of one address within the last minute.
-struct FailureTally: Equatable {
+struct RecentFailures: Equatable {
     /// ms since 1970, oldest first.
     private(set) var failedAt: [Int64]
 
@@ -89,14 +89,14 @@ struct FailureTally: Equatable {
     }
 
     /// A try counts as failed from its beginning, so that many at once cannot all slip in.
-    func adding(_ now: Int64) -> FailureTally {
+    func adding(_ now: Int64) -> RecentFailures {
         var tally = self
         tally.failedAt = Array((recent(now) + [now]).suffix(Self.most))
         return tally
     }
 
     /// Takes one try back that turned out right.
-    func removing(_ instant: Int64) -> FailureTally {
+    func removing(_ instant: Int64) -> RecentFailures {
         var tally = self
         if let place = tally.failedAt.lastIndex(of: instant) { tally.failedAt.remove(at: place) }
         return tally

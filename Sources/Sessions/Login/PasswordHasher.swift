@@ -9,17 +9,17 @@ import Glibc
 /// Two threads: one for the hashes alone, which works only while nobody else wants the core, so that a flood of logins does not delay
 /// anybody; and one of usual priority for all else: a low one that held a database's lock would keep everybody waiting while it is not
 /// given a core.
-final class LoginDesk: Sendable {
+final class PasswordHasher: Sendable {
     private let desk: WorkThread
     private let hashing = WorkThread(name: "hashing", most: 1, yields: true)
-    private let turn: HashingTurn
+    private let turn: HashingLock
 
     /// - Parameters:
     ///   - folder: the data folder that the workers of this host share.
     ///   - most: callers that may wait; each takes some 12 to 40 ms.
     init(folder: String, most: Int = 128) {
         desk = WorkThread(name: "logins", most: most)
-        turn = HashingTurn(folder: folder)
+        turn = HashingLock(folder: folder)
     }
 
     /// False where too many wait already.
@@ -74,7 +74,7 @@ final class LoginDesk: Sendable {
 /// One hash at a time on the whole host: a lock on `hashing.lock` in the data folder, which goes with the process that has it. A yielding
 /// thread yields only to its own control group (sched(7), autogroup); so that nginx in another one keeps cores, too, the workers of a
 /// host do not hash side by side. Where there is no such file each worker hashes for itself.
-final class HashingTurn: Sendable {
+final class HashingLock: Sendable {
     private let descriptor: CInt
 
     init(folder: String) { descriptor = open(folder + "/hashing.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }

@@ -8,8 +8,8 @@ extension Sessions {
         case .success(let read): form = read
         case .failure(let fault): return fault.answer
         }
-        if let wait = guesses.wait(.login, address: caller.address) { return Self.tooMany(wait) }
-        let isTaken = desk.submit { [self] in completion(logIn(form, caller)) }
+        if let wait = throttle.wait(.login, address: caller.address) { return Self.tooMany(wait) }
+        let isTaken = hasher.submit { [self] in completion(logIn(form, caller)) }
         return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3)
     }
 
@@ -18,7 +18,7 @@ extension Sessions {
     /// On the login thread.
     private func logIn(_ form: LoginForm, _ caller: Caller) -> Answer {
         guard let settings = settings.current() else { return .unavailable }
-        switch guesses.begin(.login, address: caller.address) {
+        switch throttle.begin(.login, address: caller.address) {
         case .refused(let wait): return Self.tooMany(wait)
         case .admitted(let attempt):
             do {
@@ -26,20 +26,20 @@ extension Sessions {
                 guard let row = try checked(account, form, settings), let answer = try begin(row, settings, caller) else {
                     return .message("Hehe! invalid password", status: 401)
                 }
-                guesses.forgive(attempt)
+                throttle.forgive(attempt)
                 return answer
             } catch {
-                guesses.forgive(attempt)
+                throttle.forgive(attempt)
                 return .unavailable
             }
         }
     }
 
     /// The row with the hash that the password was found right against; nil where it is wrong.
-    private func checked(_ account: Account, _ form: LoginForm, _ settings: Settings) throws -> Account? {
+    private func checked(_ account: Account, _ form: LoginForm, _ settings: SwingmusicSettings) throws -> Account? {
         let check = PasswordCheck.decide(
             password: form.password, stored: account.passwordHash, salt: settings.serverID, legacySalt: settings.legacyServerID,
-            hash: desk.hash)
+            hash: hasher.hash)
         switch check {
         case .wrong: return nil
         case .right: return account
@@ -53,7 +53,7 @@ extension Sessions {
             userID: account.user.id, name: account.user.name, fingerprint: Fingerprint(passwordHash: newHash), sessionID: nil)
         let now = clock.now()
         do {
-            try ledger.write(.background) { try $0.expect(expected, until: now + Self.expectation) }
+            try database.write(.background) { try $0.expect(expected, until: now + Self.expectation) }
             try Rehash.store(newHash, over: account.passwordHash, user: account.user.id, path: directory.path)
         } catch {
             log.warning("the password hash of user \(account.user.id) stays in its old form: swingmusic.db cannot be written")
@@ -62,14 +62,14 @@ extension Sessions {
     }
 
     /// A session begins; nil where the user's row changed while the password was being checked.
-    private func begin(_ row: Account, _ settings: Settings, _ caller: Caller) throws -> Answer? {
+    private func begin(_ row: Account, _ settings: SwingmusicSettings, _ caller: Caller) throws -> Answer? {
         let now = clock.now()
         let id = RandomName.session()
-        let pair = TokenPair.make(subject: row.user.subject, mint: TokenMint(key: settings.key), now: now)
-        let hasBegun = try ledger.write(.background) { rows -> Bool in
+        let pair = TokenPair.make(subject: row.user.subject, issuer: TokenIssuer(key: settings.key), now: now)
+        let hasBegun = try database.write(.background) { rows -> Bool in
             let present = try directory.account(id: row.user.id)
             guard present == row else { return false }
-            try Settlement.settle(row.user.id, row: present, in: rows, now: now)
+            try AccountSettlement.settle(row.user.id, row: present, in: rows, now: now)
             try rows.begin(session: id, userID: row.user.id, now: now)
             for token in pair.all { try rows.add(token, to: id) }
             return true
@@ -99,13 +99,13 @@ extension Sessions {
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
     public func refresh(_ caller: Caller) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
-        switch examine(caller, for: .refresh, duplicates: .firstCounts) {
+        switch authenticate(caller, for: .refresh, duplicates: .firstCounts) {
         case .refused(let refused), .absent(let refused): return .refused(refused)
-        case .present(let presence):
-            let subject = presence.token.claims.subject
+        case .present(let authenticated):
+            let subject = authenticated.token.claims.subject
             guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
-            let pair = TokenPair.make(subject: subject, mint: TokenMint(key: presence.settings.key), now: clock.now())
-            switch enter(pair, into: presence.session.id) {
+            let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.now())
+            switch enter(pair, into: authenticated.session.id) {
             case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
             case false?: return Self.tooManyTokens
             case nil: return .unavailable
@@ -118,7 +118,7 @@ extension Sessions {
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
     private func enter(_ pair: TokenPair, into session: String) -> Bool? {
-        try? ledger.write(.event) { rows in
+        try? database.write(.event) { rows in
             guard try rows.hasRoom(in: session, for: pair.all.count) else { return false }
             for token in pair.all { try rows.add(token, to: session) }
             return true
@@ -139,7 +139,8 @@ extension Sessions {
 
     private func presented(_ caller: Caller) -> [[UInt8]] {
         var texts =
-            CookieText.values(of: CookieText.access, in: caller.cookies) + CookieText.values(of: CookieText.refresh, in: caller.cookies)
+            CookieHeader.values(of: CookieHeader.access, in: caller.cookies)
+            + CookieHeader.values(of: CookieHeader.refresh, in: caller.cookies)
         if case .token(let text) = BearerText(caller.authorization) { texts.append(text) }
         return Array(texts.filter { !$0.isEmpty }.prefix(4))
     }
@@ -153,7 +154,7 @@ extension Sessions {
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
             if !token.claims.isExpired(now: now) { _ = try enter(token, userID, now) }
-            let ended = try ledger.write(.event) { rows -> String? in
+            let ended = try database.write(.event) { rows -> String? in
                 guard let session = try rows.answer(token.hash, userID: userID).session else { return nil }
                 return try rows.end(session: session.id, now: now) ? session.id : nil
             }
@@ -204,10 +205,10 @@ struct TokenPair: Sendable {
     let access: FreshToken
     let refresh: FreshToken
 
-    static func make(subject: JSONValue, mint: TokenMint, now: Int64) -> TokenPair {
+    static func make(subject: JSONValue, issuer: TokenIssuer, now: Int64) -> TokenPair {
         TokenPair(
-            access: mint.make(.access, subject: subject, second: now / 1000, identifier: RandomName.uuid()),
-            refresh: mint.make(.refresh, subject: subject, second: now / 1000, identifier: RandomName.uuid()))
+            access: issuer.make(.access, subject: subject, second: now / 1000, identifier: RandomName.uuid()),
+            refresh: issuer.make(.refresh, subject: subject, second: now / 1000, identifier: RandomName.uuid()))
     }
 
     var all: [FreshToken] { [access, refresh] }
@@ -215,7 +216,7 @@ struct TokenPair: Sendable {
     func answer(name: String, cookies: [String] = []) -> Answer {
         .json(
             .object([
-                JSONMember("accesstoken", .string(access.text)), JSONMember("maxage", .integer(TokenMint.lifetime)),
+                JSONMember("accesstoken", .string(access.text)), JSONMember("maxage", .integer(TokenIssuer.lifetime)),
                 JSONMember("msg", .string("Logged in as \(name)")), JSONMember("refreshtoken", .string(refresh.text)),
             ]), cookies: cookies)
     }

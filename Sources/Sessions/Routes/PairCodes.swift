@@ -4,13 +4,13 @@ extension Sessions {
 
     /// `GET /auth/getpaircode`
     public func pairCode(_ caller: Caller) -> Answer {
-        signedIn(caller, changes: true) { presence in
+        signedIn(caller, changes: true) { authenticated in
             let now = clock.now()
             for _ in 0..<5 {
                 let code = RandomName.pairCode()
-                let isNew = try? ledger.write(.event) { rows in
+                let isNew = try? database.write(.event) { rows in
                     try rows.insert(
-                        pairCode: Self.hash(code), session: presence.session.id, userID: presence.user.id,
+                        pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
                         until: now + Self.pairCodeLifetime, now: now)
                 }
                 guard let isNew else { return .unavailable }
@@ -23,33 +23,33 @@ extension Sessions {
     /// `GET /auth/pair`: redeems a code, once.
     /// - Parameter code: of the query; nil where it is not in it.
     public func pair(_ caller: Caller, code: String?) -> Answer {
-        if case .refused(let refused) = examine(caller, duplicates: .firstCounts) { return .refused(refused) }
+        if case .refused(let refused) = authenticate(caller, duplicates: .firstCounts) { return .refused(refused) }
         guard let settings = settings.current() else { return .unavailable }
-        let attempt: GuessLimit.Attempt
-        switch guesses.begin(.pair, address: caller.address) {
+        let attempt: LoginThrottle.Attempt
+        switch throttle.begin(.pair, address: caller.address) {
         case .refused(let wait): return Self.tooMany(wait)
         case .admitted(let admitted): attempt = admitted
         }
         do {
             guard let (pair, name) = try redeem(code ?? "", settings) else { return .message("Invalid code", status: 400) }
-            guesses.forgive(attempt)
+            throttle.forgive(attempt)
             return pair.answer(name: name)
         } catch {
-            guesses.forgive(attempt)
+            throttle.forgive(attempt)
             return .unavailable
         }
     }
 
     /// One transaction: who takes the code out has its tokens.
-    private func redeem(_ code: String, _ settings: Settings) throws(LedgerFault) -> (TokenPair, String)? {
+    private func redeem(_ code: String, _ settings: SwingmusicSettings) throws(SessionDatabaseError) -> (TokenPair, String)? {
         let now = clock.now()
-        return try ledger.write(.event) { rows in
+        return try database.write(.event) { rows in
             guard let session = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
             let row = try directory.account(id: session.userID)
-            try Settlement.settle(session.userID, row: row, in: rows, now: now)
+            try AccountSettlement.settle(session.userID, row: row, in: rows, now: now)
             // Settling may have ended the session.
             guard let row, try rows.session(session.id)?.endedAt == nil, try rows.hasRoom(in: session.id, for: 2) else { return nil }
-            let pair = TokenPair.make(subject: row.user.subject, mint: TokenMint(key: settings.key), now: now)
+            let pair = TokenPair.make(subject: row.user.subject, issuer: TokenIssuer(key: settings.key), now: now)
             for token in pair.all { try rows.add(token, to: session.id) }
             return (pair, row.user.name)
         }

@@ -9,23 +9,23 @@ extension Sessions {
     /// `PUT /auth/profile/update`. Where a user changes the own password its hash is computed first, so that this session goes on.
     /// - Returns: nil where `completion` will be called on the login thread.
     public func updateProfile(_ body: FormBody, _ caller: Caller, completion: @escaping @Sendable (Handing) -> Void) -> Handing? {
-        guarded(caller) { presence in
+        guarded(caller) { authenticated in
             let form: ProfileForm
             switch ProfileForm.read(body) {
             case .success(let read): form = read
             case .failure(let fault): return .answer(fault.answer)
             }
             guard let everybody = try? directory.accounts() else { return .answer(.unavailable) }
-            switch ProfileRules.update(form, by: presence.user, everybody: everybody.map(\.user)) {
+            switch ProfileRules.update(form, by: authenticated.user, everybody: everybody.map(\.user)) {
             case .failure(let refused): return .answer(.refused(refused))
             case .success(let target):
                 guard let row = everybody.first(where: { $0.user == target }) else { return .answer(.unavailable) }
-                let changesOwnPassword = target.id == presence.user.id && !form.password.isEmpty
-                guard changesOwnPassword else { return allow(form, row, row.passwordHash, presence) }
-                let isTaken = desk.submit { [self] in
-                    let hash = desk.hash(password: form.password, salt: presence.settings.serverID) ?? row.passwordHash
-                    let handing = allow(form, row, hash, presence)
-                    completion(adding(renewal(presence, caller), to: handing))
+                let changesOwnPassword = target.id == authenticated.user.id && !form.password.isEmpty
+                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated) }
+                let isTaken = hasher.submit { [self] in
+                    let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
+                    let handing = allow(form, row, hash, authenticated)
+                    completion(adding(renewal(authenticated, caller), to: handing))
                 }
                 return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
             }
@@ -33,16 +33,16 @@ extension Sessions {
     }
 
     /// Notes what the row is going to be, so that the change is known as ours when it shows.
-    private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ presence: Presence) -> Handing {
+    private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest) -> Handing {
         let now = clock.now()
         let isRenamed = !form.name.isEmpty && !form.name.isSpelled(row.user.name)
-        let isOthersPassword = row.user.id != presence.user.id && !form.password.isEmpty
+        let isOthersPassword = row.user.id != authenticated.user.id && !form.password.isEmpty
         let keepsAll = newHash == row.passwordHash
         let expected = ExpectedChange(
             userID: row.user.id, name: isRenamed ? form.name : row.user.name, fingerprint: Fingerprint(passwordHash: newHash),
-            sessionID: keepsAll ? nil : presence.session.id)
-        let isClaimed = try? ledger.write(.event) { rows -> Bool in
-            if isRenamed, try !rows.claim(name: form.name, for: presence.session.id, now: now, until: now + 5000) { return false }
+            sessionID: keepsAll ? nil : authenticated.session.id)
+        let isClaimed = try? database.write(.event) { rows -> Bool in
+            if isRenamed, try !rows.claim(name: form.name, for: authenticated.session.id, now: now, until: now + 5000) { return false }
             if !isOthersPassword { try rows.expect(expected, until: now + Self.expectation) }
             return true
         }
@@ -53,11 +53,11 @@ extension Sessions {
     /// `POST /auth/profile/create`
     public func createUser(_ body: FormBody, _ caller: Caller) -> Handing {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        let presence: Presence?
+        let authenticated: AuthenticatedRequest?
         let missing: Refused
-        switch examine(caller, duplicates: .refused) {
-        case .present(let found): (presence, missing) = (found, .adminsOnly)
-        case .absent(let refused): (presence, missing) = (nil, refused)
+        switch authenticate(caller, duplicates: .refused) {
+        case .present(let found): (authenticated, missing) = (found, .adminsOnly)
+        case .absent(let refused): (authenticated, missing) = (nil, refused)
         case .refused(let refused): return .answer(.refused(refused))
         }
         let form: ProfileForm
@@ -66,7 +66,7 @@ extension Sessions {
         case .failure(let fault): return .answer(fault.answer)
         }
         guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
-        switch ProfileRules.create(form, by: presence?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
+        switch ProfileRules.create(form, by: authenticated?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
         case .success(let creation): return claim(creation == .first ? ["", form.name] : [form.name])
@@ -77,7 +77,7 @@ extension Sessions {
     private func claim(_ names: [String]) -> Handing {
         let now = clock.now()
         let claimant = RandomName.session()
-        let isClaimed = try? ledger.write(.event) { rows -> Bool in
+        let isClaimed = try? database.write(.event) { rows -> Bool in
             for name in names where try !rows.claim(name: name, for: claimant, now: now, until: now + 5000) { return false }
             return true
         }
@@ -87,29 +87,29 @@ extension Sessions {
 
     /// `POST /auth/profile/guest/create`
     public func createGuest(_ body: FormBody, _ caller: Caller) -> Handing {
-        guarded(caller) { presence in
+        guarded(caller) { authenticated in
             if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
             guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
-            if let refused = ProfileRules.createGuest(by: presence.user, everybody: everybody) { return .answer(.refused(refused)) }
+            if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
             return claim(["guest"])
         } ?? .answer(.unavailable)
     }
 
     /// `DELETE /auth/profile/delete`. The sessions of whoever has the name end before the request is passed on.
     public func deleteUser(_ body: FormBody, _ caller: Caller) -> Handing {
-        guarded(caller) { presence in
+        guarded(caller) { authenticated in
             // As in swingmusic an admin's right comes before the form.
-            guard presence.user.isAdmin else { return .answer(.refused(.adminsOnly)) }
+            guard authenticated.user.isAdmin else { return .answer(.refused(.adminsOnly)) }
             let form: DeletionForm
             switch DeletionForm.read(body) {
             case .success(let read): form = read
             case .failure(let fault): return .answer(fault.answer)
             }
-            if let refused = ProfileRules.delete(form.name, by: presence.user) { return .answer(.refused(refused)) }
+            if let refused = ProfileRules.delete(form.name, by: authenticated.user) { return .answer(.refused(refused)) }
             guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
             let now = clock.now()
             let leaving = everybody.filter { $0.name.isSpelled(form.name) }
-            let ended = try? ledger.write(.event) { rows in
+            let ended = try? database.write(.event) { rows in
                 try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
             }
             guard let ended else { return .answer(.unavailable) }
@@ -119,13 +119,13 @@ extension Sessions {
     }
 
     /// Runs a route that is passed on: one credential, of our own pages.
-    private func guarded(_ caller: Caller, _ body: (Presence) -> Handing?) -> Handing? {
+    private func guarded(_ caller: Caller, _ body: (AuthenticatedRequest) -> Handing?) -> Handing? {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        switch examine(caller, duplicates: .refused) {
+        switch authenticate(caller, duplicates: .refused) {
         case .refused(let refused), .absent(let refused): return .answer(.refused(refused))
-        case .present(let presence):
-            guard let handing = body(presence) else { return nil }
-            return adding(renewal(presence, caller), to: handing)
+        case .present(let authenticated):
+            guard let handing = body(authenticated) else { return nil }
+            return adding(renewal(authenticated, caller), to: handing)
         }
     }
 

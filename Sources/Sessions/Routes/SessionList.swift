@@ -26,25 +26,27 @@ extension Sessions {
     /// `GET /auth/sessions`: one's own, or for an admin those of `user`.
     /// - Parameter user: of the query: a user's id, or `all`; nil for oneself.
     public func list(_ caller: Caller, user: String?) -> Answer {
-        signedIn(caller, duplicates: .refused) { presence in
-            var userID: Int64? = presence.user.id
+        signedIn(caller, duplicates: .refused) { authenticated in
+            var userID: Int64? = authenticated.user.id
             if let user {
                 guard user == "all" || Int64(user) != nil else { return .message("user must be an id or all", status: 422) }
                 userID = Int64(user)
-                guard presence.user.isAdmin || userID == presence.user.id else { return .refused(.adminsOnly) }
+                guard authenticated.user.isAdmin || userID == authenticated.user.id else { return .refused(.adminsOnly) }
             }
-            note(presence, caller)
-            guard let shown = try? openSessions(of: userID, current: presence.session.id) else { return .unavailable }
+            note(authenticated, caller)
+            guard let shown = try? openSessions(of: userID, current: authenticated.session.id) else { return .unavailable }
             return .json(.object([JSONMember("sessions", .array(shown.map(\.json)))]))
         }
     }
 
     /// `DELETE /auth/sessions/{id}`: one's own, or for an admin anybody's.
     public func end(_ caller: Caller, session id: String) -> Answer {
-        signedIn(caller, duplicates: .refused, changes: true) { presence in
+        signedIn(caller, duplicates: .refused, changes: true) { authenticated in
             let now = clock.now()
-            let hasEnded = try? ledger.write(.event) { rows -> Bool in
-                guard let session = try rows.session(id), session.userID == presence.user.id || presence.user.isAdmin else { return false }
+            let hasEnded = try? database.write(.event) { rows -> Bool in
+                guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
+                    return false
+                }
                 return try rows.end(session: id, now: now)
             }
             guard let hasEnded else { return .unavailable }
@@ -52,17 +54,17 @@ extension Sessions {
             guard hasEnded else { return .message("Session not found", status: 404) }
             forgetRecords([id])
             var answer = Answer.message("Session ended", status: 200)
-            if id == presence.session.id { answer.cookies = [SetCookie.cleared] }
+            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared] }
             return answer
         }
     }
 
     /// `DELETE /auth/sessions`: all of one's own but this one, with every older token that is not known here.
     public func endOthers(_ caller: Caller) -> Answer {
-        signedIn(caller, duplicates: .refused, changes: true) { presence in
+        signedIn(caller, duplicates: .refused, changes: true) { authenticated in
             let now = clock.now()
-            let ended = try? ledger.write(.event) { rows in
-                try endAll(presence.user.id, except: presence.session.id, in: rows, now)
+            let ended = try? database.write(.event) { rows in
+                try endAll(authenticated.user.id, except: authenticated.session.id, in: rows, now)
             }
             guard let ended else { return .unavailable }
             forgetRecords(ended)
@@ -71,7 +73,7 @@ extension Sessions {
     }
 
     /// Tokens not known here that were issued before the present second are refused from now on.
-    func endAll(_ userID: Int64, except kept: String?, in rows: LedgerRows, _ now: Int64) throws -> [String] {
+    func endAll(_ userID: Int64, except kept: String?, in rows: SessionTables, _ now: Int64) throws -> [String] {
         let ended = try rows.endAll(of: userID, except: kept, now: now)
         if var account = try rows.account(userID) {
             account.refusedBefore = max(now / 1000, account.refusedBefore ?? 0)
@@ -82,7 +84,7 @@ extension Sessions {
 
     func openSessions(of userID: Int64?, current: String?) throws -> [ShownSession] {
         let now = clock.now()
-        let open = try ledger.read { try $0.openSessions(of: userID, now: now) }
+        let open = try database.read { try $0.openSessions(of: userID, now: now) }
         var names: [Int64: String] = [:]
         for account in try directory.accounts() { names[account.user.id] = account.user.name }
         let records = (try? records.records(open.map(\.id))) ?? open.map { _ in nil }
@@ -96,13 +98,13 @@ extension Sessions {
     }
 
     /// Writes the present use down now, so that the list shows it.
-    private func note(_ presence: Presence, _ caller: Caller) {
+    private func note(_ authenticated: AuthenticatedRequest, _ caller: Caller) {
         let now = clock.now()
         keepRecord(
             SessionRecord(
-                userID: presence.user.id, userName: presence.user.name, userAgent: caller.userAgent, address: caller.address,
-                createdAt: presence.session.beganAt, seenAt: now),
-            as: presence.session.id)
+                userID: authenticated.user.id, userName: authenticated.user.name, userAgent: caller.userAgent, address: caller.address,
+                createdAt: authenticated.session.beganAt, seenAt: now),
+            as: authenticated.session.id)
     }
 
     // MARK: For the command line
@@ -113,7 +115,7 @@ extension Sessions {
     /// False where there is no such open session.
     public func end(session id: String) throws -> Bool {
         let now = clock.now()
-        let hasEnded = try ledger.write(.background) { try $0.end(session: id, now: now) }
+        let hasEnded = try database.write(.background) { try $0.end(session: id, now: now) }
         if hasEnded { forgetRecords([id]) }
         return hasEnded
     }
@@ -122,8 +124,8 @@ extension Sessions {
     public func endAll(userNamed name: String) throws -> Int? {
         guard let row = try directory.account(named: name) else { return nil }
         let now = clock.now()
-        let ended = try ledger.write(.background) { rows in
-            try Settlement.settle(row.user.id, row: try directory.account(id: row.user.id), in: rows, now: now)
+        let ended = try database.write(.background) { rows in
+            try AccountSettlement.settle(row.user.id, row: try directory.account(id: row.user.id), in: rows, now: now)
             return try endAll(row.user.id, except: nil, in: rows, now + 1000)
         }
         forgetRecords(ended)
@@ -133,7 +135,7 @@ extension Sessions {
     /// Refuses every token that was issued before now, whoever made it.
     public func endEverything() throws -> Int {
         let now = clock.now()
-        let ended = try ledger.write(.background) { rows in
+        let ended = try database.write(.background) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
         }

@@ -7,10 +7,10 @@ extension Sessions {
     /// `GET /auth/users`
     /// - Parameter simplified: of the query, as sent; nil where it is not in it.
     public func users(_ caller: Caller, simplified: String?) -> Answer {
-        let presence: Presence?
-        switch examine(caller, duplicates: .firstCounts) {
-        case .present(let found): presence = found
-        case .absent: presence = nil
+        let authenticated: AuthenticatedRequest?
+        switch authenticate(caller, duplicates: .firstCounts) {
+        case .present(let found): authenticated = found
+        case .absent: authenticated = nil
         case .refused(let refused): return .refused(refused)
         }
         var isSimplified = false
@@ -20,7 +20,7 @@ extension Sessions {
         }
         guard let settings = settings.current(), let everybody = try? directory.accounts().map(\.user) else { return .unavailable }
         let listing = UserListing.decide(
-            everybody: everybody, caller: presence?.user, listsUsersOnLogin: settings.listsUsersOnLogin)
+            everybody: everybody, caller: authenticated?.user, listsUsersOnLogin: settings.listsUsersOnLogin)
         let users = listing.users.map { isSimplified ? $0.simplifiedJSON : $0.json }
         guard !users.contains(nil) else { return .message("A user has no first name", status: 422) }
         return .json(

@@ -28,13 +28,13 @@ enum AccountChange: Equatable {
 }
 
 /// Brings what is known of a user into line with the user's row, within a transaction of `sessions.db`.
-enum Settlement {
+enum AccountSettlement {
     /// - Parameters:
     ///   - row: read inside the transaction, so that no other process can have settled a later state.
     ///   - now: ms since 1970.
     /// - Returns: the sessions that ended.
     @discardableResult
-    static func settle(_ userID: Int64, row: Account?, in rows: LedgerRows, now: Int64) throws -> [String] {
+    static func settle(_ userID: Int64, row: Account?, in rows: SessionTables, now: Int64) throws -> [String] {
         let known = try rows.account(userID)
         let change = AccountChange.decide(known: known, row: row, expected: try rows.expectedChanges(userID, now: now))
         switch change {

@@ -25,7 +25,7 @@ struct KnownSession: Sendable, Equatable {
 }
 
 /// What `sessions.db` says about one token.
-struct LedgerAnswer: Sendable, Equatable {
+struct TokenRow: Sendable, Equatable {
     /// The session that the token belongs to, if the token is known.
     var session: KnownSession?
     var account: KnownAccount?

@@ -4,19 +4,19 @@ import Logging
 /// `sessions.db`: which tokens belong to which session, which sessions have ended, and what is known of each user.
 ///
 /// Every worker has it open; what one commits, the next question of any other sees.
-final class Ledger: Sendable {
-    private let file: LedgerFile
-    private let quick: ConnectionShelf
-    private let patient: ConnectionShelf
+final class SessionDatabase: Sendable {
+    private let file: SessionDatabaseFile
+    private let quick: ConnectionPool
+    private let patient: ConnectionPool
     private let clock: SessionClock
     private let log: Logger
-    private let complaint: Complaint
+    private let trouble: LogOnce
     private let evidence: @Sendable () -> Bool
     private let prepared = Locked<Preparation>(Preparation())  // guards which file was prepared; held while one is being prepared
 
     private struct Preparation {
         var stamp: FileStamp?
-        var failure: LedgerFault?
+        var failure: SessionDatabaseError?
         var failedAt: Int64 = 0
     }
 
@@ -25,44 +25,44 @@ final class Ledger: Sendable {
 
     /// - Parameter evidence: whether something else says that there was a `sessions.db` before.
     init(folder: String, clock: SessionClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
-        let file = LedgerFile(folder: folder)
+        let file = SessionDatabaseFile(folder: folder)
         self.file = file
         self.clock = clock
         self.log = log
         self.evidence = evidence
-        quick = ConnectionShelf(path: file.path) { _ in try file.connect(waiting: Patience.brief) }
-        patient = ConnectionShelf(path: file.path, most: 2) { _ in try file.connect(waiting: Patience.long) }
-        complaint = Complaint(about: "sessions.db", log: log)
+        quick = ConnectionPool(path: file.path) { _ in try file.connect(waiting: LockTimeout.brief) }
+        patient = ConnectionPool(path: file.path, most: 2) { _ in try file.connect(waiting: LockTimeout.long) }
+        trouble = LogOnce(about: "sessions.db", log: log)
     }
 
     /// The file as it is now, made if it is missing. A file that was replaced or removed is noticed here.
-    func stamp() throws(LedgerFault) -> FileStamp {
+    func stamp() throws(SessionDatabaseError) -> FileStamp {
         if let stamp = FileStamp(path: file.path), prepared.withLock({ $0.stamp?.isSameFile(as: stamp) ?? false }) { return stamp }
         return try prepare()
     }
 
     /// What is known of a token and of its user.
-    func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(LedgerFault) -> LedgerAnswer {
-        try guarded { try quick.borrow(at: stamp) { db in try LedgerRows(db).answer(hash, userID: userID) } }
+    func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(SessionDatabaseError) -> TokenRow {
+        try guarded { try quick.borrow(at: stamp) { db in try SessionTables(db).answer(hash, userID: userID) } }
     }
 
-    func read<Result>(_ body: (LedgerRows) throws -> Result) throws(LedgerFault) -> Result {
+    func read<Result>(_ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
-        return try guarded { try quick.borrow(at: stamp) { db in try body(LedgerRows(db)) } }
+        return try guarded { try quick.borrow(at: stamp) { db in try body(SessionTables(db)) } }
     }
 
     /// One immediate transaction: all of `body` or nothing of it.
-    func write<Result>(_ place: Place, _ body: (LedgerRows) throws -> Result) throws(LedgerFault) -> Result {
+    func write<Result>(_ place: Place, _ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
         let shelf = place == .event ? quick : patient
         return try guarded {
             try shelf.borrow(at: stamp) { db in
                 var result: Result?
                 try db.inTransaction(.immediate) {
-                    result = try body(LedgerRows(db))
+                    result = try body(SessionTables(db))
                     return .commit
                 }
-                guard let result else { throw LedgerFault.cannotUse("the transaction did not run") }
+                guard let result else { throw SessionDatabaseError.cannotUse("the transaction did not run") }
                 return result
             }
         }
@@ -73,28 +73,28 @@ final class Ledger: Sendable {
         patient.closeAll()
     }
 
-    private func guarded<Result>(_ body: () throws -> Result) throws(LedgerFault) -> Result {
+    private func guarded<Result>(_ body: () throws -> Result) throws(SessionDatabaseError) -> Result {
         do {
             let result = try body()
-            complaint.settle()
+            trouble.settle()
             return result
-        } catch let fault as DirectoryFault {
+        } catch let fault as UserDatabaseError {
             // A body that reads swingmusic's users: that file has its own complaint.
             throw .cannotUse("\(fault)")
         } catch {
-            let fault = LedgerFault(error)
-            complaint.raise(fault.words, now: clock.now())
+            let fault = SessionDatabaseError(error)
+            trouble.raise(fault.words, now: clock.now())
             throw fault
         }
     }
 
-    private func prepare() throws(LedgerFault) -> FileStamp {
+    private func prepare() throws(SessionDatabaseError) -> FileStamp {
         let now = clock.now()
-        let result = prepared.withLock { prepared -> Result<FileStamp, LedgerFault> in
+        let result = prepared.withLock { prepared -> Result<FileStamp, SessionDatabaseError> in
             if let stamp = FileStamp(path: file.path), prepared.stamp?.isSameFile(as: stamp) ?? false { return .success(stamp) }
             // A file that cannot be opened is tried again once a second, not by every request.
             if let failure = prepared.failure, abs(now - prepared.failedAt) < 1000 { return .failure(failure) }
-            do throws(LedgerFault) {
+            do throws(SessionDatabaseError) {
                 let opening = try file.prepare(now: now, knownToHaveBegun: evidence() || prepared.stamp != nil)
                 guard let stamp = FileStamp(path: file.path) else { throw .cannotOpen("it vanished") }
                 prepared = Preparation(stamp: stamp)
@@ -105,7 +105,7 @@ final class Ledger: Sendable {
                 return .failure(error)
             }
         }
-        if case .failure(let fault) = result { complaint.raise(fault.words, now: now) } else { complaint.settle() }
+        if case .failure(let fault) = result { trouble.raise(fault.words, now: now) } else { trouble.settle() }
         return try result.get()
     }
 }

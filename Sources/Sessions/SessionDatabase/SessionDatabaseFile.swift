@@ -2,7 +2,7 @@ import Glibc
 import GRDB
 
 /// The file `sessions.db` and the mark beside it that tells a lost file from one that never was.
-struct LedgerFile: Sendable {
+struct SessionDatabaseFile: Sendable {
     let path: String
     private let mark: String
 
@@ -19,20 +19,20 @@ struct LedgerFile: Sendable {
 
     /// Makes the file and its tables where they are missing. Several processes may do so at once.
     /// - Parameter now: ms since 1970.
-    func prepare(now: Int64, knownToHaveBegun: Bool) throws(LedgerFault) -> Opening {
+    func prepare(now: Int64, knownToHaveBegun: Bool) throws(SessionDatabaseError) -> Opening {
         let wasBegun = knownToHaveBegun || access(mark, F_OK) == 0
         // Only we may read it. O_EXCL: a file that SQLite may have open is not opened by hand (sqlite.org/howtocorrupt.html, 2.2).
         let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         if descriptor >= 0 { close(descriptor) }
         let opening: Opening
         do {
-            let queue = try connect(waiting: Patience.long)
+            let queue = try connect(waiting: LockTimeout.long)
             defer { try? queue.close() }
             opening = try queue.inDatabase { db in try Self.makeTables(in: db, now: now, wasBegun: wasBegun) }
-        } catch let fault as LedgerFault {
+        } catch let fault as SessionDatabaseError {
             throw fault
         } catch {
-            throw LedgerFault.cannotOpen(LedgerFault(error).words)
+            throw SessionDatabaseError.cannotOpen(SessionDatabaseError(error).words)
         }
         try leaveMark()
         return opening
@@ -53,20 +53,20 @@ struct LedgerFile: Sendable {
     private static func makeTables(in db: Database, now: Int64, wasBegun: Bool) throws -> Opening {
         var opening = Opening.existing
         try db.inTransaction(.exclusive) {
-            if try LedgerSchema.migrate(db) == 0 {
+            if try SessionSchema.migrate(db) == 0 {
                 opening = wasBegun ? .lost : .begun
                 try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [now])
                 if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [now / 1000 + 1]) }
             } else {
                 let check = try String.fetchOne(db, sql: "PRAGMA quick_check(1)")
-                guard check == "ok" else { throw LedgerFault.cannotOpen("damaged: \(check ?? "no answer")") }
+                guard check == "ok" else { throw SessionDatabaseError.cannotOpen("damaged: \(check ?? "no answer")") }
             }
             return .commit
         }
         return opening
     }
 
-    private func leaveMark() throws(LedgerFault) {
+    private func leaveMark() throws(SessionDatabaseError) {
         let descriptor = open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
         guard descriptor >= 0, fsync(descriptor) == 0 else { throw .cannotOpen("\(mark): \(String(cString: strerror(errno)))") }
         close(descriptor)
@@ -79,7 +79,7 @@ struct LedgerFile: Sendable {
 }
 
 /// The tables of `sessions.db` and how they came to be. `PRAGMA user_version` is the number of steps a file has taken.
-enum LedgerSchema {
+enum SessionSchema {
     /// "SWMS": the file is ours (sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int32 = 0x5357_4D53
 
@@ -101,13 +101,13 @@ enum LedgerSchema {
     private static func check(_ db: Database, known: Int) throws -> Int {
         let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
         guard (0...known).contains(found) else {
-            throw LedgerFault.cannotOpen("it has schema \(found), this release knows \(known): a newer release has written it")
+            throw SessionDatabaseError.cannotOpen("it has schema \(found), this release knows \(known): a newer release has written it")
         }
         let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
         let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
         // The first version had no application_id.
         guard owner == applicationID || owner == 0 && (found == 1 || isEmpty) else {
-            throw LedgerFault.cannotOpen("it is another program's database (application_id \(owner))")
+            throw SessionDatabaseError.cannotOpen("it is another program's database (application_id \(owner))")
         }
         return found
     }
@@ -171,14 +171,14 @@ enum LedgerSchema {
 }
 
 /// Why `sessions.db` gave no answer. Nobody is let in then.
-enum LedgerFault: Error, Equatable, CustomStringConvertible {
+enum SessionDatabaseError: Error, Equatable, CustomStringConvertible {
     case busy
     case cannotOpen(String)
     case cannotUse(String)
 
     init(_ error: any Error) {
         switch error {
-        case let fault as LedgerFault: self = fault
+        case let fault as SessionDatabaseError: self = fault
         case let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY: self = .busy
         case let error as DatabaseError: self = .cannotUse(error.message ?? "\(error.resultCode)")
         default: self = .cannotUse("\(error)")

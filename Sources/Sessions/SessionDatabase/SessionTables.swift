@@ -2,12 +2,12 @@ import Foundation
 import GRDB
 
 /// The statements on `sessions.db`'s tables, within one connection (and, for those that write, one transaction).
-struct LedgerRows {
+struct SessionTables {
     let db: Database
 
     init(_ db: Database) { self.db = db }
 
-    func answer(_ hash: TokenHash, userID: Int64) throws -> LedgerAnswer {
+    func answer(_ hash: TokenHash, userID: Int64) throws -> TokenRow {
         let statement = try db.cachedStatement(
             sql: """
                 SELECT s.id, s.userID, s.beganAt, s.endedAt, a.name, a.fingerprint, a.refusedBefore, a.isGone, f.value
@@ -17,8 +17,8 @@ struct LedgerRows {
                 LEFT JOIN account a ON a.userID = ?
                 LEFT JOIN fact f ON f.name = 'refusedBefore'
                 """)
-        guard let row = try Row.fetchOne(statement, arguments: [hash.data, userID]) else { return LedgerAnswer() }
-        var answer = LedgerAnswer(refusedBefore: row[8])
+        guard let row = try Row.fetchOne(statement, arguments: [hash.data, userID]) else { return TokenRow() }
+        var answer = TokenRow(refusedBefore: row[8])
         if let id: String = row[0] { answer.session = KnownSession(id: id, userID: row[1], beganAt: row[2], endedAt: row[3]) }
         if let name: String = row[4] {
             answer.account = KnownAccount(

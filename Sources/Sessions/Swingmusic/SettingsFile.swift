@@ -4,7 +4,7 @@ import Logging
 /// swingmusic's `settings.json`, read again when its time, size or inode change.
 final class SettingsFile: Sendable {
     private struct Known {
-        var settings: Settings?
+        var settings: SwingmusicSettings?
         /// Of the file that was read; nil while what was read may already be outdated.
         var stamp: FileStamp?
     }
@@ -12,22 +12,22 @@ final class SettingsFile: Sendable {
     private let folder: SwingmusicFolder
     private let clock: SessionClock
     private let log: Logger
-    private let complaint: Complaint
+    private let trouble: LogOnce
     private let known = Locked(Known())  // guards the settings last read and under which stamp
 
     init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
         self.folder = folder
         self.clock = clock
         self.log = log
-        complaint = Complaint(about: "settings.json", log: log)
+        trouble = LogOnce(about: "settings.json", log: log)
     }
 
     /// The settings in force. While the file is missing or half written the last good ones; nil if there never were any.
-    func current() -> Settings? {
+    func current() -> SwingmusicSettings? {
         let now = clock.now()
         let path = folder.files().settings
         guard let stamp = FileStamp(path: path) else {
-            complaint.raise("the file is missing", now: now)
+            trouble.raise("the file is missing", now: now)
             return known.withLock { $0.settings }
         }
         let (settings, isCurrent) = known.withLock { ($0.settings, $0.stamp == stamp) }
@@ -35,12 +35,12 @@ final class SettingsFile: Sendable {
         return reread(path, stamp, now) ?? settings
     }
 
-    private func reread(_ path: String, _ stamp: FileStamp, _ now: Int64) -> Settings? {
-        guard let text = WholeFile.read(path, most: 1 << 20), let settings = Settings(text: text) else {
-            complaint.raise("holds no readable serverId", now: now)
+    private func reread(_ path: String, _ stamp: FileStamp, _ now: Int64) -> SwingmusicSettings? {
+        guard let text = WholeFile.read(path, most: 1 << 20), let settings = SwingmusicSettings(text: text) else {
+            trouble.raise("holds no readable serverId", now: now)
             return nil
         }
-        complaint.settle()
+        trouble.settle()
         let isOtherKey = known.withLock { known -> Bool in
             let before = known.settings?.key.mark
             known = Known(settings: settings, stamp: stamp.isSettled(now: now) ? stamp : nil)
@@ -52,7 +52,7 @@ final class SettingsFile: Sendable {
 }
 
 /// What swingmusic's `settings.json` says about sessions.
-struct Settings: Sendable {
+struct SwingmusicSettings: Sendable {
     /// Salt of the password hashes, and in its characters the key of the tokens.
     let serverID: String
     /// Salt of hashes made before `serverID`; nil where there is none.

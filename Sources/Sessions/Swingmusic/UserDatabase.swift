@@ -4,18 +4,18 @@ import GRDB
 import Logging
 
 /// Why swingmusic's users cannot be read.
-enum DirectoryFault: Error, Equatable {
+enum UserDatabaseError: Error, Equatable {
     case missing
     case busy
     case unreadable(String)
 }
 
 /// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
-final class UserDirectory: Sendable {
+final class UserDatabase: Sendable {
     /// A folder, and open connections to the database in it.
     private struct Place: Sendable {
         let files: SwingmusicFolder.Files
-        let shelf: ConnectionShelf
+        let shelf: ConnectionPool
 
         var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
         var isFolderClosed: Bool { access(files.folder, W_OK) != 0 }
@@ -23,13 +23,13 @@ final class UserDirectory: Sendable {
 
     private let folder: SwingmusicFolder
     private let latest = Locked<Place?>(nil)  // guards the place that was read last
-    private let complaint: Complaint
+    private let trouble: LogOnce
     private let clock: SessionClock
 
     init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
         self.folder = folder
         self.clock = clock
-        complaint = Complaint(about: "swingmusic.db", log: log)
+        trouble = LogOnce(about: "swingmusic.db", log: log)
     }
 
     /// Of the database as it is read now.
@@ -47,17 +47,17 @@ final class UserDirectory: Sendable {
         }
     }
 
-    private static func shelf(_ path: String) -> ConnectionShelf {
-        ConnectionShelf(path: path) { isFrozen in
+    private static func shelf(_ path: String) -> ConnectionPool {
+        ConnectionPool(path: path) { isFrozen in
             var configuration = Configuration()
             configuration.readonly = true
-            configuration.busyMode = .callback(Patience.brief)
+            configuration.busyMode = .callback(LockTimeout.brief)
             configuration.label = "swingmusic.db"
             return try DatabaseQueue(path: isFrozen ? immutableAddress(path) : path, configuration: configuration)
         }
     }
 
-    func account(id: Int64) throws(DirectoryFault) -> Account? {
+    func account(id: Int64) throws(UserDatabaseError) -> Account? {
         try read { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE id = ?")
             return try Row.fetchOne(statement, arguments: [id]).flatMap(Self.account)
@@ -65,7 +65,7 @@ final class UserDirectory: Sendable {
     }
 
     /// The one of that exact name; of several the one with the lowest id.
-    func account(named name: String) throws(DirectoryFault) -> Account? {
+    func account(named name: String) throws(UserDatabaseError) -> Account? {
         try read { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
             return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
@@ -73,7 +73,7 @@ final class UserDirectory: Sendable {
     }
 
     /// Everybody, by id.
-    func accounts() throws(DirectoryFault) -> [Account] {
+    func accounts() throws(UserDatabaseError) -> [Account] {
         try read { db in
             try Row.fetchAll(db.cachedStatement(sql: Self.columns + " ORDER BY id")).compactMap(Self.account)
         }
@@ -93,17 +93,17 @@ final class UserDirectory: Sendable {
 
     private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(DirectoryFault) -> Result {
+    private func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
-            guard let stamp = FileStamp(path: place.files.database) else { throw DirectoryFault.missing }
+            guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
             let result = try place.shelf.borrow(
                 at: stamp, isFrozen: { place.isFolderClosed && !place.hasLog }, isStale: { place.hasLog }, body)
-            complaint.settle()
+            trouble.settle()
             return result
         } catch {
             let fault = Self.fault(error)
-            complaint.raise(Self.words(fault), now: clock.now())
+            trouble.raise(Self.words(fault), now: clock.now())
             throw fault
         }
     }
@@ -119,16 +119,16 @@ final class UserDirectory: Sendable {
         return address + "?immutable=1"
     }
 
-    private static func fault(_ error: any Error) -> DirectoryFault {
+    private static func fault(_ error: any Error) -> UserDatabaseError {
         switch error {
-        case let fault as DirectoryFault: fault
+        case let fault as UserDatabaseError: fault
         case let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY: .busy
         case let error as DatabaseError: .unreadable(error.message ?? "\(error.resultCode)")
         default: .unreadable("\(error)")
         }
     }
 
-    static func words(_ fault: DirectoryFault) -> String {
+    static func words(_ fault: UserDatabaseError) -> String {
         switch fault {
         case .missing: "the file is missing"
         case .busy: "locked by another process"
@@ -192,12 +192,12 @@ public struct UserCount: Sendable {
     /// - Parameter folder: swingmusic's.
     public init(in folder: String) throws(Fault) {
         let log = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
-        let directory = UserDirectory(folder: SwingmusicFolder(folder, log: log), clock: .system, log: log)
+        let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: .system, log: log)
         defer { directory.close() }
         do {
             users = try directory.accounts().count
         } catch {
-            throw Fault(reason: UserDirectory.words(error))
+            throw Fault(reason: UserDatabase.words(error))
         }
     }
 }
@@ -207,7 +207,7 @@ enum Rehash {
     /// Does nothing where the row has changed meanwhile. Throws GRDB's error where the file cannot be written.
     static func store(_ newHash: String, over oldHash: String, user id: Int64, path: String) throws {
         var configuration = Configuration()
-        configuration.busyMode = .callback(Patience.long)
+        configuration.busyMode = .callback(LockTimeout.long)
         configuration.label = "swingmusic.db rehash"
         let queue = try DatabaseQueue(path: path, configuration: configuration)
         defer { try? queue.close() }

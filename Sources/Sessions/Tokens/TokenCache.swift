@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// Only tokens whose signature was good come in. Two generations bound it: when the young one is full it becomes the old one,
 /// and what is asked for again moves back.
-final class TokenMemory: Sendable {
+final class TokenCache: Sendable {
     private struct Shard {
         var young: [TokenHash: RememberedToken] = [:]
         var old: [TokenHash: RememberedToken] = [:]
@@ -52,7 +52,7 @@ final class RememberedToken: Sendable {
     private let state = Locked(State())  // guards the last answer and when the session's use was last noted
 
     private struct State {
-        var answer: LedgerAnswer?
+        var answer: TokenRow?
         var stamp: FileStamp?
         var notedAt: Int64 = 0
     }
@@ -64,12 +64,12 @@ final class RememberedToken: Sendable {
 
     /// The last answer, if the file has not been written since. A commit with a rollback journal always writes the file itself
     /// (sqlite.org/atomiccommit.html, section 3.9), so an unchanged stamp means an unchanged answer.
-    func answer(at stamp: FileStamp) -> LedgerAnswer? {
+    func answer(at stamp: FileStamp) -> TokenRow? {
         state.withLock { $0.stamp == stamp ? $0.answer : nil }
     }
 
     /// - Parameter stamp: taken before the question was asked.
-    func remember(_ answer: LedgerAnswer, at stamp: FileStamp, now: Int64) {
+    func remember(_ answer: TokenRow, at stamp: FileStamp, now: Int64) {
         guard stamp.isSettled(now: now) else { return }
         state.withLock {
             $0.answer = answer

@@ -34,7 +34,7 @@ enum TokenReader {
 }
 
 /// Makes tokens as swingmusic makes them, byte for byte.
-struct TokenMint: Sendable {
+struct TokenIssuer: Sendable {
     let key: SigningKey
 
     /// Access and refresh tokens both last thirty days, in seconds.

@@ -28,9 +28,9 @@ enum SpotifyCheck {
 
     private static func remembered(_ settings: Settings) -> [Finding] {
         guard access(settings.dataDirectory + "/limiter.db", F_OK) == 0,
-            let turnstile = try? Turnstile.standing(beside: settings, creating: false), let status = try? turnstile.status()
+            let rateLimiter = try? RateLimiter.standing(beside: settings, creating: false), let status = try? rateLimiter.status()
         else { return [.ok("Spotify account", "its mode is not known yet: the first answers show it")] }
-        let mode = (try? turnstile.recall(AccountMode.fact)) ?? "not known yet"
+        let mode = (try? rateLimiter.recall(AccountMode.fact)) ?? "not known yet"
         var findings = [
             Finding.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")
         ]
@@ -76,11 +76,12 @@ enum SpotifyCheck {
     }
 }
 
-extension Turnstile {
-    /// The turnstile of these settings, beside the workers' own.
-    static func standing(beside settings: Settings, creating: Bool) throws(TurnstileError) -> Turnstile {
-        try Turnstile(
-            path: settings.dataDirectory + "/limiter.db", pace: Pace(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
+extension RateLimiter {
+    /// The limiter of these settings, beside the workers' own.
+    static func standing(beside settings: Settings, creating: Bool) throws(RateLimiterError) -> RateLimiter {
+        try RateLimiter(
+            path: settings.dataDirectory + "/limiter.db",
+            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
             queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: creating, log: .silent)
     }
 }

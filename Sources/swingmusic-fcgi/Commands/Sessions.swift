@@ -57,7 +57,7 @@ struct SessionsList: ParsableCommand {
         let rows =
             [["SESSION", "USER", "DEVICE", "ADDRESS", "SINCE", "LAST SEEN"]]
             + shown.map { [$0.id, $0.user, $0.device, $0.address, $0.createdAt, $0.lastSeenAt] }
-        for line in Columns.lines(rows) { print(line) }
+        for line in TextColumns.lines(rows) { print(line) }
     }
 }
 

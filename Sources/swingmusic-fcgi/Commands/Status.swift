@@ -25,7 +25,7 @@ struct Status: ParsableCommand {
         }
         let caches = try folder.openCaches()
         defer { caches.close() }
-        let status = try InstallationStatus(settings: settings, version: Version.text, caches: caches, log: .silent)
+        let status = try InstallationStatus(settings: settings, version: ProgramVersion.text, caches: caches, log: .silent)
         if json {
             try Output.json(status.json)
         } else {
@@ -35,6 +35,6 @@ struct Status: ParsableCommand {
     }
 
     private static func paragraph(_ section: StatusSection) -> String {
-        ([section.title] + Columns.lines(section.rows).map { "  " + $0 }).joined(separator: "\n")
+        ([section.title] + TextColumns.lines(section.rows).map { "  " + $0 }).joined(separator: "\n")
     }
 }

@@ -33,14 +33,14 @@ struct Warm: ParsableCommand {
     func run() throws {
         let folder = try DataFolder()
         guard folder.settings.credentials != nil else { throw WarmError.noCredentials }
-        let list = try WishList(files: files, bareKind: kind)
+        let list = try WarmList(files: files, bareKind: kind)
         if list.skippedLines > 0 {
             Output.complain(
                 "\(list.skippedLines) line\(list.skippedLines == 1 ? " names" : "s name") nothing of Spotify's and \(list.skippedLines == 1 ? "was" : "were") skipped"
             )
         }
         guard !list.resources.isEmpty else { throw WarmError.nothingNamed }
-        let round = try WarmingRound(list.resources, folder: folder)
+        let round = try WarmRun(list.resources, folder: folder)
         defer { round.close() }
         let progress = ProgressLine()
         try round.begin()
@@ -60,7 +60,7 @@ struct Warm: ParsableCommand {
         Output.complain("no 'serve' answers at \(settings.listen): the lookups wait in the queue until one runs on this data folder")
     }
 
-    private func conclude(_ round: WarmingRound) throws {
+    private func conclude(_ round: WarmRun) throws {
         for (resource, reason) in round.failures.prefix(20) { Output.complain("\(resource.name): \(reason)") }
         if round.failures.count > 20 { Output.complain("... and \(round.failures.count - 20) more") }
         if json {
@@ -90,7 +90,7 @@ enum WarmError: Error, CustomStringConvertible {
 }
 
 /// What `warm` was asked for, each thing once, in the order of its first mention.
-struct WishList {
+struct WarmList {
     private(set) var resources: [Resource] = []
     /// Lines with something in them, none of which names a thing; a CSV's header is one.
     private(set) var skippedLines = 0

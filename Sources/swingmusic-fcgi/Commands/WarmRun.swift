@@ -6,27 +6,27 @@ import Glibc
 import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
-final class WarmingRound {
+final class WarmRun {
     private let caches: Caches
-    private let shelf: Shelf
-    private let turnstile: Turnstile
+    private let shelf: RecordStore
+    private let rateLimiter: RateLimiter
     private let interval: Duration
     private var toQueue: [Resource]
     private var queued: [Resource] = []
-    private var standingNow: WarmingStanding
+    private var standingNow: WarmProgress
     private(set) var failures: [(resource: Resource, reason: String)] = []
 
     init(_ resources: [Resource], folder: DataFolder) throws {
         let settings = folder.settings
         caches = try folder.openCaches(withStore: false)
-        shelf = Shelf(caches: caches, temporaryTTL: settings.ttl.temp)
-        turnstile = try Turnstile.standing(beside: settings, creating: true)
+        shelf = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp)
+        rateLimiter = try RateLimiter.standing(beside: settings, creating: true)
         interval = settings.minInterval
         toQueue = resources.reversed()
-        standingNow = WarmingStanding(asked: resources.count)
+        standingNow = WarmProgress(asked: resources.count)
     }
 
-    var standing: WarmingStanding { standingNow }
+    var standing: WarmProgress { standingNow }
     var isDone: Bool { toQueue.isEmpty && queued.isEmpty }
 
     func close() { caches.close() }
@@ -45,7 +45,7 @@ final class WarmingRound {
         while true {
             do {
                 return try look()
-            } catch let error as TurnstileError {
+            } catch let error as RateLimiterError {
                 guard case .locked = error, ContinuousClock.now < end else { throw error }
             }
         }
@@ -54,7 +54,7 @@ final class WarmingRound {
     private static let patience = Duration.seconds(60)
 
     private func look() throws {
-        let states = try turnstile.states(of: queued.map(\.name), estimating: false)
+        let states = try rateLimiter.states(of: queued.map(\.name), estimating: false)
         var waiting: [Resource] = []
         for (resource, state) in zip(queued, states) {
             switch state {
@@ -86,7 +86,7 @@ final class WarmingRound {
             let batch = Array(toQueue.suffix(100).reversed())
             let asks = batch.map { Ask(key: $0.name, priority: .warming, client: "", attendedUntil: 0) }
             var refused: [Resource] = []
-            for (resource, admission) in zip(batch, try turnstile.enqueue(asks)) {
+            for (resource, admission) in zip(batch, try rateLimiter.enqueue(asks)) {
                 if case .queued = admission { queued.append(resource) } else { refused.append(resource) }
             }
             toQueue.removeLast(batch.count)
@@ -95,14 +95,14 @@ final class WarmingRound {
         }
     }
 
-    /// The turnstile knows when the last that is queued has its turn; what has no place yet follows at the pace.
+    /// The limiter knows when the last that is queued has its turn; what has no place yet follows at the pace.
     private func estimate() throws {
-        let status = try turnstile.status()
+        let status = try rateLimiter.status()
         standingNow.failed = failures.count
         standingNow.left = queued.count + toQueue.count
         standingNow.cooldownEndsAt = status.cooldown.map(\.endsAt)
         var wait = Duration.zero
-        for state in try turnstile.states(of: queued.suffix(1).map(\.name)) {
+        for state in try rateLimiter.states(of: queued.suffix(1).map(\.name)) {
             if case .waiting(_, let until) = state { wait = until }
         }
         let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
@@ -111,7 +111,7 @@ final class WarmingRound {
 }
 
 /// How far a run of `warm` is.
-struct WarmingStanding: Encodable {
+struct WarmProgress: Encodable {
     /// Different things that were named.
     var asked: Int
     /// Of these, in the database before.
@@ -163,7 +163,7 @@ final class ProgressLine {
     private var lastLine = ""
     private var nextPlainAt: UInt64 = 0
 
-    func show(_ standing: WarmingStanding) {
+    func show(_ standing: WarmProgress) {
         isTerminal ? draw(standing) : tell(standing)
     }
 
@@ -172,7 +172,7 @@ final class ProgressLine {
         if isTerminal, !lastLine.isEmpty { write("\n") }
     }
 
-    private func draw(_ standing: WarmingStanding) {
+    private func draw(_ standing: WarmProgress) {
         let width = 24
         let full = standing.asked == 0 ? width : width * standing.settled / standing.asked
         let bar = String(repeating: "#", count: full) + String(repeating: ".", count: width - full)
@@ -182,7 +182,7 @@ final class ProgressLine {
         write("\r\(String(line.prefix(columns - 1)))\u{1B}[K")
     }
 
-    private func tell(_ standing: WarmingStanding) {
+    private func tell(_ standing: WarmProgress) {
         let now = csys_monotonic_ns()
         guard now >= nextPlainAt || standing.left == 0, standing.text != lastLine else { return }
         nextPlainAt = now + 10_000_000_000

@@ -11,7 +11,7 @@ final class Told: Sendable {
     func note(_ line: String) { lines.withLock { $0.append(line) } }
 }
 
-@Suite struct WaitingRoomTests {
+@Suite struct SingleFlightTests {
     let one = Resource.object(.track, SpotifyID("1111111111111111111111")!, market: nil)
     let two = Resource.object(.track, SpotifyID("2222222222222222222222")!, market: nil)
     let told = Told()
@@ -29,7 +29,7 @@ final class Told: Sendable {
 
     @Test("All who wait for one lookup are told in their order, the first that the call was its own")
     func everybody() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         for number in 1...3 as ClosedRange<UInt64> { room.seat(waiter(number, [one]), for: [one]) }
         room.settle(one)
         #expect(told.all == ["1 own", "2 joined", "3 joined"])
@@ -38,7 +38,7 @@ final class Told: Sendable {
 
     @Test("Who waits for two lookups is told after the second")
     func parts() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         room.seat(waiter(1, [one, two]), for: [one, two])
         room.settle(one, joined: true)
         #expect(told.all.isEmpty)
@@ -48,7 +48,7 @@ final class Told: Sendable {
 
     @Test("One part's failure ends the wait; others who wait for the other part stay")
     func failure() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         room.seat(waiter(1, [one, two]), for: [one, two])
         room.seat(waiter(2, [two]), for: [two])
         room.fail(one, .failed(reason: "", after: .seconds(1)))
@@ -59,7 +59,7 @@ final class Told: Sendable {
 
     @Test("Who left is never told, and leaves no trace")
     func leaving() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         room.seat(waiter(1, [one, two]), for: [one, two])
         room.remove(1)
         room.settle(one)
@@ -69,7 +69,7 @@ final class Told: Sendable {
 
     @Test("Only those whose patience ends before are sent away")
     func impatience() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         room.seat(waiter(1, [one], deadline: 10), for: [one])
         room.seat(waiter(2, [one], deadline: 30), for: [one])
         room.failImpatient(before: 20, .failed(reason: "", after: .seconds(1)))

@@ -3,12 +3,12 @@ import Testing
 
 @testable import RateLimiting
 
-@Suite("The queue") struct QueueTests {
+@Suite("The queue") struct LookupQueueTests {
     /// Takes turns until nothing is left, and says which keys were granted, in order.
     private func serve(_ bench: Bench, _ count: Int) throws -> [String] {
         try (0..<count).map { _ in
             let lease = try bench.next()
-            #expect(try bench.turnstile.finish(lease, .answered))
+            #expect(try bench.rateLimiter.finish(lease, .answered))
             return lease.key
         }
     }
@@ -20,7 +20,7 @@ import Testing
     @Test("A caller's miss comes before a hundred renewals, renewals before warming, the abandoned before both")
     func priorities() throws {
         let bench = try Bench()
-        _ = try bench.turnstile.enqueue((0..<100).map { bench.ask("renewal \($0)", .renewal, client: "") })
+        _ = try bench.rateLimiter.enqueue((0..<100).map { bench.ask("renewal \($0)", .renewal, client: "") })
         try bench.enqueue(
             bench.ask("warming", .warming), bench.ask("left", .unattended), bench.ask("missed", .caller))
         #expect(try serve(bench, 3) == ["missed", "left", "renewal 0"])
@@ -41,9 +41,9 @@ import Testing
         let other = try bench.folder.open(clock: bench.clock)
         try bench.enqueue(bench.ask("a", .renewal), bench.ask("b", .renewal), bench.ask("a", .warming))
         #expect(try other.enqueue([bench.ask("b", .caller), bench.ask("b", .renewal)]).count == 2)
-        #expect(try bench.turnstile.status().waiting == [.caller: 1, .unattended: 0, .renewal: 1, .warming: 0])
+        #expect(try bench.rateLimiter.status().waiting == [.caller: 1, .unattended: 0, .renewal: 1, .warming: 0])
         #expect(try serve(bench, 2) == ["b", "a"])
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
     }
 
     @Test("A key that is being fetched is not fetched again for a second caller")
@@ -55,15 +55,15 @@ import Testing
             throw Bench.Stuck()
         }
         bench.clock.advance(.seconds(2))
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(13), .turnOfAnother))
-        #expect(try bench.turnstile.finish(lease, .answered))
-        #expect(try bench.turnstile.states(of: ["a"]) == [.absent])
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(13), .turnOfAnother))
+        #expect(try bench.rateLimiter.finish(lease, .answered))
+        #expect(try bench.rateLimiter.states(of: ["a"]) == [.absent])
     }
 
     @Test("One client's many misses do not starve another's one")
     func fairness() throws {
         let bench = try Bench(queueLimit: 2000)
-        _ = try bench.turnstile.enqueue((0..<500).map { bench.ask("a\($0)", patience: .seconds(3600)) })
+        _ = try bench.rateLimiter.enqueue((0..<500).map { bench.ask("a\($0)", patience: .seconds(3600)) })
         #expect(try serve(bench, 3) == ["a0", "a1", "a2"])
         try bench.enqueue(bench.ask("b0", client: "bert"), bench.ask("b1", client: "bert"))
         try bench.enqueue(bench.ask("c0", client: "carl"))
@@ -73,7 +73,7 @@ import Testing
     @Test("A client that asks for one thing after the other takes turns with one that has many queued")
     func takingTurns() throws {
         let bench = try Bench()
-        _ = try bench.turnstile.enqueue((0..<10).map { bench.ask("a\($0)", patience: .seconds(3600)) })
+        _ = try bench.rateLimiter.enqueue((0..<10).map { bench.ask("a\($0)", patience: .seconds(3600)) })
         var served: [String] = []
         for index in 0..<5 {
             try bench.enqueue(bench.ask("b\(index)", client: "bert"))
@@ -87,7 +87,7 @@ import Testing
     @Test("A key that a busy client asked for first does not keep the next client behind all the others")
     func sharedKey() throws {
         let bench = try Bench()
-        _ = try bench.turnstile.enqueue((0..<100).map { bench.ask("a\($0)", patience: .seconds(3600)) })
+        _ = try bench.rateLimiter.enqueue((0..<100).map { bench.ask("a\($0)", patience: .seconds(3600)) })
         guard case .queued(let ahead, _, _) = try bench.enqueue(bench.ask("a99", client: "bert"))[0] else {
             throw Bench.Stuck()
         }
@@ -110,8 +110,8 @@ import Testing
                 "\(index)", [.caller, .caller, .caller, .renewal, .warming][Int.random(in: 0..<5, using: &random)],
                 client: clients[Int.random(in: 0...3, using: &random)], patience: .seconds(100_000))
         }
-        _ = try bench.turnstile.enqueue(asks)
-        let told = try bench.turnstile.states(of: asks.map(\.key))
+        _ = try bench.rateLimiter.enqueue(asks)
+        let told = try bench.rateLimiter.states(of: asks.map(\.key))
         let order = try serve(bench, asks.count)
         for (ask, state) in zip(asks, told) {
             guard case .waiting(let ahead, _) = state else { throw Bench.Stuck() }
@@ -121,13 +121,13 @@ import Testing
 
     @Test("The wait that is named is when the answer comes", arguments: [3, 20, 1000])
     func wait(callsPerWindow: Int) throws {
-        let pace = Pace(interval: .seconds(1), callsPerWindow: callsPerWindow, window: .seconds(60))
-        let bench = try Bench(pace: pace)
+        let rateLimit = RateLimit(interval: .seconds(1), callsPerWindow: callsPerWindow, window: .seconds(60))
+        let bench = try Bench(rateLimit: rateLimit)
         try bench.enqueue(bench.ask("before"))
         _ = try serve(bench, 1)
         bench.clock.advance(.milliseconds(300))
         let asked = bench.clock.now().boot
-        let admissions = try bench.turnstile.enqueue((0..<30).map { bench.ask("\($0)", patience: .seconds(3600)) })
+        let admissions = try bench.rateLimiter.enqueue((0..<30).map { bench.ask("\($0)", patience: .seconds(3600)) })
         for admission in admissions {
             guard case .queued(_, let wait, _) = admission else { throw Bench.Stuck() }
             let lease = try bench.next()
@@ -139,7 +139,7 @@ import Testing
     @Test("A client holds at most a quarter of the queue, and is told when to come again")
     func share() throws {
         let bench = try Bench(queueLimit: 20)
-        let admissions = try bench.turnstile.enqueue((0..<6).map { bench.ask("\($0)") })
+        let admissions = try bench.rateLimiter.enqueue((0..<6).map { bench.ask("\($0)") })
         #expect(admissions.map(refused) == [nil, nil, nil, nil, nil, .clientShare])
         guard case .refused(_, let retryAfter) = admissions[5] else { throw Bench.Stuck() }
         bench.clock.advance(retryAfter)
@@ -150,27 +150,27 @@ import Testing
     @Test("A full queue refuses callers, and what was refused is not queued")
     func full() throws {
         let bench = try Bench(queueLimit: 8)
-        let admissions = try bench.turnstile.enqueue((0..<10).map { bench.ask("\($0)", client: "\($0)") })
+        let admissions = try bench.rateLimiter.enqueue((0..<10).map { bench.ask("\($0)", client: "\($0)") })
         #expect(admissions.map(refused) == Array(repeating: nil, count: 8) + [.queueFull, .queueFull])
-        #expect(try bench.turnstile.states(of: ["8"]) == [.absent])
+        #expect(try bench.rateLimiter.states(of: ["8"]) == [.absent])
         #expect(refused(try bench.enqueue(bench.ask("3", client: "9"))[0]) == nil)  // it is there already
     }
 
     @Test("Renewals and warming have places of their own and cannot take the callers'")
     func background() throws {
         let bench = try Bench(queueLimit: 8)
-        let renewals = try bench.turnstile.enqueue((0..<6).map { bench.ask("r\($0)", .renewal) })
+        let renewals = try bench.rateLimiter.enqueue((0..<6).map { bench.ask("r\($0)", .renewal) })
         #expect(renewals.map(refused) == [nil, nil, nil, nil, .queueFull, .queueFull])
-        let warming = try bench.turnstile.enqueue((0..<6).map { bench.ask("w\($0)", .warming) })
+        let warming = try bench.rateLimiter.enqueue((0..<6).map { bench.ask("w\($0)", .warming) })
         #expect(warming.map(refused) == [nil, nil, nil, nil, .queueFull, .queueFull])
-        let callers = try bench.turnstile.enqueue((0..<8).map { bench.ask("c\($0)", client: "\($0)") })
+        let callers = try bench.rateLimiter.enqueue((0..<8).map { bench.ask("c\($0)", client: "\($0)") })
         #expect(callers.map(refused) == Array(repeating: nil, count: 8))
     }
 
     @Test("Somebody who waits takes the place of a lookup that nobody waits for")
     func eviction() throws {
         let bench = try Bench(queueLimit: 4)
-        _ = try bench.turnstile.enqueue((0..<4).map { bench.ask("\($0)", client: "\($0)", patience: .seconds(1)) })
+        _ = try bench.rateLimiter.enqueue((0..<4).map { bench.ask("\($0)", client: "\($0)", patience: .seconds(1)) })
         #expect(refused(try bench.enqueue(bench.ask("new", client: "4"))[0]) == .queueFull)
         bench.clock.advance(.seconds(1))
         #expect(refused(try bench.enqueue(bench.ask("left", .unattended, client: "4", patience: .zero))[0]) == .queueFull)
@@ -183,11 +183,11 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", patience: .seconds(5)), bench.ask("r", .renewal, patience: .zero))
         bench.clock.advance(.seconds(605) - .nanoseconds(1))
-        #expect(try bench.turnstile.states(of: ["a"], estimating: false) == [.waiting(ahead: 0, wait: .zero)])
+        #expect(try bench.rateLimiter.states(of: ["a"], estimating: false) == [.waiting(ahead: 0, wait: .zero)])
         bench.clock.advance(.nanoseconds(1))
-        #expect(try bench.turnstile.states(of: ["a"]) == [.absent])
+        #expect(try bench.rateLimiter.states(of: ["a"]) == [.absent])
         #expect(try serve(bench, 1) == ["r"])
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
         try bench.enqueue(bench.ask("b"))
         let rows = try bench.folder.raw().read { try String.fetchAll($0, sql: "SELECT key FROM lookups") }
         #expect(rows == ["b"])
@@ -195,8 +195,8 @@ import Testing
 
     @Test("With renewals waiting and steady misses, callers are never held back for a renewal's sake")
     func budget() throws {
-        let bench = try Bench(pace: Pace(interval: .seconds(2), callsPerWindow: 60, window: .seconds(3600)))
-        _ = try bench.turnstile.enqueue((0..<200).map { bench.ask("r\($0)", .renewal) })
+        let bench = try Bench(rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 60, window: .seconds(3600)))
+        _ = try bench.rateLimiter.enqueue((0..<200).map { bench.ask("r\($0)", .renewal) })
         var grants: [UInt64] = []
         var longest = Duration.zero
         for minute in 0..<240 {
@@ -208,10 +208,10 @@ import Testing
             }
             let end = bench.clock.now().boot + 60_000_000_000
             while bench.clock.now().boot < end {
-                switch try bench.turnstile.turn(worker: "one") {
+                switch try bench.rateLimiter.permit(worker: "one") {
                 case .granted(let lease):
                     grants.append(lease.grantedBoot)
-                    #expect(try bench.turnstile.finish(lease, .answered))
+                    #expect(try bench.rateLimiter.finish(lease, .answered))
                 case .wait(let length, _):
                     bench.clock.advance(min(length, .nanoseconds(Int64(end - bench.clock.now().boot))))
                 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite struct LedgerSchemaTests {
+@Suite struct SessionSchemaTests {
     private let house: Household
     private let path: String
 
@@ -36,8 +36,8 @@ import Testing
         let next = house.worker()
         #expect(next.user(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(ended.access)).status == 401)
-        #expect(try value("PRAGMA user_version") == LedgerSchema.version)
-        #expect(try value("PRAGMA application_id") == Int(LedgerSchema.applicationID))
+        #expect(try value("PRAGMA user_version") == SessionSchema.version)
+        #expect(try value("PRAGMA application_id") == Int(SessionSchema.applicationID))
         // Those that had it open before go on.
         #expect(old.logout(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(open.access)).status == 401)
@@ -46,12 +46,12 @@ import Testing
     @Test("the first step makes what the first version made, and a program that knows no more refuses this version's")
     func older() throws {
         let queue = try DatabaseQueue(path: path)
-        let first = [LedgerSchema.steps[0]]
-        #expect(try queue.write { try LedgerSchema.migrate($0, through: first) } == 0)
+        let first = [SessionSchema.steps[0]]
+        #expect(try queue.write { try SessionSchema.migrate($0, through: first) } == 0)
         #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == 1)
-        #expect(try queue.write { try LedgerSchema.migrate($0) } == 1)
-        let reason = "it has schema \(LedgerSchema.version), this release knows 1: a newer release has written it"
-        #expect(throws: LedgerFault.cannotOpen(reason)) { try queue.write { try LedgerSchema.migrate($0, through: first) } }
+        #expect(try queue.write { try SessionSchema.migrate($0) } == 1)
+        let reason = "it has schema \(SessionSchema.version), this release knows 1: a newer release has written it"
+        #expect(throws: SessionDatabaseError.cannotOpen(reason)) { try queue.write { try SessionSchema.migrate($0, through: first) } }
     }
 
     @Test("a newer version's file is refused and left alone, and nobody is let in")

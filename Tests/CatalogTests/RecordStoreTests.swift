@@ -4,13 +4,13 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct ShelfTests {
+@Suite struct RecordStoreTests {
     let house: House
     let track = Resource.object(.track, Sample.id(1), market: nil)
     init() throws { house = try House() }
 
     func served() throws -> Served {
-        guard case .hit(let served) = try house.shelf.read(track) else { throw House.Unreadable() }
+        guard case .hit(let served) = try house.recordStore.read(track) else { throw House.Unreadable() }
         return served
     }
 
@@ -28,7 +28,7 @@ import Testing
     @Test("What was never known is refused for as long as the temporary cache lasts")
     func refused() throws {
         try house.refuse(track, 404)
-        guard case .denied(let denial, _, let ttl) = try house.shelf.read(track) else { throw House.Unreadable() }
+        guard case .denied(let denial, _, let ttl) = try house.recordStore.read(track) else { throw House.Unreadable() }
         #expect(denial.status == 404 && (3590...3600).contains(ttl))
     }
 
@@ -39,7 +39,7 @@ import Testing
         let resources = [one, two].map { Resource.search($0, kinds: [.track], offset: 0, market: nil) }
         #expect(resources[0].cacheKey != resources[1].cacheKey)
         for resource in resources {
-            #expect(resource.cacheKey.count <= Limits.keyBytes && resource.denialKey.count <= Limits.keyBytes)
+            #expect(resource.cacheKey.count <= EntryLimits.keyBytes && resource.denialKey.count <= EntryLimits.keyBytes)
             #expect(Resource(name: resource.name) == resource)
         }
         #expect(SearchTerm(String(repeating: "e\u{301}", count: 151)) == nil)
@@ -65,7 +65,7 @@ import Testing
             (.object(.track, Sample.id(1), market: nil), #"{"type":"album"}"#),
         ])
     func malformed(_ resource: Resource, _ body: String) {
-        #expect(Lesson(resource, Array(body.utf8)) == nil)
+        #expect(ParsedAnswer(resource, Array(body.utf8)) == nil)
     }
 
     @Test(

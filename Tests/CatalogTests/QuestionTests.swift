@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct CompositionTests {
+@Suite struct QuestionTests {
     let house: House
     init() throws { house = try House() }
 

@@ -4,17 +4,17 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("Answers on their way out") struct OutgoingTests {
+@Suite("Answers on their way out") struct ResponseWriterTests {
     /// Sends an answer through a socket that is read in small pieces, and answers all bytes.
-    private func sent(_ response: Response, _ ending: Outgoing.Ending = .asAsked, reading piece: Int = 1 << 20) throws -> [UInt8] {
+    private func sent(_ response: Response, _ ending: ResponseWriter.Ending = .asAsked, reading piece: Int = 1 << 20) throws -> [UInt8] {
         var pair: [CInt] = [-1, -1]
         try #require(socketpair(AF_UNIX, csys_stream_socket, 0, &pair) == 0)
         defer { pair.forEach { _ = close($0) } }
-        var outgoing = try #require(Outgoing(response, to: 0x0102, ending))
+        var writer = try #require(ResponseWriter(response, to: 0x0102, ending))
         var bytes: [UInt8] = []
         var room = [UInt8](repeating: 0, count: piece)
         while true {
-            let progress = outgoing.send(on: pair[0])
+            let progress = writer.send(on: pair[0])
             try #require(progress != .failed)
             while case let count = recv(pair[1], &room, room.count, CInt(MSG_DONTWAIT)), count > 0 { bytes += room[..<count] }
             if progress == .done { return bytes }
@@ -26,10 +26,10 @@ import Testing
         var records: [(type: UInt8, content: [UInt8])] = []
         var position = 0
         while position < bytes.count {
-            let record = bytes.withUnsafeBytes { Record($0, at: position) }
+            let record = bytes.withUnsafeBytes { RecordHeader($0, at: position) }
             let end = position + 8 + record.contentLength
             try #require(end <= bytes.count && record.paddingLength == 0)
-            #expect(record.request == (record.type == Record.unknownType ? 0 : 0x0102))
+            #expect(record.request == (record.type == RecordHeader.unknownType ? 0 : 0x0102))
             records.append((record.type, Array(bytes[(position + 8)..<end])))
             position = end
         }
@@ -37,7 +37,7 @@ import Testing
     }
 
     private func content(_ records: [(type: UInt8, content: [UInt8])]) -> [UInt8] {
-        records.filter { $0.type == Record.standardOutput }.flatMap(\.content)
+        records.filter { $0.type == RecordHeader.standardOutput }.flatMap(\.content)
     }
 
     @Test(
@@ -48,8 +48,8 @@ import Testing
         let records = try records(bytes)
         let head = Array("Status: 200 OK\r\nContent-Type: a/b\r\nContent-Length: \(size)\r\n\r\n".utf8)
         #expect(content(records) == head + body)
-        #expect(records.dropLast(2).allSatisfy { $0.type == Record.standardOutput && !$0.content.isEmpty })
-        #expect(records.suffix(2).map(\.type) == [Record.standardOutput, Record.endRequest])
+        #expect(records.dropLast(2).allSatisfy { $0.type == RecordHeader.standardOutput && !$0.content.isEmpty })
+        #expect(records.suffix(2).map(\.type) == [RecordHeader.standardOutput, RecordHeader.endRequest])
         #expect(records.last?.content == [UInt8](repeating: 0, count: 8))
         #expect(records.count == 2 + (head.count + size + 65_527) / 65_528)
     }
@@ -65,14 +65,14 @@ import Testing
 
     @Test("a connection that is left has one more record after its last answer")
     func leaving() throws {
-        #expect(try records(try sent(Response(status: 204), .leaving)).map(\.type) == [6, 6, 3, Record.unknownType])
+        #expect(try records(try sent(Response(status: 204), .leaving)).map(\.type) == [6, 6, 3, RecordHeader.unknownType])
     }
 
     @Test("header lines that no record takes make no answer")
     func monstrous() {
         var response = Response(status: 200)
         response.add("X", String(repeating: "x", count: 65_528))
-        #expect(Outgoing(response, to: 1, .asAsked) == nil)
+        #expect(ResponseWriter(response, to: 1, .asAsked) == nil)
     }
 
     @Test("a caller that is gone is noticed, without a signal")
@@ -81,7 +81,7 @@ import Testing
         try #require(socketpair(AF_UNIX, csys_stream_socket, 0, &pair) == 0)
         close(pair[1])
         defer { close(pair[0]) }
-        var outgoing = try #require(Outgoing(Response(status: 200), to: 1, .asAsked))
-        #expect(outgoing.send(on: pair[0]) == .failed)
+        var writer = try #require(ResponseWriter(Response(status: 200), to: 1, .asAsked))
+        #expect(writer.send(on: pair[0]) == .failed)
     }
 }

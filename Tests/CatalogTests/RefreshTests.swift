@@ -8,7 +8,7 @@ import RateLimiting
 @testable import Catalog
 
 /// The lookup thread's rounds, called one by one: nothing is sent.
-@Suite struct RenewalTests {
+@Suite struct RefreshTests {
     let house: House
     let loop: LookupLoop
     let track = Resource.object(.track, Sample.id(1), market: nil)
@@ -16,7 +16,7 @@ import RateLimiting
     init() throws {
         house = try House()
         loop = LookupLoop(
-            desk: LookupDesk(), shelf: house.shelf, turnstile: house.turnstile,
+            inbox: LookupInbox(), recordStore: house.recordStore, rateLimiter: house.rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
                 recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
@@ -32,7 +32,7 @@ import RateLimiting
     }
 
     var isQueued: Bool {
-        get throws { try house.turnstile.states(of: [track.name], estimating: false) != [.absent] }
+        get throws { try house.rateLimiter.states(of: [track.name], estimating: false) != [.absent] }
     }
 
     @Test("What was used lately and falls due within the hour is queued, behind callers")
@@ -40,7 +40,7 @@ import RateLimiting
         try keep(dueIn: .seconds(3000))
         loop.renewAhead()
         #expect(try isQueued)
-        #expect(try house.turnstile.status().waiting[.renewal] == 1)
+        #expect(try house.rateLimiter.status().waiting[.renewal] == 1)
     }
 
     @Test("What is good for longer, what nobody used, and what Spotify refused today is left alone")
@@ -81,8 +81,8 @@ import RateLimiting
     func once() throws {
         func ask(dueAt: Int64) throws -> Bool {
             loop.renew([track: dueAt])
-            guard case .granted(let lease) = try house.turnstile.turn(worker: "test") else { return try isQueued }
-            return try house.turnstile.finish(lease, .answered)
+            guard case .granted(let lease) = try house.rateLimiter.permit(worker: "test") else { return try isQueued }
+            return try house.rateLimiter.finish(lease, .answered)
         }
         #expect(try ask(dueAt: 1000))
         #expect(try !ask(dueAt: 1000))
@@ -92,13 +92,13 @@ import RateLimiting
     @Test("A lookup that was queued already is another request's call")
     func wasQueued() throws {
         let ask = Ask(key: track.name, priority: .renewal, client: "", attendedUntil: 0)
-        guard case .queued(_, _, wasQueued: false) = try house.turnstile.enqueue([ask])[0] else { throw House.Unreadable() }
-        guard case .queued(_, _, wasQueued: true) = try house.turnstile.enqueue([ask])[0] else { throw House.Unreadable() }
+        guard case .queued(_, _, wasQueued: false) = try house.rateLimiter.enqueue([ask])[0] else { throw House.Unreadable() }
+        guard case .queued(_, _, wasQueued: true) = try house.rateLimiter.enqueue([ask])[0] else { throw House.Unreadable() }
     }
 
     @Test("Callers whose answer is under way are not sent away when a cooldown begins")
     func underWay() {
-        var room = WaitingRoom()
+        var room = SingleFlight()
         let told = Told()
         let other = Resource.object(.track, Sample.id(2), market: nil)
         for (number, resources) in [(1, [track]), (2, [track, other])] as [(UInt64, [Resource])] {

@@ -4,10 +4,10 @@ import Testing
 
 @testable import RateLimiting
 
-@Suite("The file: whatever is wrong with it, nothing is granted, and what is repaired is used") struct FileTests {
-    private func failure(_ turnstile: Turnstile) throws -> TurnstileError? {
+@Suite("The file: whatever is wrong with it, nothing is granted, and what is repaired is used") struct LimiterDatabaseTests {
+    private func failure(_ rateLimiter: RateLimiter) throws -> RateLimiterError? {
         do {
-            _ = try turnstile.turn(worker: "one")
+            _ = try rateLimiter.permit(worker: "one")
             return nil
         } catch {
             return error
@@ -45,9 +45,9 @@ import Testing
             let failures = Tally()
             concurrently(8) { index in
                 do {
-                    let turnstile = try folder.open(clock: clock)
-                    _ = try turnstile.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
-                    if try turnstile.turn(worker: "\(index)").lease != nil { failures.add("granted") }
+                    let rateLimiter = try folder.open(clock: clock)
+                    _ = try rateLimiter.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
+                    if try rateLimiter.permit(worker: "\(index)").lease != nil { failures.add("granted") }
                 } catch {
                     failures.add("\(error)")
                 }
@@ -63,11 +63,11 @@ import Testing
         let began = ContinuousClock.now
         try bench.folder.raw().writeWithoutTransaction { db in
             try db.execute(sql: "BEGIN EXCLUSIVE")
-            guard case .locked = try failure(bench.turnstile) else { throw Bench.Stuck() }
+            guard case .locked = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
             try db.execute(sql: "ROLLBACK")
         }
         #expect(ContinuousClock.now - began < .seconds(4))
-        #expect(try bench.turnstile.turn(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
     }
 
     @Test("Another process killed in the middle of a transaction leaves nothing behind")
@@ -86,11 +86,11 @@ import Testing
             """
         let process = try python(script, bench.folder.limiter)
         #expect(firstLine(process).hasPrefix("written"))
-        guard case .locked = try failure(bench.turnstile) else { throw Bench.Stuck() }
+        guard case .locked = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        #expect(try bench.turnstile.turn(worker: "one").lease?.key == "a")
-        #expect(try bench.turnstile.status().callsInWindow == 1)
+        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
+        #expect(try bench.rateLimiter.status().callsInWindow == 1)
     }
 
     @Test("When the journal cannot be written there is no turn, and there is one again when it can")
@@ -98,23 +98,23 @@ import Testing
         let folder = try Folder()
         let clock = FakeClock()
         let journal = folder.limiter + "-journal"
-        let turnstile = try folder.open(clock: clock)
-        _ = try turnstile.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
+        let rateLimiter = try folder.open(clock: clock)
+        _ = try rateLimiter.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
         try FileManager.default.removeItem(atPath: journal)
         try FileManager.default.createDirectory(atPath: journal, withIntermediateDirectories: false)
         let fresh = try folder.open(clock: clock)
         #expect(try failure(fresh) != nil)
         try FileManager.default.removeItem(atPath: journal)
-        #expect(try fresh.turn(worker: "one").lease != nil)
+        #expect(try fresh.permit(worker: "one").lease != nil)
     }
 
     @Test("On a full disk there is no turn and no slot is spent; with room again there is one")
     func fullDisk() throws {
         let folder = try Folder()
         let clock = FakeClock()
-        let turnstile = try folder.open(clock: clock)
+        let rateLimiter = try folder.open(clock: clock)
         let keys = (0..<300).map { "a key that is long enough to fill some pages \($0)" }
-        _ = try turnstile.enqueue(keys.prefix(10).map { Ask(key: $0, priority: .renewal, client: "", attendedUntil: 0) })
+        _ = try rateLimiter.enqueue(keys.prefix(10).map { Ask(key: $0, priority: .renewal, client: "", attendedUntil: 0) })
         // A journal that is the device that is always full.
         try FileManager.default.removeItem(atPath: folder.limiter + "-journal")
         try FileManager.default.createSymbolicLink(
@@ -124,7 +124,7 @@ import Testing
         #expect(error != nil, "\(String(describing: error))")
         try FileManager.default.removeItem(atPath: folder.limiter + "-journal")
         #expect(try fresh.status().callsInWindow == 0)
-        #expect(try fresh.turn(worker: "one").lease != nil)
+        #expect(try fresh.permit(worker: "one").lease != nil)
     }
 
     @Test("A damaged file is an error; the file that replaces it is used without a restart")
@@ -135,30 +135,30 @@ import Testing
         try FileManager.default.copyItem(atPath: bench.folder.limiter, toPath: copy)
         try Data(repeating: 0x55, count: 20_000).write(to: URL(fileURLWithPath: bench.folder.path + "/garbage"))
         #expect(rename(bench.folder.path + "/garbage", bench.folder.limiter) == 0)
-        guard case .damaged = try failure(bench.turnstile) else { throw Bench.Stuck() }
-        guard case .damaged = try failure(bench.turnstile) else { throw Bench.Stuck() }
+        guard case .damaged = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
+        guard case .damaged = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         #expect(rename(copy, bench.folder.limiter) == 0)
-        #expect(try bench.turnstile.turn(worker: "one").lease?.key == "a")
+        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
     }
 
     @Test("A file that is damaged when the program starts does not end it")
     func damagedAtStart() throws {
         let folder = try Folder()
         try Data(repeating: 0x55, count: 20_000).write(to: URL(fileURLWithPath: folder.limiter))
-        let turnstile = try folder.open(clock: FakeClock())
-        guard case .damaged = try failure(turnstile) else { throw Bench.Stuck() }
+        let rateLimiter = try folder.open(clock: FakeClock())
+        guard case .damaged = try failure(rateLimiter) else { throw Bench.Stuck() }
         try FileManager.default.removeItem(atPath: folder.limiter)
-        #expect(try failure(turnstile) == nil)
+        #expect(try failure(rateLimiter) == nil)
     }
 
     @Test("A folder that is not there is an error that ends when it appears")
     func missingFolder() throws {
         let folder = try Folder()
         try FileManager.default.removeItem(atPath: folder.path)
-        let turnstile = try folder.open(clock: FakeClock())
-        guard case .cannotOpen = try failure(turnstile) else { throw Bench.Stuck() }
+        let rateLimiter = try folder.open(clock: FakeClock())
+        guard case .cannotOpen = try failure(rateLimiter) else { throw Bench.Stuck() }
         try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
-        #expect(try failure(turnstile) == nil)
+        #expect(try failure(rateLimiter) == nil)
     }
 
     @Test("Who only looks does not create the file")
@@ -178,11 +178,11 @@ import Testing
         _ = try bench.next()
         try FileManager.default.removeItem(atPath: bench.folder.limiter)
         try bench.enqueue(bench.ask("b"))
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(2), .interval))
-        _ = try bench.turnstile.coolDown(.seconds(60), quotaExceeded: false)
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(2), .interval))
+        _ = try bench.rateLimiter.coolDown(.seconds(60), quotaExceeded: false)
         try FileManager.default.removeItem(atPath: bench.folder.limiter)
         try bench.enqueue(bench.ask("b"))
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(60), .cooldown))
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(60), .cooldown))
     }
 
     /// There has been one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
@@ -191,18 +191,18 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"), bench.ask("b"))
         _ = try bench.next()
-        let next = Schema.steps + ["ALTER TABLE grants ADD COLUMN note TEXT"]
+        let next = LimiterSchema.steps + ["ALTER TABLE grants ADD COLUMN note TEXT"]
         let now = bench.clock.now()
-        #expect(try bench.folder.raw().writeWithoutTransaction { try Schema.prepare($0, at: now, through: next) } == false)
+        #expect(try bench.folder.raw().writeWithoutTransaction { try LimiterSchema.prepare($0, at: now, through: next) } == false)
         let raw = try bench.folder.raw()
         #expect(try raw.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.count)
-        #expect(try bench.turnstile.status().callsInWindow == 1)
+        #expect(try bench.rateLimiter.status().callsInWindow == 1)
         bench.clock.advance(.seconds(3))
-        #expect(try bench.turnstile.turn(worker: "one").lease?.key == "b")
+        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "b")
         #expect(try raw.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM grants") } == 2)
         // What is started now and knows only the steps before makes no call.
         let fresh = try bench.folder.open(clock: bench.clock)
-        guard case .newerSchema(found: next.count, known: Schema.version) = try failure(fresh) else { throw Bench.Stuck() }
+        guard case .newerSchema(found: next.count, known: LimiterSchema.version) = try failure(fresh) else { throw Bench.Stuck() }
     }
 
     @Test("A file of a newer version is refused and left alone")
@@ -210,7 +210,7 @@ import Testing
         let bench = try Bench()
         try bench.folder.raw().writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 99") }
         let fresh = try bench.folder.open(clock: bench.clock)
-        guard case .newerSchema(found: 99, known: Schema.version) = try failure(fresh) else { throw Bench.Stuck() }
+        guard case .newerSchema(found: 99, known: LimiterSchema.version) = try failure(fresh) else { throw Bench.Stuck() }
         #expect(try failure(fresh)?.description.contains("99") == true)
     }
 
@@ -226,18 +226,18 @@ import Testing
     @Test("Settings that cannot be kept are refused")
     func settings() throws {
         let folder = try Folder()
-        #expect(throws: TurnstileError.self) { try folder.open(pace: Pace(callsPerWindow: 0)) }
-        #expect(throws: TurnstileError.self) { try folder.open(pace: Pace(interval: .seconds(-1))) }
-        #expect(throws: TurnstileError.self) { try folder.open(pace: Pace(callerReserve: .nan)) }
-        #expect(throws: TurnstileError.self) { try folder.open(queueLimit: 0) }
+        #expect(throws: RateLimiterError.self) { try folder.open(rateLimit: RateLimit(callsPerWindow: 0)) }
+        #expect(throws: RateLimiterError.self) { try folder.open(rateLimit: RateLimit(interval: .seconds(-1))) }
+        #expect(throws: RateLimiterError.self) { try folder.open(rateLimit: RateLimit(callerReserve: .nan)) }
+        #expect(throws: RateLimiterError.self) { try folder.open(queueLimit: 0) }
     }
 
     @Test("Old calls are forgotten, and the queries walk indexes")
     func upkeep() throws {
-        let bench = try Bench(pace: Pace(interval: .seconds(1), callsPerWindow: 5, window: .seconds(10)))
+        let bench = try Bench(rateLimit: RateLimit(interval: .seconds(1), callsPerWindow: 5, window: .seconds(10)))
         for index in 0..<40 {
             try bench.enqueue(bench.ask("\(index)"))
-            #expect(try bench.turnstile.finish(try bench.next(), .answered))
+            #expect(try bench.rateLimiter.finish(try bench.next(), .answered))
         }
         let raw = try bench.folder.raw()
         #expect(try raw.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM grants") } ?? 99 <= 6)

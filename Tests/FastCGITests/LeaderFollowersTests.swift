@@ -5,7 +5,7 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("One leads, the others follow", .serialized) struct LeadershipTests {
+@Suite("One leads, the others follow", .serialized) struct LeaderFollowersTests {
     /// Answers at once, but for /slow, which holds its thread until the gate opens.
     private final class Gate: Handler {
         let isOpen = Flag()
@@ -79,7 +79,7 @@ import Testing
 
             func handle(_ request: Request) -> Outcome {
                 usleep(100_000)
-                loop.withLock { $0 }?.afterwards { [done] in done.raise() }
+                loop.withLock { $0 }?.atEndOfTick { [done] in done.raise() }
                 return .now(text("late"))
             }
         }
@@ -95,8 +95,8 @@ import Testing
     }
 
     @Test("actions for afterwards are carried out once, after all that was ready")
-    func afterwards() throws {
-        let actions = Afterwards()
+    func atEndOfTick() throws {
+        let actions = EndOfTickActions()
         let count = Atomic(0)
         actions.add { [actions] in
             count.add(1, ordering: .relaxed)

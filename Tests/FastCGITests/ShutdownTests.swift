@@ -5,7 +5,7 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("Stop and drain") struct LeaveTests {
+@Suite("Stop and drain") struct ShutdownTests {
     @Test("an idle loop stops at once")
     func idle() throws {
         let stage = try Stage(Script())
@@ -20,7 +20,7 @@ import Testing
         let stage = try Stage(script)
         let client = try stage.client()
         client.write(Wire.request([("PATH_INFO", "/park")]))
-        #expect(eventually { stage.loop.figures.parked == 1 })
+        #expect(eventually { stage.loop.statistics.parked == 1 })
         stage.loop.stop(within: .seconds(5))
         #expect(try client.answer().text == "ended: stopping")
         #expect(try client.seesEnd())
@@ -52,7 +52,7 @@ import Testing
                 }
             }
         }
-        #expect(eventually { stage.loop.figures.answered > 1000 })
+        #expect(eventually { stage.loop.statistics.answered > 1000 })
         stage.stop()
         threads.forEach { $0.join() }
         #expect(lost.value == 0)
@@ -73,7 +73,7 @@ import Testing
         let stage = try Stage(Script())
         let half = try stage.client()
         half.write(Wire.begin())
-        #expect(eventually { stage.loop.figures.connections == 1 })
+        #expect(eventually { stage.loop.statistics.connections == 1 })
         let start = csys_monotonic_ns()
         stage.stop(within: .milliseconds(200))
         #expect(csys_monotonic_ns() - start < 1_000_000_000)
@@ -88,7 +88,7 @@ import Testing
         #expect(try kept.get("/x").text == "none")
         #expect(try idle.get("/x").text == "none")
         parked.write(Wire.request([("PATH_INFO", "/park")]))
-        #expect(eventually { stage.loop.figures.parked == 1 })
+        #expect(eventually { stage.loop.statistics.parked == 1 })
         stage.loop.drain()
         usleep(20_000)
         let answer = try kept.exchange([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo")], body: [1, 2, 3])

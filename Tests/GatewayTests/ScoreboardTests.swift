@@ -5,19 +5,19 @@ import Testing
 
 @testable import Gateway
 
-@Suite struct FiguresTests {
+@Suite struct ScoreboardTests {
     private let path = FileManager.default.temporaryDirectory.appendingPathComponent("figures-\(UUID().uuidString)").path
 
     @Test("The sum is over all workers, and a slot's next holder counts on")
     func sums() {
-        var first: FiguresPage? = FiguresPage(path: path)
-        let second = FiguresPage(path: path)
+        var first: Scoreboard? = Scoreboard(path: path)
+        let second = Scoreboard(path: path)
         first?.add(Counter.place(.spotify, status: 200))
         second.add(Counter.place(.spotify, status: 404))
         #expect(second.workers.count == 2)
         first = nil
         #expect(second.workers.count == 1)
-        let third = FiguresPage(path: path)
+        let third = Scoreboard(path: path)
         third.add(Counter.place(.spotify, status: 200))
         #expect(third.sum[.spotify, 2] == 2)
         #expect(third.sum[.spotify, 4] == 1)
@@ -27,27 +27,27 @@ import Testing
 
     @Test("Who died with parked callers leaves none behind")
     func parked() {
-        var first: FiguresPage? = FiguresPage(path: path)
+        var first: Scoreboard? = Scoreboard(path: path)
         first?.park()
         #expect(first?.workers.first?.parked == 1)
         first = nil
-        #expect(FiguresPage(path: path).workers.map(\.parked) == [0])
+        #expect(Scoreboard(path: path).workers.map(\.parked) == [0])
         unlink(path)
     }
 
     @Test("Who only reads is no worker, counts nothing, and leaves a file of another make as it is")
     func reading() throws {
-        let worker = FiguresPage(path: path)
+        let worker = Scoreboard(path: path)
         worker.add(Counter.place(.spotify, status: 200))
-        let reader = FiguresPage(reading: path)
+        let reader = Scoreboard(reading: path)
         reader.add(Counter.place(.spotify, status: 200))
         #expect(reader.sum[.spotify, 2] == 1 && worker.sum[.spotify, 2] == 1)
         #expect(reader.workers == worker.workers && reader.workers.count == 1)
         let other = path + ".other"
-        #expect(FiguresPage(reading: other).sum.answered == 0 && access(other, F_OK) != 0)
+        #expect(Scoreboard(reading: other).sum.answered == 0 && access(other, F_OK) != 0)
         let content = Data(repeating: 7, count: 1 << 20)
         try content.write(to: URL(filePath: other))
-        #expect(FiguresPage(reading: other).workers.isEmpty)
+        #expect(Scoreboard(reading: other).workers.isEmpty)
         #expect(try Data(contentsOf: URL(filePath: other)) == content)
         unlink(other)
         unlink(path)
@@ -55,7 +55,7 @@ import Testing
 
     @Test("Without a file a worker counts for itself")
     func unmapped() {
-        let page = FiguresPage(path: "/nowhere/figures.shared")
+        let page = Scoreboard(path: "/nowhere/figures.shared")
         page.add(Counter.place(.auth, status: 500))
         #expect(page.sum[.auth, 5] == 1)
         #expect(page.workers.count == 1)
@@ -63,7 +63,7 @@ import Testing
 
     @Test("The last hour is told by the minute, and a minute without a program has nothing")
     func minutes() {
-        let page = FiguresPage(path: "/nowhere/figures.shared")
+        let page = Scoreboard(path: "/nowhere/figures.shared")
         let minute: Int64 = 60_000
         let begin: Int64 = 29_000_000 * minute
         page.sample(now: begin)
@@ -78,8 +78,8 @@ import Testing
 
     @Test("The latest lines are kept, bounded, the newest first, without secrets")
     func lines() {
-        let page = FiguresPage(path: "/nowhere/figures.shared")
-        let quiet = NotedLog(Silence(), page: page, redaction: Redaction(secrets: ["hunter2hunter2", "ab", nil]))
+        let page = Scoreboard(path: "/nowhere/figures.shared")
+        let quiet = ErrorLog(Silence(), page: page, redaction: Redaction(secrets: ["hunter2hunter2", "ab", nil]))
         let log = Logger(label: "test") { _ in quiet }
         log.notice("not kept")
         for number in 0..<100 { log.warning("line \(number)") }
@@ -128,8 +128,8 @@ import Testing
 
     @Test("The router counts by family and class, unknown paths too")
     func router() throws {
-        let page = FiguresPage(path: "/nowhere/figures.shared")
-        let router = Router(families: [("/auth/", OneAnswer(status: 401)), ("/cache/", OneAnswer(status: 204))], figures: page)
+        let page = Scoreboard(path: "/nowhere/figures.shared")
+        let router = Router(families: [("/auth/", OneAnswer(status: 401)), ("/cache/", OneAnswer(status: 204))], scoreboard: page)
         for path in ["/auth/x", "/cache/y", "/cache/z", "/nothing"] {
             _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)]))
         }
@@ -141,8 +141,8 @@ import Testing
 
     private struct OneAnswer: RouteFamily {
         let status: Int
-        let dialect = Dialect.plain
-        func answer(_ routed: Routed) -> Outcome { .now(Response(status: status)) }
+        let errorFormat = ErrorFormat.plain
+        func answer(_ routed: RoutedRequest) -> Outcome { .now(Response(status: status)) }
     }
 
     @Test("That nginx hands no raw path on is noted for all, said once, and over with the next that it does")
@@ -152,7 +152,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let lines = KeptLines()
         #expect(IncludeFiles(dataDirectory: folder).outdatedAt == nil)
-        let watch = IncludeWatch(figures: FiguresPage(path: folder + "/figures.shared"), log: lines.logger)
+        let watch = IncludeWatch(scoreboard: Scoreboard(path: folder + "/figures.shared"), log: lines.logger)
         watch.saw(rawPath: true)
         #expect(IncludeFiles(dataDirectory: folder).outdatedAt == nil && lines.all == [])
         for _ in 0..<3 { watch.saw(rawPath: false) }
@@ -164,7 +164,7 @@ import Testing
 
     @Test("A turn is counted under the first bound that it does not exceed")
     func turns() {
-        let page = FiguresPage(path: "/nonexistent/figures")
+        let page = Scoreboard(path: "/nonexistent/figures")
         for microseconds: UInt64 in [1, 1000, 1001, 4000, 9000, 300_000] { page.add(turn: microseconds * 1000) }
         let counts = page.sum
         #expect(counts.turns.map(\.count) == [2, 3, 4, 5, 5, 5, 6])

@@ -6,7 +6,7 @@ import Testing
 @testable import Caching
 
 @Suite("cache.db when something is wrong with it")
-struct CacheFileTests {
+struct CacheDatabaseTests {
     private func damage(_ path: String, at offset: Int, count: Int) throws {
         let file = try #require(FileHandle(forUpdatingAtPath: path))
         try file.seek(toOffset: UInt64(offset))
@@ -65,9 +65,9 @@ struct CacheFileTests {
         let value = [UInt8](repeating: 1, count: 700)
         try one.caches.put(.temp, (0..<2000).map { (key: bytes("k\($0)"), value: value, ttl: nil) })
         #expect(try two.caches.get(.temp, bytes("k5")) != nil)
-        _ = try one.caches.record.tend { db in Upkeep.checkpoint(db) }
+        _ = try one.caches.record.tend { db in Maintenance.checkpoint(db) }
         let size = try #require(FileIdentity.of(one.folder.file("cache.db"))).size
-        for page in stride(from: 8192, to: Int(size), by: 8192) { try damage(one.folder.file("cache.db"), at: page, count: 64) }
+        for shared in stride(from: 8192, to: Int(size), by: 8192) { try damage(one.folder.file("cache.db"), at: shared, count: 64) }
         for number in 0..<2000 {
             #expect(try two.caches.get(.temp, bytes("k\(number)")).map { $0.entry.value == value } ?? true)
         }
@@ -86,7 +86,7 @@ struct CacheFileTests {
         let queue = try DatabaseQueue(path: folder.file("cache.db"))
         try queue.write { try $0.execute(sql: "PRAGMA user_version = 99") }
         try queue.close()
-        #expect(throws: CacheError.newerSchema(found: 99, known: Schema.version)) { _ = try Bench(folder: folder) }
+        #expect(throws: CacheError.newerSchema(found: 99, known: CacheSchema.version)) { _ = try Bench(folder: folder) }
         #expect(asideFiles(folder).isEmpty)
     }
 
@@ -127,11 +127,11 @@ struct CacheFileTests {
         }
         #expect(try bench.caches.get(.session, bytes("k")) != nil)
         #expect(bench.log.count(containing: "cannot be written") == 1)
-        #expect(bench.caches.figures().writeRefusal != nil)
+        #expect(bench.caches.statistics().writeRefusal != nil)
         _ = try bench.caches.record.tend { try $0.execute(sql: "PRAGMA max_page_count = 1000000") }
         try bench.caches.put(.session, bytes("n"), large)
         #expect(bench.log.count(containing: "can be written again") == 1)
-        #expect(bench.caches.figures().writeRefusal == nil)
+        #expect(bench.caches.statistics().writeRefusal == nil)
     }
 
     @Test("a writer that another process holds up gives up after some 1.5 s, and reads go on meanwhile")
@@ -139,12 +139,12 @@ struct CacheFileTests {
         let one = try Bench()
         let two = try one.another()
         try one.caches.put(.temp, bytes("k"), bytes("v"))
-        #expect(one.caches.page.gate.open(within: 1_000_000))
+        #expect(one.caches.shared.gate.open(within: 1_000_000))
         let begin = SystemClock().monotonic
         #expect(throws: CacheError.self) { try two.caches.put(.temp, bytes("k"), bytes("w")) }
         #expect((1_000_000_000...2_500_000_000).contains(SystemClock().monotonic - begin))
         #expect(try two.caches.get(.temp, bytes("k"))?.entry.value == bytes("v"))
-        one.caches.page.gate.close()
+        one.caches.shared.gate.close()
         try two.caches.put(.temp, bytes("k"), bytes("w"))
     }
 
@@ -155,7 +155,7 @@ struct CacheFileTests {
             let two = try one.another()
             try two.caches.put(.temp, bytes("k"), bytes("v"))
             one.clock.advance(.seconds(3600))
-            #expect(two.caches.page.maintenance.tryLock())
+            #expect(two.caches.shared.maintenance.tryLock())
             try one.caches.maintain()
             #expect(one.caches.count(.temp) == 1)
             two.caches.close()

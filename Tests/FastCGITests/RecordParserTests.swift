@@ -2,7 +2,7 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("Looking at a request") struct ScanTests {
+@Suite("Looking at a request") struct RecordParserTests {
     private func look(_ bytes: [UInt8], limits: Limits = Limits()) throws -> RequestScan? {
         try bytes.withUnsafeBytes { try RequestScan.look(at: $0, limits: limits) }
     }

@@ -3,9 +3,9 @@ import Testing
 
 @testable import RateLimiting
 
-@Suite("Cooldowns and outages") struct PauseTests {
+@Suite("Cooldowns and outages") struct BackoffTests {
     private func cooldown(_ bench: Bench) throws -> Duration {
-        guard case .wait(let length, .cooldown) = try bench.turnstile.turn(worker: "one") else { return .zero }
+        guard case .wait(let length, .cooldown) = try bench.rateLimiter.permit(worker: "one") else { return .zero }
         return length
     }
 
@@ -20,24 +20,24 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", patience: .seconds(100)), bench.ask("b", patience: .seconds(100)))
         _ = try bench.next()
-        let end = try bench.turnstile.coolDown(.seconds(30), quotaExceeded: false)
+        let end = try bench.rateLimiter.coolDown(.seconds(30), quotaExceeded: false)
         #expect(end == bench.clock.now().wall + 30_000)
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(30), .cooldown))
-        guard case .waiting(0, let wait) = try bench.turnstile.states(of: ["b"])[0] else { throw Bench.Stuck() }
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(30), .cooldown))
+        guard case .waiting(0, let wait) = try bench.rateLimiter.states(of: ["b"])[0] else { throw Bench.Stuck() }
         #expect(wait == .seconds(30) + .milliseconds(500))
         bench.clock.advance(.seconds(30) - .nanoseconds(1))
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.nanoseconds(1), .cooldown))
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.nanoseconds(1), .cooldown))
         bench.clock.advance(.nanoseconds(1))
-        #expect(try bench.turnstile.turn(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
     }
 
     @Test("It holds for other processes and after a restart")
     func shared() throws {
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"))
-        _ = try bench.turnstile.coolDown(.seconds(86_400), quotaExceeded: true)
+        _ = try bench.rateLimiter.coolDown(.seconds(86_400), quotaExceeded: true)
         let other = try bench.folder.open(clock: bench.clock)
-        #expect(try other.turn(worker: "two") == .wait(.seconds(86_400), .cooldown))
+        #expect(try other.permit(worker: "two") == .wait(.seconds(86_400), .cooldown))
         #expect(try other.status().cooldown?.quotaExceeded == true)
         #expect(try other.claimTokenRenewal(refusing: nil, worker: "two") == .wait(.seconds(86_400), .cooldown))
     }
@@ -47,11 +47,11 @@ import Testing
         for set: Int64? in [nil, 0, 1_600_000_000_000] {
             let bench = try Bench()
             try bench.enqueue(bench.ask("a", .renewal))
-            _ = try bench.turnstile.coolDown(.seconds(3600), quotaExceeded: false)
+            _ = try bench.rateLimiter.coolDown(.seconds(3600), quotaExceeded: false)
             bench.clock.reboot("boot 2", down: .seconds(100))
             if let set { bench.clock.set(wall: set) }
             let again = try bench.folder.open(clock: bench.clock)
-            guard case .wait(let length, .cooldown) = try again.turn(worker: "one") else { throw Bench.Stuck() }
+            guard case .wait(let length, .cooldown) = try again.permit(worker: "one") else { throw Bench.Stuck() }
             #expect(length >= .seconds(3480) && length <= .seconds(set == nil ? 3481 : 3600))
         }
     }
@@ -60,9 +60,9 @@ import Testing
     func neverShorter() throws {
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"))
-        let end = try bench.turnstile.coolDown(.seconds(600), quotaExceeded: false)
-        #expect(try bench.turnstile.coolDown(.seconds(5), quotaExceeded: false) == end)
-        #expect(try bench.turnstile.coolDown(nil, quotaExceeded: false) == end)
+        let end = try bench.rateLimiter.coolDown(.seconds(600), quotaExceeded: false)
+        #expect(try bench.rateLimiter.coolDown(.seconds(5), quotaExceeded: false) == end)
+        #expect(try bench.rateLimiter.coolDown(nil, quotaExceeded: false) == end)
         #expect(try cooldown(bench) == .seconds(600))
     }
 
@@ -71,18 +71,18 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", .renewal))
         for expected in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
-            _ = try bench.turnstile.coolDown(expected % 60 == 0 ? nil : .zero, quotaExceeded: false)
+            _ = try bench.rateLimiter.coolDown(expected % 60 == 0 ? nil : .zero, quotaExceeded: false)
             #expect(try cooldown(bench) == .seconds(expected))
             // An answer to a call that was already out neither lengthens nor forgives.
-            _ = try bench.turnstile.coolDown(nil, quotaExceeded: false)
-            try bench.turnstile.noteSuccess()
+            _ = try bench.rateLimiter.coolDown(nil, quotaExceeded: false)
+            try bench.rateLimiter.noteSuccess()
             #expect(try cooldown(bench) == .seconds(expected))
             try sitOut(bench)
         }
         let lease = try bench.next()
-        #expect(try bench.turnstile.finish(lease, .answered))
+        #expect(try bench.rateLimiter.finish(lease, .answered))
         try bench.enqueue(bench.ask("a", .renewal))
-        _ = try bench.turnstile.coolDown(nil, quotaExceeded: false)
+        _ = try bench.rateLimiter.coolDown(nil, quotaExceeded: false)
         #expect(try cooldown(bench) == .seconds(30))
     }
 
@@ -90,7 +90,7 @@ import Testing
     func absurd() throws {
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"))
-        _ = try bench.turnstile.coolDown(.seconds(Int64.max), quotaExceeded: false)
+        _ = try bench.rateLimiter.coolDown(.seconds(Int64.max), quotaExceeded: false)
         #expect(try cooldown(bench) == .seconds(30 * 86_400))
     }
 
@@ -99,18 +99,18 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", .renewal), bench.ask("b", .renewal))
         for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            let end = try bench.turnstile.backOff(.upstream("no route"))
+            let end = try bench.rateLimiter.backOff(.upstream("no route"))
             #expect(end == bench.clock.now().wall + Int64(expected) * 1000)
-            #expect(try bench.turnstile.backOff(.upstream("no route")) == end)  // the other workers saw it, too
-            #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.backOff(.upstream("no route")) == end)  // the other workers saw it, too
+            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }
-        #expect(try bench.turnstile.status().callsInWindow == 0)
-        #expect(try bench.turnstile.finish(try bench.next(), .answered))
-        #expect(try bench.turnstile.backOff(.upstream("no route")) == bench.clock.now().wall + 1000)
-        #expect(try bench.turnstile.status().upstream?.reason == "no route")
-        try bench.turnstile.noteSuccess()
-        #expect(try bench.turnstile.status().upstream == nil)
+        #expect(try bench.rateLimiter.status().callsInWindow == 0)
+        #expect(try bench.rateLimiter.finish(try bench.next(), .answered))
+        #expect(try bench.rateLimiter.backOff(.upstream("no route")) == bench.clock.now().wall + 1000)
+        #expect(try bench.rateLimiter.status().upstream?.reason == "no route")
+        try bench.rateLimiter.noteSuccess()
+        #expect(try bench.rateLimiter.status().upstream == nil)
     }
 
     @Test("A cooldown that could not be written is kept to all the same, and written later")
@@ -120,13 +120,13 @@ import Testing
         let holder = try bench.folder.raw()
         try holder.writeWithoutTransaction { db in
             try db.execute(sql: "BEGIN IMMEDIATE")
-            #expect(throws: TurnstileError.self) { try bench.turnstile.coolDown(.seconds(60), quotaExceeded: false) }
+            #expect(throws: RateLimiterError.self) { try bench.rateLimiter.coolDown(.seconds(60), quotaExceeded: false) }
             try db.execute(sql: "COMMIT")
         }
         #expect(try bench.folder.open(clock: bench.clock).status().cooldown == nil)
-        #expect(try bench.turnstile.peek(worker: "one") == .wait(.seconds(60), .cooldown))
-        #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(60), .cooldown))
+        #expect(try bench.rateLimiter.peek(worker: "one") == .wait(.seconds(60), .cooldown))
+        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(60), .cooldown))
         let other = try bench.folder.open(clock: bench.clock)
-        #expect(try other.turn(worker: "two") == .wait(.seconds(60), .cooldown))
+        #expect(try other.permit(worker: "two") == .wait(.seconds(60), .cooldown))
     }
 }

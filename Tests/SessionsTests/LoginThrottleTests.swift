@@ -5,7 +5,7 @@ import Testing
 
 @testable import Sessions
 
-@Suite struct GuessTests {
+@Suite struct LoginThrottleTests {
     let house: Household
 
     init() throws { house = try Household() }
@@ -49,14 +49,14 @@ import Testing
 
     @Test("the tally drops what is older than a minute or lies in the future")
     func tally() {
-        var tally = FailureTally(stored: nil)
+        var tally = RecentFailures(stored: nil)
         for instant in 0..<10 { tally = tally.adding(Int64(instant) * 1000 + 100_000) }
         #expect(tally.wait(now: 109_000) == 51)
         #expect(tally.wait(now: 159_999) == 1)
         #expect(tally.wait(now: 160_000) == nil)
-        #expect(FailureTally(stored: tally.stored) == tally)
+        #expect(RecentFailures(stored: tally.stored) == tally)
         #expect(tally.removing(105_000).wait(now: 109_000) == nil)
-        #expect(FailureTally(stored: Array("900000,x,,1".utf8)).wait(now: 100_000) == nil)
+        #expect(RecentFailures(stored: Array("900000,x,,1".utf8)).wait(now: 100_000) == nil)
         #expect(tally.wait(now: 50_000) == nil)
     }
 }

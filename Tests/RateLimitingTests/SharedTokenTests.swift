@@ -2,15 +2,15 @@ import Testing
 
 @testable import RateLimiting
 
-@Suite("The token and the facts that all workers share") struct TokenTests {
+@Suite("The token and the facts that all workers share") struct SharedTokenTests {
     @Test("One worker renews the token; the others wait for it and then have it")
     func once() throws {
         let bench = try Bench()
         let other = try bench.folder.open(clock: bench.clock)
-        #expect(try bench.turnstile.token() == nil)
-        #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
+        #expect(try bench.rateLimiter.token() == nil)
+        #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
         #expect(try other.claimTokenRenewal(refusing: nil, worker: "two") == .wait(.seconds(15), .turnOfAnother))
-        try bench.turnstile.storeToken("secret", expiresIn: .seconds(3600), issuedFor: "id", worker: "one")
+        try bench.rateLimiter.storeToken("secret", expiresIn: .seconds(3600), issuedFor: "id", worker: "one")
         let now = bench.clock.now().wall
         let token = try #require(try other.token())
         #expect(token.token == "secret" && token.issuedFor == "id")
@@ -21,25 +21,25 @@ import Testing
     @Test("It is renewed a minute before its end, or a tenth of its life when that is less")
     func early() throws {
         let bench = try Bench()
-        try bench.turnstile.storeToken("short", expiresIn: .seconds(100), worker: "one")
+        try bench.rateLimiter.storeToken("short", expiresIn: .seconds(100), worker: "one")
         bench.clock.advance(.seconds(90) - .milliseconds(1))
-        guard case .current = try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") else {
+        guard case .current = try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") else {
             throw Bench.Stuck()
         }
         bench.clock.advance(.milliseconds(1))
-        #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
-        #expect(try bench.turnstile.token()?.token == "short")  // still good
+        #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
+        #expect(try bench.rateLimiter.token()?.token == "short")  // still good
         bench.clock.advance(.seconds(10))
-        #expect(try bench.turnstile.token() == nil)
+        #expect(try bench.rateLimiter.token() == nil)
     }
 
     @Test("A refused token is renewed once: who is refused it later gets the new one")
     func refused() throws {
         let bench = try Bench()
-        try bench.turnstile.storeToken("old", expiresIn: .seconds(3600), worker: "one")
-        #expect(try bench.turnstile.claimTokenRenewal(refusing: "old", worker: "one") == .yours)
-        try bench.turnstile.storeToken("new", expiresIn: .seconds(3600), worker: "one")
-        guard case .current(let token) = try bench.turnstile.claimTokenRenewal(refusing: "old", worker: "two") else {
+        try bench.rateLimiter.storeToken("old", expiresIn: .seconds(3600), worker: "one")
+        #expect(try bench.rateLimiter.claimTokenRenewal(refusing: "old", worker: "one") == .yours)
+        try bench.rateLimiter.storeToken("new", expiresIn: .seconds(3600), worker: "one")
+        guard case .current(let token) = try bench.rateLimiter.claimTokenRenewal(refusing: "old", worker: "two") else {
             throw Bench.Stuck()
         }
         #expect(token.token == "new")
@@ -48,9 +48,9 @@ import Testing
     @Test("A worker that died over it does not keep the others from it")
     func died() throws {
         let bench = try Bench()
-        #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
+        #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
         bench.clock.advance(.seconds(15))
-        #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "two") == .yours)
+        #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "two") == .yours)
     }
 
     @Test("A failed request backs off for all, 30 s doubling to an hour, and lookups wait as long as there is no token")
@@ -58,25 +58,25 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", .renewal))
         for expected in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
-            #expect(try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
-            #expect(try bench.turnstile.backOff(.token("401")) == bench.clock.now().wall + Int64(expected) * 1000)
+            #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .yours)
+            #expect(try bench.rateLimiter.backOff(.token("401")) == bench.clock.now().wall + Int64(expected) * 1000)
             #expect(
-                try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "two")
+                try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "two")
                     == .wait(.seconds(expected), .backoff))
-            #expect(try bench.turnstile.turn(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }
-        try bench.turnstile.storeToken("good", expiresIn: .seconds(3600), worker: "one")
-        #expect(try bench.turnstile.status().tokenOutage == nil)
-        _ = try bench.turnstile.backOff(.token("500"))
-        #expect(try bench.turnstile.turn(worker: "one").lease != nil)  // the old token is still good
+        try bench.rateLimiter.storeToken("good", expiresIn: .seconds(3600), worker: "one")
+        #expect(try bench.rateLimiter.status().tokenOutage == nil)
+        _ = try bench.rateLimiter.backOff(.token("500"))
+        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)  // the old token is still good
     }
 
     @Test("The token does not show in what is printed")
     func hidden() throws {
         let bench = try Bench()
-        try bench.turnstile.storeToken("BQD-secret", expiresIn: .seconds(3600), issuedFor: "id", worker: "one")
-        let claim = try bench.turnstile.claimTokenRenewal(refusing: nil, worker: "one")
+        try bench.rateLimiter.storeToken("BQD-secret", expiresIn: .seconds(3600), issuedFor: "id", worker: "one")
+        let claim = try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one")
         var dumped = ""
         dump(claim, to: &dumped)
         #expect(!"\(claim) \(String(reflecting: claim)) \(dumped)".contains("secret"))
@@ -86,14 +86,14 @@ import Testing
     func facts() throws {
         let bench = try Bench()
         let other = try bench.folder.open(clock: bench.clock)
-        try bench.turnstile.remember("mode", "development", until: nil)
-        try bench.turnstile.remember("closed", "top-tracks", until: bench.clock.now().wall + 1000)
+        try bench.rateLimiter.remember("mode", "development", until: nil)
+        try bench.rateLimiter.remember("closed", "top-tracks", until: bench.clock.now().wall + 1000)
         #expect(try other.recall("mode") == "development")
         #expect(try other.recall("closed") == "top-tracks")
         #expect(try other.recall("nothing") == nil)
         bench.clock.advance(.seconds(1))
         #expect(try other.recall("closed") == nil)
         try other.remember("mode", "extended", until: nil)
-        #expect(try bench.turnstile.recall("mode") == "extended")
+        #expect(try bench.rateLimiter.recall("mode") == "extended")
     }
 }

@@ -8,7 +8,7 @@ import Testing
 /// Lets go of every request and answers it with what the test writes into a pipe.
 private final class Courier: Handler {
     /// Who waits, in the order in which they came.
-    let waiting = Mutex<[Promise]>([])
+    let waiting = Mutex<[ResponsePromise]>([])
     let outcome: @Sendable (String) -> Outcome
 
     init(_ outcome: @escaping @Sendable (String) -> Outcome = { .now(Response(status: 200, body: Array($0.utf8))) }) {
@@ -18,9 +18,9 @@ private final class Courier: Handler {
     func bodyPolicy(for request: Request) -> BodyPolicy { .read(limit: 65536) }
 
     func handle(_ request: Request) -> Outcome {
-        if request.parameter("PATH_INFO") == "/at-once" { return .soon(Soon { [self] _ in outcome("at once") }) }
-        return .soon(
-            Soon { [self] promise in
+        if request.parameter("PATH_INFO") == "/at-once" { return .pending(PendingResponse { [self] _ in outcome("at once") }) }
+        return .pending(
+            PendingResponse { [self] promise in
                 waiting.withLock { $0.append(promise) }
                 return nil
             })
@@ -36,7 +36,7 @@ private final class Courier: Handler {
     }
 }
 
-@Suite struct PromiseTests {
+@Suite struct ResponsePromiseTests {
     private func pipe() -> (out: CInt, in: CInt) {
         var ends: [CInt] = [-1, -1]
         _ = csys_pipe(&ends)
@@ -70,8 +70,8 @@ private final class Courier: Handler {
     @Test("What was let go of may be parked after all")
     func parks() throws {
         let courier = Courier { text in
-            .later(
-                Ticket(
+            .parked(
+                ParkedRequest(
                     deadline: csys_monotonic_ns() + 20_000_000, parked: { _ in },
                     ended: { _ in Response(status: 503, body: Array(text.utf8)) }))
         }

@@ -5,7 +5,7 @@ import Testing
 @testable import FastCGI
 @testable import Gateway
 
-@Suite struct AnswerLogTests {
+@Suite struct AccessLogTests {
     private let lines = KeptLines()
 
     private func request(_ parameters: [(String, String)] = []) -> Request {
@@ -21,7 +21,7 @@ import Testing
             (200, false), (401, false), (404, false), (429, true), (503, true),
         ])
     func line(status: Int, isSaid: Bool) {
-        let log = AnswerLog(log: lines.logger) { 1 }
+        let log = AccessLog(log: lines.logger) { 1 }
         _ = log.observe(.now(Response(status: status)), of: .init(request([("REQUEST_ID", "5f1d")])))
         let line = "info answered \(status) address=192.0.2.7 method=GET path=/auth/pair request=5f1d"
         #expect(lines.all == (isSaid ? [line] : []))
@@ -29,9 +29,9 @@ import Testing
 
     @Test("A parked request is named when its answer comes, and not when its caller left")
     func parked() {
-        let log = AnswerLog(log: lines.logger) { 1 }
-        let ticket = Ticket(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
-        guard case .later(let observed) = log.observe(.later(ticket), of: .init(request())) else { return #expect(Bool(false)) }
+        let log = AccessLog(log: lines.logger) { 1 }
+        let parkedRequest = ParkedRequest(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
+        guard case .parked(let observed) = log.observe(.parked(parkedRequest), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
         observed.answered(Response(status: 200))
         #expect(lines.all == [])
@@ -44,7 +44,7 @@ import Testing
     @Test("Of a flood a second has its lines, and then what it left out is said")
     func flood() {
         let now = Mutex<UInt64>(5_000_000_000)
-        let log = AnswerLog(log: lines.logger, most: 3) { now.withLock { $0 } }
+        let log = AccessLog(log: lines.logger, most: 3) { now.withLock { $0 } }
         for _ in 0..<10 { _ = log.observe(.now(Response(status: 503)), of: .init(request())) }
         #expect(lines.all.count == 3)
         now.withLock { $0 += 1_000_000_000 }

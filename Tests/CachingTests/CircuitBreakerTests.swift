@@ -3,10 +3,10 @@ import Testing
 @testable import Caching
 
 @Suite("The circuit breaker decides from what it is told")
-struct BreakerTests {
+struct CircuitBreakerTests {
     @Test("it begins open, closes at the first probe, opens at the first fault and says each once")
     func story() {
-        var breaker = Breaker(now: 0)
+        var breaker = CircuitBreaker(now: 0)
         #expect(breaker.isOpen)
         #expect(breaker.close(now: 10) == .recovered)
         #expect(breaker.trip(.silent, batch: breaker.batch, now: 20) == .fault(.silent))
@@ -19,7 +19,7 @@ struct BreakerTests {
 
     @Test("a connection of an earlier batch is no news")
     func earlierBatch() {
-        var breaker = Breaker(now: 0)
+        var breaker = CircuitBreaker(now: 0)
         _ = breaker.close(now: 0)
         let old = breaker.batch
         _ = breaker.trip(.silent, batch: old, now: 1)
@@ -30,7 +30,7 @@ struct BreakerTests {
 
     @Test("one that comes and goes with the same fault is said once a minute")
     func flapping() {
-        var breaker = Breaker(now: 0)
+        var breaker = CircuitBreaker(now: 0)
         _ = breaker.close(now: 0)
         #expect(breaker.trip(.silent, batch: breaker.batch, now: 1000) != nil)
         #expect(breaker.close(now: 2000) == .recovered)
@@ -41,7 +41,7 @@ struct BreakerTests {
 
     @Test("copies that are refused are offered again after a second")
     func refusal() {
-        var breaker = Breaker(now: 0)
+        var breaker = CircuitBreaker(now: 0)
         #expect(breaker.refused("OOM", now: 100) == .refusesWrites("OOM"))
         #expect(breaker.refused("OOM", now: 200) == nil)
         #expect(!breaker.mayWrite(now: 1199))
@@ -80,30 +80,30 @@ struct DecisionTests {
 
     @Test("a copy is read back as it was written, and nothing else is taken for one")
     func copy() {
-        let copy = Copy(
-            entry: Entry(value: bytes("value"), version: 7, storedAt: 8, expiresAt: .max), epoch: -9, era: 10)
+        let copy = StoredCopy(
+            entry: Entry(value: bytes("value"), version: 7, storedAt: 8, expiresAt: .max), epoch: -9, copyEpoch: 10)
         var written: [UInt8] = []
         copy.append(to: &written)
         #expect(written.count == copy.size)
-        #expect(written.withUnsafeBytes { Copy($0) } == copy)
-        for length in 0..<written.count { #expect(written[..<length].withUnsafeBytes { Copy($0) } == nil) }
+        #expect(written.withUnsafeBytes { StoredCopy($0) } == copy)
+        for length in 0..<written.count { #expect(written[..<length].withUnsafeBytes { StoredCopy($0) } == nil) }
         written.append(0)
-        #expect(written.withUnsafeBytes { Copy($0) } == nil)
-        #expect([UInt8](repeating: 0, count: 60).withUnsafeBytes { Copy($0) } == nil)
+        #expect(written.withUnsafeBytes { StoredCopy($0) } == nil)
+        #expect([UInt8](repeating: 0, count: 60).withUnsafeBytes { StoredCopy($0) } == nil)
     }
 
     @Test("a copy is served unasked only for spotify, in this era, of this file, over a page that is shared")
     func trust() {
-        let copy = Copy(entry: Entry(value: [], version: 1, storedAt: 1, expiresAt: 2), epoch: 5, era: 6)
-        func verdict(_ cache: CacheName, epoch: Int64 = 5, era: UInt64 = 6, isShared: Bool = true) -> Trust.Verdict {
-            Trust.verdict(copy, of: cache, epoch: epoch, era: era, isShared: isShared)
+        let copy = StoredCopy(entry: Entry(value: [], version: 1, storedAt: 1, expiresAt: 2), epoch: 5, copyEpoch: 6)
+        func verdict(_ cache: CacheName, epoch: Int64 = 5, copyEpoch: UInt64 = 6, isShared: Bool = true) -> CopyValidity.Verdict {
+            CopyValidity.verdict(copy, of: cache, epoch: epoch, copyEpoch: copyEpoch, isShared: isShared)
         }
         #expect(verdict(.spotify) == .served)
-        #expect(verdict(.spotify, era: 7) == .doubtful)
+        #expect(verdict(.spotify, copyEpoch: 7) == .doubtful)
         #expect(verdict(.spotify, isShared: false) == .doubtful)
         #expect(verdict(.spotify, epoch: 4) == .useless)
         #expect(verdict(.session) == .doubtful)
-        #expect(Trust.verdict(nil, of: .spotify, epoch: 5, era: 6, isShared: true) == .useless)
+        #expect(CopyValidity.verdict(nil, of: .spotify, epoch: 5, copyEpoch: 6, isShared: true) == .useless)
     }
 
     @Test("the end of a prefix's keys")
@@ -134,12 +134,12 @@ struct DecisionTests {
     @Test("memory stays within its bytes, the oldest go first")
     func memoryBound() {
         let folder = TemporaryFolder()
-        let page = SharedPage(path: folder.file("page"))
-        let memory = MemoryStore(bytes: 160_000, lifetime: 1_000_000_000, page: page)
+        let shared = SharedState(path: folder.file("page"))
+        let memory = MemoryStore(bytes: 160_000, lifetime: 1_000_000_000, shared: shared)
         for number in 0..<1000 {
             let key = memory.key(bytes("key \(number)"))
             let entry = Entry(value: [UInt8](repeating: 1, count: 800), version: 1, storedAt: 0, expiresAt: 1)
-            memory.put(key, entry, mark: page.mark(key.hash), now: 0)
+            memory.put(key, entry, invalidations: shared.invalidations(key.hash), now: 0)
         }
         #expect(memory.bytes <= 160_000)
         #expect(memory.count > 50)

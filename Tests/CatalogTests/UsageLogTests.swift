@@ -3,7 +3,7 @@ import Testing
 
 @testable import Catalog
 
-@Suite struct UseNotesTests {
+@Suite struct UsageLogTests {
     let house: House
     let caches: Caches
 
@@ -24,7 +24,7 @@ import Testing
 
     @Test("Many uses are written in few transactions, seldom, and none is lost")
     func many() throws {
-        var notes = UseNotes(tolerance: 0)
+        var notes = UsageLog(tolerance: 0)
         #expect(notes.next == nil)
         notes.add(uses(0..<1200))
         var now: UInt64 = 1_000_000_000_000
@@ -36,18 +36,18 @@ import Testing
             if count != written.last?.count ?? 0 { written.append((now, count)) }
         }
         #expect(written.map(\.count) == [500, 1000, 1200])
-        for (earlier, later) in zip(written, written.dropFirst()) { #expect(later.at >= earlier.at + UseNotes.writePause) }
+        for (earlier, later) in zip(written, written.dropFirst()) { #expect(later.at >= earlier.at + UsageLog.writePause) }
     }
 
     @Test("A single use is written at the second step, a key without a record not at all")
     func few() throws {
-        var notes = UseNotes(tolerance: 0)
+        var notes = UsageLog(tolerance: 0)
         notes.add(uses(1199..<1201))
         notes.step(caches, now: 1000)
         #expect(try noted() == 0)
-        notes.step(caches, now: 1000 + UseNotes.pause - 1)
+        notes.step(caches, now: 1000 + UsageLog.pause - 1)
         #expect(try noted() == 0)
-        notes.step(caches, now: 1000 + UseNotes.pause)
+        notes.step(caches, now: 1000 + UsageLog.pause)
         #expect(try noted() == 1)
         #expect(notes.next == nil)
     }

@@ -6,7 +6,7 @@ import Testing
 @testable import Caching
 
 @Suite("What is asked of DragonflyDB without waiting", .enabled(if: RedisServer.isInstalled))
-struct ChannelTests {
+struct RedisPipelineTests {
     @Test("many questions at once are each answered with their own entry, from the store")
     func many() throws {
         let house = try Household()
@@ -75,7 +75,7 @@ struct ChannelTests {
         house.server.freeze()
         var taken = 0
         while taken < 1000, worker.ask(for: bytes("k"), then: { _ in }) == .asked { taken += 1 }
-        #expect(taken == StoreChannel.mostAsked)
+        #expect(taken == RedisPipeline.mostAsked)
         #expect(worker.ask(for: bytes("k")) { _ in } == .full)
         let found = try #require(try worker.kept(bytes("k")))
         #expect(found.tier == .sqlite && found.entry.value == bytes("v"))
@@ -83,7 +83,7 @@ struct ChannelTests {
         house.server.thaw()
         // What was full is good for more when it has been answered.
         try wait(for: "room") { worker.ask(for: bytes("k")) { _ in } == .asked }
-        #expect(worker.store?.channels.idle.count == 2)
+        #expect(worker.store?.pipelines.idle.count == 2)
     }
 
     @Test("a value that is no copy is as good as none, an error that the store answers is its fault")

@@ -5,13 +5,13 @@ import Testing
 
 @testable import Sessions
 
-@Suite struct HashingTurnTests {
+@Suite struct PasswordHasherTests {
     @Test("The workers of a host hash one after the other")
     func oneAtATime() throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("turn-\(UUID().uuidString)").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let turns = [HashingTurn(folder: folder), HashingTurn(folder: folder)]
+        let turns = [HashingLock(folder: folder), HashingLock(folder: folder)]
         let present = Atomic(0)
         let most = Atomic(0)
         let done = Atomic(0)
@@ -31,6 +31,6 @@ import Testing
 
     @Test("Where there is no such folder each hashes for itself")
     func withoutFolder() {
-        #expect(HashingTurn(folder: "/nowhere").take { 7 } == 7)
+        #expect(HashingLock(folder: "/nowhere").take { 7 } == 7)
     }
 }
