@@ -30,6 +30,9 @@ let package = Package(
         .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSystem"),
 
+        // Below the ground floor: what every room may use.
+        .target(name: "JSON"),
+
         // Ground floor: five rooms that know nothing of each other.
         .target(name: "FastCGI", dependencies: ["CSystem", logging]),
         .target(name: "Supervision", dependencies: ["CSystem", logging]),
@@ -51,6 +54,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        tests(of: "JSON"),
         tests(of: "FastCGI", ["CLibFCGI", "CSystem"]),
         tests(of: "Supervision", ["CSystem"]),
         tests(of: "Caching", ["CSystem", grdb]),
