@@ -31,7 +31,8 @@ let package = Package(
         .target(name: "CSystem"),
 
         // Below the ground floor: what every room may use.
-        .target(name: "JSON"),
+        .target(name: "Platform", dependencies: ["CSystem", grdb, logging], exclude: ["README.md"]),
+        .target(name: "JSON", exclude: ["README.md"]),
 
         // Ground floor: five rooms that know nothing of each other.
         .target(name: "FastCGI", dependencies: ["CSystem", logging]),
@@ -54,6 +55,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),
         tests(of: "FastCGI", ["CLibFCGI", "CSystem"]),
         tests(of: "Supervision", ["CSystem"]),
