@@ -30,6 +30,10 @@ let package = Package(
         .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSystem"),
 
+        // Below the ground floor: what every room may use.
+        .target(name: "Platform", dependencies: ["CSystem", grdb, logging], exclude: ["README.md"]),
+        .target(name: "JSON", exclude: ["README.md"]),
+
         // Ground floor: five rooms that know nothing of each other.
         .target(name: "FastCGI", dependencies: ["CSystem", logging]),
         .target(name: "Supervision", dependencies: ["CSystem", logging]),
@@ -51,6 +55,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
+        tests(of: "Platform", [grdb, logging]),
+        tests(of: "JSON"),
         tests(of: "FastCGI", ["CLibFCGI", "CSystem"]),
         tests(of: "Supervision", ["CSystem"]),
         tests(of: "Caching", ["CSystem", grdb]),

@@ -1,0 +1,89 @@
+import CSystem
+import Glibc
+
+/// A few kilobytes that all processes map from one file, and read and change by atomic operations: no lock, no system call.
+///
+/// Nothing in it may have to outlive the file. Whoever cannot map it gets memory of his own, and `isShared` says so: it is then for him to
+/// decide what he may still conclude. The file begins with a number that names its layout; it is made and filled by whoever comes first.
+///
+/// `@unchecked Sendable`: the mapping lives as long as this object, words are touched by atomic operations only, and what is read and
+/// written through `address` is guarded by such words.
+public final class SharedMemory: @unchecked Sendable {
+    /// Whether other processes see it.
+    public let isShared: Bool
+    /// The file, for locks on its bytes; nil where it cannot be opened. It may be there and not be mapped: on a full disk.
+    public let file: LockFile?
+    private let start: UnsafeMutableRawPointer
+    private let length: Int
+
+    /// Maps the file, and makes it where there is none.
+    /// - Parameters:
+    ///   - length: bytes, with the eight of the layout's number.
+    ///   - layout: a number that no other layout has; a file with another one is emptied and filled anew.
+    ///   - lockByte: is locked while the file is made.
+    ///   - fill: sets what must not begin as zero, in a file that is made and in memory of one's own.
+    public init(
+        path: String, length: Int, layout: UInt64, permissions: mode_t, lockByte: Int64, fill: (SharedMemory) -> Void = { _ in }
+    ) {
+        self.length = length
+        file = try? LockFile(path: path, permissions: permissions)
+        let making = file?.lock(lockByte)
+        let isMine = making?.lock(within: .seconds(1)) ?? false
+        defer { if isMine { making?.unlock() } }
+        let mapped = isMine ? file.flatMap { Self.map($0.descriptor, length, allocating: true) } : nil
+        isShared = mapped != nil
+        start = mapped ?? Self.allocate(length)
+        guard load64(at: 0) != layout else { return }
+        memset(start, 0, length)
+        fill(self)
+        store64(layout, at: 0)
+    }
+
+    /// Maps what another process has made; nil where there is no such file, or it has another layout. Makes and changes nothing.
+    public init?(existing path: String, length: Int, layout: UInt64) {
+        var status = stat()
+        guard let file = try? LockFile(existing: path), fstat(file.descriptor, &status) == 0, status.st_size >= off_t(length),
+            let mapped = Self.map(file.descriptor, length, allocating: false)
+        else { return nil }
+        (self.file, self.length, start, isShared) = (file, length, mapped, true)
+        guard load64(at: 0) == layout else { return nil }
+    }
+
+    /// Memory that only this process sees, all zero.
+    public init(ownedLength length: Int) { (file, self.length, start, isShared) = (nil, length, Self.allocate(length), false) }
+
+    deinit { if isShared { munmap(start, length) } else { start.deallocate() } }
+
+    private static func map(_ descriptor: CInt, _ length: Int, allocating: Bool) -> UnsafeMutableRawPointer? {
+        // Blocks are set aside first: a hole in a mapping on a full disk ends the process with SIGBUS.
+        guard !allocating || posix_fallocate(descriptor, 0, off_t(length)) == 0 else { return nil }
+        return csys_map_shared(descriptor, UInt64(length))
+    }
+
+    private static func allocate(_ length: Int) -> UnsafeMutableRawPointer {
+        let start = UnsafeMutableRawPointer.allocate(byteCount: length, alignment: 64)
+        memset(start, 0, length)
+        return start
+    }
+
+    // MARK: Words
+
+    // Offsets are in bytes, and multiples of the word's size.
+
+    public func load64(at offset: Int) -> UInt64 { csys_load64(address(offset, 8)) }
+    public func store64(_ value: UInt64, at offset: Int) { csys_store64(address(offset, 8), value) }
+    /// Answers the sum.
+    @discardableResult
+    public func add64(_ value: UInt64, at offset: Int) -> UInt64 { csys_add64(address(offset, 8), value) }
+
+    public func load32(at offset: Int) -> UInt32 { csys_load32(address(offset, 4)) }
+    /// Answers the sum.
+    @discardableResult
+    public func add32(_ value: UInt32, at offset: Int) -> UInt32 { csys_add32(address(offset, 4), value) }
+
+    /// Where `count` bytes stand, for what is no word. Others may write there at any moment.
+    public func address(_ offset: Int, _ count: Int) -> UnsafeMutableRawPointer {
+        precondition(offset >= 0 && count >= 0 && offset <= length - count, "outside of the shared memory")
+        return start + offset
+    }
+}
