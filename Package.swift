@@ -18,10 +18,10 @@ let package = Package(
     name: "swingmusic-fcgi",
     products: [.executable(name: "swingmusic-fcgi", targets: ["swingmusic-fcgi"])],
     dependencies: [
-        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
         // System libraries and one small C shim. libfcgi is the referee in tests of FastCGI; the program does without it.
@@ -35,36 +35,38 @@ let package = Package(
         .target(name: "JSON", exclude: ["README.md"]),
 
         // Ground floor: five rooms that know nothing of each other.
-        .target(name: "FastCGI", dependencies: ["CSystem", logging]),
-        .target(name: "Supervision", dependencies: ["CSystem", logging]),
-        .target(name: "Caching", dependencies: ["CLibHiredis", "CSystem", grdb, logging]),
-        .target(name: "RateLimiting", dependencies: ["CSystem", grdb, logging]),
-        .target(name: "Spotify", dependencies: ["CLibCurl", "CSystem", logging]),
+        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging]),
+        .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging]),
+        .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging]),
+        .target(name: "RateLimiting", dependencies: ["Platform", "CSystem", grdb, logging]),
+        .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging]),
 
         // What a route means.
-        .target(name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "CSystem", crypto, logging]),
-        .target(name: "Sessions", dependencies: ["Caching", "CSystem", grdb, crypto, cryptoExtras, logging]),
+        .target(name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging]),
+        .target(name: "Sessions", dependencies: ["Caching", "Platform", "JSON", "CSystem", grdb, crypto, cryptoExtras, logging]),
 
         // Router and routes, then the command line.
-        .target(name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "CSystem", crypto, logging]),
+        .target(
+            name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", "CSystem", crypto, logging]),
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [
-                "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "RateLimiting", "Spotify", "CSystem",
+                "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "RateLimiting", "Spotify", "Platform", "JSON",
+                "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),
-        tests(of: "FastCGI", ["CLibFCGI", "CSystem"]),
-        tests(of: "Supervision", ["CSystem"]),
-        tests(of: "Caching", ["CSystem", grdb]),
-        tests(of: "RateLimiting", ["CSystem", grdb]),
-        tests(of: "Spotify", ["CSystem"]),
-        tests(of: "Catalog", ["CSystem"]),
-        tests(of: "Sessions", ["CSystem", grdb, crypto]),
-        tests(of: "Gateway", ["CSystem", grdb]),
+        tests(of: "FastCGI", ["Platform", "CLibFCGI", "CSystem"]),
+        tests(of: "Supervision", ["Platform", "CSystem"]),
+        tests(of: "Caching", ["Platform", "CSystem", grdb]),
+        tests(of: "RateLimiting", ["Platform", "CSystem", grdb]),
+        tests(of: "Spotify", ["Platform", "JSON", "CSystem"]),
+        tests(of: "Catalog", ["Platform", "JSON", "CSystem"]),
+        tests(of: "Sessions", ["Platform", "JSON", "CSystem", grdb, crypto]),
+        tests(of: "Gateway", ["Platform", "JSON", "CSystem", grdb]),
     ],
     swiftLanguageModes: [.v6]
 )
