@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Glibc
+import JSON
 import Logging
 import Synchronization
 import Testing
@@ -144,8 +145,8 @@ final class Waiter: Sendable {
 
 extension Answer {
     var text: String { String(decoding: body, as: UTF8.self) }
-    func member(_ name: String) throws -> String { try #require(JSONReader.read(body)[name]?.text) }
-    var message: String? { (try? JSONReader.read(body))?["msg"]?.text }
+    func member(_ name: String) throws -> String { try #require(JSONValue(reading: body)[name]?.text) }
+    var message: String? { (try? JSONValue(reading: body))?["msg"]?.text }
 }
 
 extension Caller {

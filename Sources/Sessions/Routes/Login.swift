@@ -1,3 +1,5 @@
+import JSON
+
 extension Sessions {
     /// `POST /auth/login`. It is dealt with on the worker's login thread.
     /// - Returns: the answer where it is known at once; nil where `completion` will be called on the login thread.

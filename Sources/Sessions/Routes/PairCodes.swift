@@ -1,3 +1,5 @@
+import JSON
+
 extension Sessions {
     /// How long a pair code is good, in ms.
     static let pairCodeLifetime: Int64 = 600_000

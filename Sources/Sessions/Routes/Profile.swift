@@ -1,3 +1,5 @@
+import JSON
+
 /// What becomes of a request that swingmusic is to carry out, if it may.
 public enum Handing: Sendable {
     case answer(Answer)
@@ -241,7 +243,7 @@ enum StrictBody {
         }
         let value: JSONValue
         do throws(JSONFault) {
-            value = try JSONReader.read(body.bytes, duplicates: .refuse)
+            value = try JSONValue(reading: body.bytes, .pythonWithoutDuplicates)
         } catch {
             let reason = error.reason == .duplicateName ? "A field occurs twice" : "Not JSON in UTF-8"
             return .failure(FormFault(message: reason))

@@ -1,3 +1,5 @@
+import JSON
+
 /// A session as it is shown.
 public struct ShownSession: Sendable, Equatable {
     public var id: String

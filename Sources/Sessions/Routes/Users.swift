@@ -1,3 +1,5 @@
+import JSON
+
 extension Sessions {
     /// `GET /auth/user`
     public func user(_ caller: Caller) -> Answer {

@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 import Logging
 
 /// swingmusic's `settings.json`, read again when its time, size or inode change.
@@ -62,7 +63,8 @@ struct SwingmusicSettings: Sendable {
 
     /// nil where the text holds no usable `serverId`.
     init?(text: [UInt8]) {
-        guard let value = try? JSONReader.read(text), let serverID = value["serverId"]?.text, let key = SigningKey(serverID: serverID)
+        guard let value = try? JSONValue(reading: text, .python), let serverID = value["serverId"]?.text,
+            let key = SigningKey(serverID: serverID)
         else { return nil }
         self.serverID = serverID
         self.key = key

@@ -1,6 +1,7 @@
 import CSystem
 import Glibc
 import GRDB
+import JSON
 import Logging
 
 /// Why swingmusic's users cannot be read.
@@ -162,7 +163,7 @@ public struct User: Sendable, Equatable {
         ])
     }
 
-    private static func value(_ text: String) -> JSONValue { (try? JSONReader.read(text))?.withoutDuplicates ?? .null }
+    private static func value(_ text: String) -> JSONValue { (try? JSONValue(reading: text, .python))?.withoutDuplicates ?? .null }
 }
 
 /// A user with the stored hash of the password. It stays in this room.

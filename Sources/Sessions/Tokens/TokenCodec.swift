@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 
 /// Reads a JSON web token in compact form and verifies it (RFC 7515, 7519), refusing in PyJWT's order:
 /// segments, header, payload, algorithm, signature, claims.
@@ -21,7 +22,9 @@ enum TokenReader {
     private static func object(_ part: String, _ segment: ArraySlice<UInt8>) throws(TokenFault) -> JSONValue {
         guard let bytes = Base64URL.decode(segment) else { throw .padding(part: part) }
         let value: JSONValue
-        do throws(JSONFault) { value = try JSONReader.read(bytes) } catch { throw .notJSON(part: part, reason: "\(error)") }
+        do throws(JSONFault) { value = try JSONValue(reading: bytes, .python) } catch {
+            throw .notJSON(part: part, reason: error.pythonWords)
+        }
         guard value.members != nil else { throw .notObject(part: part) }
         return value
     }
