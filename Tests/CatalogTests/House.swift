@@ -1,6 +1,7 @@
 import CSystem
 import Caching
 import Foundation
+import JSON
 import Logging
 import Spotify
 import RateLimiting
@@ -64,10 +65,7 @@ final class House {
 
 extension Composed {
     var text: String { String(decoding: body, as: UTF8.self) }
-    func parsed() throws -> JSONDocument {
-        guard let document = JSONDocument(body) else { throw House.Unreadable() }
-        return document
-    }
+    func parsed() throws -> JSONNode { try JSONDocument(body).root }
 }
 
 /// Objects as development mode answers them; ids are a digit repeated.

@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 
 /// The albums of an artist as the web client groups them.
@@ -28,7 +29,7 @@ struct Discography {
     }
 
     private static func section(of album: CatalogItem) -> String {
-        switch album.element.document.string(album.element.node["album_type"]) {
+        switch album.node["album_type"]?.string {
         case "album": "albums"
         case "single", "ep": "singles"
         case "compilation": "compilations"
@@ -53,11 +54,11 @@ public struct ArtistPageQuestion: Question {
         var writer = JSONWriter(reserving: 131_072)
         writer.object { writer in
             writer.member("spotify_id", id.text)
-            writer.member("name", artist.string(root["name"]))
-            writer.member("image_url", CatalogItem.widest(root["images"], artist))
-            writer.member("followers", artist.integer(root["followers"]?["total"]))
-            writer.member("popularity", artist.integer(root["popularity"]))
-            writer.member("genres", raw: root["genres"].map(artist.raw) ?? [0x5B, 0x5D])
+            writer.member("name", root["name"]?.string)
+            writer.member("image_url", CatalogItem.widest(root["images"]))
+            writer.member("followers", root["followers"]?["total"]?.integer)
+            writer.member("popularity", root["popularity"]?.integer)
+            writer.member("genres", raw: root["genres"]?.raw ?? [0x5B, 0x5D])
             writer.key("top_tracks")
             writer.array { writer in for track in top.content ?? [] { CatalogItem(.track, track)?.write(to: &writer) } }
             writer.key("albums")

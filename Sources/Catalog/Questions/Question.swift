@@ -1,4 +1,5 @@
 import Caching
+import JSON
 
 /// Something a caller asks that is answered from one or more records.
 ///
@@ -111,7 +112,7 @@ public struct RecordReader {
 
     /// A record as a document.
     mutating func document(_ resource: Resource) throws -> JSONDocument? {
-        try record(resource).flatMap { JSONDocument($0.body) }
+        try record(resource).flatMap { try? JSONDocument($0.body) }
     }
 
     /// A record's body as the whole answer.

@@ -1,5 +1,5 @@
-import Catalog
 import FastCGI
+import JSON
 
 /// The shape in which a family of routes speaks of errors.
 enum ErrorFormat: Sendable {
@@ -13,7 +13,7 @@ enum ErrorFormat: Sendable {
     static let json = "application/json"
 
     func error(_ status: Int, _ message: String) -> Response {
-        let text = JSONText.quoted(message)
+        let text = JSONWriter.quoted(message)
         let body: [UInt8]
         switch self {
         case .spotify: body = Array(#"{"error":{"status":\#(status),"message":"#.utf8) + text + Array("}}".utf8)
@@ -45,9 +45,4 @@ extension Duration {
     var wholeSeconds: Int64 {
         max(1, components.seconds + (components.attoseconds > 0 ? 1 : 0))
     }
-}
-
-/// Strings as JSON (RFC 8259, section 7).
-enum JSONText {
-    static func quoted(_ text: String) -> [UInt8] { JSONWriter.quoted(text) }
 }

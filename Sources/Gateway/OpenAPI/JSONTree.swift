@@ -1,3 +1,5 @@
+import JSON
+
 /// A JSON value that is written down in Swift; members keep their order.
 indirect enum JSONTree: Sendable, Equatable {
     case null
@@ -24,11 +26,11 @@ indirect enum JSONTree: Sendable, Equatable {
         case .null: bytes += "null".utf8
         case .boolean(let value): bytes += (value ? "true" : "false").utf8
         case .integer(let value): bytes += "\(value)".utf8
-        case .text(let value): bytes += JSONText.quoted(value)
+        case .text(let value): bytes += JSONWriter.quoted(value)
         case .list(let values): Self.write(values, between: "[]", to: &bytes) { $0.write(to: &$1) }
         case .object(let members):
             Self.write(members, between: "{}", to: &bytes) { member, bytes in
-                bytes += JSONText.quoted(member.name)
+                bytes += JSONWriter.quoted(member.name)
                 bytes += ":".utf8
                 member.value.write(to: &bytes)
             }

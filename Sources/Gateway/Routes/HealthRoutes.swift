@@ -1,4 +1,5 @@
 import FastCGI
+import JSON
 
 /// `/swingmusic-fcgi/...`: what watches over the program asks here, and what all routes are is described. Its figures are for the
 /// administrator alone.
@@ -64,7 +65,7 @@ struct HealthRoutes: RouteFamily {
 
     private static func status(_ readiness: Readiness) -> Response {
         func list(_ name: String, _ lines: [String]) -> String {
-            let quoted = lines.map { String(decoding: JSONText.quoted($0), as: UTF8.self) }.joined(separator: ",")
+            let quoted = lines.map { String(decoding: JSONWriter.quoted($0), as: UTF8.self) }.joined(separator: ",")
             return lines.isEmpty ? "" : ",\"\(name)\":[\(quoted)]"
         }
         let word = readiness.isReady ? "ok" : "unavailable"
