@@ -1,12 +1,12 @@
 import ArgumentParser
 import Foundation
+import JSON
 
 /// What commands print: results on standard output, everything else on standard error.
 enum Output {
-    static func json(_ value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+    static func json(_ value: JSONValue) {
+        let style = JSONWriter.Style(escapes: .short, sortsNames: true, isPretty: true)
+        FileHandle.standardOutput.write(Data(JSONWriter.bytes(of: value, style) + [UInt8(ascii: "\n")]))
     }
 
     static func complain(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }

@@ -1,6 +1,7 @@
 import Foundation
 import Gateway
 import Glibc
+import JSON
 import Logging
 
 /// Log lines on standard error, one an event, each in one write so that workers' lines do not mix.
@@ -57,17 +58,11 @@ struct LogLine {
     var json: String {
         var members = [("time", time.formatted(.iso8601)), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
         members += metadata
-        return "{" + members.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}"
+        let object = JSONValue.object(members.map { JSONMember($0.0, .string($0.1)) })
+        return String(decoding: JSONWriter.bytes(of: object, JSONWriter.Style(escapes: .short)), as: UTF8.self)
     }
 
     private static func printable(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "\u{FFFD}" : $0 }))
-    }
-
-    private static func quoted(_ text: String) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        guard let data = try? encoder.encode(text) else { return "\"\"" }
-        return String(decoding: data, as: UTF8.self)
     }
 }

@@ -1,6 +1,4 @@
-import Catalog
-import Foundation
-import Spotify
+import JSON
 
 /// A query string's parameters, decoded (WHATWG URL, `application/x-www-form-urlencoded`).
 struct Query {
@@ -45,54 +43,46 @@ enum WholeNumber {
     }
 }
 
-/// A request's JSON object, read with Foundation: it is small, and not on the hit path.
+/// A request's JSON object.
 struct JSONObject {
-    private let members: [String: Any]
+    private let value: JSONValue
 
     /// nil for what is no JSON object.
     init?(_ bytes: [UInt8]) {
-        guard let members = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { return nil }
-        self.members = members
+        guard let value = try? JSONValue(reading: bytes, JSONRules(refusesLoneSurrogates: true)), value.members != nil else { return nil }
+        self.value = value
     }
 
-    func has(_ name: String) -> Bool { members[name] != nil }
-    func string(_ name: String) -> String? { members[name] as? String }
+    func has(_ name: String) -> Bool { value[name] != nil }
+    func string(_ name: String) -> String? { value[name]?.text }
 
     /// nil when it is missing or null.
     /// - Throws: 400 for anything but a whole number, as a number or as text.
     func integer(_ name: String) throws(BadRequest) -> Int? {
-        switch members[name] {
-        case nil, is NSNull: return nil
-        case let number as NSNumber
-        where !isBool(number) && number.doubleValue == number.doubleValue.rounded() && abs(number.doubleValue) < 1e15:
-            return number.intValue
-        case let text as String:
-            guard let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
-            return number
-        default: throw BadRequest(400, "\(name) must be a whole number")
-        }
+        guard let member = member(name) else { return nil }
+        if let number = member.integer, number.magnitude < 1_000_000_000_000_000 { return Int(number) }
+        guard let text = member.text, let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
+        return number
     }
 
     /// nil when it is missing or null.
     func bool(_ name: String) throws(BadRequest) -> Bool? {
-        switch members[name] {
-        case nil, is NSNull: return nil
-        case let number as NSNumber where isBool(number): return number.boolValue
-        default: throw BadRequest(400, "\(name) must be true or false")
-        }
+        guard let member = member(name) else { return nil }
+        guard let bool = member.bool else { throw BadRequest(400, "\(name) must be true or false") }
+        return bool
     }
 
     /// Missing and null count as empty.
     func strings(_ name: String) throws(BadRequest) -> [String] {
-        switch members[name] {
-        case nil, is NSNull: return []
-        case let list as [String]: return list
-        default: throw BadRequest(400, "\(name) must be a list of texts")
-        }
+        guard let member = member(name) else { return [] }
+        guard let items = member.items else { throw BadRequest(400, "\(name) must be a list of texts") }
+        let texts = items.compactMap(\.text)
+        guard texts.count == items.count else { throw BadRequest(400, "\(name) must be a list of texts") }
+        return texts
     }
 
-    /// JSONSerialization gives booleans as NSNumber; its Objective-C type tells them apart.
-    private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+    /// nil when it is missing or null.
+    private func member(_ name: String) -> JSONValue? { value[name].flatMap { $0 == .null ? nil : $0 } }
 }
 
 /// A request that is answered with an error before anything is read.

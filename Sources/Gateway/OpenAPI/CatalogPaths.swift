@@ -40,7 +40,7 @@ enum CatalogPaths {
                 "recommendations",
                 ask(
                     .post, "catalogRecommendations", "Tracks like the seeds.", recommended,
-                    body: .json(seeds, example: ["seed_artists": [.text(artist)]]))),
+                    body: .json(seeds, example: ["seed_artists": [.string(artist)]]))),
             DescribedPath("home/recommendations", ask(.get, "catalogHome", "Artists who are asked for here.", home)),
             preferences,
         ],
@@ -62,7 +62,7 @@ enum CatalogPaths {
         _ more: [DescribedParameter] = []
     ) -> DescribedPath {
         let id = DescribedParameter.path(
-            "id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .text(example))
+            "id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .string(example))
         return DescribedPath(template, ask(.get, name, summary, schema, [id] + more))
     }
 

@@ -15,7 +15,7 @@ struct HealthRoutes: RouteFamily {
         case "readyz": reading(routed) { working(routed) { Self.status(collector.readiness()) } }
         case "openapi.json": reading(routed) { .now(Self.description) }
         case "metrics": forAdmin(routed) { Self.metrics(collector.report(withAges: false)) }
-        case "status.json": forAdmin(routed) { DashboardReport.response(StatusJSON(collector.report(withAges: true))) }
+        case "status.json": forAdmin(routed) { DashboardReport.response(StatusJSON.value(of: collector.report(withAges: true))) }
         case "status": forAdmin(routed) { Self.page(collector.report(withAges: true)) }
         default: .now(errorFormat.error(404, "Not found"))
         }
@@ -64,13 +64,11 @@ struct HealthRoutes: RouteFamily {
     }
 
     private static func status(_ readiness: Readiness) -> Response {
-        func list(_ name: String, _ lines: [String]) -> String {
-            let quoted = lines.map { String(decoding: JSONWriter.quoted($0), as: UTF8.self) }.joined(separator: ",")
-            return lines.isEmpty ? "" : ",\"\(name)\":[\(quoted)]"
-        }
-        let word = readiness.isReady ? "ok" : "unavailable"
-        let body = "{\"status\":\"\(word)\"\(list("reasons", readiness.reasons))\(list("warnings", readiness.warnings))}"
-        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: Array(body.utf8)))
+        func list(_ lines: [String]) -> JSONValue? { lines.isEmpty ? nil : .array(lines.map(JSONValue.string)) }
+        let body = JSONValue.object([
+            "status": readiness.isReady ? "ok" : "unavailable", "reasons": list(readiness.reasons), "warnings": list(readiness.warnings),
+        ])
+        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: body)))
     }
 
     private static func fresh(_ response: Response) -> Response {

@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import Glibc
 import GRDB
+import JSON
 
 /// `swingmusic-fcgi backup`: copies of the databases, taken while the program serves.
 struct Backup: ParsableCommand {
@@ -23,11 +24,6 @@ struct Backup: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    private struct Copied: Encodable {
-        var file: String
-        var bytes: Int64
-    }
-
     func run() throws {
         let settings = try Startup().settings
         let source = settings.dataDirectory
@@ -36,9 +32,11 @@ struct Backup: ParsableCommand {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         guard Self.place(folder) != Self.place(source) else { throw BackupError.sameFolder }
         let copied = try sources.map { file in
-            Copied(file: file.name, bytes: try file.copy(from: source, to: folder))
+            (file: file.name, bytes: try file.copy(from: source, to: folder))
         }
-        if json { return try Output.json(["copied": copied]) }
+        if json {
+            return Output.json(["copied": .array(copied.map { ["file": .string($0.file), "bytes": .integer($0.bytes)] })])
+        }
         for copy in copied { print("\(copy.file): \(copy.bytes) bytes, checked") }
     }
 

@@ -3,6 +3,7 @@ import Catalog
 import Foundation
 import Gateway
 import Glibc
+import JSON
 import Logging
 import RateLimiting
 import Sessions
@@ -188,8 +189,7 @@ enum SwingmusicCheck {
         guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
             return unreadable("settings.json", path)
         }
-        struct Form: Decodable { var serverId: String }
-        guard let form = try? JSONDecoder().decode(Form.self, from: data), !form.serverId.isEmpty else {
+        guard let serverID = try? JSONValue(reading: Array(data))["serverId"]?.text, !serverID.isEmpty else {
             return .error(
                 "settings.json", "\(path) holds no serverId, so no token can be checked",
                 remedy: "start swingmusic once (it writes the file), and see that the folder is its own")

@@ -64,7 +64,7 @@ struct Warm: ParsableCommand {
         for (resource, reason) in round.failures.prefix(20) { Output.complain("\(resource.name): \(reason)") }
         if round.failures.count > 20 { Output.complain("... and \(round.failures.count - 20) more") }
         if json {
-            try Output.json(round.standing)
+            Output.json(round.standing.json)
         } else {
             print(round.standing.summary)
         }

@@ -3,6 +3,7 @@ import Catalog
 import CSystem
 import Foundation
 import Glibc
+import JSON
 import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
@@ -111,7 +112,7 @@ final class WarmRun {
 }
 
 /// How far a run of `warm` is.
-struct WarmProgress: Encodable {
+struct WarmProgress {
     /// Different things that were named.
     var asked: Int
     /// Of these, in the database before.
@@ -144,16 +145,11 @@ struct WarmProgress: Encodable {
             + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
     }
 
-    private enum CodingKeys: String, CodingKey { case asked, already, fetched, failed, left, secondsLeft }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(asked, forKey: .asked)
-        try container.encode(already, forKey: .already)
-        try container.encode(fetched, forKey: .fetched)
-        try container.encode(failed, forKey: .failed)
-        try container.encode(left, forKey: .left)
-        try container.encode(secondsLeft, forKey: .secondsLeft)
+    var json: JSONValue {
+        [
+            "asked": .integer(asked), "already": .integer(already), "fetched": .integer(fetched), "failed": .integer(failed),
+            "left": .integer(left), "secondsLeft": .integer(secondsLeft),
+        ]
     }
 }
 
