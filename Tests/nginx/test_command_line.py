@@ -46,7 +46,7 @@ def test_scripts_are_told_in_one_layout_whatever_is_in_the_values(house):
         text = command(house, "cache", *words)
         assert text.encode() == json_text.printed(json.loads(text))
         if words[0] == "get":
-            assert json.loads(text)["value"] == value and "a/b \\"c\\" \\\\ é 夜 \\n\\t\\u0001" in text
+            assert json.loads(text)["value"] == value and r'a/b \"c\" \\ é 夜 \n\t\u0001' in text
     command(house, "cache", "set", "temp", "lay/bytes", text=b"\xff\x00")
     text = command(house, "cache", "get", "temp", "lay/bytes", "--json")
     assert '"valueBase64" : "/wA="' in text and text.encode() == json_text.printed(json.loads(text))
