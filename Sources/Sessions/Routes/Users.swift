@@ -8,7 +8,7 @@ extension Sessions {
     /// - Parameter simplified: of the query, as sent; nil where it is not in it.
     public func users(_ caller: Caller, simplified: String?) -> Answer {
         let authenticated: AuthenticatedRequest?
-        switch authenticate(caller, duplicates: .firstCounts) {
+        switch authenticator.authenticate(caller, duplicates: .firstCounts) {
         case .present(let found): authenticated = found
         case .absent: authenticated = nil
         case .refused(let refused): return .refused(refused)
