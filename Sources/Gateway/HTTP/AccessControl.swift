@@ -1,6 +1,22 @@
 import FastCGI
 import Sessions
 
+/// Who may use a route. Routes declare it as `access`.
+enum Access: Sendable {
+    /// Anybody.
+    case open
+    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
+    case metadata
+    /// A token is not needed; a bad one is refused.
+    case optional
+    /// A user with a session.
+    case session
+    /// Who has a refresh token.
+    case refresh
+    /// The administrator.
+    case admin
+}
+
 /// Decides who may use the metadata routes and who the administrator's.
 struct AccessControl: Sendable {
     let identities: any Authenticator
@@ -106,5 +122,16 @@ struct SessionAuthenticator: Authenticator {
         case .absent: return .anonymous
         case .refused(let refused): return .refused(status: refused.status, message: refused.message)
         }
+    }
+}
+
+extension Caller {
+    /// - Parameter publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
+    init(_ request: Request, publicURL: BaseURL?) {
+        self.init(
+            cookies: request.parameters("HTTP_COOKIE"), authorization: request.parameters("HTTP_AUTHORIZATION"),
+            address: request.parameter("REMOTE_ADDR") ?? "", userAgent: request.parameter("HTTP_USER_AGENT"),
+            origin: request.parameter("HTTP_ORIGIN"), fetchSite: request.parameter("HTTP_SEC_FETCH_SITE"),
+            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host))
     }
 }

@@ -2,6 +2,7 @@ import Caching
 import CSystem
 import FastCGI
 import Glibc
+import Logging
 
 /// Counters that all workers map (`scoreboard.shared` in the data folder), so that any of them can tell the sum.
 ///
@@ -247,6 +248,55 @@ final class Scoreboard: @unchecked Sendable {
             return Int(here - before)
         }.suffix(60)
     }
+
+    // MARK: Log lines
+
+    func note(_ line: LoggedLine, isError: Bool) {
+        add(isError ? Counter.errors : Counter.warnings)
+        let number = csys_add64(start + Offset.logSequence, 1)
+        let entry = self.entry(number)
+        csys_store64(entry + LogRing.Field.number, 0)
+        csys_store64(entry + LogRing.Field.time, UInt64(bitPattern: line.time))
+        csys_store64(entry + LogRing.Field.process, UInt64(line.process))
+        csys_store64(entry + LogRing.Field.level, isError ? 1 : 0)
+        let text = Array(line.text.utf8.prefix(LogRing.longestText))
+        text.withUnsafeBytes { if let base = $0.baseAddress { memcpy(entry + LogRing.Field.text, base, $0.count) } }
+        csys_store64(entry + LogRing.Field.length, UInt64(text.count))
+        csys_store64(entry + LogRing.Field.number, number)
+    }
+
+    /// The newest first.
+    func latestLines(_ limit: Int) -> [LoggedLine] {
+        let newest = csys_load64(start + Offset.logSequence)
+        let oldest = newest > UInt64(LogRing.entries) ? newest - UInt64(LogRing.entries) + 1 : 1
+        guard newest >= oldest else { return [] }
+        return Array((oldest...newest).reversed().lazy.compactMap(line).prefix(limit))
+    }
+
+    private func entry(_ number: UInt64) -> UnsafeMutableRawPointer {
+        start + Offset.log + Int(number % UInt64(LogRing.entries)) * LogRing.entryBytes
+    }
+
+    private func line(_ number: UInt64) -> LoggedLine? {
+        let entry = entry(number)
+        guard csys_load64(entry + LogRing.Field.number) == number else { return nil }
+        let length = min(Int(csys_load64(entry + LogRing.Field.length)), LogRing.longestText)
+        let line = LoggedLine(
+            time: Int64(bitPattern: csys_load64(entry + LogRing.Field.time)),
+            process: Int32(truncatingIfNeeded: csys_load64(entry + LogRing.Field.process)),
+            level: csys_load64(entry + LogRing.Field.level) == 1 ? "error" : "warning",
+            text: String(decoding: UnsafeRawBufferPointer(start: entry + LogRing.Field.text, count: length), as: UTF8.self))
+        return csys_load64(entry + LogRing.Field.number) == number ? line : nil
+    }
+}
+
+/// A line of the log as the status page shows it.
+struct LoggedLine: Sendable, Equatable {
+    /// Wall-clock milliseconds.
+    var time: Int64
+    var process: Int32
+    var level: String
+    var text: String
 }
 
 /// Where the latest log lines at warning and above, of all workers, stand in `scoreboard.shared`.
@@ -259,4 +309,34 @@ enum LogRing {
     static let bytes = entries * entryBytes
     enum Field { static let number = 0, time = 8, process = 16, level = 24, length = 32, text = 40 }
     static let longestText = entryBytes - Field.text
+}
+
+/// Whether nginx's include files are as old as this program, by what comes through them.
+struct IncludeWatch: Sendable {
+    let scoreboard: Scoreboard
+    let log: Logger
+
+    /// Called for each request below `/cache`: they need the raw path.
+    func saw(rawPath isThere: Bool) {
+        let since = scoreboard.rawPathMissedAt
+        if isThere {
+            if since != 0 { scoreboard.rawPathMissedAt = 0 }
+            return
+        }
+        scoreboard.rawPathMissedAt = csys_wall_ms()
+        if since == 0 { log.warning("a request below /cache came without REQUEST_URI: nginx's swingmusic-fcgi/pass.conf is an older one") }
+    }
+}
+
+/// What the workers have noted of nginx's include files.
+public struct IncludeFiles: Sendable {
+    /// When the latest request below `/cache` came, in milliseconds since 1970, if it came without the raw path: through an include file
+    /// that is older than this program. nil when it had it, or none ever came.
+    public let outdatedAt: Int64?
+
+    /// - Parameter dataDirectory: the workers'. Nothing is made or changed in it.
+    public init(dataDirectory: String) {
+        let missedAt = Scoreboard(reading: dataDirectory + "/figures.shared").rawPathMissedAt
+        outdatedAt = missedAt == 0 ? nil : missedAt
+    }
 }
