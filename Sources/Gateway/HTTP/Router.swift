@@ -1,4 +1,5 @@
 import FastCGI
+import Platform
 
 /// Finds the family of routes for a request.
 ///
@@ -136,7 +137,7 @@ struct RawPath {
         }
         let rest = bytes.dropFirst(prefix.count)
         // For nginx the path ends before a number sign; no client sends one.
-        guard !rest.contains(UInt8(ascii: "#")), let decoded = PercentEncoding.decode(rest) else {
+        guard !rest.contains(UInt8(ascii: "#")), let decoded = PercentEncoding.bytes(rest) else {
             throw BadRequest(400, "The path is malformed")
         }
         return decoded
@@ -144,7 +145,7 @@ struct RawPath {
 
     /// Whether the path by which the route was found is this one, decoded, and nothing else was done to it.
     func isAs(compared request: Request) -> Bool {
-        guard let decoded = PercentEncoding.decode(bytes) else { return false }
+        guard let decoded = PercentEncoding.bytes(bytes) else { return false }
         return request.withPath { $0.elementsEqual(decoded) } ?? false
     }
 }

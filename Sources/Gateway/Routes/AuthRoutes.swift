@@ -1,5 +1,5 @@
-import CSystem
 import FastCGI
+import Platform
 import Sessions
 
 /// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about.
@@ -88,7 +88,7 @@ struct AuthRoutes: RouteFamily {
         let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
         return .parked(
             ParkedRequest(
-                deadline: csys_monotonic_ns() + Self.loginWait.monotonicNanoseconds,
+                deadline: (SystemClock().monotonic + Self.loginWait).nanoseconds,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
                 },
@@ -118,6 +118,16 @@ enum AuthRoute: Equatable {
     case sessions
     case session(String)
     case updateProfile, createUser, createGuest, deleteUser
+
+    /// As `Sessions` sees to it.
+    var access: Access {
+        switch self {
+        case .login: .open
+        case .logout, .users, .pair, .createUser: .optional
+        case .refresh: .refresh
+        case .user, .pairCode, .verify, .sessions, .session, .updateProfile, .createGuest, .deleteUser: .session
+        }
+    }
 
     /// What swingmusic says to a path and a method.
     enum Match: Equatable {

@@ -1,7 +1,7 @@
 import Caching
 import Catalog
-import CSystem
 import FastCGI
+import Platform
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
@@ -76,7 +76,7 @@ final class PendingRequest: Sendable {
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
-    private let deadline: UInt64
+    private let deadline: MonotonicTime
     /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
     private let place = Mutex<UInt64?>(nil)
 
@@ -90,20 +90,20 @@ final class PendingRequest: Sendable {
         self.conditional = conditional
         self.client = client
         self.patience = patience
-        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
+        deadline = SystemClock().monotonic + (patience.isNone ? Self.shortWait : patience.wait)
     }
 
     func parkedRequest(for resources: [Resource]) -> ParkedRequest {
         ParkedRequest(
-            deadline: deadline,
+            deadline: deadline.nanoseconds,
             parked: { reply in self.wait(for: resources, reply, joined: true) },
             ended: { ending in self.end(ending) })
     }
 
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
-        let until = patience.isNone ? csys_monotonic_ns() : deadline
-        let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
+        let until = patience.isNone ? SystemClock().monotonic : deadline
+        let number = catalog.inbox.wait(for: resources, client: client, until: until.nanoseconds) { settlement in
             self.settle(settlement, reply, joined)
         }
         // It may have been settled, and have begun the next wait, before this line: numbers only grow.
@@ -148,13 +148,6 @@ final class PendingRequest: Sendable {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataResponse.missing(message, after: after, conditional)
-    }
-}
-
-extension Duration {
-    /// Nanoseconds for a CLOCK_MONOTONIC deadline, never negative.
-    var monotonicNanoseconds: UInt64 {
-        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
     }
 }
 
@@ -224,7 +217,7 @@ enum MetadataResponse {
     /// 202 (RFC 7240, `respond-async`): it is queued, come back.
     static func queued(after: Duration, _ conditional: Conditional) -> Response {
         var response = Response(status: 202, contentType: json, body: Array(#"{"status":"queued"}"#.utf8))
-        response.add("Retry-After", "\(after.wholeSeconds)")
+        response.add(retryAfter: after)
         response.add("Preference-Applied", "respond-async")
         response.add("Cache-Control", "no-store")
         response.add(CacheStatus.miss)

@@ -5,10 +5,11 @@ import Spotify
 /// `/spotify/v1/...`: the Web API's own paths, parameters and messages, answered from what is known here.
 struct SpotifyRoutes: RouteFamily {
     let responder: MetadataResponder
-    let door: AccessControl
+    let accessControl: AccessControl
     /// `SPOTIFY_FILL_REMOVED_FIELDS`.
     let fillsRemovedFields: Bool
     let errorFormat = ErrorFormat.spotify
+    static let access = Access.metadata
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         let path = LinkFolding.fold(routed.segments)
@@ -16,7 +17,7 @@ struct SpotifyRoutes: RouteFamily {
         guard routed.request.method == .get || routed.request.method == .head else {
             return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
-        switch door.admitToMetadata(routed.request, errorFormat) {
+        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
         }

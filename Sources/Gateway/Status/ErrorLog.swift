@@ -1,6 +1,6 @@
-import CSystem
 import Glibc
 import Logging
+import Platform
 
 /// Hands every event on, and keeps those at warning and above for the status page, without what is secret.
 struct ErrorLog: LogHandler {
@@ -35,11 +35,12 @@ struct ErrorLog: LogHandler {
         let extras = inner.metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
         let text = redaction.applied(to: event.message.description + extras.joined())
         page.note(
-            LoggedLine(time: csys_wall_ms(), process: getpid(), level: event.level.rawValue, text: text), isError: event.level >= .error)
+            LoggedLine(time: SystemClock().wall.milliseconds, process: getpid(), level: event.level.rawValue, text: text),
+            isError: event.level >= .error)
     }
 }
 
-/// Takes secrets out of a text that is shown elsewhere than in the log: a second door behind the rule that none is ever logged.
+/// Takes secrets out of a text that is shown elsewhere than in the log: a second accessControl behind the rule that none is ever logged.
 struct Redaction: Sendable {
     private let secrets: [String]
 

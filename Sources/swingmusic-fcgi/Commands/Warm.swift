@@ -3,6 +3,7 @@ import Catalog
 import Foundation
 import Gateway
 import Glibc
+import Platform
 import Spotify
 
 /// `swingmusic-fcgi warm`: has things fetched before anybody asks for them.
@@ -97,14 +98,12 @@ struct WarmList {
 
     init(files: [String], bareKind: ObjectKind) throws {
         for file in files.isEmpty ? ["-"] : files {
-            let data: Data
             if file == "-" {
-                data = FileHandle.standardInput.readDataToEndOfFile()
+                add(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self), bareKind)
             } else {
-                guard let read = FileManager.default.contents(atPath: file) else { throw WarmError.unreadable(file) }
-                data = read
+                guard let bytes = Files.read(file, atMost: 1 << 30) else { throw WarmError.unreadable(file) }
+                add(String(decoding: bytes, as: UTF8.self), bareKind)
             }
-            add(String(decoding: data, as: UTF8.self), bareKind)
         }
     }
 
