@@ -73,7 +73,9 @@ public final class Gateway: Sendable {
             ("/dragonfly/", DashboardRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker)),
             (
                 "/swingmusic-fcgi/",
-                HealthRoutes(collector: collector, accessControl: accessControl, blockingWorker: blockingWorker)
+                HealthRoutes(
+                    collector: collector, accessControl: accessControl, blockingWorker: blockingWorker,
+                    document: { OpenAPIDocument.bytes })
             ),
         ]
     }

@@ -10,7 +10,7 @@ struct DatabaseFile {
     let name: String
     /// The newest `PRAGMA user_version` that this program reads.
     let schema: Int
-    let remedyWhenDamaged: String
+    private let remedyWhenDamaged: String
 
     static let all = [cache, limiter, sessions]
 

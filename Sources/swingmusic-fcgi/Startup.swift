@@ -13,7 +13,7 @@ struct Startup {
     let log: Logger
 
     /// EX_CONFIG of sysexits.h: nothing that trying again would mend.
-    static let configurationError: CInt = 78
+    private static let configurationError: CInt = 78
 
     /// Ends the process with one line and status 78 when a setting does not parse.
     init() throws {
@@ -105,7 +105,7 @@ struct DataFolder {
     }
 }
 
-enum DataFolderError: Error, CustomStringConvertible {
+private enum DataFolderError: Error, CustomStringConvertible {
     case missing(String)
     case notAllowed(uid_t, String)
     case noSessions

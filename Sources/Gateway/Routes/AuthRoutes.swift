@@ -198,7 +198,7 @@ enum AuthRoute: Equatable {
 }
 
 /// How the answers below `/auth/` are dressed: `Vary`, cookies, HEAD.
-struct AuthResponse: Sendable {
+private struct AuthResponse: Sendable {
     let isHead: Bool
 
     func response(_ answer: Answer) -> Response {

@@ -32,7 +32,7 @@ struct CatalogRoutes: RouteFamily {
 }
 
 /// The web client's paths.
-enum CatalogRoute {
+private enum CatalogRoute {
     case track(String)
     case album(String)
     case playlist(String)

@@ -6,6 +6,8 @@ struct HealthRoutes: RouteFamily {
     let collector: StatusCollector
     let accessControl: AccessControl
     let blockingWorker: BlockingWorker
+    /// The description of all routes, made when it is asked for first.
+    let document: @Sendable () -> [UInt8]
     let errorFormat = ErrorFormat.plain
 
     func answer(_ routed: RoutedRequest) -> Outcome {
@@ -17,7 +19,7 @@ struct HealthRoutes: RouteFamily {
         return switch route {
         case .healthz: .now(Self.status(Readiness()))
         case .readyz: working(routed) { Self.status(collector.readiness()) }
-        case .openapi: .now(Self.description)
+        case .openapi: .now(description)
         case .metrics: working(routed) { Self.metrics(collector.report(withAges: false)) }
         case .statusJSON: working(routed) { DashboardReport.response(StatusJSON(collector.report(withAges: true))) }
         case .status: working(routed) { Self.page(collector.report(withAges: true)) }
@@ -35,8 +37,8 @@ struct HealthRoutes: RouteFamily {
     }
 
     /// It is the same until the program is another.
-    private static var description: Response {
-        var response = Response(status: 200, contentType: ErrorFormat.json, body: OpenAPIDocument.bytes)
+    private var description: Response {
+        var response = Response(status: 200, contentType: ErrorFormat.json, body: document())
         response.add("Cache-Control", "no-cache")
         return response
     }

@@ -69,7 +69,7 @@ private struct Inquiry: Sendable {
 }
 
 /// A caller whose question misses something: parked until its parts have come, or until its patience ends.
-final class PendingRequest: Sendable {
+private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
     private let base: String

@@ -39,7 +39,7 @@ struct SpotifyRoutes: RouteFamily {
 }
 
 /// The mirror's paths.
-enum SpotifyRoute {
+private enum SpotifyRoute {
     case object(ObjectKind)
     case batch(ObjectKind)
     case albumTracks, artistAlbums
@@ -109,7 +109,7 @@ enum SpotifyRoute {
 }
 
 /// The Web API's query parameters, with its defaults, bounds and messages.
-struct SpotifyParameters {
+private struct SpotifyParameters {
     let query: Query
 
     func check() throws(BadRequest) {

@@ -3,7 +3,7 @@ import Platform
 
 /// Sliding renewal: a cookie that has less than a week left is renewed by any request that uses it.
 enum Renewal {
-    static let threshold: Int64 = 7 * 86_400
+    private static let threshold: Int64 = 7 * 86_400
 
     /// - Parameter hasAuthorization: an Authorization header of any kind: then nothing is renewed.
     static func isDue(_ claims: TokenClaims, place: Credential.Place, hasAuthorization: Bool, now: Int64) -> Bool {
@@ -52,7 +52,7 @@ enum SetCookie {
 }
 
 /// The preferred form of a date in HTTP (RFC 9110, section 5.6.7).
-enum HTTPDate {
+private enum HTTPDate {
     static func text(second: Int64) -> String {
         var (second, parts) = (time_t(second), tm())
         gmtime_r(&second, &parts)

@@ -107,7 +107,7 @@ extension Sessions {
     }
 
     /// For a client that refreshes in a loop: the session goes on with the tokens that it has.
-    static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
+    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
     private func enter(_ pair: TokenPair, into session: String) -> Bool? {

@@ -2,7 +2,7 @@ import Platform
 
 extension Sessions {
     /// How long a pair code is good, in ms.
-    static let pairCodeLifetime: Int64 = 600_000
+    private static let pairCodeLifetime: Int64 = 600_000
 
     /// `GET /auth/getpaircode`
     public func pairCode(_ caller: Caller) -> Answer {

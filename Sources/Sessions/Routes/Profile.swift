@@ -141,11 +141,11 @@ extension Sessions {
 }
 
 /// What may be changed about whom: swingmusic's own rules in its order, and those that close what it leaves open.
-enum ProfileRules {
+private enum ProfileRules {
     private static func refuse(_ status: Int, _ message: String) -> Refused { Refused(status: status, message: message) }
 
     static let nameTaken = refuse(400, "Username already exists")
-    static let fieldsRequired = refuse(400, "Username and password are required")
+    private static let fieldsRequired = refuse(400, "Username and password are required")
 
     /// - Parameter everybody: all rows as they are now.
     static func update(_ form: ProfileForm, by caller: User, everybody: [User]) -> Result<User, Refused> {
@@ -199,7 +199,7 @@ enum ProfileRules {
 }
 
 /// The body of the routes that change or make a user.
-struct ProfileForm: Equatable {
+private struct ProfileForm: Equatable {
     /// 0: oneself.
     var id: Int64 = 0
     var name = ""
@@ -221,7 +221,7 @@ struct ProfileForm: Equatable {
 }
 
 /// The body of the route that deletes a user.
-struct DeletionForm: Equatable {
+private struct DeletionForm: Equatable {
     var name: String
 
     static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
@@ -233,7 +233,7 @@ struct DeletionForm: Equatable {
 }
 
 /// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
-enum StrictBody {
+private enum StrictBody {
     enum Kind { case text, integer, texts }
 
     /// - Parameter known: the fields that may occur.

@@ -29,7 +29,7 @@ extension Sessions {
 }
 
 /// Who is shown to whom on the login page.
-struct UserListing: Equatable {
+private struct UserListing: Equatable {
     var users: [User]
     /// For admins.
     var settings: [JSONMember]
@@ -80,7 +80,7 @@ extension User {
 }
 
 /// A boolean of a query, as pydantic reads it.
-enum BooleanText {
+private enum BooleanText {
     static func read(_ text: String) -> Bool? {
         switch text.lowercased() {
         case "1", "true", "t", "yes", "y", "on": true

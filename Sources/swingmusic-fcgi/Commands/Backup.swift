@@ -44,7 +44,7 @@ struct Backup: ParsableCommand {
     }
 }
 
-enum BackupError: Error, CustomStringConvertible {
+private enum BackupError: Error, CustomStringConvertible {
     case nothingThere(String)
     case sameFolder
     case failed(file: String, reason: String)

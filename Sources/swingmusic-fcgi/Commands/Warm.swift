@@ -76,7 +76,7 @@ struct Warm: ParsableCommand {
 extension ObjectKind: ExpressibleByArgument {}
 
 /// Why `warm` cannot begin.
-enum WarmError: Error, CustomStringConvertible {
+private enum WarmError: Error, CustomStringConvertible {
     case noCredentials
     case nothingNamed
     case unreadable(String)
@@ -91,7 +91,7 @@ enum WarmError: Error, CustomStringConvertible {
 }
 
 /// What `warm` was asked for, each thing once, in the order of its first mention.
-struct WarmList {
+private struct WarmList {
     private(set) var resources: [Resource] = []
     /// Lines with something in them, none of which names a thing; a CSV's header is one.
     private(set) var skippedLines = 0
@@ -132,7 +132,7 @@ struct WarmList {
 }
 
 /// Rows of comma-separated values (RFC 4180), with semicolons and tabs as separators too; a plain list is rows of one field.
-enum CSVRows {
+private enum CSVRows {
     static func read(_ text: String) -> [[String]] {
         var rows: [[String]] = []
         var row: [String] = []
