@@ -1,6 +1,7 @@
 import Caching
 import JSON
 import Logging
+import Platform
 
 /// What is shown of a session. It may be lost at any time: nothing is decided by it.
 struct SessionRecord: Sendable, Equatable {

@@ -4,6 +4,7 @@ import Catalog
 import Foundation
 import Gateway
 import JSON
+import Platform
 
 /// `swingmusic-fcgi cache`: the four caches from the command line.
 struct CacheCommand: ParsableCommand {
