@@ -1,7 +1,7 @@
 import Caching
 import FastCGI
-import Foundation
 import JSON
+import Platform
 
 /// The dashboard's answers, member by member as the web client reads them.
 enum DashboardReport {
@@ -17,7 +17,7 @@ enum DashboardReport {
         let isConnected = health?.isConnected ?? false
         return [
             "status": health == nil ? "disabled" : isConnected ? "healthy" : "unhealthy", "connected": .bool(isConnected),
-            "latency_ms": .double(Double(health?.latency.nanosecondsOfDashboard ?? 0) / 1_000_000),
+            "latency_ms": .double(Double(health?.latency.wholeNanoseconds ?? 0) / 1_000_000),
             "message": .string(health?.message ?? "DRAGONFLYDB_HOST is not set; SQLite serves alone"),
         ]
     }
@@ -47,8 +47,7 @@ enum DashboardReport {
                     [
                         "name": .string(service.cache.rawValue), "key_count": .integer(service.entries),
                         "hit_rate": .double((service.counters.hitRate * 10).rounded() / 10),
-                        "last_updated": .string(
-                            Date(timeIntervalSince1970: Double(service.lastUpdated ?? 0) / 1000).formatted(.iso8601)),
+                        "last_updated": .string(WallTime(milliseconds: service.lastUpdated ?? 0).text),
                     ]
                 })
         ]
@@ -69,8 +68,4 @@ enum DashboardReport {
     static func cleared(message: String, count: Int?) -> JSONValue {
         .object(["success": true, "message": .string(message), "cleared_count": count.map(JSONValue.integer)])
     }
-}
-
-extension Duration {
-    fileprivate var nanosecondsOfDashboard: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }
