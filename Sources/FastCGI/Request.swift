@@ -169,7 +169,7 @@ struct Environment {
 }
 
 /// An environment of our own making, for tests of routers.
-final class OwnedEnvironment {
+private final class OwnedEnvironment {
     let environment: Environment
     private let memory: UnsafeMutableRawBufferPointer
 

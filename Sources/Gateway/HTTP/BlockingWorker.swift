@@ -1,6 +1,6 @@
-import CSystem
 import FastCGI
 import Foundation
+import Platform
 
 /// What may wait for a disk or a store is done here, on one plain thread of each worker, while its caller is parked; the event
 /// threads go on with hits.
@@ -31,7 +31,7 @@ final class BlockingWorker: Sendable {
         let mostWaiting = mostWaiting
         return .parked(
             ParkedRequest(
-                deadline: csys_monotonic_ns() + patience.monotonicNanoseconds,
+                deadline: SystemClock().monotonic + patience,
                 parked: { reply in
                     if !queue.add({ reply.send(work()) }, atMost: mostWaiting) { reply.send(busy) }
                 },

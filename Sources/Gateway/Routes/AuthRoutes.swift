@@ -1,5 +1,5 @@
-import CSystem
 import FastCGI
+import Platform
 import Sessions
 
 /// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about.
@@ -88,7 +88,7 @@ struct AuthRoutes: RouteFamily {
         let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
         return .parked(
             ParkedRequest(
-                deadline: csys_monotonic_ns() + Self.loginWait.monotonicNanoseconds,
+                deadline: SystemClock().monotonic + Self.loginWait,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
                 },

@@ -1,6 +1,6 @@
 import Catalog
-import CSystem
 import FastCGI
+import Platform
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
@@ -75,7 +75,7 @@ final class PendingRequest: Sendable {
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
-    private let deadline: UInt64
+    private let deadline: MonotonicTime
     /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
     private let place = Mutex<UInt64?>(nil)
 
@@ -89,7 +89,7 @@ final class PendingRequest: Sendable {
         self.conditional = conditional
         self.client = client
         self.patience = patience
-        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
+        deadline = SystemClock().monotonic + (patience.isNone ? Self.shortWait : patience.wait)
     }
 
     func parkedRequest(for resources: [Resource]) -> ParkedRequest {
@@ -101,8 +101,8 @@ final class PendingRequest: Sendable {
 
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
-        let until = patience.isNone ? csys_monotonic_ns() : deadline
-        let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
+        let until = patience.isNone ? SystemClock().monotonic : deadline
+        let number = catalog.inbox.wait(for: resources, client: client, until: until.nanoseconds) { settlement in
             self.settle(settlement, reply, joined)
         }
         // It may have been settled, and have begun the next wait, before this line: numbers only grow.
@@ -147,13 +147,6 @@ final class PendingRequest: Sendable {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataResponse.missing(message, after: after, conditional)
-    }
-}
-
-extension Duration {
-    /// Nanoseconds for a CLOCK_MONOTONIC deadline, never negative.
-    var monotonicNanoseconds: UInt64 {
-        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
     }
 }
 
