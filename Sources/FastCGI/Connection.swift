@@ -25,13 +25,15 @@ final class Connection: @unchecked Sendable {
 
     // MARK: What happens on a connection, and what its owner does next
 
-    /// What the owner does next.
+    /// What the owner does next. Large and seldom parts are held apart, so that a hit moves little.
     enum Action {
-        /// Read on, and say what has `arrived`.
-        case read(after: RequestReader.Partial?)
+        /// Read, and say what has `arrived`.
+        case read
+        /// Read on behind what has come, and say what has `arrived`.
+        indirect case readOn(after: RequestReader.Partial)
         case handle(Request)
         /// Write on, and say what came of it (`wrote`).
-        case write(UnsentResponse)
+        indirect case write(UnsentResponse)
         /// Say that nothing more is sent, then `discard`.
         case endSending
         /// Throw away what comes, and say whether there may be more (`discarded`).
@@ -52,10 +54,10 @@ final class Connection: @unchecked Sendable {
     private enum Stage {
         /// Between two requests.
         case idle
-        case receiving(RequestReader.Partial)
+        indirect case receiving(RequestReader.Partial)
         /// With the handler, or parked.
         case handling
-        case sending(UnsentResponse)
+        indirect case sending(UnsentResponse)
         /// The answer is out; what the caller still sends is thrown away, so that closing does not cost it the answer (a reset overtakes
         /// what it has not read).
         case lingering
@@ -64,10 +66,10 @@ final class Connection: @unchecked Sendable {
     /// It can be read or written, or was just accepted.
     func ready() -> Action {
         switch stage {
-        case .idle, .handling: return .read(after: nil)
+        case .idle, .handling: return .read
         case .receiving(let partial):
             stage = .idle  // so that what has come has one owner and grows in place
-            return .read(after: partial)
+            return .readOn(after: partial)
         case .sending(let unsent):
             stage = .handling
             return .write(unsent)

@@ -11,7 +11,7 @@ final class EventThread {
     /// Counted by thread, so that threads do not share a cache line.
     private let counters: ThreadCounters
     private let reader: RequestReader
-    private var writer: ResponseWriter
+    private let writer: ResponseWriter
 
     init(number: Int, reactor: Reactor, acceptor: Acceptor, counters: ThreadCounters) {
         self.number = number
@@ -94,7 +94,8 @@ final class EventThread {
         var action = first
         while true {
             switch consume action {
-            case .read(let partial): action = connection.arrived(reader.read(from: connection.descriptor, after: partial))
+            case .read: action = connection.arrived(reader.read(from: connection.descriptor, after: nil))
+            case .readOn(let partial): action = connection.arrived(reader.read(from: connection.descriptor, after: partial))
             case .handle(let request): return handle(connection, request)
             case .write(let unsent): action = wrote(connection, writer.write(unsent, on: connection.descriptor))
             case .endSending:

@@ -7,7 +7,7 @@ final class RequestReader {
         /// Nothing waits there.
         case nothing
         /// What has come is not a whole request yet.
-        case part(Partial)
+        indirect case part(Partial)
         case request(Whole)
         /// The caller has hung up, or what it sent is no request.
         case end(Fault?)

@@ -3,12 +3,12 @@ import Glibc
 import Logging
 
 /// Writes answers to sockets. Each event thread has one: it puts heads together in memory that it uses again.
-struct ResponseWriter {
+final class ResponseWriter {
     /// What became of an attempt to write.
     enum Progress {
         case done
         /// The socket takes no more for now.
-        case blocked(UnsentResponse)
+        indirect case blocked(UnsentResponse)
         /// The other side is gone, or nobody would take such an answer.
         case failed
     }
@@ -31,7 +31,7 @@ struct ResponseWriter {
     init(log: Logger) { self.log = log }
 
     /// Sends what the socket takes of an answer, without waiting.
-    mutating func write(_ response: Response, to request: UInt16, _ ending: Ending, on descriptor: CInt) -> Progress {
+    func write(_ response: Response, to request: UInt16, _ ending: Ending, on descriptor: CInt) -> Progress {
         guard let unsent = UnsentResponse(response, to: request, ending, front: takeFront()) else {
             log.error("an answer has \(response.head.count) bytes of header lines, which nobody takes")
             return .failed
@@ -40,7 +40,7 @@ struct ResponseWriter {
     }
 
     /// Goes on with an answer that was blocked.
-    mutating func write(_ unsent: consuming UnsentResponse, on descriptor: CInt) -> Progress {
+    func write(_ unsent: consuming UnsentResponse, on descriptor: CInt) -> Progress {
         var unsent = unsent
         let result = unsent.send(on: descriptor)
         if result == 0 {
@@ -50,7 +50,7 @@ struct ResponseWriter {
         return result == EAGAIN ? .blocked(unsent) : .failed
     }
 
-    private mutating func takeFront() -> [UInt8] {
+    private func takeFront() -> [UInt8] {
         defer { front = [] }
         return front
     }

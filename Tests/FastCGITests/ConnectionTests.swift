@@ -126,9 +126,9 @@ import Testing
 extension Connection.Action {
     fileprivate var text: String {
         switch self {
-        case .read(after: nil): "read"
-        case .read(after: .parameters(let bytes)): "read after \(bytes.count)"
-        case .read(after: .body): "read after a part of the body"
+        case .read: "read"
+        case .readOn(after: .parameters(let bytes)): "read after \(bytes.count)"
+        case .readOn(after: .body): "read after a part of the body"
         case .handle(let request): "handle \(request.parameter("PATH_INFO") ?? "")"
         case .write: "write"
         case .endSending: "end sending"

@@ -17,7 +17,7 @@ import Testing
         var pair: [CInt] = [-1, -1]
         try #require(socketpair(AF_UNIX, csys_stream_socket, 0, &pair) == 0)
         defer { pair.forEach { _ = close($0) } }
-        var writer = ResponseWriter(log: log)
+        let writer = ResponseWriter(log: log)
         var progress = writer.write(response, to: 0x0102, ending, on: pair[0])
         var bytes: [UInt8] = []
         var room = [UInt8](repeating: 0, count: piece)
@@ -92,7 +92,7 @@ import Testing
         try #require(socketpair(AF_UNIX, csys_stream_socket, 0, &pair) == 0)
         close(pair[1])
         defer { close(pair[0]) }
-        var writer = ResponseWriter(log: log)
+        let writer = ResponseWriter(log: log)
         guard case .failed = writer.write(Response(status: 200), to: 1, .asAsked, on: pair[0]) else { throw Client.Failure.protocolError }
     }
 }
