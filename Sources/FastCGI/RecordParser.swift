@@ -143,7 +143,7 @@ enum Fault: Error, Equatable {
 ///
 /// A claim beyond the limit ends here before its bytes arrive. So do a NUL byte and an `=` in a name, which no web server sends and which
 /// other readers of the same bytes, with C strings of `NAME=value`, would understand otherwise.
-struct ParameterWalk {
+private struct ParameterWalk {
     private enum Step { case nameLength, valueLength, name, value }
 
     private var step = Step.nameLength
