@@ -1,4 +1,5 @@
 import Caching
+import Platform
 
 /// Something a caller asks that is answered from one or more records.
 ///
@@ -123,6 +124,8 @@ public struct RecordReader {
 
     /// The answer's body is not the record's any more.
     mutating func forgetVerbatim() { verbatimTag = nil }
+
+    var now: WallTime { records.recordStore.clock.wall }
 
     func isClosed(_ endpoint: Endpoint) throws -> Bool { try records.recordStore.isClosed(endpoint) }
 
