@@ -45,11 +45,13 @@ let package = Package(
         .target(
             name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging],
             exclude: ["README.md"]),
-        .target(name: "Sessions", dependencies: ["Caching", "Platform", "JSON", "CSystem", grdb, crypto, cryptoExtras, logging]),
+        .target(
+            name: "Sessions", dependencies: ["Caching", "Platform", "JSON", grdb, crypto, cryptoExtras, logging], exclude: ["README.md"]),
 
         // Router and routes, then the command line.
         .target(
-            name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", "CSystem", crypto, logging]),
+            name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", crypto, logging],
+            exclude: ["README.md"]),
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [
@@ -57,7 +59,7 @@ let package = Package(
                 "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ], exclude: ["README.md"]),
 
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),

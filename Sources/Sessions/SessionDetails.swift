@@ -1,5 +1,6 @@
 import Caching
 import Logging
+import Platform
 
 /// What is shown of a session. It may be lost at any time: nothing is decided by it.
 struct SessionRecord: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Platform
 
 /// What commands print: results on standard output, everything else on standard error.
 enum Output {
@@ -13,7 +14,7 @@ enum Output {
 
     /// An instant in milliseconds since 1970, as people read it.
     static func time(_ milliseconds: Int64) -> String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
+        WallTime(milliseconds: milliseconds).text
     }
 
     /// `3 h 12 min`, `12 min`, `40 s`.

@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import Glibc
 import Logging
+import Platform
 
 /// Log lines on standard error, one an event, each in one write so that workers' lines do not mix.
 struct StandardErrorLog: LogHandler {
@@ -33,7 +34,7 @@ struct StandardErrorLog: LogHandler {
 
     func log(event: LogEvent) {
         let line = LogLine(
-            time: Date(), process: getpid(), level: event.level, message: event.message.description,
+            time: SystemClock().wall, process: getpid(), level: event.level, message: event.message.description,
             metadata: own.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description).sorted { $0.key < $1.key })
         let bytes = Array(((format == .json ? line.json : line.text) + "\n").utf8)
         _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -42,7 +43,7 @@ struct StandardErrorLog: LogHandler {
 
 /// One line of the log in either format.
 struct LogLine {
-    var time: Date
+    var time: WallTime
     var process: pid_t
     var level: Logger.Level
     var message: String
@@ -51,11 +52,11 @@ struct LogLine {
     /// `2026-11-22T19:33:00Z info [4711] message key=value`, control characters replaced so that no message makes a second line.
     var text: String {
         let extras = metadata.map { " \($0.key)=\($0.value)" }.joined()
-        return Self.printable("\(time.formatted(.iso8601)) \(level) [\(process)] \(message)\(extras)")
+        return Self.printable("\(time.text) \(level) [\(process)] \(message)\(extras)")
     }
 
     var json: String {
-        var members = [("time", time.formatted(.iso8601)), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
+        var members = [("time", time.text), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
         members += metadata
         return "{" + members.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}"
     }

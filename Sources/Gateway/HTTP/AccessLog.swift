@@ -1,6 +1,6 @@
-import CSystem
 import FastCGI
 import Logging
+import Platform
 import Synchronization
 
 /// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
@@ -8,7 +8,7 @@ import Synchronization
 final class AccessLog: Sendable {
     private let log: Logger
     private let most: Int
-    private let clock: @Sendable () -> UInt64
+    private let clock: any HostClock
     private let recent = Mutex(Recent())  // guards what the present second has had
 
     private struct Recent {
@@ -17,10 +17,8 @@ final class AccessLog: Sendable {
         var omitted = 0
     }
 
-    /// - Parameters:
-    ///   - most: lines a second.
-    ///   - clock: nanoseconds of any clock that does not jump.
-    init(log: Logger, most: Int = 20, clock: @escaping @Sendable () -> UInt64 = { csys_monotonic_ns() }) {
+    /// - Parameter most: lines a second.
+    init(log: Logger, most: Int = 20, clock: any HostClock = SystemClock()) {
         self.log = log
         self.most = most
         self.clock = clock
@@ -56,7 +54,7 @@ final class AccessLog: Sendable {
 
     /// nil where the second has had its lines; else how many were left out before.
     private func admit() -> Int? {
-        let second = clock() / 1_000_000_000
+        let second = clock.monotonic.nanoseconds / 1_000_000_000
         return recent.withLock { recent in
             if recent.second != second {
                 recent.second = second

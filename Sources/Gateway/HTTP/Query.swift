@@ -1,5 +1,6 @@
 import Catalog
 import Foundation
+import Platform
 import Spotify
 
 /// A query string's parameters, decoded (WHATWG URL, `application/x-www-form-urlencoded`).
@@ -17,7 +18,7 @@ struct Query {
         items = text.split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let decoded = parts.map { part in
-                Self.decode(part)
+                PercentEncoding.decode(part, plusIsSpace: true)
                     ?? {
                         malformed = true
                         return String(part)
@@ -30,10 +31,6 @@ struct Query {
 
     /// The first value of that name.
     subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
-
-    private static func decode(_ text: Substring) -> String? {
-        PercentEncoding.decode(text.utf8, plusIsSpace: true).flatMap { String(validating: $0, as: UTF8.self) }
-    }
 }
 
 /// Numbers as they stand in queries: digits, with a minus perhaps; nothing else that `Int` would take.
@@ -103,34 +100,5 @@ struct BadRequest: Error {
     init(_ status: Int, _ message: String) {
         self.status = status
         self.message = message
-    }
-}
-
-/// Percent-encoded bytes (RFC 3986, section 2.1).
-enum PercentEncoding {
-    /// - Parameter plusIsSpace: as in queries; in paths a plus is a plus.
-    /// - Returns: nil where a percent sign has no two hexadecimal digits.
-    static func decode(_ text: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            switch byte {
-            case UInt8(ascii: "+") where plusIsSpace: bytes.append(0x20)
-            case UInt8(ascii: "%"):
-                guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else { return nil }
-                bytes.append(high << 4 | low)
-            default: bytes.append(byte)
-            }
-        }
-        return bytes
-    }
-
-    private static func hexValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case 0x30...0x39: digit - 0x30
-        case 0x41...0x46, 0x61...0x66: (digit & 0xDF) - 0x41 + 10
-        default: nil
-        }
     }
 }

@@ -118,11 +118,11 @@ enum CatalogPaths {
     private static let preferences = DescribedPath(
         "preferences/{user_id}",
         DescribedOperation(
-            method: .get, id: "preferences", summary: "What the user prefers.", access: .session, parameters: [user],
+            method: .get, id: "preferences", summary: "What the user prefers.", access: PreferenceRoutes.access, parameters: [user],
             answers: [.json(200, "All of it, with the defaults for what was never set.", .named("Preferences"))] + refusals),
         DescribedOperation(
             method: .post, id: "changePreferences", summary: "Change some of it.",
-            about: "What the body does not name stays. Numbers are clamped.", access: .session, parameters: [user],
+            about: "What the body does not name stays. Numbers are clamped.", access: PreferenceRoutes.access, parameters: [user],
             body: .json(change, example: ["max_top_tracks": 10]),
             answers: [
                 .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])),

@@ -183,21 +183,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     }
 }
 
-/// Who may call an operation, as the document's security schemes say it.
-enum Access: Sendable {
-    /// Anybody.
-    case open
-    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
-    case metadata
-    /// A token is not needed; a bad one is refused.
-    case optional
-    /// A user with a session.
-    case session
-    /// Who has a refresh token.
-    case refresh
-    /// The administrator.
-    case admin
-
+extension Access {
     /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
     var tree: JSONTree {
         switch self {

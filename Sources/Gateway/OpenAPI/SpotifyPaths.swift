@@ -39,7 +39,7 @@ enum SpotifyPaths {
 
     private static func get(_ id: String, _ summary: String, _ schema: Schema, _ parameters: [DescribedParameter]) -> DescribedOperation {
         DescribedOperation(
-            method: .get, id: id, summary: summary, access: .metadata, parameters: parameters + MetadataAnswers.headers,
+            method: .get, id: id, summary: summary, access: SpotifyRoutes.access, parameters: parameters + MetadataAnswers.headers,
             answers: MetadataAnswers.all(schema, error: .named("SpotifyError")))
     }
 

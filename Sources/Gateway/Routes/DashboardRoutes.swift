@@ -5,12 +5,13 @@ import Foundation
 /// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
 struct DashboardRoutes: RouteFamily {
     let caches: Caches
-    let door: AccessControl
+    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
     let errorFormat = ErrorFormat.plain
+    static let access = Access.admin
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
+        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true

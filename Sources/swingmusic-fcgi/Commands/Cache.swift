@@ -3,6 +3,7 @@ import Caching
 import Catalog
 import Foundation
 import Gateway
+import Platform
 
 /// `swingmusic-fcgi cache`: the four caches from the command line.
 struct CacheCommand: ParsableCommand {

@@ -1,8 +1,8 @@
 import Caching
 import Catalog
-import CSystem
 import Foundation
 import Glibc
+import Platform
 import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
@@ -41,12 +41,13 @@ final class WarmRun {
     /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
     /// for a while (a backup, a slow disk) is asked again: up to then nothing has changed.
     func step() throws {
-        let end = ContinuousClock.now + Self.patience
+        let clock = Platform.SystemClock()
+        let end = clock.monotonic + Self.patience
         while true {
             do {
                 return try look()
             } catch let error as RateLimiterError {
-                guard case .locked = error, ContinuousClock.now < end else { throw error }
+                guard case .locked = error, clock.monotonic < end else { throw error }
             }
         }
     }
@@ -106,7 +107,7 @@ final class WarmRun {
             if case .waiting(_, let until) = state { wait = until }
         }
         let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
-        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).components.seconds
+        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).wholeSeconds
     }
 }
 
@@ -161,7 +162,7 @@ struct WarmProgress: Encodable {
 final class ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastLine = ""
-    private var nextPlainAt: UInt64 = 0
+    private var nextPlainAt = MonotonicTime(nanoseconds: 0)
 
     func show(_ standing: WarmProgress) {
         isTerminal ? draw(standing) : tell(standing)
@@ -183,9 +184,9 @@ final class ProgressLine {
     }
 
     private func tell(_ standing: WarmProgress) {
-        let now = csys_monotonic_ns()
+        let now = Platform.SystemClock().monotonic
         guard now >= nextPlainAt || standing.left == 0, standing.text != lastLine else { return }
-        nextPlainAt = now + 10_000_000_000
+        nextPlainAt = now + .seconds(10)
         lastLine = standing.text
         write(standing.text + "\n")
     }
