@@ -9,7 +9,7 @@ extension SingleFlight.Told {
     /// The caller's number and what it is told.
     var line: String {
         switch outcome {
-        case .settled(let joined): "\(waiter.number) \(joined ? "joined" : "own")"
+        case .finished(let joined): "\(waiter.number) \(joined ? "joined" : "own")"
         case .later(let after, _): "\(waiter.number) later, in \(after.wholeSeconds) s"
         case .refused(let refusal, let after): "\(waiter.number) refused, \(refusal), for \(after.wholeSeconds) s"
         case .failed(let reason, let after): "\(waiter.number) failed, \(reason), for \(after.wholeSeconds) s"

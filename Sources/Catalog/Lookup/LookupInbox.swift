@@ -26,16 +26,14 @@ public final class LookupInbox: Sendable {
 
     /// Waits for lookups of `resources`, and has those queued that nobody has yet.
     /// - Parameters:
-    ///   - deadline: CLOCK_MONOTONIC nanoseconds, until which the caller is patient.
+    ///   - deadline: how long the caller is patient.
     ///   - tell: called once on the lookup thread, unless the number is given to `leave` before.
     /// - Returns: the number to leave with.
     public func wait(
-        for resources: [Resource], client: String, until deadline: UInt64, tell: @escaping @Sendable (WaitOutcome) -> Void
+        for resources: [Resource], client: String, until deadline: MonotonicTime, tell: @escaping @Sendable (WaitOutcome) -> Void
     ) -> UInt64 {
         let number = lastNumber.add(1, ordering: .relaxed).newValue
-        let waiter = Waiter(
-            number: number, resources: resources, client: client, deadline: MonotonicTime(nanoseconds: deadline), tell: tell)
-        put { $0.arrivals.append(waiter) }
+        put { $0.arrivals.append(Waiter(number: number, resources: resources, client: client, deadline: deadline, tell: tell)) }
         return number
     }
 
@@ -71,7 +69,7 @@ public final class LookupInbox: Sendable {
 /// How waiting for lookups ended, as far as one caller of this worker is concerned.
 public enum WaitOutcome: Sendable, Equatable {
     /// The cache knows more now: read again. `joined` when every call was made for somebody else's request.
-    case settled(joined: Bool)
+    case finished(joined: Bool)
     /// Nothing will come within the caller's patience; the lookups stay queued, so that a retry is a hit.
     case later(after: Duration, reason: String)
     /// A lookup was not taken: the queue is full, or this client holds its share of it.

@@ -49,7 +49,7 @@ struct LookupScheduler {
         let waiting = hasCredentials ? arrivals.filter { !$0.resources.isEmpty } : []
         let told = arrivals.filter { !hasCredentials || $0.resources.isEmpty }.map { waiter in
             let outcome =
-                waiter.resources.isEmpty ? .settled(joined: true) : WaitOutcome.failed(reason: Self.noCredentials, after: .seconds(3600))
+                waiter.resources.isEmpty ? WaitOutcome.finished(joined: true) : .failed(reason: Self.noCredentials, after: .seconds(3600))
             return LookupAction.tell(.init(waiter: waiter, outcome: outcome))
         }
         let wanted = singleFlight.seat(waiting, now: clock.monotonic, wall: clock.wall)

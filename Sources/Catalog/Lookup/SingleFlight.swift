@@ -135,7 +135,7 @@ struct SingleFlight {
             if place == 0 && isOurs { seats[number]?.joined = false }
             guard let seat = seats[number], seat.remaining.isEmpty else { continue }
             seats[number] = nil
-            told.append(Told(waiter: seat.waiter, outcome: .settled(joined: seat.joined)))
+            told.append(Told(waiter: seat.waiter, outcome: .finished(joined: seat.joined)))
         }
         return told
     }
