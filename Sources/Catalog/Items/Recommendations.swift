@@ -5,7 +5,7 @@ import Spotify
 /// house, whom a search for this year's releases finds.
 public struct HomeQuestion: Question {
     public let mayBePatchy = true
-    static let mostArtists = 18
+    private static let mostArtists = 18
 
     public init() {}
 
@@ -54,7 +54,7 @@ public struct TrendingQuestion: Question {
     public let mayBePatchy = true
 
     /// How many pages of the search are looked at.
-    static let searchPages = 2
+    private static let searchPages = 2
 
     /// - Parameter now: whose year's releases are searched for.
     public init(kind: ObjectKind, limit: Int, now: WallTime = SystemClock().wall) {
@@ -190,7 +190,7 @@ enum KnownObjects {
 }
 
 /// Items without repeats, up to a number.
-struct Selection {
+private struct Selection {
     let kind: ObjectKind
     let most: Int
     private(set) var items: [CatalogItem] = []

@@ -76,9 +76,9 @@ final class AccessTokenProvider {
 
     /// The Web API refused `token` (401) for a lookup: the next call, of every worker, waits for another one.
     ///
-    /// The lookup may be tried once more with that one, at the cost of another permit. A second token's 401 is the lookup's failure: it is not
-    /// the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so that the first is remembered
-    /// for all.
+    /// The lookup may be tried once more with that one, at the cost of another permit. A second token's 401 is the lookup's failure: it is
+    /// not the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so that the first is
+    /// remembered for all.
     /// - Returns: false when an earlier token was refused for this lookup, too.
     func refuse(_ token: String, for lookup: String) throws -> Bool {
         let fact = "refused/\(lookup)"

@@ -4,8 +4,9 @@ import Spotify
 
 /// Which lookups this worker queues and makes: events in, actions out. No thread, file, socket or callback is touched here.
 ///
-/// Each verb tells what has happened and returns what is to be done about it, in order. What comes of an action is told by the verb that its
-/// case names. When one fails, `limiterFailed` is told and the rest of its row is left out: so nobody's answer stands behind what may fail.
+/// Each verb tells what has happened and returns what is to be done about it, in order. What comes of an action is told by the verb that
+/// its case names. When one fails, `limiterFailed` is told and the rest of its row is left out: so nobody's answer stands behind what may
+/// fail.
 struct LookupScheduler {
     private let clock: any HostClock
     private let hasCredentials: Bool
@@ -44,7 +45,8 @@ struct LookupScheduler {
 
     // MARK: Callers
 
-    /// Takes in callers with what each misses by now: who misses nothing is told at once, the others' lookups are queued in one transaction.
+    /// Takes in callers with what each misses by now: who misses nothing is told at once, the others' lookups are queued in one
+    /// transaction.
     mutating func admit(_ arrivals: [Waiter]) -> [LookupAction] {
         let waiting = hasCredentials ? arrivals.filter { !$0.resources.isEmpty } : []
         let told = arrivals.filter { !hasCredentials || $0.resources.isEmpty }.map { waiter in
@@ -151,8 +153,8 @@ struct LookupScheduler {
         }
     }
 
-    /// There is no call before that, or no token for one. While Spotify must not or cannot be asked, callers whose patience ends before that
-    /// are told at once, and told why.
+    /// There is no call before that, or no token for one. While Spotify must not or cannot be asked, callers whose patience ends before
+    /// that are told at once, and told why.
     mutating func mustWait(_ pause: Duration, _ reason: WaitReason) -> [LookupAction] {
         rest(pause)
         guard !singleFlight.isEmpty, reason == .cooldown || reason == .backoff else { return [] }

@@ -38,8 +38,8 @@ final class LookupThread: Sendable {
     }
 }
 
-/// Carries out what `LookupScheduler` decides, round by round: what callers left, what other workers fetched, a permit when one is due, then
-/// the network or the bell. Confined to its thread.
+/// Carries out what `LookupScheduler` decides, round by round: what callers left, what other workers fetched, a permit when one is due,
+/// then the network or the bell. Confined to its thread.
 final class LookupLoop {
     private let inbox: LookupInbox
     private let recordStore: RecordStore
