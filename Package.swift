@@ -35,8 +35,8 @@ let package = Package(
         .target(name: "JSON", exclude: ["README.md"]),
 
         // Ground floor: five rooms that know nothing of each other.
-        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging]),
-        .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging]),
+        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
+        .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging]),
         .target(name: "RateLimiting", dependencies: ["Platform", "CSystem", grdb, logging]),
         .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging]),

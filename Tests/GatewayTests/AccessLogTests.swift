@@ -31,7 +31,7 @@ import Testing
     @Test("A parked request is named when its answer comes, and not when its caller left")
     func parked() {
         let log = AccessLog(log: lines.logger, clock: ManualClock())
-        let parkedRequest = ParkedRequest(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
+        let parkedRequest = ParkedRequest(deadline: .never, parked: { _ in }, ended: { _ in Response(status: 503) })
         guard case .parked(let observed) = log.observe(.parked(parkedRequest), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
         observed.answered(Response(status: 200))

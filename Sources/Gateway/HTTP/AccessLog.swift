@@ -111,14 +111,21 @@ final class ResponseObserver: Sendable {
 
     /// - Parameter grant: what the answer is dressed with.
     func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant = .init()) -> Outcome {
-        guard case .pending(let soon) = outcome else { return note(outcome.dressed(grant), family, AccessLog.Subject(request)) }
+        guard case .pending(let soon) = outcome else { return note(outcome, family, grant, AccessLog.Subject(request)) }
         // The request's parameters are gone when the answer comes.
         let kept = request.kept
-        return .pending(soon.observed { [self] in note($0.dressed(grant), family, kept.read(AccessLog.Subject.init)) })
+        return .pending(soon.observed { [self] in note($0, family, grant, kept.read(AccessLog.Subject.init)) })
     }
 
-    private func note(_ outcome: Outcome, _ family: Counter.Family, _ subject: @autoclosure () -> AccessLog.Subject) -> Outcome {
-        let logged = log?.observe(outcome, of: subject()) ?? outcome
+    private func note(
+        _ outcome: Outcome, _ family: Counter.Family, _ grant: CrossOrigin.Grant, _ subject: @autoclosure () -> AccessLog.Subject
+    ) -> Outcome {
+        // An answer that is there and no error has no line, and mostly nothing to be dressed with: every hit is one.
+        if case .now(let response) = outcome, response.status < 400, grant.isSilent {
+            return scoreboard?.count(outcome, of: family) ?? outcome
+        }
+        let dressed = outcome.dressed(grant)
+        let logged = log?.observe(dressed, of: subject()) ?? dressed
         return scoreboard?.count(logged, of: family) ?? logged
     }
 }

@@ -21,7 +21,7 @@ final class BlockingWorker: Sendable {
         let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
-                deadline: (SystemClock().monotonic + patience).nanoseconds,
+                deadline: SystemClock().monotonic + patience,
                 parked: { [queue] reply in
                     if !queue.submit({ reply.send(work()) }) { reply.send(busy) }
                 },

@@ -27,34 +27,43 @@ public struct Router: Handler {
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
-        return find(copy request) { _, family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
+        guard let (place, rest) = find(copy request) else { return .read(limit: 65_536) }
+        return families[place].family.bodyPolicy(RoutedRequest(request: copy request, rest: rest))
     }
 
     public func handle(_ request: Request) -> Outcome {
-        var label = Counter.Family.none
-        var grant = CrossOrigin.Grant()
-        let answer = find(request) { place, family, routed in
-            label = labels[place]
-            let readers = family.readers(routed)
-            grant = crossOrigin.grant(to: request, readers)
-            if let preflight = grant.preflight(request, readers) { return Outcome.now(preflight) }
-            if case .tooLarge = request.body { return Outcome.now(family.errorFormat.error(413, "The body is too large")) }
-            return family.answer(routed)
+        guard let (place, rest) = find(request) else {
+            return observed(.now(ErrorFormat.plain.error(404, "Not found")), of: .none, request, CrossOrigin.Grant())
         }
-        let outcome = answer ?? .now(ErrorFormat.plain.error(404, "Not found"))
+        let family = families[place].family
+        let routed = RoutedRequest(request: request, rest: rest)
+        let readers = family.readers(routed)
+        let grant = crossOrigin.grant(to: request, readers)
+        return observed(answer(routed, family, grant, readers), of: labels[place], request, grant)
+    }
+
+    private func answer(
+        _ routed: RoutedRequest, _ family: any RouteFamily, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers
+    ) -> Outcome {
+        if let preflight = grant.preflight(routed.request, readers) { return .now(preflight) }
+        if case .tooLarge = routed.request.body { return .now(family.errorFormat.error(413, "The body is too large")) }
+        return family.answer(routed)
+    }
+
+    private func observed(_ outcome: Outcome, of label: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant) -> Outcome {
         let observed = observer.observe(outcome, of: label, request, grant)
-        guard request.method == .head, case .now(var response) = observed else { return observed }
+        guard case .head = request.method, case .now(var response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)
     }
 
-    private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, RoutedRequest) -> Answer) -> Answer? {
+    /// The family's place, and what follows its prefix.
+    private func find(_ request: Request) -> (place: Int, rest: Substring)? {
         request.withPath { path in
             // Over bytes, as in `RoutedRequest`: strings compare by characters.
-            prefixes.firstIndex { path.starts(with: $0) }.map { place in
-                (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
-            }
-        }.map { place, rest in answer(place, families[place].family, RoutedRequest(request: request, rest: rest)) }
+            guard let place = prefixes.firstIndex(where: { path.starts(with: $0) }) else { return nil }
+            return (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
+        }
     }
 }
 

@@ -88,7 +88,7 @@ struct AuthRoutes: RouteFamily {
         let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
         return .parked(
             ParkedRequest(
-                deadline: (SystemClock().monotonic + Self.loginWait).nanoseconds,
+                deadline: SystemClock().monotonic + Self.loginWait,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
                 },

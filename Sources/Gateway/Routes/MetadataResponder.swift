@@ -95,7 +95,7 @@ private final class PendingRequest: Sendable {
 
     func parkedRequest(for resources: [Resource]) -> ParkedRequest {
         ParkedRequest(
-            deadline: deadline.nanoseconds,
+            deadline: deadline,
             parked: { reply in self.wait(for: resources, reply, joined: true) },
             ended: { ending in self.end(ending) })
     }
