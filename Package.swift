@@ -42,7 +42,9 @@ let package = Package(
         .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging]),
 
         // What a route means.
-        .target(name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging]),
+        .target(
+            name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging],
+            exclude: ["README.md"]),
         .target(
             name: "Sessions", dependencies: ["Caching", "Platform", "JSON", grdb, crypto, cryptoExtras, logging], exclude: ["README.md"]),
 

@@ -40,7 +40,7 @@ public final class Gateway: Sendable {
         maintenance = try MaintenanceThread(caches, sessions, scoreboard)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
-        catalog = Catalog(
+        catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: caches, rateLimiter: rateLimiter, dataDirectory: settings.dataDirectory,

@@ -25,7 +25,7 @@ final class RouterStage {
         rateLimiter = try RateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
-        catalog = Catalog(
+        catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),

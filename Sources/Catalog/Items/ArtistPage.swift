@@ -4,7 +4,7 @@ import Spotify
 /// The albums of an artist as the web client groups them.
 struct Discography {
     static let groups = AlbumGroups("album,single,compilation") ?? .all
-    static let sections = ["albums", "singles", "compilations", "other"]
+    private static let sections = ["albums", "singles", "compilations", "other"]
 
     let albums: [CatalogItem]
     let total: Int
@@ -17,7 +17,7 @@ struct Discography {
         total = stretch.total
     }
 
-    static func writeSections(_ discography: Discography?, to writer: inout JSONWriter) {
+    fileprivate static func writeSections(_ discography: Discography?, to writer: inout JSONWriter) {
         writer.object { writer in
             for section in sections {
                 writer.key(section)
@@ -44,7 +44,7 @@ public struct ArtistPageQuestion: Question {
     public let mayBePatchy = true
     public init(id: SpotifyID) { self.id = id }
 
-    static let mostTopTracks = 15
+    private static let mostTopTracks = 15
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }

@@ -1,12 +1,12 @@
-import CSystem
 import JSON
+import Platform
 import Spotify
 
 /// `GET /api/catalog/home/recommendations`: artists who are asked for here, then those of the tracks that are asked for; in an empty
 /// house, whom a search for this year's releases finds.
 public struct HomeQuestion: Question {
     public let mayBePatchy = true
-    static let mostArtists = 18
+    private static let mostArtists = 18
 
     public init() {}
 
@@ -15,7 +15,7 @@ public struct HomeQuestion: Question {
         var strategy = "recently_used"
         selection.add(try KnownObjects.lately(.artist, &reader))
         if !selection.isFull { selection.add(try artistsOfTracks(&reader)) }
-        if selection.items.isEmpty, let term = SearchTerm("year:\(TrendingQuestion.year(of: csys_wall_ms()))") {
+        if selection.items.isEmpty, let term = SearchTerm("year:\(TrendingQuestion.year(of: reader.now.milliseconds))") {
             strategy = "new_this_year"
             let window = Window(offset: 0, limit: PageSize.search)
             let found = try? Search(term: term, kinds: [.artist], market: nil).list(of: .artist).stretch(window, &reader)
@@ -55,12 +55,13 @@ public struct TrendingQuestion: Question {
     public let mayBePatchy = true
 
     /// How many pages of the search are looked at.
-    static let searchPages = 2
+    private static let searchPages = 2
 
-    public init(kind: ObjectKind, limit: Int) {
+    /// - Parameter now: whose year's releases are searched for.
+    public init(kind: ObjectKind, limit: Int, now: WallTime = SystemClock().wall) {
         self.kind = kind
         self.limit = limit
-        query = "year:\(Self.year(of: csys_wall_ms()))"
+        query = "year:\(Self.year(of: now.milliseconds))"
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
@@ -189,7 +190,7 @@ enum KnownObjects {
 }
 
 /// Items without repeats, up to a number.
-struct Selection {
+private struct Selection {
     let kind: ObjectKind
     let most: Int
     private(set) var items: [CatalogItem] = []

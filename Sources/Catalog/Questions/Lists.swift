@@ -1,4 +1,5 @@
 import JSON
+import Platform
 import Spotify
 
 /// `GET /albums/{id}/tracks`.
@@ -135,7 +136,7 @@ struct PagingWriter {
     }
 
     private func link(_ offset: Int, _ limit: Int) -> String {
-        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value))" }.joined()
+        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value, keeping: ","))" }.joined()
         return "\(base)/spotify/v1\(path)?offset=\(offset)&limit=\(limit)\(more)"
     }
 }

@@ -1,5 +1,6 @@
 import Caching
 import JSON
+import Platform
 
 /// Something a caller asks that is answered from one or more records.
 ///
@@ -124,6 +125,8 @@ public struct RecordReader {
 
     /// The answer's body is not the record's any more.
     mutating func forgetVerbatim() { verbatimTag = nil }
+
+    var now: WallTime { records.recordStore.clock.wall }
 
     func isClosed(_ endpoint: Endpoint) throws -> Bool { try records.recordStore.isClosed(endpoint) }
 

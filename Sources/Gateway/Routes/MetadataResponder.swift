@@ -103,7 +103,7 @@ private final class PendingRequest: Sendable {
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
         let until = patience.isNone ? SystemClock().monotonic : deadline
-        let number = catalog.inbox.wait(for: resources, client: client, until: until.nanoseconds) { settlement in
+        let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
         // It may have been settled, and have begun the next wait, before this line: numbers only grow.
@@ -113,7 +113,7 @@ private final class PendingRequest: Sendable {
     /// On the lookup thread: more is known, or it is known that no more will come.
     private func settle(_ settlement: WaitOutcome, _ reply: ResponseHandle, _ joined: Bool) {
         switch settlement {
-        case .settled(let collapsed):
+        case .finished(let collapsed):
             let joined = joined && collapsed
             switch try? catalog.answer(question, base: base) {
             case .complete(let composed):
