@@ -1,6 +1,7 @@
 import CSystem
-import Spotify
+import Platform
 import RateLimiting
+import Spotify
 
 /// Taking turns, and why none is taken.
 extension LookupLoop {
@@ -59,7 +60,7 @@ extension LookupLoop {
                     return try refuseUnknown(lease)
                 }
                 if try settleKnown(lease, resource) { return }
-                guard lease.isFresh(now: csys_boottime_ns()) else { return try rateLimiter.losePermit(lease) }
+                guard lease.isFresh(now: SystemClock().boot) else { return try rateLimiter.losePermit(lease) }
                 call.turn = (lease, resource)
                 configuration.noteCall()
                 inFlight.insert(resource)

@@ -46,7 +46,7 @@ final class WarmRun {
             do {
                 return try look()
             } catch let error as RateLimiterError {
-                guard case .locked = error, ContinuousClock.now < end else { throw error }
+                guard case .file(.locked) = error, ContinuousClock.now < end else { throw error }
             }
         }
     }
