@@ -1,5 +1,4 @@
-import CSystem
-import Glibc
+import Platform
 import RateLimiting
 import Synchronization
 
@@ -20,14 +19,10 @@ public final class LookupInbox: Sendable {
 
     private let contents = Mutex(Contents())
     private let lastNumber = Atomic<UInt64>(0)
-    /// An eventfd, readable when there is something in the tray.
-    let bell: CInt
+    /// Signalled when there is something in the tray. Without one the thread looks when its longest wait is over.
+    let bell = try? EventFD()
 
-    public init() {
-        bell = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
-    }
-
-    deinit { close(bell) }
+    public init() {}
 
     /// Waits for lookups of `resources`, and has those queued that nobody has yet.
     /// - Parameters:
@@ -59,7 +54,7 @@ public final class LookupInbox: Sendable {
             defer { contents.rung = true }
             return !contents.rung
         }
-        if ring { eventfd_write(bell, 1) }
+        if ring { bell?.signal() }
     }
 
     /// Everything that was left since the last time.

@@ -55,7 +55,7 @@ enum SpotifyCheck {
             let client = try SpotifyClient(endpoints: endpoints, log: .silent)
             var outcome: Result<AccessToken, SpotifyError>?
             client.requestToken(credentials) { outcome = $0 }
-            while client.active > 0 { client.poll(for: .milliseconds(200), wake: -1) }
+            while client.active > 0 { client.poll(for: .milliseconds(200), wake: nil) }
             switch outcome {
             case .success: return .ok("Spotify token", "given out by \(endpoints.accountsURL)")
             case .failure(let error): throw error
