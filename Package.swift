@@ -37,9 +37,9 @@ let package = Package(
         // Ground floor: five rooms that know nothing of each other.
         .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
-        .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging]),
-        .target(name: "RateLimiting", dependencies: ["Platform", "CSystem", grdb, logging]),
-        .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging]),
+        .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
+        .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
+        .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging], exclude: ["README.md"]),
 
         // What a route means.
         .target(

@@ -72,34 +72,6 @@ extension Caches {
         return try mended(look, cache, key)
     }
 
-    /// What a look into the store is worth.
-    /// - Parameter waits: whether the caller may wait until the store has what it lacks.
-    func judge(_ look: LookupResult, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
-        let verdict = CopyValidity.verdict(look.copy, of: cache, epoch: record.epoch, copyEpoch: look.copyEpoch, isShared: shared.isShared)
-        guard verdict != .useless, let copy = look.copy else { return try mended(look, cache, key, waits: waits) }
-        if verdict == .served { return Found(entry: copy.entry, tier: .dragonfly) }
-        guard let seal = try record.seal(cache, key), seal == copy.entry.seal, copy.epoch == record.epoch else {
-            return try mended(look, cache, key, waits: waits)
-        }
-        guard cache.keepsDueRows || seal.expiresAt > clock.now else { return nil }
-        // Right, and stamped anew: the next reader need not ask.
-        if cache == .spotify, shared.isShared { fill(cache, key, copy.entry, copyEpoch: look.copyEpoch, waits: waits) }
-        return Found(entry: copy.entry, tier: .dragonfly)
-    }
-
-    /// SQLite's entry; the store gets it too.
-    private func mended(_ look: LookupResult, _ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Found? {
-        if look.copy != nil { store?.counts.staleCopies.add(1, ordering: .relaxed) }
-        let found = try fromRecord(cache, key)
-        if let copy = look.copy, copy.epoch == record.epoch, copy.entry.version > found?.entry.version ?? 0 {
-            // The row was read after the copy, so its version is the greater one, unless the record itself went back
-            // (a backup, a lost commit): such a copy would never be replaced.
-            _ = removeCopies(cache, [key])
-        }
-        if let found { fill(cache, key, found.entry, copyEpoch: look.copyEpoch, waits: waits) }
-        return found
-    }
-
     func fromRecord(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         guard let entry = try record.find(cache, key), cache.keepsDueRows || entry.expiresAt > clock.now else { return nil }
         return Found(entry: entry, tier: .sqlite)

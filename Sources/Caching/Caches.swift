@@ -1,6 +1,6 @@
-import Foundation
-import GRDB
 import Logging
+import Platform
+import Synchronization
 
 /// The four caches over a worker's memory, DragonflyDB and SQLite. Safe to use from any thread.
 ///
@@ -8,7 +8,7 @@ import Logging
 /// served only when it is known to be what the record says (`CopyValidity`, docs/caching.md).
 public final class Caches: Sendable {
     let configuration: CachesConfiguration
-    let clock: any CacheClock
+    let clock: any HostClock
     let log: Logger
     let record: CacheDatabase
     let memory: MemoryStore
@@ -26,7 +26,7 @@ public final class Caches: Sendable {
         try self.init(configuration, log: log, clock: SystemClock())
     }
 
-    init(_ configuration: CachesConfiguration, log: Logger, clock: any CacheClock) throws(CacheError) {
+    init(_ configuration: CachesConfiguration, log: Logger, clock: any HostClock) throws(CacheError) {
         self.configuration = configuration
         self.clock = clock
         self.log = log
@@ -34,12 +34,11 @@ public final class Caches: Sendable {
         self.record = record
         maintenance = Maintenance(record: record, log: log)
         memory = MemoryStore(
-            bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime.nanoseconds, shared: record.shared)
+            bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime, shared: record.shared)
         store = configuration.dragonfly.map {
             DragonflyStore($0, threads: configuration.threads, shared: record.shared, clock: clock, log: log)
         }
         backfill = store == nil ? nil : Backfill()
-        backfill?.start { [weak self] in self?.fill($0) }
     }
 
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
@@ -47,7 +46,7 @@ public final class Caches: Sendable {
         backfill?.close()
         store?.close()
         record.close()
-        shared.maintenance.unlock()
+        shared.maintenance?.unlock()
     }
 
     func lifetime(_ cache: CacheName, _ ttl: Duration?, keep: Bool = false) -> Lifetime {
@@ -55,14 +54,77 @@ public final class Caches: Sendable {
     }
 
     /// The newest `PRAGMA user_version` of a `cache.db` that this program reads.
-    public static var schemaVersion: Int { CacheSchema.version }
+    public static var schemaVersion: Int { CacheSchema.steps.version }
+
+    // MARK: What the dashboard, the command line and the renewal ask: from kept counts and indexes, never by scanning
+
+    /// How many entries a cache has, those included whose time has passed and that the purge has not reached.
+    /// 0 when the record cannot be read.
+    public func count(_ cache: CacheName) -> Int { (try? record.count(cache, prefix: [])) ?? 0 }
+
+    /// How many keys begin with `prefix`: kept for a namespace (`name/`), else counted along the index.
+    public func count(_ cache: CacheName, prefix: [UInt8]) throws(CacheError) -> Int {
+        try record.count(cache, prefix: prefix)
+    }
+
+    /// How many entries' time passes, or has passed, before `instant` (wall-clock milliseconds): counted along an index.
+    public func count(_ cache: CacheName, expiringBefore instant: Int64) throws(CacheError) -> Int {
+        try record.count(cache, expiringBefore: instant)
+    }
+
+    /// The largest namespaces of a cache.
+    public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceStatistics] {
+        try record.namespaces(cache, limit: limit)
+    }
+
+    /// Records of `spotify` that are due before `before` (wall-clock milliseconds) and were used at or after
+    /// `usedSince` (0: whether used or not; uses are remembered for a week), the longest due first.
+    public func due(
+        before: Int64, usedSince: Int64, prefix: [UInt8] = [], limit: Int
+    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
+        try record.due(before: before, usedSince: usedSince, prefix: prefix, limit: limit)
+    }
+
+    /// Cheap enough to be polled: a few rows of SQLite, and counters.
+    public func statistics() -> CacheStatistics {
+        let sums = counters.flush(to: shared)
+        let totals = (try? record.totals()) ?? [:]
+        let services = CacheName.allCases.map { cache in
+            CacheStatistics.Service(
+                cache: cache, entries: totals[cache]?.entries ?? 0, bytes: totals[cache]?.bytes ?? 0,
+                lastUpdated: totals[cache]?.lastUpdated, counters: sums[cache] ?? CacheCounters(),
+                workerCounters: counters.counters(cache))
+        }
+        return CacheStatistics(
+            services: services, memoryEntries: memory.count, memoryBytes: memory.bytes, store: store?.figures,
+            writeRefusal: record.writeRefusal)
+    }
+
+    /// One PING to DragonflyDB, at most its timeout long; nil without DRAGONFLYDB_HOST.
+    public func storeHealth() -> StoreHealth? { store?.health() }
+
+    /// DragonflyDB's INFO, field by field, at most its timeout long; nil when it does not answer or there is none.
+    public func storeInfo() -> [String: String]? { store?.info() }
+
+    /// One small step of purge, checkpoint and check, when this process is the one that does it. About once a second,
+    /// from a thread that may block. Throws what kept it from its work; call it again all the same.
+    public func maintain() throws(CacheError) {
+        memory.purge(now: clock.monotonic)
+        counters.flush(to: shared)
+        try record.lookAgain()
+        try maintenance.step()
+    }
+
+    /// Empties DragonflyDB of the copies, in the background; what is cached is found in SQLite.
+    public func clearCopies() throws(CacheError) {
+        guard let store else { return }
+        for cache in CacheName.allCases { store.sweep(cache, prefix: []) }
+    }
 }
 
-/// Entries of `spotify` that were read from the record and whose copies the store shall get, from whoever must not wait for it: a plain
-/// thread tells the store, many at a time. What does not fit is left out; its next reader brings it again.
-///
-/// `@unchecked Sendable`: `condition`'s lock guards all variables.
-final class Backfill: @unchecked Sendable {
+/// Entries of `spotify` that were read from the record and whose copies the store shall get, from whoever must not wait for it: a thread
+/// tells the store, many at a time. What does not fit is left out; its next reader brings it again.
+final class Backfill: Sendable {
     struct Item {
         let key: [UInt8]
         let entry: Entry
@@ -70,54 +132,40 @@ final class Backfill: @unchecked Sendable {
         let copyEpoch: UInt64
     }
 
-    private let condition = NSCondition()
-    private var waiting: [Item] = []
-    private var bytes = 0
-    private var isBusy = false
-    private var isClosed = false
-    private static let mostBytes = 4 << 20
-
-    /// Starts the thread; `fill` runs on it.
-    func start(_ fill: @escaping @Sendable ([Item]) -> Void) {
-        let thread = Thread { [self] in
-            while let items = take() { fill(items) }
-        }
-        thread.name = "fill"
-        thread.stackSize = 256 << 10
-        thread.start()
+    private struct Waiting {
+        var items: [Item] = []
+        var bytes = 0
     }
 
-    func add(_ item: Item) {
-        condition.withLock {
-            guard !isClosed, bytes + item.entry.value.count <= Self.mostBytes else { return }
-            waiting.append(item)
-            bytes += item.entry.value.count
-            if waiting.count == 1, !isBusy { condition.broadcast() }
+    /// Guards what waits to be told.
+    private let waiting = Mutex(Waiting())
+    /// One piece of work tells all that waits by then, so one that waits is enough.
+    private let queue = SerialQueue(named: "fill", capacity: 1, stackSize: 256 << 10)
+    private static let mostBytes = 4 << 20
+
+    /// - Parameter tell: called by the thread with all that was added, in order.
+    func add(_ item: Item, tell: @escaping @Sendable ([Item]) -> Void) {
+        let isFirst = waiting.withLock { waiting in
+            guard waiting.bytes + item.entry.value.count <= Self.mostBytes else { return false }
+            waiting.items.append(item)
+            waiting.bytes += item.entry.value.count
+            return waiting.items.count == 1
         }
+        guard isFirst else { return }
+        // After `close()`, or where there is no thread to be had, nothing is told.
+        if !queue.submit({ [self] in tell(take()) }) { _ = take() }
     }
 
     /// Waits until everything that was added has been told; for tests.
-    func drain() { condition.withLock { while isBusy || !waiting.isEmpty { condition.wait() } } }
+    func drain() { queue.drain(within: .seconds(60)) }
 
     /// Ends the thread after what it is just telling.
-    func close() {
-        condition.withLock {
-            isClosed = true
-            waiting = []
-            condition.broadcast()
-        }
-    }
+    func close() { queue.stop(within: .zero) }
 
-    private func take() -> [Item]? {
-        condition.withLock {
-            if isBusy {
-                isBusy = false
-                if waiting.isEmpty { condition.broadcast() }
-            }
-            while waiting.isEmpty, !isClosed { condition.wait() }
-            guard !isClosed else { return nil }
-            defer { (waiting, bytes, isBusy) = ([], 0, true) }
-            return waiting
+    private func take() -> [Item] {
+        waiting.withLock { waiting in
+            defer { waiting = Waiting() }
+            return waiting.items
         }
     }
 }

@@ -1,3 +1,5 @@
+import Platform
+
 /// One value of a cache, with the number that orders it among all writes.
 public struct Entry: Sendable, Equatable {
     public var value: [UInt8]
@@ -150,4 +152,9 @@ public enum EntryLimits {
     static func check(key: [UInt8], value: [UInt8] = []) throws(CacheError) {
         guard key.count <= keyBytes, value.count <= valueBytes else { throw .tooLarge }
     }
+}
+
+extension HostClock {
+    /// The wall clock as entries keep it, milliseconds since 1970.
+    var now: Int64 { wall.milliseconds }
 }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Synchronization
 
 /// The few megabytes of this worker's memory that hold `spotify`'s entries for a few seconds. Bounded by bytes; the
@@ -19,7 +20,7 @@ final class MemoryStore: Sendable {
     private struct Held {
         var entry: Entry
         var invalidations: UInt32
-        var until: UInt64
+        var until: MonotonicTime
         var number: UInt64
     }
 
@@ -40,11 +41,11 @@ final class MemoryStore: Sendable {
 
     private let asked: AdmissionFilter
     private let bytesPerShard: Int
-    private let lifetime: UInt64
+    private let lifetime: Duration
     private let shared: SharedState
     private static let overhead = 200
 
-    init(bytes: Int, lifetime: UInt64, shared: SharedState) {
+    init(bytes: Int, lifetime: Duration, shared: SharedState) {
         bytesPerShard = bytes / 16
         self.lifetime = lifetime
         asked = AdmissionFilter(span: lifetime)
@@ -52,11 +53,11 @@ final class MemoryStore: Sendable {
         shards = (0..<16).map { _ in ShardBox() }
     }
 
-    var isUsed: Bool { lifetime > 0 && bytesPerShard > 0 }
+    private var isUsed: Bool { lifetime > .zero && bytesPerShard > 0 }
 
     func key(_ bytes: [UInt8]) -> Key { Key(bytes: bytes, hash: KeyHash.hash(bytes, seed: shared.seed)) }
 
-    func find(_ key: Key, now: UInt64) -> Entry? {
+    func find(_ key: Key, now: MonotonicTime) -> Entry? {
         let invalidations = shared.invalidations(key.hash)
         return box(key).shard.withLock { shard in
             guard let held = shard.held[key], held.invalidations == invalidations, now < held.until else { return nil }
@@ -65,18 +66,18 @@ final class MemoryStore: Sendable {
     }
 
     /// Keeps the entry when its key was asked for twice lately.
-    func offer(_ key: Key, _ entry: Entry, invalidations: UInt32, now: UInt64) {
+    func offer(_ key: Key, _ entry: Entry, invalidations: UInt32, now: MonotonicTime) {
         if isUsed, asked.isRepeated(key.hash, now: now) { put(key, entry, invalidations: invalidations, now: now) }
     }
 
     /// `invalidations` as it stood before the entry was read from below: a write since then makes the entry worthless here.
-    func put(_ key: Key, _ entry: Entry, invalidations: UInt32, now: UInt64) {
+    func put(_ key: Key, _ entry: Entry, invalidations: UInt32, now: MonotonicTime) {
         let cost = Self.cost(key, entry)
         guard isUsed, cost <= bytesPerShard / 4 else { return }
         box(key).shard.withLock { shard in
             if let old = shard.held[key], old.invalidations == invalidations, old.entry.version > entry.version { return }
             shard.numbers += 1
-            let held = Held(entry: entry, invalidations: invalidations, until: now &+ lifetime, number: shard.numbers)
+            let held = Held(entry: entry, invalidations: invalidations, until: now + lifetime, number: shard.numbers)
             if let old = shard.held.updateValue(held, forKey: key) { shard.bytes -= Self.cost(key, old.entry) }
             shard.order.append((key, shard.numbers))
             shard.bytes += cost
@@ -108,7 +109,7 @@ final class MemoryStore: Sendable {
     }
 
     /// Lets go of what has had its time; about once a second, so that an idle worker holds nothing.
-    func purge(now: UInt64) {
+    func purge(now: MonotonicTime) {
         for box in shards { box.shard.withLock { Self.evict(&$0, over: bytesPerShard, now: now) } }
     }
 
@@ -119,7 +120,7 @@ final class MemoryStore: Sendable {
 
     private static func cost(_ key: Key, _ entry: Entry) -> Int { key.bytes.count + entry.value.count + overhead }
 
-    private static func evict(_ shard: inout Shard, over bound: Int, now: UInt64) {
+    private static func evict(_ shard: inout Shard, over bound: Int, now: MonotonicTime) {
         while shard.first < shard.order.count {
             let (key, number) = shard.order[shard.first]
             if let held = shard.held[key], held.number == number {
@@ -143,25 +144,25 @@ final class MemoryStore: Sendable {
 final class AdmissionFilter: @unchecked Sendable {
     /// Zeroed memory of which only what is touched takes room.
     private let words: UnsafeMutableRawPointer?
+    /// Nanoseconds.
     private let span: UInt64
 
     private static let places: UInt64 = 1 << 14
     private static let spanBits: UInt64 = 0xFFFF
 
-    /// - Parameter span: nanoseconds; a key is remembered for one to two of it.
-    init(span: UInt64) {
-        self.span = max(1, span)
+    /// - Parameter span: a key is remembered for one to two of it.
+    init(span: Duration) {
+        self.span = UInt64(max(1, span.wholeNanoseconds))
         words = calloc(Int(Self.places), 8)
     }
 
     deinit { free(words) }
 
     /// Notes a key, and says whether it had been noted lately.
-    /// - Parameter now: CLOCK_MONOTONIC, nanoseconds.
-    func isRepeated(_ hash: UInt64, now: UInt64) -> Bool {
+    func isRepeated(_ hash: UInt64, now: MonotonicTime) -> Bool {
         guard let words else { return true }
         let place = words + Int((hash >> 16 & (Self.places - 1)) * 8)
-        let period = (now / span + 1) & Self.spanBits
+        let period = (now.nanoseconds / span + 1) & Self.spanBits
         let word = csys_load64(place)
         csys_store64(place, hash & ~Self.spanBits | period)
         let isSameKey = word & ~Self.spanBits == hash & ~Self.spanBits

@@ -1,3 +1,4 @@
+import Platform
 import Synchronization
 
 /// What the dashboard, `/metrics` and the command line show. All of it is counted as it happens; nothing is scanned.
@@ -117,5 +118,25 @@ final class CounterBook: Sendable {
             }
             return sums
         }
+    }
+}
+
+/// What is counted of DragonflyDB.
+final class StoreCounts: Sendable {
+    let commands = Atomic<UInt64>(0)
+    let faults = Atomic<UInt64>(0)
+    /// Copies the store did not take.
+    let refusedCopies = Atomic<UInt64>(0)
+    /// Values that are no copies, or of another `cache.db`.
+    let foreignValues = Atomic<UInt64>(0)
+    /// Copies that were not the record's and so were not served.
+    let staleCopies = Atomic<UInt64>(0)
+    /// Of the last reads, a running mean in nanoseconds.
+    let latency = Atomic<UInt64>(0)
+
+    func note(askedAt begin: MonotonicTime, answeredAt end: MonotonicTime) {
+        let sample = end.nanoseconds &- begin.nanoseconds
+        let mean = latency.load(ordering: .relaxed)
+        latency.store(mean == 0 ? sample : (mean * 15 + sample) / 16, ordering: .relaxed)
     }
 }

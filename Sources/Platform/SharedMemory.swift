@@ -11,12 +11,15 @@ import Glibc
 public final class SharedMemory: @unchecked Sendable {
     /// Whether other processes see it.
     public let isShared: Bool
+    /// Whether it is one's own only because another process was making the file all the while: for who must not do without the others.
+    public let isBeingMade: Bool
     /// The file, for locks on its bytes; nil where it cannot be opened. It may be there and not be mapped: on a full disk.
     public let file: LockFile?
     private let start: UnsafeMutableRawPointer
     private let length: Int
 
-    /// Maps the file, and makes it where there is none.
+    /// Maps the file, and makes it where there is none. While another process makes it, it is waited for, at most a second. (Whoever takes
+    /// longer is frozen, or the disk is.)
     /// - Parameters:
     ///   - length: bytes, with the eight of the layout's number.
     ///   - layout: a number that no other layout has; a file with another one is emptied and filled anew.
@@ -30,7 +33,13 @@ public final class SharedMemory: @unchecked Sendable {
         let making = file?.lock(lockByte)
         let isMine = making?.lock(within: .seconds(1)) ?? false
         defer { if isMine { making?.unlock() } }
-        let mapped = isMine ? file.flatMap { Self.map($0.descriptor, length, allocating: true) } : nil
+        var mapped = file.flatMap { Self.map($0.descriptor, length, allocating: true) }
+        isBeingMade = !isMine && mapped.map { csys_load64($0) != layout } ?? false
+        if isBeingMade, let unmade = mapped {
+            // It may be filled at any moment.
+            munmap(unmade, length)
+            mapped = nil
+        }
         isShared = mapped != nil
         start = mapped ?? Self.allocate(length)
         guard load64(at: 0) != layout else { return }
@@ -45,12 +54,14 @@ public final class SharedMemory: @unchecked Sendable {
         guard let file = try? LockFile(existing: path), fstat(file.descriptor, &status) == 0, status.st_size >= off_t(length),
             let mapped = Self.map(file.descriptor, length, allocating: false)
         else { return nil }
-        (self.file, self.length, start, isShared) = (file, length, mapped, true)
+        (self.file, self.length, start, isShared, isBeingMade) = (file, length, mapped, true, false)
         guard load64(at: 0) == layout else { return nil }
     }
 
     /// Memory that only this process sees, all zero.
-    public init(ownedLength length: Int) { (file, self.length, start, isShared) = (nil, length, Self.allocate(length), false) }
+    public init(ownedLength length: Int) {
+        (file, self.length, start, isShared, isBeingMade) = (nil, length, Self.allocate(length), false, false)
+    }
 
     deinit { if isShared { munmap(start, length) } else { start.deallocate() } }
 

@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// A time during which something is not tried: Spotify's cooldown, or an outage.
 struct Backoff: Equatable {
@@ -8,21 +9,19 @@ struct Backoff: Equatable {
 
     /// How a pause grows by itself: `first`, then twice as long each time, up to `longest`.
     struct Growth: Equatable {
-        var first: Int64
-        var longest: Int64
+        var first: Duration
+        var longest: Duration
 
-        static let cooldown = Growth(first: 30_000_000_000, longest: 3_600_000_000_000)
-        static let upstream = Growth(first: 1_000_000_000, longest: 60_000_000_000)
-        static let token = Growth(first: 30_000_000_000, longest: 3_600_000_000_000)
+        static let cooldown = Growth(first: .seconds(30), longest: .seconds(3600))
+        static let upstream = Growth(first: .seconds(1), longest: .seconds(60))
+        static let token = Growth(first: .seconds(30), longest: .seconds(3600))
 
-        func length(_ repeats: Int) -> Int64 {
-            min(first << Int64(min(max(repeats, 1), 20) - 1), longest)
-        }
+        func length(_ repeats: Int) -> Duration { min(first * (1 << (min(max(repeats, 1), 20) - 1)), longest) }
     }
 
     /// When the pause was last confirmed.
-    var recorded: Instant
-    var until: Instant
+    var recorded: BootTime
+    var until: BootTime
     /// How often in a row it began without a length being told.
     var repeats: Int
     var quotaExceeded = false
@@ -32,7 +31,7 @@ struct Backoff: Equatable {
     /// way before it began and does not make it grow.
     ///
     /// - Parameter told: the length that was asked for; nil to go by the growth.
-    static func after(_ earlier: Backoff?, now: Instant, told: Int64?, growth: Growth) -> Backoff {
+    static func after(_ earlier: Backoff?, now: BootTime, told: Duration?, growth: Growth) -> Backoff {
         let isOver = earlier.map { $0.until <= now } ?? true
         var repeats = earlier?.repeats ?? 0
         if told == nil, isOver || repeats == 0 { repeats += 1 }

@@ -1,6 +1,7 @@
-import Foundation
 import GRDB
+import Glibc
 import Logging
+import Platform
 import Synchronization
 
 /// The connection to `limiter.db`: opened when needed, given up when it fails or when the path names another
@@ -11,31 +12,29 @@ final class LimiterDatabase: Sendable {
         var identity: FileIdentity?
         /// Counts openings.
         var generation: Int64 = 0
-        /// The last error that was logged, so that it is logged once.
-        var complaint: String?
     }
 
-    let path: String
-    private let clock: any LimiterClock
-    private let log: Logger
-    /// How long a locked file is waited for.
-    private let patience: Duration
+    private let file: SQLiteFile
     private let creating: Bool
+    private let clock: any HostClock
+    private let log: Logger
+    private let trouble: LogOnce
     /// Guards which connection is open, and is held through each transaction on it.
     private let connection = Mutex(Connection())
 
-    init(path: String, patience: Duration, creating: Bool, clock: any LimiterClock, log: Logger) {
-        self.path = path
-        self.patience = patience
+    /// - Parameter patience: how long a locked file is waited for.
+    init(path: String, patience: Duration, creating: Bool, clock: any HostClock, log: Logger) {
+        file = SQLiteFile(path: path, label: "limiter", journal: .persist, lockWait: .atMost(patience))
         self.creating = creating
         self.clock = clock
         self.log = log
+        trouble = LogOnce(log)
     }
 
     /// An immediate transaction; an error rolls it back.
     func write<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(RateLimiterError) -> Value {
         let value = try perform(.immediate, body)
-        guard let value else { throw .failed("the file was not adopted into this boot") }
+        guard let value else { throw .file(.failed("the file was not adopted into this boot")) }
         return value
     }
 
@@ -80,43 +79,40 @@ final class LimiterDatabase: Sendable {
                 let queue = try open(&connection)
                 let generation = connection.generation
                 let value = try queue.writeWithoutTransaction { db in try body(db, generation) }
-                if connection.complaint != nil { log.notice("The limiter's file can be used again.") }
-                connection.complaint = nil
+                trouble.settle("The limiter's file can be used again.")
                 return value
             } catch {
                 let failure = RateLimiterError(error)
                 if failure.concernsConnection { close(&connection) }
-                complain(failure, &connection)
+                complain(failure)
                 throw failure
             }
         }
     }
 
-    private func complain(_ failure: RateLimiterError, _ connection: inout Connection) {
+    private func complain(_ failure: RateLimiterError) {
         if case .storing = failure { return }
-        guard connection.complaint != failure.description else { return }
-        connection.complaint = failure.description
-        log.error("No lookups: \(failure)", metadata: ["path": "\(path)"])
+        trouble.raise(
+            failure.description, now: clock.wall, level: .error, "No lookups: \(failure)", metadata: ["path": "\(file.path)"])
     }
 
     private func open(_ connection: inout Connection) throws -> DatabaseQueue {
         if let queue = connection.queue {
-            if connection.identity == FileIdentity(path) { return queue }
-            log.warning("The limiter's file was replaced; opening the new one.", metadata: ["path": "\(path)"])
+            if connection.identity == FileIdentity(path: file.path) { return queue }
+            log.warning("The limiter's file was replaced; opening the new one.", metadata: ["path": "\(file.path)"])
             close(&connection)
         }
-        if !creating, FileIdentity(path) == nil { throw RateLimiterError.cannotOpen("there is no such file") }
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        if !creating, FileIdentity(path: file.path) == nil { throw DatabaseFault.cannotOpen("there is no such file") }
+        let queue = try file.open()
         try queue.writeWithoutTransaction { db in
-            let isNew = try LimiterSchema.prepare(db, at: clock.now())
+            let found = try LimiterSchema.steps.migrate(db) { try LimiterSchema.fill($0, at: Moment(clock)) }
             // The access token is in there. By its path: closing a descriptor of our own would drop SQLite's
             // locks (sqlite.org/howtocorrupt.html, 2.2).
-            if isNew { _ = chmod(path, 0o600) }
-            let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no verdict"
-            guard verdict == "ok" else { throw RateLimiterError.damaged(verdict) }
+            if found == 0 { _ = chmod(file.path, 0o600) }
+            try db.checkSoundness()
         }
         connection.queue = queue
-        connection.identity = FileIdentity(path)
+        connection.identity = FileIdentity(path: file.path)
         connection.generation += 1
         return queue
     }
@@ -126,33 +122,6 @@ final class LimiterDatabase: Sendable {
         connection.queue = nil
         connection.identity = nil
     }
-
-    private var configuration: Configuration {
-        var configuration = Configuration()
-        configuration.label = "limiter"
-        configuration.busyMode = .timeout(Double(patience.inNanoseconds) / 1e9)
-        configuration.prepareDatabase { db in
-            let mode = try String.fetchOne(db, sql: "PRAGMA journal_mode = PERSIST")
-            guard mode == "persist" else {
-                throw RateLimiterError.failed("the journal mode is \(mode ?? "unknown"), not persist")
-            }
-            try db.execute(sql: "PRAGMA synchronous = FULL")
-        }
-        return configuration
-    }
-}
-
-/// Tells a file from another one that took its place.
-private struct FileIdentity: Equatable {
-    var device: UInt64
-    var inode: UInt64
-
-    init?(_ path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        device = UInt64(status.st_dev)
-        inode = UInt64(status.st_ino)
-    }
 }
 
 /// One transaction on the limiter's file: everything in it happens at one moment.
@@ -161,21 +130,21 @@ struct Transaction {
     /// Read after the file was locked, so that moments grow in the order of the transactions.
     let moment: Moment
 
-    var now: Instant { moment.instant }
+    var now: BootTime { moment.boot }
 
     /// Reads the clock, and sees whether the file's instants count from this boot.
     ///
     /// - Returns: nil when they do not and `adopting` is false, else the transaction, its file adopted.
-    init?(_ db: Database, clock: any LimiterClock, adopting: Bool) throws {
+    init?(_ db: Database, clock: any HostClock, adopting: Bool) throws {
         self.db = db
         let statement = try db.cachedStatement(sql: "SELECT boot_id, instant, wall FROM ledger")
-        guard let row = try Row.fetchOne(statement) else { throw RateLimiterError.damaged("the ledger is empty") }
+        guard let row = try Row.fetchOne(statement) else { throw DatabaseFault.damaged("the ledger is empty") }
         let timeline = Timeline(bootID: row[0], instant: row[1], wall: row[2])
-        moment = clock.now()
+        moment = Moment(clock)
         guard let shift = timeline.shift(to: moment) else { return }
         guard adopting else { return nil }
         for (table, columns) in LimiterSchema.instants {
-            let changes = columns.map { "\($0) = \($0) + \(shift)" }.joined(separator: ", ")
+            let changes = columns.map { "\($0) = \($0) + \(shift.wholeNanoseconds)" }.joined(separator: ", ")
             try db.execute(sql: "UPDATE \(table) SET \(changes)")
         }
         try sign()
@@ -183,13 +152,13 @@ struct Transaction {
 
     /// Records this moment as the file's last; belongs to every transaction that changes anything.
     func sign() throws {
-        try run("UPDATE ledger SET boot_id = ?, instant = ?, wall = ?", [moment.bootID, now, moment.wall])
+        try run("UPDATE ledger SET boot_id = ?, instant = ?, wall = ?", [moment.bootID, now, moment.wall.milliseconds])
     }
 
     /// The next number of the file's sequence.
     func nextNumber() throws -> Int64 {
         let number = try one("UPDATE ledger SET sequence = sequence + 1 RETURNING sequence", as: Int64.self)
-        guard let number else { throw RateLimiterError.damaged("the ledger is empty") }
+        guard let number else { throw DatabaseFault.damaged("the ledger is empty") }
         return number
     }
 
@@ -210,5 +179,35 @@ struct Transaction {
 
     func rows(_ sql: String, _ arguments: StatementArguments = []) throws -> [Row] {
         try Row.fetchAll(try db.cachedStatement(sql: sql), arguments: arguments)
+    }
+}
+
+/// Why the limiter could not answer. Whatever the case: no permit was granted, so no call may be made.
+public enum RateLimiterError: Error, CustomStringConvertible {
+    /// The file cannot be used.
+    case file(DatabaseFault)
+    /// The settings given to `init` cannot be kept.
+    case settings(String)
+    /// The `storing` closure of `finish` threw this; nothing was changed.
+    case storing(any Error)
+
+    public var description: String {
+        switch self {
+        case .file(.foreign(let owner)):
+            "the limiter's file belongs to something else: it is another application's database (application_id \(owner))"
+        case .file(let fault): "the limiter's file \(fault)"
+        case .settings(let cause): "the limiter cannot work so: \(cause)"
+        case .storing(let cause): "the answer could not be stored: \(cause)"
+        }
+    }
+
+    fileprivate init(_ error: any Error) { self = error as? RateLimiterError ?? .file(DatabaseFault(error)) }
+
+    /// Whether a fresh connection might do better.
+    fileprivate var concernsConnection: Bool {
+        switch self {
+        case .file(.locked), .settings, .storing: false
+        case .file: true
+        }
     }
 }

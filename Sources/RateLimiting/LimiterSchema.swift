@@ -1,13 +1,12 @@
 import GRDB
+import Platform
 
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
-    /// "SWMT": the file is ours (sqlite.org/pragma.html#pragma_application_id).
-    static let applicationID: Int32 = 0x5357_4D54
+    /// The application_id is "SWMT".
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first])
 
-    /// One step a version; a step is never changed once it was released. While workers are replaced, those of the version
-    /// before go on with a file that has taken the next step, so a step only adds what their statements do not mind.
-    static let steps = [
+    private static let first =
         """
         CREATE TABLE ledger (
             only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -70,43 +69,12 @@ enum LimiterSchema {
             until INTEGER
         ) WITHOUT ROWID;
         """
-    ]
 
-    static var version: Int { steps.count }
-
-    /// Brings the file to the current version; several processes may try at once. Call outside a transaction.
-    ///
-    /// - Returns: whether the file was new.
-    static func prepare(_ db: Database, at moment: Moment, through steps: [String] = steps) throws -> Bool {
-        guard try check(db, known: steps.count) < steps.count else { return false }
-        var isNew = false
-        try db.inTransaction(.immediate) {
-            let found = try check(db, known: steps.count)  // another process may have been first
-            for step in steps[found...] { try db.execute(sql: step) }
-            if found == 0 {
-                isNew = true
-                try db.execute(
-                    sql: "INSERT INTO ledger VALUES (1, ?, ?, ?, 0, 500000000)",
-                    arguments: [moment.bootID, moment.instant, moment.wall])
-                try db.execute(sql: "INSERT INTO token (only, issued_for) VALUES (1, '')")
-            }
-            try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(steps.count)")
-            return .commit
-        }
-        return isNew
-    }
-
-    /// The version of the file; 0 for an empty one.
-    private static func check(_ db: Database, known version: Int) throws -> Int {
-        let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
-        if isEmpty { return 0 }
-        guard owner == applicationID else {
-            throw RateLimiterError.foreign("it is another application's database (application_id \(owner))")
-        }
-        guard (1...version).contains(found) else { throw RateLimiterError.newerSchema(found: found, known: version) }
-        return found
+    /// The first rows of a file that is new.
+    static func fill(_ db: Database, at moment: Moment) throws {
+        try db.execute(
+            sql: "INSERT INTO ledger VALUES (1, ?, ?, ?, 0, 500000000)", arguments: [moment.bootID, moment.boot, moment.wall.milliseconds])
+        try db.execute(sql: "INSERT INTO token (only, issued_for) VALUES (1, '')")
     }
 
     /// The columns that hold instants, for `Timeline`. The ledger's own is set with every write.

@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// The limiter and the queue at one moment, for people and metrics. Instants are wall-clock milliseconds.
 public struct RateLimiterStatus: Sendable, Equatable {
@@ -46,7 +47,7 @@ extension RateLimiter {
             let snapshot = try transaction.snapshot()
             let moment = transaction.moment
             func nextSlot(_ nextSlot: NextSlot) -> Int64 {
-                nextSlot.instant == -Instant.never ? moment.wall : moment.wall(of: nextSlot.instant)
+                nextSlot.instant == .always ? moment.wall.milliseconds : moment.wall(of: nextSlot.instant)
             }
             return RateLimiterStatus(
                 callsInWindow: try transaction.callsInWindow(of: rateLimit), callsPerWindow: rateLimit.callsPerWindow,
@@ -54,7 +55,7 @@ extension RateLimiter {
                 nextBackgroundSlotAt: nextSlot(forecast.background), cooldown: try transaction.cooldown(),
                 upstream: try transaction.interruption(.upstream), tokenOutage: try transaction.interruption(.token),
                 waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
-                callTime: .nanoseconds(try transaction.callTime()), tokenExpiresAt: try transaction.token()?.expiresAt)
+                callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt)
         }
     }
 }

@@ -1,3 +1,5 @@
+import Platform
+
 /// Why a lookup is in the queue. The order is the order of service.
 public enum Priority: Int, Sendable, Comparable, CaseIterable {
     /// Somebody waits for it. Ranks as `unattended` from the moment nobody does (`Ask.attendedUntil`).
@@ -71,24 +73,22 @@ public struct Lease: Sendable, Equatable {
     public let attempt: Int
     /// The rank in which it was granted.
     public let priority: Priority
-    /// When the slot was spent: CLOCK_BOOTTIME in nanoseconds.
-    public let grantedBoot: UInt64
+    /// When the slot was spent.
+    public let grantedAt: BootTime
 
     /// A slot is used within this time or lost: whoever sends later might send together with the next.
     public static let freshness: Duration = .milliseconds(50)
 
-    public init(key: String, number: Int64, attempt: Int, priority: Priority, grantedBoot: UInt64) {
+    public init(key: String, number: Int64, attempt: Int, priority: Priority, grantedAt: BootTime) {
         self.key = key
         self.number = number
         self.attempt = attempt
         self.priority = priority
-        self.grantedBoot = grantedBoot
+        self.grantedAt = grantedAt
     }
 
-    /// Whether the call may still begin at `boot`, a reading of CLOCK_BOOTTIME in nanoseconds.
-    public func isFresh(now boot: UInt64) -> Bool {
-        boot <= grantedBoot || boot - grantedBoot <= UInt64(Self.freshness.inNanoseconds)
-    }
+    /// Whether the call may still begin.
+    public func isFresh(now: BootTime) -> Bool { now - grantedAt <= Self.freshness }
 }
 
 /// How a leased lookup went.

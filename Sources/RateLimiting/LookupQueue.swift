@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// Asking for lookups.
 extension RateLimiter {
@@ -57,11 +58,11 @@ private struct Outlook {
     let snapshot: QueueSnapshot
     let forecast: Forecast
     /// The mean time from a grant to its answer.
-    let callTime: Int64
+    let callTime: Duration
 
     func admission(of key: String, wasQueued: Bool) throws -> Admission {
         guard let lookupStatus = try transaction.lookupStatus(of: key), !lookupStatus.isLeased else {
-            return .queued(ahead: 0, wait: .nanoseconds(callTime), wasQueued: wasQueued)
+            return .queued(ahead: 0, wait: callTime, wasQueued: wasQueued)
         }
         let (ahead, wait) = try wait(for: lookupStatus)
         return .queued(ahead: ahead, wait: wait, wasQueued: wasQueued)
@@ -72,13 +73,13 @@ private struct Outlook {
         let ahead = snapshot.ahead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
         let slot = try forecast.slot(after: ahead, background: lookupStatus.rank.isBackground)
         let instant = max(slot, lookupStatus.notBefore ?? slot)
-        return (ahead, .nanoseconds(instant + callTime - transaction.now))
+        return (ahead, instant - transaction.now + callTime)
     }
 
     /// Until a place is free: the next turn of the client that had its share, or anybody's next.
     func room(for ask: Ask, refused refusal: Refusal) throws -> Duration {
         let ahead = refusal == .clientShare ? snapshot.ahead(of: ask.client, rank: .caller, place: 0) : 0
-        return .nanoseconds(try forecast.slot(after: ahead, background: ask.priority.isBackground) - transaction.now)
+        return try forecast.slot(after: ahead, background: ask.priority.isBackground) - transaction.now
     }
 }
 
@@ -145,7 +146,7 @@ extension Transaction {
 
     /// A lookup that is in the queue already stays where it is. It moves to the line of the client with fewer
     /// lookups, so that nobody waits behind another client's many for what both asked for.
-    private func join(_ ask: Ask, _ queued: Queued, wanted: Instant, _ queueLimits: inout QueueLimits) throws {
+    private func join(_ ask: Ask, _ queued: Queued, wanted: BootTime, _ queueLimits: inout QueueLimits) throws {
         let priority = min(ask.priority, queued.priority)
         var client = queued.client
         if !ask.priority.isBackground, queueLimits.held(by: ask.client) + 1 < queueLimits.held(by: queued.client) {
@@ -165,7 +166,7 @@ extension Transaction {
 
     /// A new lookup, or one that was given up, lapsed, or waited in the background. A pause after a failure and
     /// a lease that is out stay.
-    private func put(_ ask: Ask, wanted: Instant) throws {
+    private func put(_ ask: Ask, wanted: BootTime) throws {
         if !ask.priority.isBackground { try seat(ask.client) }
         try run(
             """

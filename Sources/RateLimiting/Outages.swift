@@ -1,3 +1,5 @@
+import Platform
+
 /// What could not be reached.
 public enum Outage: Sendable, Equatable {
     /// Spotify's Web API, before a byte was sent. The reason is for the log and the status.
@@ -18,8 +20,8 @@ extension RateLimiter {
     /// - Throws: when it could not be written. This process keeps to it all the same, and writes it with its
     ///   next turn.
     public func coolDown(_ retryAfter: Duration?, quotaExceeded: Bool) throws(RateLimiterError) -> Int64 {
-        let told = retryAfter.flatMap { $0 > .zero ? min($0.inNanoseconds, 30 * 86_400_000_000_000) : nil }
-        keep(clock.now().instant + (told ?? Backoff.Growth.cooldown.first), saved: false)
+        let told = retryAfter.flatMap { $0 > .zero ? min($0, .seconds(30 * 86_400)) : nil }
+        keep(clock.boot + (told ?? Backoff.Growth.cooldown.first), saved: false)
         let (until, end) = try file.write { transaction in
             var pause = Backoff.after(
                 try transaction.pause(.cooldown), now: transaction.now, told: told, growth: .cooldown)
@@ -69,7 +71,7 @@ extension RateLimiter {
         try file.write { try $0.noteSuccess() }
     }
 
-    private func keep(_ until: Instant, saved: Bool) {
+    private func keep(_ until: BootTime, saved: Bool) {
         memory.withLock {
             $0.cooldown = max(until, $0.cooldown ?? until)
             $0.cooldownIsSaved = saved

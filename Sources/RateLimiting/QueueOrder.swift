@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// A lookup as it is picked for a permit.
 struct Pick {
@@ -10,14 +11,14 @@ struct Pick {
 
 /// The queue of lookups, in `limiter.db`.
 extension Transaction {
-    /// A lookup nobody waited for that long lapses.
-    static var lapse: Int64 { 600_000_000_000 }
+    /// A lookup nobody waited for that long lapses; nanoseconds.
+    private static let lapse: Int64 = 600_000_000_000
 
     /// Rows that may be granted, now or later: not given up, not lapsed.
     static let isLive = "failed = 0 AND (priority > 1 OR wanted_until > :now - \(lapse))"
     static let isLeased = "(lease_until IS NOT NULL AND lease_until > :now)"
-    static let isFree = "failed = 0 AND (not_before IS NULL OR not_before <= :now) AND NOT \(isLeased)"
-    static let isAttended = "(priority = 0 AND wanted_until > :now)"
+    private static let isFree = "failed = 0 AND (not_before IS NULL OR not_before <= :now) AND NOT \(isLeased)"
+    private static let isAttended = "(priority = 0 AND wanted_until > :now)"
 
     // MARK: Whose turn it is
 
@@ -32,7 +33,7 @@ extension Transaction {
             SELECT min(max(coalesce(not_before, :now), coalesce(lease_until, :now))), coalesce(\(Self.isLeased), 0)
             \(rows)
             """, ["now": now])
-        guard let row, let instant: Instant = row[0] else { return nil }
+        guard let row, let instant: BootTime = row[0] else { return nil }
         return ReadyLookup(instant: instant, isLeased: row[1])
     }
 
@@ -67,7 +68,7 @@ extension Transaction {
     }
 
     /// Leases a lookup under the next number.
-    func lease(_ pick: Pick, until: Instant) throws -> Int64 {
+    func lease(_ pick: Pick, until: BootTime) throws -> Int64 {
         let number = try nextNumber()
         try run(
             "UPDATE lookups SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE key = ?",
@@ -166,22 +167,21 @@ extension Transaction {
     /// The lookup was answered: it leaves the queue, and upstream can be reached.
     func close(_ lease: Lease) throws {
         try run("DELETE FROM lookups WHERE key = ?", [lease.key])
-        let took = min(max(now - Instant(clamping: lease.grantedBoot), 1_000_000), 60_000_000_000)
-        try run("UPDATE ledger SET call_time = call_time + (? - call_time) / 8", [took])
+        let took = min(max(now - lease.grantedAt, .milliseconds(1)), .seconds(60))
+        try run("UPDATE ledger SET call_time = call_time + (? - call_time) / 8", [took.wholeNanoseconds])
         try noteSuccess()
     }
 
     /// The lookup was not answered: it pauses, in the queue or given up.
-    func suspend(_ lease: Lease, reason: String, pause: Int64, final: Bool) throws {
+    func suspend(_ lease: Lease, reason: String, pause: Duration, final: Bool) throws {
         try run(
             """
             UPDATE lookups SET lease = NULL, lease_until = NULL, not_before = ?, failure = ?, failed = ? WHERE key = ?
-            """, [now + max(0, pause), reason, final, lease.key])
+            """, [now + max(.zero, pause), reason, final, lease.key])
     }
 
-    func callTime() throws -> Int64 {
-        try one("SELECT call_time FROM ledger") ?? 0
-    }
+    /// The mean time from a grant to its answer.
+    func callTime() throws -> Duration { .nanoseconds(try one("SELECT call_time FROM ledger") ?? 0) }
 }
 
 /// One lookup's row, as far as those need it who wait for it.
@@ -189,7 +189,7 @@ struct LookupStatus {
     var number: Int64
     var rank: Priority
     var client: String
-    var notBefore: Instant?
+    var notBefore: BootTime?
     var isLeased: Bool
     var isFailed: Bool
     var failure: String?
@@ -245,15 +245,15 @@ struct QueueSnapshot: Equatable {
 /// When the lookups in the queue will have their turns, if nothing else is asked for meanwhile.
 struct Forecast {
     let rateLimit: RateLimit
-    let now: Instant
+    let now: BootTime
     /// Of the next call, for callers and for background.
     let callers: NextSlot
     let background: NextSlot
     /// The n-th newest call, counted from 1; nil when there were not so many.
-    let grant: (Int) throws -> Instant?
+    let grant: (Int) throws -> BootTime?
 
     /// The instant of the permit after `ahead` others.
-    func slot(after ahead: Int, background isBackground: Bool) throws -> Instant {
+    func slot(after ahead: Int, background isBackground: Bool) throws -> BootTime {
         let any = try slot(ahead + 1, nextSlot: callers.instant, limit: rateLimit.callsPerWindow)
         guard isBackground else { return any }
         guard rateLimit.backgroundLimit > 0 else { return .never }
@@ -265,11 +265,11 @@ struct Forecast {
     /// A permit is at least an interval after the one before, and a window after the one `limit` turns before.
     /// As calls are never closer than the interval, of all windows only the permit's own can hold it back beyond
     /// the interval: so two terms say exactly what counting turn by turn would.
-    private func slot(_ number: Int, nextSlot: Instant, limit: Int) throws -> Instant {
+    private func slot(_ number: Int, nextSlot: BootTime, limit: Int) throws -> BootTime {
         let first = max(nextSlot, now)
-        func spaced(_ number: Int) -> Instant {
-            let (steps, overflow) = Int64(number - 1).multipliedReportingOverflow(by: rateLimit.interval.inNanoseconds)
-            return overflow ? .never : first + min(steps, .never)
+        func spaced(_ number: Int) -> BootTime {
+            let (steps, overflow) = Int64(number - 1).multipliedReportingOverflow(by: rateLimit.interval.wholeNanoseconds)
+            return overflow ? .never : first + .nanoseconds(steps)
         }
         var reached = (number - 1) % limit + 1
         var slot = spaced(reached)

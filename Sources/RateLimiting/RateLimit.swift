@@ -1,3 +1,5 @@
+import Platform
+
 /// How often Spotify may be called by all processes of the host together.
 public struct RateLimit: Sendable, Equatable {
     /// At least this long from one call to the next.
@@ -25,15 +27,10 @@ public struct RateLimit: Sendable, Equatable {
 
     /// The length that is counted. Calls leave up to 50 ms after their grant and travel for a while, so the far
     /// side may see them closer together than they were granted: the window is longer by a 3600th, 50 ms at least.
-    var countedWindow: Int64 {
-        let nanoseconds = window.inNanoseconds
-        return nanoseconds + max(50_000_000, nanoseconds / 3600)
-    }
+    var countedWindow: Duration { window + max(.milliseconds(50), window / 3600) }
 
     /// The head start of the worker that made the last call: 30 ms, less when the pace is quick.
-    var headStart: Int64 {
-        min(30_000_000, interval.inNanoseconds / 10)
-    }
+    var headStart: Duration { min(.milliseconds(30), interval / 10) }
 
     /// What makes this pace unusable; nil when it can be kept.
     var fault: String? {
@@ -47,7 +44,7 @@ public struct RateLimit: Sendable, Equatable {
     /// When the next call may be made for a caller, or for a renewal or warming.
     func nextSlot(background: Bool, history: History, blocks: Blocks) -> NextSlot {
         var nextSlot = NextSlot()
-        nextSlot.wait(for: history.newest.map { $0 + interval.inNanoseconds }, .interval)
+        nextSlot.wait(for: history.newest.map { $0 + interval }, .interval)
         nextSlot.wait(for: history.atLimit.map { $0 + countedWindow }, .hour)
         if background { nextSlot.wait(for: nextBackgroundSlot(history), .hour) }
         nextSlot.wait(for: blocks.outage, .backoff)
@@ -55,14 +52,24 @@ public struct RateLimit: Sendable, Equatable {
         return nextSlot
     }
 
+    /// Whether a worker gets a slot now. Callers come first.
+    static func decide(now: BootTime, callers: Candidate, background: Candidate, headStart: Duration) -> Decision {
+        let first = callers.due(now: now, headStart: headStart)
+        if let first, first.instant <= now { return .grant(background: false) }
+        let second = background.due(now: now, headStart: headStart)
+        if let second, second.instant <= now { return .grant(background: true) }
+        guard let next = [first, second].compactMap({ $0 }).min(by: { $0.instant < $1.instant }) else { return .nothing }
+        return .wait(until: next.instant, next.reason)
+    }
+
     /// Renewals and warming may use their share of the window and no more. The first half of it as fast as the
     /// pace allows, the rest evenly spread: spent in one go, it would leave the callers with a full window for
     /// as long as it took to spend.
-    private func nextBackgroundSlot(_ history: History) -> Instant? {
+    private func nextBackgroundSlot(_ history: History) -> BootTime? {
         guard backgroundLimit > 0 else { return .never }
         let share = history.atShare.map { $0 + countedWindow }
         guard let half = history.atHalfShare, let newest = history.newestBackground else { return share }
-        let spread = min(half + countedWindow, newest + countedWindow / Int64(backgroundLimit))
+        let spread = min(half + countedWindow, newest + countedWindow / backgroundLimit)
         return max(share ?? spread, spread)
     }
 }
@@ -91,31 +98,31 @@ public enum WaitReason: Sendable, Equatable {
 
 /// The calls of the past that bear on the next one.
 struct History: Equatable {
-    var newest: Instant?
+    var newest: BootTime?
     /// The newest that was a renewal or warming.
-    var newestBackground: Instant?
+    var newestBackground: BootTime?
     /// The `callsPerWindow`-th newest: while it is in the window, the window is full.
-    var atLimit: Instant?
+    var atLimit: BootTime?
     /// The `backgroundLimit`-th newest: while it is in the window, what is left is the callers'.
-    var atShare: Instant?
+    var atShare: BootTime?
     /// The newest but half of that.
-    var atHalfShare: Instant?
+    var atHalfShare: BootTime?
 }
 
-/// Instants before which no call is made at all.
+/// BootTimes before which no call is made at all.
 struct Blocks: Equatable {
     /// Spotify told us to wait until then.
-    var cooldown: Instant?
+    var cooldown: BootTime?
     /// Upstream could not be reached, or no token is to be had, until then.
-    var outage: Instant?
+    var outage: BootTime?
 }
 
 /// The first instant at which a slot is free, and the rule that says so.
 struct NextSlot: Equatable {
-    var instant: Instant = -.never
+    var instant = BootTime.always
     var reason: WaitReason = .interval
 
-    mutating func wait(for other: Instant?, _ reason: WaitReason) {
+    mutating func wait(for other: BootTime?, _ reason: WaitReason) {
         guard let other, other > instant else { return }
         self = NextSlot(instant: other, reason: reason)
     }
@@ -123,7 +130,7 @@ struct NextSlot: Equatable {
 
 /// The queue's side: when the first lookup of a kind is free to be taken.
 struct ReadyLookup: Equatable {
-    var instant: Instant
+    var instant: BootTime
     /// It is leased until then; else it is pausing after a failure.
     var isLeased: Bool
 }
@@ -134,12 +141,12 @@ struct Candidate: Equatable {
     /// Nil when nothing of that kind is queued.
     var ready: ReadyLookup?
 
-    /// When a worker that has to give a head start of so many nanoseconds may take it, and why not before.
-    func due(now: Instant, headStart: Int64) -> NextSlot? {
+    /// When a worker that has to give a head start may take it, and why not before.
+    func due(now: BootTime, headStart: Duration) -> NextSlot? {
         guard let ready else { return nil }
         var due = nextSlot
-        if headStart > 0 {
-            due.instant += headStart
+        if headStart > .zero {
+            due.instant = due.instant + headStart
             if nextSlot.instant <= now { due.reason = .turnOfAnother }
         }
         due.wait(for: ready.instant, ready.isLeased ? .turnOfAnother : .backoff)
@@ -149,17 +156,12 @@ struct Candidate: Equatable {
 
 enum Decision: Equatable {
     case grant(background: Bool)
-    case wait(until: Instant, WaitReason)
+    case wait(until: BootTime, WaitReason)
     /// Nothing is queued.
     case nothing
 }
 
-/// Whether a worker gets a slot now. Callers come first.
-func decide(now: Instant, callers: Candidate, background: Candidate, headStart: Int64) -> Decision {
-    let first = callers.due(now: now, headStart: headStart)
-    if let first, first.instant <= now { return .grant(background: false) }
-    let second = background.due(now: now, headStart: headStart)
-    if let second, second.instant <= now { return .grant(background: true) }
-    guard let next = [first, second].compactMap({ $0 }).min(by: { $0.instant < $1.instant }) else { return .nothing }
-    return .wait(until: next.instant, next.reason)
+extension BootTime {
+    /// Before anything that can have happened: a slot that was always free.
+    static let always = BootTime(nanoseconds: -BootTime.never.nanoseconds)
 }

@@ -1,6 +1,6 @@
-import CSystem
 import GRDB
 import Logging
+import Platform
 import Synchronization
 
 /// The shared limiter and queue: one SQLite file that every process of the host locks for each permit.
@@ -14,19 +14,19 @@ public final class RateLimiter: Sendable {
     let rateLimit: RateLimit
     /// How many callers' lookups may wait; renewals and warming may each have half as many besides.
     let queueLimit: Int
-    let leaseLifetime: Int64
-    let clock: any LimiterClock
+    let leaseLifetime: Duration
+    let clock: any HostClock
     let log: Logger
     /// Guards what this process knows by itself.
     let memory = Mutex(Memory())
 
     /// What holds even if the file is lost or exchanged under a running process.
     struct Memory {
-        var newestGrant: Instant?
-        var cooldown: Instant?
+        var newestGrant: BootTime?
+        var cooldown: BootTime?
         var cooldownIsSaved = true
         /// How long it lately took from reading the clock to having the grant on disk, where that is slow.
-        var commit: Int64 = 0
+        var commit = Duration.zero
     }
 
     /// - Parameters:
@@ -39,14 +39,14 @@ public final class RateLimiter: Sendable {
     ///   logged, and every call throws the cause until the file can be used.
     public init(
         path: String, rateLimit: RateLimit, queueLimit: Int, leaseLifetime: Duration,
-        clock: any LimiterClock = HostLimiterClock(), creating: Bool = true, log: Logger
+        clock: any HostClock = SystemClock(), creating: Bool = true, log: Logger
     ) throws(RateLimiterError) {
         if let fault = rateLimit.fault { throw .settings(fault) }
         if queueLimit < 1 { throw .settings("the queue holds fewer than one lookup") }
         if leaseLifetime <= .zero { throw .settings("leases end when they begin") }
         self.rateLimit = rateLimit
         self.queueLimit = queueLimit
-        self.leaseLifetime = leaseLifetime.inNanoseconds
+        self.leaseLifetime = leaseLifetime
         self.clock = clock
         self.log = log
         file = LimiterDatabase(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
@@ -74,7 +74,7 @@ public final class RateLimiter: Sendable {
             if let unsaved { try save(cooldown: unsaved, transaction) }
             return switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
-            case .wait(let until, let reason): .wait(.nanoseconds(until - transaction.now), reason)
+            case .wait(let until, let reason): .wait(until - transaction.now, reason)
             case .grant(let background):
                 try grant(transaction, worker: worker, background: background, lead: lead)
             }
@@ -89,7 +89,7 @@ public final class RateLimiter: Sendable {
         try file.read { transaction in
             switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
-            case .wait(let until, let reason): .wait(.nanoseconds(until - transaction.now), reason)
+            case .wait(let until, let reason): .wait(until - transaction.now, reason)
             case .grant: .due
             }
         }
@@ -123,7 +123,7 @@ public final class RateLimiter: Sendable {
             switch result {
             case .answered: try transaction.close(lease)
             case .failed(let reason, let retryAfter, let final):
-                try transaction.suspend(lease, reason: reason, pause: retryAfter.inNanoseconds, final: final)
+                try transaction.suspend(lease, reason: reason, pause: retryAfter, final: final)
             }
             return true
         }
@@ -141,13 +141,13 @@ public final class RateLimiter: Sendable {
                 ready: try transaction.readiness(background: background))
         }
         let last = try transaction.lastWorker()
-        return decide(
+        return RateLimit.decide(
             now: transaction.now, callers: try candidate(background: false), background: try candidate(background: true),
-            headStart: last == nil || last == worker ? 0 : rateLimit.headStart)
+            headStart: last == nil || last == worker ? .zero : rateLimit.headStart)
     }
 
     /// Writes a cooldown that could not be written when Spotify asked for it.
-    private func save(cooldown: Instant, _ transaction: Transaction) throws {
+    private func save(cooldown: BootTime, _ transaction: Transaction) throws {
         guard cooldown > transaction.now else { return }
         let earlier = try transaction.pause(.cooldown)
         try transaction.set(
@@ -155,7 +155,7 @@ public final class RateLimiter: Sendable {
             Backoff.after(earlier, now: transaction.now, told: cooldown - transaction.now, growth: .cooldown))
     }
 
-    private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Int64) throws -> Permit {
+    private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Duration) throws -> Permit {
         guard let pick = try transaction.pick(background: background) else { return .wait(Self.emptyWait, .empty) }
         let instant = transaction.now + lead
         let number = try transaction.lease(pick, until: instant + leaseLifetime)
@@ -164,20 +164,19 @@ public final class RateLimiter: Sendable {
         return .granted(
             Lease(
                 key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank,
-                grantedBoot: UInt64(clamping: instant)))
+                grantedAt: instant))
     }
 
     /// Keeps the grant in mind, and how long it took to write. Where a disk needs longer for that than a permit
     /// stays fresh, the next grant is dated so much later: the pace counts from there, and no call leaves before
     /// the clock was read, so calls only come further apart.
-    private func noteGrant(_ lease: Lease, lead: Int64) {
-        let granted = Instant(clamping: lease.grantedBoot)
-        let took = clock.now().instant - (granted - lead)
-        let slow = Lease.freshness.inNanoseconds / 2
+    private func noteGrant(_ lease: Lease, lead: Duration) {
+        let took = clock.boot - (lease.grantedAt - lead)
+        let slow = Lease.freshness / 2
         memory.withLock {
-            $0.newestGrant = granted
-            $0.commit = min(max(took > slow ? took + slow : 0, $0.commit / 2), 2_000_000_000)
-            if $0.commit < 1_000_000 { $0.commit = 0 }
+            $0.newestGrant = lease.grantedAt
+            $0.commit = min(max(took > slow ? took + slow : .zero, $0.commit / 2), .seconds(2))
+            if $0.commit < .milliseconds(1) { $0.commit = .zero }
         }
     }
 
@@ -235,13 +234,13 @@ public final class RateLimiter: Sendable {
     }
 
     /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
-    public static var schemaVersion: Int { LimiterSchema.version }
+    public static var schemaVersion: Int { LimiterSchema.steps.version }
 }
 
 /// The calls of the last window, in `limiter.db`.
 extension Transaction {
     /// The n-th newest call, counted from 1. Ids have no gaps, so it is found without counting.
-    func grant(_ place: Int) throws -> Instant? {
+    func grant(_ place: Int) throws -> BootTime? {
         guard place > 0 else { return nil }
         return try one("SELECT instant FROM grants WHERE id = (SELECT max(id) FROM grants) - ?", [place - 1])
     }
@@ -265,7 +264,7 @@ extension Transaction {
     }
 
     /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval).
-    func spend(at instant: Instant, background: Bool, worker: String, rateLimit: RateLimit) throws {
+    func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws {
         try run(
             """
             INSERT INTO grants (id, instant, background, worker)

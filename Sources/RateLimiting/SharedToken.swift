@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 
 /// The access token that all workers share. Its text does not show when it is printed.
 public struct SharedToken: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
@@ -38,16 +39,16 @@ extension RateLimiter {
         try file.write { transaction in
             let now = transaction.now
             if let cooldown = try blocks(transaction).cooldown {
-                return .wait(.nanoseconds(cooldown - now), .cooldown)
+                return .wait(cooldown - now, .cooldown)
             }
-            if let token = try transaction.token(), token.token != refusing, token.renewAt > transaction.moment.wall {
+            if let token = try transaction.token(), token.token != refusing, token.renewAt > transaction.moment.wall.milliseconds {
                 return .current(token)
             }
             if let pause = try transaction.pause(.token), pause.until > now {
-                return .wait(.nanoseconds(pause.until - now), .backoff)
+                return .wait(pause.until - now, .backoff)
             }
             if let end = try transaction.claimEnd(otherThan: worker) {
-                return .wait(.nanoseconds(end - now), .turnOfAnother)
+                return .wait(end - now, .turnOfAnother)
             }
             try transaction.claim(worker, until: now + leaseLifetime)
             return .yours
@@ -63,12 +64,12 @@ extension RateLimiter {
         _ token: String, expiresIn: Duration, issuedFor: String = "", worker: String
     ) throws(RateLimiterError) {
         try file.write { transaction in
-            let life = max(0, expiresIn.inNanoseconds)
+            let life = max(.zero, expiresIn)
             let expires = transaction.now + life
             try transaction.run(
                 """
                 UPDATE token SET token = ?, issued_for = ?, expires = ?, renew = ?, claimed_by = NULL, claimed_until = NULL
-                """, [token, issuedFor, expires, expires - min(60_000_000_000, life / 10)])
+                """, [token, issuedFor, expires, expires - min(.seconds(60), life / 10)])
             try transaction.run("DELETE FROM pauses WHERE what = 'token'")
         }
     }
@@ -88,11 +89,11 @@ extension Transaction {
         try one("SELECT 1 FROM token WHERE token IS NOT NULL AND expires > ?", [now], as: Int.self) != nil
     }
 
-    func claimEnd(otherThan worker: String) throws -> Instant? {
+    func claimEnd(otherThan worker: String) throws -> BootTime? {
         try one("SELECT claimed_until FROM token WHERE claimed_by <> ? AND claimed_until > ?", [worker, now])
     }
 
-    func claim(_ worker: String, until: Instant) throws {
+    func claim(_ worker: String, until: BootTime) throws {
         try run("UPDATE token SET claimed_by = ?, claimed_until = ?", [worker, until])
     }
 

@@ -1,8 +1,9 @@
 import CLibCurl
-import CSystem
+import FoundationEssentials
 import Glibc
 import JSON
 import Logging
+import Platform
 
 /// How a call ended.
 public enum CallResult: Sendable, Equatable {
@@ -40,8 +41,8 @@ public struct SpotifyAnswer: Sendable, Equatable {
 enum Stage: Equatable {
     /// Nothing of the request was sent.
     case connecting
-    /// The gate has said send, at this CLOCK_MONOTONIC instant (nanoseconds).
-    case sent(at: UInt64)
+    /// The gate has said send.
+    case sent(at: MonotonicTime)
     /// The gate has said hold.
     case held
     /// The gate named a target or token that cannot be a request line or header.
@@ -61,8 +62,7 @@ struct Ending {
     var body: [UInt8]
     var overflowed: Bool
     var retryAfter: Duration?
-    /// CLOCK_MONOTONIC, nanoseconds.
-    var endedAt: UInt64
+    var endedAt: MonotonicTime
 
     /// What a call of the Web API came to.
     var callResult: CallResult {
@@ -71,7 +71,7 @@ struct Ending {
         case .connecting, .malformed, .refusedResend: break
         case .sent(let at):
             if transportError == nil, status == 200, JSONDocument.isComplete(body) {
-                return .answer(SpotifyAnswer(status: status, body: body, elapsed: .nanoseconds(Int64(endedAt &- at))))
+                return .answer(SpotifyAnswer(status: status, body: body, elapsed: endedAt - at))
             }
         }
         return .failure(transportError ?? statusError)
@@ -207,9 +207,9 @@ enum RetryAfter {
     /// Longer waits are taken as this one: nothing that Spotify has been seen to say comes near.
     static let longest: Int64 = 366 * 86_400
 
-    /// The wait that a header line names; nil when the line is another header or names no time. A date is a wait from `now`
-    /// (milliseconds since 1970); one that has passed is zero.
-    static func read(line: String, now: Int64 = csys_wall_ms()) -> Duration? {
+    /// The wait that a header line names; nil when the line is another header or names no time. A date is a wait from `now`; one that has
+    /// passed is zero.
+    static func read(line: String, now: WallTime = SystemClock().wall) -> Duration? {
         guard let colon = line.firstIndex(of: ":"), line[..<colon].lowercased() == "retry-after" else { return nil }
         let value = line[line.index(after: colon)...].filter { $0 != "\r" && $0 != "\n" && $0 != "\r\n" }
         let text = String(value.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
@@ -226,9 +226,9 @@ enum RetryAfter {
         return .seconds(min(longest, Int64(whole).map { min($0, longest) + fraction } ?? longest))
     }
 
-    private static func date(_ text: String, now: Int64) -> Duration? {
+    private static func date(_ text: String, now: WallTime) -> Duration? {
         let instant = Int64(curl_getdate(text, nil))
         guard instant >= 0 else { return nil }
-        return .milliseconds(min(longest * 1000, max(0, min(instant, Int64.max / 1000) * 1000 - now)))
+        return .milliseconds(min(longest * 1000, max(0, min(instant, Int64.max / 1000) * 1000 - now.milliseconds)))
     }
 }

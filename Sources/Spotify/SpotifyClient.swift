@@ -1,7 +1,7 @@
 import CLibCurl
 import CSystem
-import Glibc
 import Logging
+import Platform
 
 /// Talks to Spotify over libcurl's multi interface. It belongs to one thread, which calls `poll` over and over; gates and completions
 /// are called on that thread, from inside `poll`. It never waits for the network longer than `poll` was told.
@@ -74,12 +74,10 @@ public final class SpotifyClient {
         begun.append(transfer)
     }
 
-    /// One round: does what can be done at once; when that ended no call, waits until something happens on curl's connections, the
-    /// eventfd `wake` is written (and reads it empty), or the time is over; then does what that allows. Calls completions on the way.
-    /// - Parameters:
-    ///   - longest: the longest wait; zero for none.
-    ///   - wake: an eventfd, or -1.
-    public func poll(for longest: Duration, wake: CInt) {
+    /// One round: does what can be done at once; when that ended no call, waits until something happens on curl's connections,
+    /// `wake` is signalled (and takes the signal), or the time is over; then does what that allows. Calls completions on the way.
+    /// - Parameter longest: the longest wait; zero for none.
+    public func poll(for longest: Duration, wake: EventFD?) {
         advance()
         wait(deliver() ? .zero : longest, wake)
         advance()
@@ -109,7 +107,7 @@ public final class SpotifyClient {
         while let message = curl_multi_info_read(multi, &left) {
             guard message.pointee.msg == CURLMSG_DONE, let handle = message.pointee.easy_handle else { continue }
             let code = message.pointee.data.result
-            kept.note(socket: ccurl_kept_socket(handle), now: csys_monotonic_ns())
+            kept.note(socket: ccurl_kept_socket(handle), now: SystemClock().monotonic)
             let transfer = running.removeValue(forKey: handle)
             transfer?.keepConnection()
             curl_multi_remove_handle(multi, handle)
@@ -119,15 +117,16 @@ public final class SpotifyClient {
         return any
     }
 
-    private func wait(_ longest: Duration, _ wake: CInt) {
-        if running.isEmpty {
-            Wake.wait(on: wake, for: begun.isEmpty ? longest : .zero)
+    private func wait(_ longest: Duration, _ wake: EventFD?) {
+        let longest = begun.isEmpty ? longest : .zero
+        if running.isEmpty, let wake {
+            // To the fraction of a millisecond: the next permit may be due then.
+            wake.wait(within: longest)
             return
         }
-        var extra = curl_waitfd(fd: wake, events: CShort(CURL_WAIT_POLLIN), revents: 0)
-        let milliseconds = begun.isEmpty ? longest.wholeMilliseconds : 0
-        curl_multi_poll(multi, &extra, wake >= 0 ? 1 : 0, milliseconds, nil)
-        if extra.revents != 0 { Wake.drain(wake) }
+        var extra = curl_waitfd(fd: wake?.descriptor ?? -1, events: CShort(CURL_WAIT_POLLIN), revents: 0)
+        curl_multi_poll(multi, &extra, wake == nil ? 0 : 1, longest.pollMilliseconds, nil)
+        if extra.revents != 0 { wake?.take() }
     }
 }
 
@@ -135,44 +134,21 @@ public final class SpotifyClient {
 private let curlIsSetUp = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
 
 /// What is known of the connection that curl kept after the last call.
-struct KeptConnection {
+private struct KeptConnection {
     /// curl does not take up a connection that was idle for longer (CURLOPT_MAXAGE_CONN, 118 s), so neither count on it.
-    static let longestIdle: UInt64 = 110_000_000_000
+    private static let longestIdle = Duration.seconds(110)
 
     private var socket: CInt = -1
-    private var since: UInt64 = 0
+    private var since = MonotonicTime(nanoseconds: 0)
 
     /// A call has ended; `socket` is -1 when its connection was closed.
-    mutating func note(socket: CInt, now: UInt64) {
+    mutating func note(socket: CInt, now: MonotonicTime) {
         self.socket = socket
         since = now
     }
 
     /// Open, as far as can be seen from here.
     var isAlive: Bool {
-        socket >= 0 && csys_monotonic_ns() - since < Self.longestIdle && csys_has_hung_up(socket) == 0
-    }
-}
-
-/// Waiting for an eventfd.
-enum Wake {
-    /// Waits until the eventfd is written, and reads it empty, or until the time is over. -1 just waits.
-    static func wait(on descriptor: CInt, for longest: Duration) {
-        let (seconds, attoseconds) = max(longest, .zero).components
-        let nanoseconds = UInt64(min(seconds, 86_400)) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-        if csys_wait_readable(descriptor, nanoseconds) > 0 { drain(descriptor) }
-    }
-
-    static func drain(_ descriptor: CInt) {
-        var count: UInt64 = 0
-        _ = read(descriptor, &count, MemoryLayout<UInt64>.size)
-    }
-}
-
-extension Duration {
-    /// Rounded up, so that a wait does not end in a row of empty rounds; between 0 and a day.
-    var wholeMilliseconds: CInt {
-        let (seconds, attoseconds) = max(self, .zero).components
-        return CInt(min(seconds, 86_400) * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        socket >= 0 && SystemClock().monotonic - since < Self.longestIdle && csys_has_hung_up(socket) == 0
     }
 }

@@ -1,5 +1,5 @@
 import CLibCurl
-import CSystem
+import Platform
 
 /// One request on its own curl handle, from opening the connection to its end. Lives on the client's thread.
 ///
@@ -56,7 +56,7 @@ final class Transfer {
             Ending(
                 stage: stage, code: code, words: said.isEmpty ? String(cString: curl_easy_strerror(code)) : said,
                 status: Int(ccurl_info_long(handle, CURLINFO_RESPONSE_CODE)), body: body, overflowed: overflowed, retryAfter: retryAfter,
-                endedAt: csys_monotonic_ns()))
+                endedAt: SystemClock().monotonic))
     }
 
     /// The connection is ready. Asks the gate, once: curl comes here again when a kept connection died under the request and it
@@ -80,7 +80,7 @@ final class Transfer {
                 return sendNothing()
             }
         }
-        stage = .sent(at: csys_monotonic_ns())
+        stage = .sent(at: SystemClock().monotonic)
         return CURL_PREREQFUNC_OK
     }
 
@@ -146,10 +146,10 @@ final class Transfer {
 }
 
 /// The curl options that every transfer has, token requests included.
-enum TransferOptions {
+private enum TransferOptions {
     /// False when curl refuses one: it is out of memory, or too old (7.87 is needed).
     static func set(on handle: UnsafeMutableRawPointer, url: String, endpoints: SpotifyEndpoints, largestBody: Int) -> Bool {
-        let longest = Int(max(1, endpoints.timeout.wholeMilliseconds))
+        let longest = Int(max(1, endpoints.timeout.pollMilliseconds))
         var strings = [(CURLOPT_URL, url), (CURLOPT_PROTOCOLS_STR, "http,https"), (CURLOPT_USERAGENT, endpoints.userAgent)]
         // A plain http address is a stand-in or a local relay: never by the environment's proxy, which could not take the target.
         if url.hasPrefix("http://") { strings.append((CURLOPT_PROXY, "")) }

@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Platform
 import Testing
 
 @testable import Caching
@@ -14,15 +14,17 @@ import Testing
     func together() throws {
         let backfill = Backfill()
         defer { backfill.close() }
-        let told = Mutex<[[String]]>([])
+        let told = Locked<[[String]]>([])
         let gate = DispatchSemaphore(value: 0)
-        backfill.start { items in
-            told.withLock { $0.append(items.map { String(decoding: $0.key, as: UTF8.self) }) }
-            gate.wait()
+        func add(_ key: String) {
+            backfill.add(item(key)) { items in
+                told.withLock { $0.append(items.map { String(decoding: $0.key, as: UTF8.self) }) }
+                gate.wait()
+            }
         }
-        backfill.add(item("a"))
+        add("a")
         try wait(for: "the first") { told.withLock { $0.count } == 1 }
-        for key in ["b", "c", "d"] { backfill.add(item(key)) }
+        for key in ["b", "c", "d"] { add(key) }
         gate.signal()
         gate.signal()
         backfill.drain()
@@ -33,14 +35,23 @@ import Testing
     func bounded() throws {
         let backfill = Backfill()
         defer { backfill.close() }
-        for number in 0..<10 { backfill.add(item("\(number)", bytes: 1 << 20)) }
-        let count = Atomic(0)
-        backfill.start { count.add($0.count, ordering: .relaxed) }
+        let count = Locked(0)
+        let gate = DispatchSemaphore(value: 0)
+        func add(_ key: String, bytes: Int) {
+            backfill.add(item(key, bytes: bytes)) { items in
+                count.withLock { $0 += items.count }
+                gate.wait()
+            }
+        }
+        add("first", bytes: 1)
+        try wait(for: "the first") { count.withLock { $0 } == 1 }
+        for number in 0..<10 { add("\(number)", bytes: 1 << 20) }
+        for _ in 0..<3 { gate.signal() }
         backfill.drain()
-        #expect(count.load(ordering: .relaxed) == 4)
-        backfill.add(item("again"))
+        #expect(count.withLock { $0 } == 1 + 4)
+        add("again", bytes: 1)
         backfill.drain()
-        #expect(count.load(ordering: .relaxed) == 5)
+        #expect(count.withLock { $0 } == 1 + 4 + 1)
     }
 
     @Test("a hit that the store lacked is there for the next, and the one that asked has not waited for that")

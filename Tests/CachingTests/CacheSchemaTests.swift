@@ -6,35 +6,33 @@ import Testing
 
 /// `cache.db` has had one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
 @Suite struct CacheSchemaTests {
-    private let next: [CacheSchema.Step] =
-        CacheSchema.steps + [
-            { db in
-                try db.execute(sql: "ALTER TABLE entries ADD COLUMN note TEXT; CREATE TABLE later (x INTEGER)")
-            }
-        ]
+    private let known = CacheSchema.steps.version
+    private let next = CacheSchema.steps.through(
+        CacheSchema.steps.version,
+        then: [{ try $0.execute(sql: "ALTER TABLE entries ADD COLUMN note TEXT; CREATE TABLE later (x INTEGER)") }])
 
     @Test("a file of the schema before takes the missing steps and keeps what it holds, and workers that have it open go on")
     func upgrade() throws {
         let old = try Bench()
         try old.caches.put(.temp, Array("k".utf8), Array("v".utf8))
         let queue = try DatabaseQueue(path: old.folder.file("cache.db"))
-        #expect(try queue.writeWithoutTransaction { try CacheSchema.migrate($0, through: next) } == CacheSchema.version)
-        #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.count)
-        #expect(try queue.writeWithoutTransaction { try CacheSchema.migrate($0, through: next) } == next.count)
+        #expect(try queue.writeWithoutTransaction { try next.migrate($0) } == known)
+        #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.version)
+        #expect(try queue.writeWithoutTransaction { try next.migrate($0) } == next.version)
         #expect(try old.caches.get(.temp, Array("k".utf8))?.entry.value == Array("v".utf8))
         try old.caches.put(.temp, Array("k".utf8), Array("w".utf8))
         #expect(try old.caches.get(.temp, Array("k".utf8))?.entry.value == Array("w".utf8))
         // What is started now and knows only the steps before refuses it.
-        #expect(throws: CacheError.newerSchema(found: next.count, known: CacheSchema.version)) { _ = try old.another() }
+        #expect(throws: CacheError.newerSchema(found: next.version, known: known)) { _ = try old.another() }
     }
 
     @Test("when a step fails the file stays as it was")
     func failure() throws {
         let old = try Bench()
         let queue = try DatabaseQueue(path: old.folder.file("cache.db"))
-        let broken = next + [{ db in try db.execute(sql: "ALTER TABLE nowhere ADD COLUMN x") }]
-        #expect(throws: DatabaseError.self) { try queue.writeWithoutTransaction { try CacheSchema.migrate($0, through: broken) } }
-        #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == CacheSchema.version)
+        let broken = next.through(next.version, then: [{ try $0.execute(sql: "ALTER TABLE nowhere ADD COLUMN x") }])
+        #expect(throws: DatabaseError.self) { try queue.writeWithoutTransaction { try broken.migrate($0) } }
+        #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == known)
         #expect(try queue.read { try $0.tableExists("later") } == false)
     }
 
@@ -47,7 +45,7 @@ import Testing
             var configuration = Configuration()
             configuration.busyMode = .timeout(10)
             let found = try? DatabaseQueue(path: path, configuration: configuration).writeWithoutTransaction {
-                try CacheSchema.migrate($0, through: steps)
+                try steps.migrate($0)
             }
             #expect(found != nil)
         }

@@ -118,7 +118,7 @@ struct CachesTests {
     func versions() throws {
         let bench = try Bench()
         let first = try bench.caches.put(.session, bytes("k"), bytes("1"))
-        bench.clock.setWall(5)
+        bench.clock.set(wall: 5)
         let second = try bench.caches.put(.session, bytes("k"), bytes("1"))
         try bench.caches.delete(.session, bytes("k"))
         let third = try bench.caches.put(.session, bytes("k"), bytes("1"))

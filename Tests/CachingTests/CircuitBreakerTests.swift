@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import Caching
@@ -120,22 +121,22 @@ struct DecisionTests {
     @Test("the log is carried over when it is large, or once a minute, and not again at once when readers prevented it")
     func checkpointPlan() {
         var plan = CheckpointPlan()
-        let second: UInt64 = 1_000_000_000
-        #expect(!plan.isDue(size: 0, now: second))
-        #expect(plan.isDue(size: 1, now: second))
-        plan.note(isDone: true, now: second)
-        #expect(!plan.isDue(size: 1, now: 60 * second))
-        #expect(plan.isDue(size: CheckpointPlan.large + 1, now: 2 * second))
-        plan.note(isDone: false, now: 2 * second)
-        #expect(!plan.isDue(size: CheckpointPlan.large + 1, now: 6 * second))
-        #expect(plan.isDue(size: 1, now: 7 * second))
+        func at(_ seconds: UInt64) -> MonotonicTime { MonotonicTime(nanoseconds: seconds * 1_000_000_000) }
+        #expect(!plan.isDue(size: 0, now: at(1)))
+        #expect(plan.isDue(size: 1, now: at(1)))
+        plan.note(isDone: true, now: at(1))
+        #expect(!plan.isDue(size: 1, now: at(60)))
+        #expect(plan.isDue(size: CheckpointPlan.large + 1, now: at(2)))
+        plan.note(isDone: false, now: at(2))
+        #expect(!plan.isDue(size: CheckpointPlan.large + 1, now: at(6)))
+        #expect(plan.isDue(size: 1, now: at(7)))
     }
 
     @Test("memory stays within its bytes, the oldest go first")
-    func memoryBound() {
+    func memoryBound() throws {
         let folder = TemporaryFolder()
-        let shared = SharedState(path: folder.file("page"))
-        let memory = MemoryStore(bytes: 160_000, lifetime: 1_000_000_000, shared: shared)
+        let shared = try SharedState(path: folder.file("page"))
+        let memory = MemoryStore(bytes: 160_000, lifetime: .seconds(1), shared: shared)
         for number in 0..<1000 {
             let key = memory.key(bytes("key \(number)"))
             let entry = Entry(value: [UInt8](repeating: 1, count: 800), version: 1, storedAt: 0, expiresAt: 1)

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import Platform
 import Testing
 
 @testable import Caching
@@ -16,26 +17,26 @@ final class Versions: Sendable {
 }
 
 struct ConformingMemory: ConformingStore {
-    let clock: TestClock? = TestClock()
+    let clock: ManualClock? = ManualClock()
     let folder = TemporaryFolder()
     let shared: SharedState
     let store: MemoryStore
     let versions = Versions()
 
-    init() {
-        shared = SharedState(path: folder.file("page"))
-        store = MemoryStore(bytes: 256 << 20, lifetime: Duration.seconds(3600).nanoseconds, shared: shared)
+    init() throws {
+        shared = try SharedState(path: folder.file("page"))
+        store = MemoryStore(bytes: 256 << 20, lifetime: .seconds(3600), shared: shared)
     }
 
     private func key(_ cache: CacheName, _ key: [UInt8]) -> MemoryStore.Key { store.key(bytes(cache.rawValue + ":") + key) }
-    private var now: UInt64 { clock?.monotonic ?? 0 }
+    private var now: MonotonicTime { clock?.monotonic ?? 0 }
 
     func find(_ cache: CacheName, _ bytes: [UInt8]) -> Entry? {
         store.find(key(cache, bytes), now: now).flatMap { $0.expiresAt > clock?.now ?? 0 ? $0 : nil }
     }
     func put(_ cache: CacheName, _ bytes: [UInt8], _ value: [UInt8], ttl: Duration) -> Entry {
         let wall = clock?.now ?? 0
-        let entry = Entry(value: value, version: versions.next(), storedAt: wall, expiresAt: wall + ttl.milliseconds)
+        let entry = Entry(value: value, version: versions.next(), storedAt: wall, expiresAt: wall + ttl.wholeMilliseconds)
         let key = key(cache, bytes)
         store.put(key, entry, invalidations: shared.invalidations(key.hash), now: now)
         return entry
@@ -51,13 +52,13 @@ struct ConformingMemory: ConformingStore {
 }
 
 struct ConformingSQLite: ConformingStore {
-    let clock: TestClock? = TestClock()
+    let clock: ManualClock? = ManualClock()
     let folder = TemporaryFolder()
     let store: CacheDatabase
 
     init() throws {
         store = try CacheDatabase(
-            path: folder.file("cache.db"), threads: 1, clock: clock ?? TestClock(), log: LogLines().logger)
+            path: folder.file("cache.db"), threads: 1, clock: clock ?? ManualClock(), log: LogLines().logger)
     }
 
     private func lifetime(_ cache: CacheName, _ ttl: Duration) -> Lifetime {
@@ -71,7 +72,7 @@ struct ConformingSQLite: ConformingStore {
     }
     func delete(_ cache: CacheName, _ key: [UInt8]) throws { _ = try store.write { try $0.delete(cache, key) } }
     func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration) throws {
-        _ = try store.write { try $0.expire(cache, key, at: (clock?.now ?? 0) + length.milliseconds) }
+        _ = try store.write { try $0.expire(cache, key, at: (clock?.now ?? 0) + length.wholeMilliseconds) }
     }
     func count(_ cache: CacheName, prefix: [UInt8]) throws -> Int { try store.count(cache, prefix: prefix) }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws { _ = try store.write { try $0.clear(cache, prefix: prefix) } }
@@ -79,7 +80,7 @@ struct ConformingSQLite: ConformingStore {
 }
 
 struct ConformingDragonfly: ConformingStore {
-    let clock: TestClock? = nil
+    let clock: ManualClock? = nil
     let server: RedisServer
     let store: DragonflyStore
     let versions = Versions()
@@ -88,16 +89,16 @@ struct ConformingDragonfly: ConformingStore {
         server = try RedisServer()
         store = DragonflyStore(
             DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5)), threads: 1,
-            shared: SharedState(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
+            shared: try SharedState(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
         try wait(for: "the first probe") { [store] in store.isAnswering }
     }
 
     func find(_ cache: CacheName, _ key: [UInt8]) -> Entry? { store.get(cache, key)?.copy?.entry }
     func put(_ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration) -> Entry {
         let now = SystemClock().now
-        let entry = Entry(value: value, version: versions.next(), storedAt: now, expiresAt: now + ttl.milliseconds)
+        let entry = Entry(value: value, version: versions.next(), storedAt: now, expiresAt: now + ttl.wholeMilliseconds)
         let copy = StoredCopy(entry: entry, epoch: 1, copyEpoch: 1)
-        #expect(store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.milliseconds)]) == .taken)
+        #expect(store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.wholeMilliseconds)]) == .taken)
         return entry
     }
     func delete(_ cache: CacheName, _ key: [UInt8]) { #expect(store.remove([store.key(cache, key)])) }
@@ -119,11 +120,11 @@ struct ConformingDragonfly: ConformingStore {
         store.sweep(cache, prefix: prefix)
         try wait(for: "the end of the sweep") { [store] in store.healthMonitor.nextSweep == nil }
     }
-    func pass(_ length: Duration) { usleep(UInt32(length.milliseconds * 1000)) }
+    func pass(_ length: Duration) { usleep(UInt32(length.wholeMilliseconds * 1000)) }
 }
 
 struct ConformingCaches: ConformingStore {
-    let clock: TestClock? = nil
+    let clock: ManualClock? = nil
     let server: RedisServer
     let caches: Caches
 
@@ -147,7 +148,7 @@ struct ConformingCaches: ConformingStore {
     }
     func count(_ cache: CacheName, prefix: [UInt8]) throws -> Int { try caches.count(cache, prefix: prefix) }
     func clear(_ cache: CacheName, prefix: [UInt8]) throws { try caches.clear(cache, prefix: prefix) }
-    func pass(_ length: Duration) { usleep(UInt32(length.milliseconds * 1000)) }
+    func pass(_ length: Duration) { usleep(UInt32(length.wholeMilliseconds * 1000)) }
 }
 
 @Suite("Every store keeps what it is given")

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Platform
 import Testing
 
 @testable import Caching
@@ -31,10 +32,10 @@ struct OutageTests {
         house.server.freeze()
         let begin = SystemClock().monotonic
         #expect(try value(one, cache, "k") == "1")
-        #expect(SystemClock().monotonic - begin < 620_000_000)
+        #expect(SystemClock().monotonic - begin < .milliseconds(620))
         let then = SystemClock().monotonic
         for _ in 0..<100 { _ = try look(one, cache, bytes("k")) }
-        #expect(SystemClock().monotonic - then < 290_000_000)
+        #expect(SystemClock().monotonic - then < .milliseconds(290))
         // The other worker has not noticed: its command waits in the store's socket.
         try two.put(cache, bytes("k"), bytes("2"))
         try two.delete(cache, bytes("d"))
@@ -216,7 +217,7 @@ struct ImpostorTests {
                 path: folder.file("cache.db"),
                 dragonfly: DragonflyConfiguration(host: "127.0.0.1", port: port, timeout: .milliseconds(400))),
             log: log.logger)
-        var lengths: [UInt64] = []
+        var lengths: [Duration] = []
         for number in 0..<9 {
             let begin = SystemClock().monotonic
             try worker.put(.session, bytes("k"), bytes("\(number)"))
@@ -224,7 +225,7 @@ struct ImpostorTests {
             lengths.append(SystemClock().monotonic - begin)
         }
         // The median: a busy machine may hold up one of them.
-        #expect(lengths.sorted()[4] < 380_000_000)
+        #expect(lengths.sorted()[4] < .milliseconds(380))
         try wait(for: "the log") { log.count(containing: words) == 1 }
         usleep(1_600_000)
         #expect(log.count(containing: "is not used") == 1)

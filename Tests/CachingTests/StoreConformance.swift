@@ -1,10 +1,11 @@
+import Platform
 import Testing
 
 @testable import Caching
 
 /// What every store must be able to do, each in its own words.
 protocol ConformingStore {
-    var clock: TestClock? { get }
+    var clock: ManualClock? { get }
     func find(_ cache: CacheName, _ key: [UInt8]) throws -> Entry?
     @discardableResult
     func put(_ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration) throws -> Entry

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Platform
 import Synchronization
 
 @testable import Caching
@@ -18,22 +19,14 @@ final class TemporaryFolder: Sendable {
     func file(_ name: String) -> String { path + "/" + name }
 }
 
-/// Clocks that stand still until they are turned.
-final class TestClock: CacheClock {
-    private let wall: Mutex<Int64>
-    private let sinceBoot = Mutex<UInt64>(1_000_000_000)
-
-    init(now: Int64 = 1_800_000_000_000) { wall = Mutex(now) }
-
-    var now: Int64 { wall.withLock { $0 } }
-    var monotonic: UInt64 { sinceBoot.withLock { $0 } }
-
-    func advance(_ length: Duration) {
-        wall.withLock { $0 += length.milliseconds }
-        sinceBoot.withLock { $0 += length.nanoseconds }
-    }
-
-    func setWall(_ now: Int64) { wall.withLock { $0 = now } }
+// Instants as tests write them.
+extension WallTime: ExpressibleByIntegerLiteral {
+    /// Milliseconds since 1970.
+    public init(integerLiteral value: Int64) { self.init(milliseconds: value) }
+}
+extension MonotonicTime: ExpressibleByIntegerLiteral {
+    /// Nanoseconds.
+    public init(integerLiteral value: UInt64) { self.init(nanoseconds: value) }
 }
 
 /// Log lines, kept.
@@ -70,11 +63,11 @@ func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 /// Caches over SQLite and memory in a folder of their own.
 struct Bench {
     let folder: TemporaryFolder
-    let clock: TestClock
+    let clock: ManualClock
     let log: LogLines
     let caches: Caches
 
-    init(folder: TemporaryFolder = TemporaryFolder(), clock: TestClock = TestClock(), log: LogLines = LogLines()) throws {
+    init(folder: TemporaryFolder = TemporaryFolder(), clock: ManualClock = ManualClock(), log: LogLines = LogLines()) throws {
         self.folder = folder
         self.clock = clock
         self.log = log

@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import Glibc
+import Platform
 import Synchronization
 import Testing
 
@@ -20,7 +21,7 @@ struct TestWatcher: DescriptorWatcher {
 
     func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
         Thread.detachNewThread {
-            usleep(UInt32(duration.nanoseconds / 1000))
+            usleep(UInt32(duration.wholeNanoseconds / 1000))
             action()
         }
     }

@@ -35,7 +35,7 @@ private struct Desk {
         lastLease += 1
         return Lease(
             key: Self.resource(digit).name, number: lastLease, attempt: attempt, priority: priority,
-            grantedBoot: UInt64(clock.boot.nanoseconds))
+            grantedAt: clock.boot)
     }
 
     /// A permit is due, there is a token, and a call is begun.
@@ -246,7 +246,7 @@ extension Resource {
     func unknown() {
         var desk = Desk()
         let call = desk.begin()
-        let lease = Lease(key: "chart/se", number: 1, attempt: 1, priority: .caller, grantedBoot: 0)
+        let lease = Lease(key: "chart/se", number: 1, attempt: 1, priority: .caller, grantedAt: BootTime(nanoseconds: 0))
         #expect(
             desk.scheduler.granted(lease, to: call, known: nil).map(\.line)
                 == ["note that chart/se is unknown", "finish, given up, unknown lookup, for 86400 s"])
@@ -403,7 +403,7 @@ extension Resource {
         let call = desk.begin()
         _ = desk.scheduler.reachGate(call)
         let top = Resource.topTracks(Sample.id(1), market: nil)
-        let lease = Lease(key: top.name, number: 9, attempt: 1, priority: .caller, grantedBoot: UInt64(desk.clock.boot.nanoseconds))
+        let lease = Lease(key: top.name, number: 9, attempt: 1, priority: .caller, grantedAt: desk.clock.boot)
         _ = desk.scheduler.granted(lease, to: call, known: .miss)
         #expect(
             desk.scheduler.ended(call, .failure(.forbidden("no"))).map(\.line)

@@ -212,8 +212,17 @@ import Testing
         let file = try LockFile(path: folder.file("page"))
         #expect(file.lock(0).tryLock())
         let memory = opened()
-        #expect(!memory.isShared && memory.file != nil)
+        #expect(!memory.isShared && memory.isBeingMade && memory.file != nil)
         file.lock(0).unlock()
         #expect(opened().isShared)
+    }
+
+    @Test("what was made before is shared, whoever holds the lock meanwhile")
+    func made() throws {
+        opened().store64(7, at: 512)
+        let file = try LockFile(path: folder.file("page"))
+        #expect(file.lock(0).tryLock())
+        let memory = opened()
+        #expect(memory.isShared && !memory.isBeingMade && memory.load64(at: 512) == 7)
     }
 }

@@ -2,6 +2,7 @@ import CSystem
 import Foundation
 import GRDB
 import Synchronization
+import Platform
 import Testing
 
 @testable import RateLimiting
@@ -10,7 +11,7 @@ import Testing
 /// only what must hold on a busy machine as well is expected.
 @Suite("Under contention", .serialized) struct ContentionTests {
     private struct Run {
-        var grants: [UInt64] = []
+        var grants: [BootTime] = []
         var granting: [Duration] = []
         var denying: [Duration] = []
     }
@@ -48,7 +49,7 @@ import Testing
                     switch turn {
                     case .granted(let lease):
                         run.withLock {
-                            $0.grants.append(lease.grantedBoot)
+                            $0.grants.append(lease.grantedAt)
                             $0.granting.append(took)
                         }
                         fetched.add(lease.key)
@@ -56,7 +57,7 @@ import Testing
                     case .wait(_, .empty): return
                     case .wait(let length, _):
                         run.withLock { $0.denying.append(took) }
-                        usleep(UInt32(min(length, .seconds(1)).inNanoseconds / 1000 + 1))
+                        usleep(UInt32(min(length, .seconds(1)).wholeNanoseconds / 1000 + 1))
                     }
                 }
             } catch {
@@ -66,7 +67,7 @@ import Testing
         #expect(fetched.all.sorted() == keys.sorted())
         run.withLock { run in
             let grants = run.grants.sorted()
-            let intervals = zip(grants.dropFirst(), grants).map { Duration.nanoseconds(Int64($0 - $1)) }
+            let intervals = zip(grants.dropFirst(), grants).map { $0 - $1 }
             for interval in intervals { #expect(interval >= rateLimit.interval) }
             let mean = intervals.reduce(.zero, +) / max(1, intervals.count)
             print(
@@ -80,19 +81,19 @@ import Testing
     func cost() throws {
         for length in [10, 1000, 10_000] {
             let folder = try Folder(onDisk: true)
-            let clock = FakeClock()
+            let clock = ManualClock()
             let rateLimiter = try folder.open(queueLimit: 40_000, clock: clock)
             func ask(_ index: Int) -> Ask {
                 Ask(
                     key: "key \(index)", priority: .caller, client: "client \(index % 8)",
-                    attendedUntil: clock.now().wall + 100_000_000)
+                    attendedUntil: clock.wall.milliseconds + 100_000_000)
             }
-            let now = clock.now().instant
+            let now = clock.boot
             try folder.raw().write { db in
                 for back in stride(from: Int64(990), to: 0, by: -1) {
                     try db.execute(
                         sql: "INSERT INTO grants (instant, background, worker) VALUES (?, 0, 'one')",
-                        arguments: [now - back * 2_000_000_000])
+                        arguments: [now - .seconds(back * 2)])
                 }
             }
             _ = try rateLimiter.enqueue((1...length).map(ask))

@@ -1,52 +1,35 @@
 import Foundation
 import GRDB
 import Logging
+import Platform
 import Synchronization
 
 @testable import RateLimiting
 
-/// A clock that stands still until it is moved.
-final class FakeClock: LimiterClock {
-    private let moment: Mutex<Moment>
-
-    init(bootID: String = "boot 1", boot: Duration = .seconds(100_000), wall: Int64 = 1_790_000_000_000) {
-        moment = Mutex(Moment(bootID: bootID, boot: UInt64(boot.inNanoseconds), wall: wall))
-    }
-
-    func now() -> Moment { moment.withLock { $0 } }
-
-    func advance(_ length: Duration) {
-        moment.withLock {
-            $0.boot += UInt64(length.inNanoseconds)
-            $0.wall += length.inNanoseconds / 1_000_000
-        }
-    }
-
-    /// Somebody sets the wall clock.
-    func set(wall: Int64) { moment.withLock { $0.wall = wall } }
-
-    func reboot(_ bootID: String, uptime: Duration = .seconds(20), down: Duration) {
-        moment.withLock {
-            $0 = Moment(
-                bootID: bootID, boot: UInt64(uptime.inNanoseconds),
-                wall: $0.wall + (down + uptime).inNanoseconds / 1_000_000)
-        }
-    }
-}
-
-/// A clock that moves on by the same step each time it is read.
-final class SteppingClock: LimiterClock {
-    private let clock = FakeClock()
+/// A clock that moves on by the same step each time the limiter reads it.
+final class SteppingClock: HostClock {
+    private let clock = ManualClock()
     private let step: Duration
 
     init(step: Duration) { self.step = step }
 
-    func now() -> Moment {
+    var wall: WallTime { clock.wall }
+    var monotonic: MonotonicTime { clock.monotonic }
+    var bootID: String { clock.bootID }
+    var boot: BootTime {
         defer { clock.advance(step) }
-        return clock.now()
+        return clock.boot
     }
 
     func advance(_ length: Duration) { clock.advance(length) }
+}
+
+extension BootTime: ExpressibleByIntegerLiteral {
+    /// Nanoseconds.
+    public init(integerLiteral value: Int64) { self.init(nanoseconds: value) }
+
+    /// So many seconds after the boot.
+    static func at(_ seconds: Int64) -> BootTime { BootTime(nanoseconds: seconds * 1_000_000_000) }
 }
 
 /// A folder with a limiter's file, gone when the test is over. In memory where the host has a place for that: with
@@ -66,7 +49,7 @@ final class Folder: Sendable {
 
     func open(
         rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
-        clock: any LimiterClock = HostLimiterClock(), creating: Bool = true
+        clock: any HostClock = SystemClock(), creating: Bool = true
     ) throws -> RateLimiter {
         try RateLimiter(
             path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
@@ -80,12 +63,12 @@ final class Folder: Sendable {
 /// A limiter on a clock of its own.
 struct Bench {
     let folder: Folder
-    let clock: FakeClock
+    let clock: ManualClock
     let rateLimiter: RateLimiter
 
     init(rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000) throws {
         folder = try Folder()
-        clock = FakeClock()
+        clock = ManualClock()
         rateLimiter = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock)
     }
 
@@ -95,7 +78,7 @@ struct Bench {
     ) -> Ask {
         Ask(
             key: key, priority: priority, client: client,
-            attendedUntil: clock.now().wall + patience.inNanoseconds / 1_000_000)
+            attendedUntil: clock.wall.milliseconds + patience.wholeNanoseconds / 1_000_000)
     }
 
     @discardableResult

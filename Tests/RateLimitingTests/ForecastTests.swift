@@ -1,14 +1,15 @@
+import Platform
 import Testing
 
 @testable import RateLimiting
 
 @Suite("Forecast: when a place in the queue has its turn") struct ForecastTests {
     /// Turn by turn, the slow and obvious way.
-    private func counted(_ turns: Int, past: [Instant], opening: Instant, now: Instant, rateLimit: RateLimit) -> [Instant] {
+    private func counted(_ turns: Int, past: [BootTime], opening: BootTime, now: BootTime, rateLimit: RateLimit) -> [BootTime] {
         var calls = past
         for _ in 0..<turns {
             var next = max(opening, now)
-            if let last = calls.last { next = max(next, last + rateLimit.interval.inNanoseconds) }
+            if let last = calls.last { next = max(next, last + rateLimit.interval) }
             if calls.count >= rateLimit.callsPerWindow {
                 next = max(next, calls[calls.count - rateLimit.callsPerWindow] + rateLimit.countedWindow)
             }
@@ -21,8 +22,8 @@ import Testing
     func likeCounting(limit: Int, made: Int) throws {
         let rateLimit = RateLimit(interval: .seconds(2), callsPerWindow: limit, window: .seconds(60), callerReserve: 0)
         let past = counted(made, past: [], opening: 0, now: 0, rateLimit: rateLimit)
-        let now = (past.last ?? 0) + 700_000_000
-        let opening = (past.last ?? 0) + 2_000_000_000
+        let now = (past.last ?? 0) + .milliseconds(700)
+        let opening = (past.last ?? 0) + .seconds(2)
         let forecast = Forecast(
             rateLimit: rateLimit, now: now, callers: NextSlot(instant: opening, reason: .interval), background: NextSlot(),
             grant: { $0 <= past.count ? past[past.count - $0] : nil })
@@ -46,7 +47,7 @@ import Testing
         let forecast = Forecast(rateLimit: rateLimit, now: 0, callers: NextSlot(), background: NextSlot(), grant: { _ in nil })
         #expect(try forecast.slot(after: 1_000_000, background: false) >= .never)
         #expect(try forecast.slot(after: 1, background: true) >= .never)
-        #expect(Duration.seconds(Int64.max).inNanoseconds == .never)
-        #expect(Duration.seconds(Int64.min).inNanoseconds == -.never)
+        #expect(BootTime(nanoseconds: 0) + .seconds(Int64.max) == .never)
+        #expect(BootTime(nanoseconds: 0) - .seconds(Int64.max) == .always)
     }
 }

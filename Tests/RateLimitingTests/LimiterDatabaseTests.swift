@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Platform
 import Testing
 
 @testable import RateLimiting
@@ -41,7 +42,7 @@ import Testing
     func race() throws {
         for _ in 0..<10 {
             let folder = try Folder()
-            let clock = FakeClock()
+            let clock = ManualClock()
             let failures = Tally()
             concurrently(8) { index in
                 do {
@@ -63,7 +64,7 @@ import Testing
         let began = ContinuousClock.now
         try bench.folder.raw().writeWithoutTransaction { db in
             try db.execute(sql: "BEGIN EXCLUSIVE")
-            guard case .locked = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
+            guard case .file(.locked) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
             try db.execute(sql: "ROLLBACK")
         }
         #expect(ContinuousClock.now - began < .seconds(4))
@@ -86,7 +87,7 @@ import Testing
             """
         let process = try python(script, bench.folder.limiter)
         #expect(firstLine(process).hasPrefix("written"))
-        guard case .locked = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
+        guard case .file(.locked) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
@@ -96,7 +97,7 @@ import Testing
     @Test("When the journal cannot be written there is no turn, and there is one again when it can")
     func journal() throws {
         let folder = try Folder()
-        let clock = FakeClock()
+        let clock = ManualClock()
         let journal = folder.limiter + "-journal"
         let rateLimiter = try folder.open(clock: clock)
         _ = try rateLimiter.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
@@ -111,7 +112,7 @@ import Testing
     @Test("On a full disk there is no turn and no slot is spent; with room again there is one")
     func fullDisk() throws {
         let folder = try Folder()
-        let clock = FakeClock()
+        let clock = ManualClock()
         let rateLimiter = try folder.open(clock: clock)
         let keys = (0..<300).map { "a key that is long enough to fill some pages \($0)" }
         _ = try rateLimiter.enqueue(keys.prefix(10).map { Ask(key: $0, priority: .renewal, client: "", attendedUntil: 0) })
@@ -135,8 +136,8 @@ import Testing
         try FileManager.default.copyItem(atPath: bench.folder.limiter, toPath: copy)
         try Data(repeating: 0x55, count: 20_000).write(to: URL(fileURLWithPath: bench.folder.path + "/garbage"))
         #expect(rename(bench.folder.path + "/garbage", bench.folder.limiter) == 0)
-        guard case .damaged = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
-        guard case .damaged = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
+        guard case .file(.damaged) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
+        guard case .file(.damaged) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         #expect(rename(copy, bench.folder.limiter) == 0)
         #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
     }
@@ -145,8 +146,8 @@ import Testing
     func damagedAtStart() throws {
         let folder = try Folder()
         try Data(repeating: 0x55, count: 20_000).write(to: URL(fileURLWithPath: folder.limiter))
-        let rateLimiter = try folder.open(clock: FakeClock())
-        guard case .damaged = try failure(rateLimiter) else { throw Bench.Stuck() }
+        let rateLimiter = try folder.open(clock: ManualClock())
+        guard case .file(.damaged) = try failure(rateLimiter) else { throw Bench.Stuck() }
         try FileManager.default.removeItem(atPath: folder.limiter)
         #expect(try failure(rateLimiter) == nil)
     }
@@ -155,8 +156,8 @@ import Testing
     func missingFolder() throws {
         let folder = try Folder()
         try FileManager.default.removeItem(atPath: folder.path)
-        let rateLimiter = try folder.open(clock: FakeClock())
-        guard case .cannotOpen = try failure(rateLimiter) else { throw Bench.Stuck() }
+        let rateLimiter = try folder.open(clock: ManualClock())
+        guard case .file(.cannotOpen) = try failure(rateLimiter) else { throw Bench.Stuck() }
         try FileManager.default.createDirectory(atPath: folder.path, withIntermediateDirectories: true)
         #expect(try failure(rateLimiter) == nil)
     }
@@ -164,10 +165,10 @@ import Testing
     @Test("Who only looks does not create the file")
     func lookingOnly() throws {
         let folder = try Folder()
-        let looking = try folder.open(clock: FakeClock(), creating: false)
-        guard case .cannotOpen = try failure(looking) else { throw Bench.Stuck() }
+        let looking = try folder.open(clock: ManualClock(), creating: false)
+        guard case .file(.cannotOpen) = try failure(looking) else { throw Bench.Stuck() }
         #expect(!FileManager.default.fileExists(atPath: folder.limiter))
-        _ = try folder.open(clock: FakeClock())
+        _ = try folder.open(clock: ManualClock())
         #expect(try looking.status().callsInWindow == 0)
     }
 
@@ -191,18 +192,18 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"), bench.ask("b"))
         _ = try bench.next()
-        let next = LimiterSchema.steps + ["ALTER TABLE grants ADD COLUMN note TEXT"]
-        let now = bench.clock.now()
-        #expect(try bench.folder.raw().writeWithoutTransaction { try LimiterSchema.prepare($0, at: now, through: next) } == false)
+        let known = LimiterSchema.steps.version
+        let next = LimiterSchema.steps.through(known, then: [{ try $0.execute(sql: "ALTER TABLE grants ADD COLUMN note TEXT") }])
+        #expect(try bench.folder.raw().writeWithoutTransaction { try next.migrate($0) { _ in throw Bench.Stuck() } } == known)
         let raw = try bench.folder.raw()
-        #expect(try raw.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.count)
+        #expect(try raw.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.version)
         #expect(try bench.rateLimiter.status().callsInWindow == 1)
         bench.clock.advance(.seconds(3))
         #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "b")
         #expect(try raw.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM grants") } == 2)
         // What is started now and knows only the steps before makes no call.
         let fresh = try bench.folder.open(clock: bench.clock)
-        guard case .newerSchema(found: next.count, known: LimiterSchema.version) = try failure(fresh) else { throw Bench.Stuck() }
+        guard case .file(.newerSchema(found: next.version, known: known)) = try failure(fresh) else { throw Bench.Stuck() }
     }
 
     @Test("A file of a newer version is refused and left alone")
@@ -210,7 +211,7 @@ import Testing
         let bench = try Bench()
         try bench.folder.raw().writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 99") }
         let fresh = try bench.folder.open(clock: bench.clock)
-        guard case .newerSchema(found: 99, known: LimiterSchema.version) = try failure(fresh) else { throw Bench.Stuck() }
+        guard case .file(.newerSchema(found: 99, known: LimiterSchema.steps.version)) = try failure(fresh) else { throw Bench.Stuck() }
         #expect(try failure(fresh)?.description.contains("99") == true)
     }
 
@@ -218,7 +219,7 @@ import Testing
     func foreign() throws {
         let folder = try Folder()
         try folder.raw().writeWithoutTransaction { try $0.execute(sql: "CREATE TABLE songs (name TEXT)") }
-        guard case .foreign = try failure(try folder.open(clock: FakeClock())) else { throw Bench.Stuck() }
+        guard case .file(.foreign) = try failure(try folder.open(clock: ManualClock())) else { throw Bench.Stuck() }
         let tables = try folder.raw().read { try String.fetchAll($0, sql: "SELECT name FROM sqlite_schema") }
         #expect(tables == ["songs"])
     }

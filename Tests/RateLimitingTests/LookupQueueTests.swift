@@ -1,4 +1,5 @@
 import GRDB
+import Platform
 import Testing
 
 @testable import RateLimiting
@@ -126,13 +127,13 @@ import Testing
         try bench.enqueue(bench.ask("before"))
         _ = try serve(bench, 1)
         bench.clock.advance(.milliseconds(300))
-        let asked = bench.clock.now().boot
+        let asked = bench.clock.boot
         let admissions = try bench.rateLimiter.enqueue((0..<30).map { bench.ask("\($0)", patience: .seconds(3600)) })
         for admission in admissions {
             guard case .queued(_, let wait, _) = admission else { throw Bench.Stuck() }
             let lease = try bench.next()
             let callTime = Duration.nanoseconds(437_625_000)  // the mean after one answer that took no time
-            #expect(Duration.nanoseconds(Int64(lease.grantedBoot - asked)) + callTime == wait)
+            #expect(lease.grantedAt - asked + callTime == wait)
         }
     }
 
@@ -197,7 +198,7 @@ import Testing
     func budget() throws {
         let bench = try Bench(rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 60, window: .seconds(3600)))
         _ = try bench.rateLimiter.enqueue((0..<200).map { bench.ask("r\($0)", .renewal) })
-        var grants: [UInt64] = []
+        var grants: [BootTime] = []
         var longest = Duration.zero
         for minute in 0..<240 {
             if minute % 5 == 0 {  // twelve misses an hour: what the reserve is made for
@@ -206,21 +207,21 @@ import Testing
                 }
                 longest = max(longest, wait)
             }
-            let end = bench.clock.now().boot + 60_000_000_000
-            while bench.clock.now().boot < end {
+            let end = bench.clock.boot + .seconds(60)
+            while bench.clock.boot < end {
                 switch try bench.rateLimiter.permit(worker: "one") {
                 case .granted(let lease):
-                    grants.append(lease.grantedBoot)
+                    grants.append(lease.grantedAt)
                     #expect(try bench.rateLimiter.finish(lease, .answered))
                 case .wait(let length, _):
-                    bench.clock.advance(min(length, .nanoseconds(Int64(end - bench.clock.now().boot))))
+                    bench.clock.advance(min(length, end - bench.clock.boot))
                 }
             }
         }
         #expect(longest < .seconds(4))
         #expect(grants.count > 190)  // 48 an hour: what is left free is the callers'
         for (index, grant) in grants.enumerated() {
-            #expect(grants[index...].prefix { $0 < grant + 3_600_000_000_000 }.count <= 60)
+            #expect(grants[index...].prefix { $0 < grant + .seconds(3600) }.count <= 60)
         }
     }
 }

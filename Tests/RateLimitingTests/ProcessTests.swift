@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import Logging
+import Platform
 import Testing
 
 @testable import RateLimiting
@@ -45,7 +46,7 @@ private func open(_ folder: String) throws -> RateLimiter {
         let grants = try folder.raw().read { try Int64.fetchAll($0, sql: "SELECT instant FROM grants ORDER BY id") }
         #expect(grants.count == keys.count + 1)
         for (earlier, later) in zip(grants, grants.dropFirst()) {
-            #expect(later - earlier >= rateLimit.interval.inNanoseconds)
+            #expect(later - earlier >= rateLimit.interval.wholeNanoseconds)
         }
     }
 
@@ -64,7 +65,7 @@ private func open(_ folder: String) throws -> RateLimiter {
                     fclose(file)
                 }
             case .wait(_, .empty): return
-            case .wait(let length, _): usleep(UInt32(min(length, .seconds(1)).inNanoseconds / 1000 + 1))
+            case .wait(let length, _): usleep(UInt32(min(length, .seconds(1)).wholeNanoseconds / 1000 + 1))
             }
         }
     }

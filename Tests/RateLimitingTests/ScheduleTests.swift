@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import RateLimiting
@@ -15,7 +16,7 @@ private struct World {
 
     private var random: Seeded
     private let folder: Folder
-    private let clock = FakeClock()
+    private let clock = ManualClock()
     private var workers: [RateLimiter] = []
     private var held: [Held] = []
     private var boots = 1
@@ -62,7 +63,7 @@ private struct World {
         let asks = keys.map { key in
             Ask(
                 key: key, priority: roll(2) == 0 ? .caller : .renewal, client: "client \(roll(3))",
-                attendedUntil: clock.now().wall + 3_000_000_000)
+                attendedUntil: clock.wall.milliseconds + 3_000_000_000)
         }
         let admissions = try workers[roll(workers.count)].enqueue(asks)
         for (key, admission) in zip(keys, admissions) {
@@ -122,13 +123,13 @@ private struct World {
 
     /// When a lease of this boot runs out, in true time.
     private func granted(_ lease: Lease) -> Duration {
-        time - .nanoseconds(Int64(clock.now().boot) - Int64(lease.grantedBoot)) + Self.lifetime
+        time - (clock.boot - lease.grantedAt) + Self.lifetime
     }
 
     /// Somebody sets the wall clock, up to a year off. Something is written afterwards and after each reboot: that
     /// the clock was set forward between the last use in one boot and the first in the next, nobody can know.
     private mutating func setClock() throws {
-        clock.set(wall: clock.now().wall + Int64(roll(2_000_000_000) - 1_000_000_000) * 30)
+        clock.set(wall: clock.wall.milliseconds + Int64(roll(2_000_000_000) - 1_000_000_000) * 30)
         try write()
     }
 
@@ -141,9 +142,9 @@ private struct World {
         held = []
         boots += 1
         let down = Duration.seconds(roll(100))
-        clock.reboot("boot \(boots)", uptime: .seconds(5), down: down)
+        clock.reboot("boot \(boots)", down: down, uptime: .seconds(5))
         time += down + .seconds(5)
-        if roll(2) == 0 { clock.set(wall: clock.now().wall - Int64(roll(1_000_000))) }
+        if roll(2) == 0 { clock.set(wall: clock.wall.milliseconds - Int64(roll(1_000_000))) }
         for index in workers.indices { workers[index] = try worker() }
         try write()
     }

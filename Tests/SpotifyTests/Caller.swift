@@ -54,6 +54,6 @@ final class Caller {
     /// Polls while a condition holds, 10 s at most.
     func drive(while condition: () -> Bool) {
         let end = csys_monotonic_ns() + 10_000_000_000
-        while condition(), csys_monotonic_ns() < end { client.poll(for: .milliseconds(100), wake: -1) }
+        while condition(), csys_monotonic_ns() < end { client.poll(for: .milliseconds(100), wake: nil) }
     }
 }

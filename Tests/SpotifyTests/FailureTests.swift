@@ -104,7 +104,7 @@ import Testing
             client.begin(gate: { .send(target: "/v1/asked", bearer: "x") }) { ended = $0 }
             client.requestToken(SpotifyCredentials(clientID: "a", clientSecret: "b")) { token = $0 }
             let end = csys_monotonic_ns() + 5_000_000_000
-            while client.active > 0, csys_monotonic_ns() < end { client.poll(for: .milliseconds(50), wake: -1) }
+            while client.active > 0, csys_monotonic_ns() < end { client.poll(for: .milliseconds(50), wake: nil) }
             guard case .failure(.unreachable) = ended, case .failure(.unreachable) = token else {
                 Issue.record("\(address): \(String(describing: ended)) \(String(describing: token))")
                 continue

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Testing
 
 @testable import Spotify
@@ -9,7 +10,7 @@ import Testing
     func idle() throws {
         let client = try SpotifyClient(endpoints: .init(), log: .init(label: "test"))
         let start = csys_monotonic_ns()
-        client.poll(for: .microseconds(20_300), wake: -1)
+        client.poll(for: .microseconds(20_300), wake: nil)
         #expect(csys_monotonic_ns() - start >= 20_300_000)
         #expect(csys_monotonic_ns() - start < 200_000_000)
     }
@@ -18,18 +19,16 @@ import Testing
     func wakes(busy: Bool) throws {
         let caller = try Caller()
         try caller.standIn.fail(#"{"behaviour": "hang"}"#)
-        let wake = eventfd(0, CInt(EFD_NONBLOCK))
-        defer { close(wake) }
+        let wake = try EventFD()
         if busy {
             caller.client.begin(gate: { .send(target: Caller.track, bearer: caller.token) }, completion: { _ in })
             for _ in 0..<5 { caller.client.poll(for: .milliseconds(20), wake: wake) }
         }
-        eventfd_write(wake, 3)
+        for _ in 0..<3 { wake.signal() }
         let start = csys_monotonic_ns()
         caller.client.poll(for: .seconds(3), wake: wake)
         #expect(csys_monotonic_ns() - start < 1_000_000_000)
-        var count: eventfd_t = 0
-        #expect(eventfd_read(wake, &count) == -1)
+        #expect(!wake.take())
     }
 
     @Test("waiting for an answer uses no processor time")

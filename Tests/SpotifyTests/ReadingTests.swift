@@ -1,4 +1,5 @@
 import CLibCurl
+import Platform
 import Testing
 
 @testable import Spotify
@@ -7,7 +8,9 @@ import Testing
     /// Whether a 200 with this body is an answer.
     private func isTaken(_ body: [UInt8]) -> Bool {
         let ending = Ending(
-            stage: .sent(at: 1), code: CURLE_OK, words: "", status: 200, body: body, overflowed: false, retryAfter: nil, endedAt: 2)
+            stage: .sent(at: MonotonicTime(nanoseconds: 1)), code: CURLE_OK, words: "", status: 200, body: body, overflowed: false,
+            retryAfter: nil,
+            endedAt: MonotonicTime(nanoseconds: 2))
         return ending.callResult == .answer(SpotifyAnswer(status: 200, body: body, elapsed: .nanoseconds(1)))
     }
 
@@ -84,15 +87,16 @@ import Testing
             ("X-Retry-After: 30", nil), ("Retry-After", nil), ("HTTP/1.1 429 Too Many Requests", nil),
         ] as [(String, Int?)])
     func retryAfter(line: String, seconds: Int?) {
-        let now: Int64 = 784_111_740_000  // Sun, 06 Nov 1994 08:49:00 GMT
+        let now = WallTime(milliseconds: 784_111_740_000)  // Sun, 06 Nov 1994 08:49:00 GMT
         #expect(RetryAfter.read(line: line, now: now) == seconds.map { .seconds($0) })
     }
 
     @Test("a 429 counts although its body was cut")
     func cutLimit() {
         let ending = Ending(
-            stage: .sent(at: 1), code: CURLE_PARTIAL_FILE, words: "", status: 429, body: [], overflowed: false, retryAfter: .seconds(9),
-            endedAt: 2)
+            stage: .sent(at: MonotonicTime(nanoseconds: 1)), code: CURLE_PARTIAL_FILE, words: "", status: 429, body: [], overflowed: false,
+            retryAfter: .seconds(9),
+            endedAt: MonotonicTime(nanoseconds: 2))
         #expect(ending.callResult == .failure(.rateLimited(retryAfter: .seconds(9), quotaExceeded: false)))
     }
 }

@@ -28,7 +28,7 @@ import Testing
         }
         client.requestToken(SpotifyCredentials(clientID: "a", clientSecret: "b")) { token = $0 }
         let end = csys_monotonic_ns() + 5_000_000_000
-        while client.active > 0, csys_monotonic_ns() < end { client.poll(for: .milliseconds(50), wake: -1) }
+        while client.active > 0, csys_monotonic_ns() < end { client.poll(for: .milliseconds(50), wake: nil) }
         guard case .failure(.unreachable(let reason)) = call, case .failure(.unreachable) = token else {
             Issue.record("\(String(describing: call)) \(String(describing: token))")
             return

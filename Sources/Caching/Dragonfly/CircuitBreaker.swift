@@ -1,16 +1,18 @@
+import Platform
+
 /// Whether DragonflyDB is asked at all. Opens at the first fault, is closed by the health monitor's probe alone; what it
 /// decides, the log says once. A value: the store keeps it under a lock.
 struct CircuitBreaker: Sendable {
     private(set) var isOpen = true
     /// nil before the first probe has ended.
     private(set) var fault: StoreFault?
-    /// Wall-clock milliseconds of the last change.
-    private(set) var since: Int64
+    /// When it opened or closed last.
+    private(set) var since: WallTime
     /// Grows with every closing: a connection of an older batch that fails is no news.
     private(set) var batch = 0
-    private var said: (kind: Int, at: Int64)?
+    private var said: (kind: Int, at: WallTime)?
     private var owesRecovery = false
-    private var refusal: (reason: String, until: Int64)?
+    private var refusal: (reason: String, until: WallTime)?
 
     enum Message: Equatable {
         case fault(StoreFault)
@@ -20,14 +22,14 @@ struct CircuitBreaker: Sendable {
     }
 
     /// The same kind of fault is said again after this time at the earliest.
-    static let repetition: Int64 = 60_000
+    private static let repetition = Duration.seconds(60)
     /// After a refused copy no more are offered for this time.
-    static let refusalPause: Int64 = 1_000
+    private static let refusalPause = Duration.seconds(1)
 
-    init(now: Int64) { since = now }
+    init(now: WallTime) { since = now }
 
     /// A connection of `batch` failed, or a probe did.
-    mutating func trip(_ fault: StoreFault, batch failed: Int, now: Int64) -> Message? {
+    mutating func trip(_ fault: StoreFault, batch failed: Int, now: WallTime) -> Message? {
         guard isOpen || failed == batch else { return nil }
         let isNews = !isOpen || self.fault?.kind != fault.kind
         if !isOpen { since = now }
@@ -41,7 +43,7 @@ struct CircuitBreaker: Sendable {
     }
 
     /// A probe succeeded and its connections are at hand.
-    mutating func close(now: Int64) -> Message? {
+    mutating func close(now: WallTime) -> Message? {
         guard isOpen else { return nil }
         let isFirst = fault == nil
         isOpen = false
@@ -52,7 +54,7 @@ struct CircuitBreaker: Sendable {
         return owesRecovery || isFirst ? .recovered : nil
     }
 
-    mutating func refused(_ reason: String, now: Int64) -> Message? {
+    mutating func refused(_ reason: String, now: WallTime) -> Message? {
         defer { refusal = (reason, now + Self.refusalPause) }
         return refusal == nil ? .refusesWrites(reason) : nil
     }
@@ -66,7 +68,7 @@ struct CircuitBreaker: Sendable {
     /// nil: copies are taken.
     var writeRefusal: String? { refusal?.reason }
 
-    func mayWrite(now: Int64) -> Bool { refusal.map { now >= $0.until || now < $0.until - Self.refusalPause } ?? true }
+    func mayWrite(now: WallTime) -> Bool { refusal.map { now >= $0.until || now < $0.until - Self.refusalPause } ?? true }
 }
 
 /// What is wrong with DragonflyDB. The log says which it is, once, when it begins.

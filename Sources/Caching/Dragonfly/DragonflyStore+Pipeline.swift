@@ -1,3 +1,4 @@
+import Platform
 import Synchronization
 
 /// Whether the store was asked without waiting for it.
@@ -22,7 +23,7 @@ extension DragonflyStore {
                 continue
             }
             let acceptance = pipeline.ask(for: self.key(cache, key), copyEpoch: shared.copyEpoch) { [self] look in
-                if look != nil { counts.note(latency: clock.monotonic &- begin) }
+                if look != nil { counts.note(askedAt: begin, answeredAt: clock.monotonic) }
                 then(look)
             }
             if case .ended = acceptance { continue }
@@ -48,7 +49,8 @@ extension DragonflyStore {
         do throws(StoreFault) {
             while isAnswering, pipelines.open.load(ordering: .relaxed) < pipelines.wanted, let watcher = pipelines.watcher.withLock({ $0 })
             {
-                let pipeline = RedisPipeline(try RedisConnection(configuration, batch: batch), timeout: configuration.timeout)
+                let pipeline = RedisPipeline(
+                    try RedisConnection(configuration, batch: batch), timeout: configuration.timeout, counts: counts)
                 shared.raiseCopyEpoch()
                 guard watcher.watch(pipeline.descriptor, { [weak self] in self?.read(pipeline) ?? false }) else { return }
                 pipelines.open.add(1, ordering: .relaxed)
@@ -66,15 +68,10 @@ extension DragonflyStore {
 
     /// On the watcher's thread. false: the channel has ended.
     private func read(_ pipeline: RedisPipeline) -> Bool {
-        let end = pipeline.read()
-        let foreign = pipeline.foreignValues.exchange(0, ordering: .relaxed)
-        if foreign > 0 { counts.foreignValues.add(foreign, ordering: .relaxed) }
-        guard let end else { return true }
+        guard let end = pipeline.read() else { return true }
         pipelines.open.subtract(1, ordering: .relaxed)
-        switch end {
-        case .quiet: healthMonitor.ring()
-        case .fault(let fault): trip(fault, batch: pipeline.batch)
-        }
+        if let fault = end.fault { trip(fault, batch: pipeline.batch) } else { healthMonitor.ring() }
+        end.tellUnanswered()
         return false
     }
 
@@ -87,7 +84,7 @@ extension DragonflyStore {
     private func watchTime(of pipeline: RedisPipeline, after duration: Duration) {
         pipelines.watcher.withLock { $0 }?.schedule(after: duration) { [weak self] in
             guard let left = pipeline.watchTime() else { return }
-            self?.watchTime(of: pipeline, after: .nanoseconds(Int64(left)))
+            self?.watchTime(of: pipeline, after: left)
         }
     }
 }

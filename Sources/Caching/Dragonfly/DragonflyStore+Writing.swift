@@ -1,4 +1,4 @@
-import CSystem
+import Platform
 
 /// A copy on its way to the store, and how long it may stay there.
 struct CopyOffer {
@@ -38,7 +38,7 @@ extension DragonflyStore {
     /// leave the older copy behind, and neither can a reader that fills in what it has read before.
     func offer(_ offers: [CopyOffer]) -> CopyOfferResult {
         guard mayWrite else { return .refused }
-        let deadline = csys_monotonic_ns() &+ configuration.timeout.nanoseconds
+        let deadline = SystemClock().monotonic + configuration.timeout
         for _ in 0..<3 {
             guard
                 let result = use({ connection throws(StoreFault) in
@@ -53,7 +53,7 @@ extension DragonflyStore {
     /// WATCH makes EXEC fail when a key was written after its header was read (redis.io/docs/interact/transactions).
     /// nil: that has happened.
     private func offerOnce(
-        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: UInt64
+        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: MonotonicTime
     ) throws(StoreFault) -> CopyOfferResult? {
         let eligible = try replaceable(offers, connection, deadline)
         guard !eligible.isEmpty else { return .taken }
@@ -80,7 +80,7 @@ extension DragonflyStore {
 
     /// Watches the keys and answers the offers that are newer than what lies there. When there are none the watch ends.
     private func replaceable(
-        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: UInt64
+        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: MonotonicTime
     ) throws(StoreFault) -> [CopyOffer] {
         var commands = CommandBuffer()
         commands.begin(1 + offers.count)
@@ -135,7 +135,7 @@ extension DragonflyStore {
 
     private var mayWrite: Bool {
         guard isAnswering else { return true }
-        return breaker.withLock { $0.mayWrite(now: clock.now) }
+        return breaker.withLock { $0.mayWrite(now: clock.wall) }
     }
 
     /// An error that says that the store takes no writes is not a fault of the store.
@@ -150,7 +150,7 @@ extension DragonflyStore {
             return .taken
         }
         counts.refusedCopies.add(UInt64(count), ordering: .relaxed)
-        say(breaker.withLock { $0.refused(refusal, now: clock.now) })
+        say(breaker.withLock { $0.refused(refusal, now: clock.wall) })
         return .refused
     }
 }

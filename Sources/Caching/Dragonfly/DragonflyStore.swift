@@ -1,7 +1,5 @@
-import CSystem
-import Foundation
-import Glibc
 import Logging
+import Platform
 import Synchronization
 
 /// The copies in DragonflyDB: never waited for longer than the deadline, never needed. Every call answers nil or false
@@ -9,28 +7,28 @@ import Synchronization
 final class DragonflyStore: Sendable {
     let configuration: DragonflyConfiguration
     let shared: SharedState
-    let clock: any CacheClock
+    let clock: any HostClock
     let log: Logger
     /// How many connections are opened ahead.
     let connections: Int
-    let pool = Pool<RedisConnection>()
+    let pool = ConnectionPool<RedisConnection>()
     let pipelines: RedisPipelines
     let counts = StoreCounts()
     /// Guards the breaker's decisions; no input or output under it.
     let breaker: Mutex<CircuitBreaker>
     /// The breaker's answer for the hit path, without its lock.
     private let isReady = Atomic<Bool>(false)
-    let healthMonitor = HealthMonitorBell()
+    let healthMonitor = HealthMonitorRequests()
     private let prefixes: [CacheName: [UInt8]]
 
-    init(_ configuration: DragonflyConfiguration, threads: Int, shared: SharedState, clock: any CacheClock, log: Logger) {
+    init(_ configuration: DragonflyConfiguration, threads: Int, shared: SharedState, clock: any HostClock, log: Logger) {
         self.configuration = configuration
         self.shared = shared
         self.clock = clock
         self.log = log
         connections = max(threads, 1) + 2
         pipelines = RedisPipelines(wanted: max(threads, 1))
-        breaker = Mutex(CircuitBreaker(now: clock.now))
+        breaker = Mutex(CircuitBreaker(now: clock.wall))
         prefixes = Dictionary(
             uniqueKeysWithValues: CacheName.allCases.map {
                 ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
@@ -80,13 +78,13 @@ final class DragonflyStore: Sendable {
     func trip(_ fault: StoreFault, batch: Int) {
         counts.faults.add(1, ordering: .relaxed)
         let (message, isOpen) = breaker.withLock { breaker in
-            let message = breaker.trip(fault, batch: batch, now: clock.now)
+            let message = breaker.trip(fault, batch: batch, now: clock.wall)
             if breaker.isOpen { isReady.store(false, ordering: .sequentiallyConsistent) }
             return (message, breaker.isOpen)
         }
         say(message)
         guard isOpen else { return }
-        while pool.take() != nil {}
+        pool.removeAll()
         closePipelines()
         healthMonitor.ring()
     }
@@ -97,7 +95,7 @@ final class DragonflyStore: Sendable {
         shared.raiseCopyEpoch()
         for connection in fresh { pool.put(connection) }
         let message = breaker.withLock { breaker in
-            let message = breaker.close(now: clock.now)
+            let message = breaker.close(now: clock.wall)
             isReady.store(true, ordering: .sequentiallyConsistent)
             return message
         }
@@ -140,7 +138,7 @@ final class DragonflyStore: Sendable {
             }
             return looks
         }
-        if looks != nil { counts.note(latency: clock.monotonic &- begin) }
+        if looks != nil { counts.note(askedAt: begin, answeredAt: clock.monotonic) }
         counts.commands.add(UInt64(keys.count), ordering: .relaxed)
         return looks
     }
@@ -161,7 +159,7 @@ final class DragonflyStore: Sendable {
     var figures: StoreStatistics {
         let breaker = breaker.withLock { $0 }
         return StoreStatistics(
-            isUsed: !breaker.isOpen, fault: breaker.fault, since: breaker.since, writeRefusal: breaker.writeRefusal,
+            isUsed: !breaker.isOpen, fault: breaker.fault, since: breaker.since.milliseconds, writeRefusal: breaker.writeRefusal,
             commands: counts.commands.load(ordering: .relaxed), faults: counts.faults.load(ordering: .relaxed),
             refusedCopies: counts.refusedCopies.load(ordering: .relaxed),
             staleCopies: counts.staleCopies.load(ordering: .relaxed),
@@ -184,7 +182,7 @@ final class DragonflyStore: Sendable {
             let fault = breaker.withLock { $0.fault }
             return StoreHealth(isConnected: false, latency: .zero, message: fault?.description ?? "it has not answered yet")
         }
-        let latency = Duration.nanoseconds(Int64(clock.monotonic &- begin))
+        let latency = clock.monotonic - begin
         return StoreHealth(isConnected: true, latency: latency, message: "it answers")
     }
 
@@ -208,70 +206,42 @@ final class DragonflyStore: Sendable {
     }
 }
 
-/// What is counted for the figures.
-final class StoreCounts: Sendable {
-    let commands = Atomic<UInt64>(0)
-    let faults = Atomic<UInt64>(0)
-    /// Copies the store did not take.
-    let refusedCopies = Atomic<UInt64>(0)
-    /// Values that are no copies, or of another `cache.db`.
-    let foreignValues = Atomic<UInt64>(0)
-    /// Copies that were not the record's and so were not served.
-    let staleCopies = Atomic<UInt64>(0)
-    /// Of the last reads, a running mean in nanoseconds.
-    let latency = Atomic<UInt64>(0)
-
-    func note(latency sample: UInt64) {
-        let mean = latency.load(ordering: .relaxed)
-        latency.store(mean == 0 ? sample : (mean * 15 + sample) / 16, ordering: .relaxed)
+/// What the health monitor's thread is asked to do, and how it is ended.
+final class HealthMonitorRequests: Sendable {
+    private struct State: Sendable {
+        var isRung = false
+        var isStopped = false
+        /// Patterns of keys to be removed.
+        var sweeps: [[UInt8]] = []
     }
-}
 
-/// How the health monitor's thread is woken and ended: two eventfds (eventfd(2)) and what there is to sweep.
-final class HealthMonitorBell: Sendable {
-    private let bell = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
-    private let end = eventfd(0, CInt(EFD_CLOEXEC) | CInt(EFD_NONBLOCK))
-    private let sweeps = Mutex<[[UInt8]]>([])
+    private let state = Monitor(State())
     private static let mostSweeps = 64
 
-    deinit {
-        Glibc.close(bell)
-        Glibc.close(end)
-    }
-
-    func ring() { Self.raise(bell) }
+    func ring() { state.update { $0.isRung = true } }
 
     /// Asks for a sweep of the keys that match, unless it is asked for already.
     func ring(sweep pattern: [UInt8]) {
-        sweeps.withLock { sweeps in
-            if !sweeps.contains(pattern), sweeps.count < Self.mostSweeps { sweeps.append(pattern) }
+        state.update { state in
+            if !state.sweeps.contains(pattern), state.sweeps.count < Self.mostSweeps { state.sweeps.append(pattern) }
+            state.isRung = true
         }
-        ring()
     }
 
-    func stop() { Self.raise(end) }
+    func stop() { state.update { $0.isStopped = true } }
 
-    var nextSweep: [UInt8]? { sweeps.withLock { $0.first } }
-    func finish(_ sweep: [UInt8]) { sweeps.withLock { sweeps in sweeps.removeAll { $0 == sweep } } }
+    var nextSweep: [UInt8]? { state.withLock { $0.sweeps.first } }
+    func finish(_ sweep: [UInt8]) { state.withLock { state in state.sweeps.removeAll { $0 == sweep } } }
 
     /// Waits until somebody rings. false: the end has come.
     func wait() -> Bool {
-        var descriptors = [pollfd(fd: bell, events: Int16(POLLIN), revents: 0), pollfd(fd: end, events: Int16(POLLIN), revents: 0)]
-        _ = poll(&descriptors, 2, -1)
-        var rings: UInt64 = 0
-        _ = read(bell, &rings, 8)
-        return descriptors[1].revents == 0
+        state.wait { state in
+            guard state.isRung || state.isStopped else { return .sleep(until: .never) }
+            state.isRung = false
+            return .take(!state.isStopped)
+        }
     }
 
     /// Waits out the time between two probes, whoever rings. false: the end has come.
-    func rest(milliseconds: CInt) -> Bool {
-        var descriptor = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
-        _ = poll(&descriptor, 1, milliseconds)
-        return descriptor.revents == 0
-    }
-
-    private static func raise(_ descriptor: CInt) {
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, 8)
-    }
+    func rest(for length: Duration) -> Bool { state.wait(within: length) { $0.isStopped ? false : nil } ?? true }
 }

@@ -1,20 +1,20 @@
-import CSystem
-import Foundation
+import Platform
 
 /// The one thread that connects: while the breaker is open it probes once a second; while it is closed it opens
 /// connections that are missing, and sweeps copies away.
 extension DragonflyStore {
     func startHealthMonitor() {
-        let thread = Thread { [weak self, healthMonitor] in
-            while true {
-                // The store is let go of while this thread rests, so that it can end.
-                guard let isOpen = self?.attend() else { return }
-                guard isOpen ? healthMonitor.rest(milliseconds: 1000) : healthMonitor.wait() else { return }
+        do {
+            _ = try WorkerThread.start(named: "dragonfly", stackSize: 256 << 10) { [weak self, healthMonitor] in
+                while true {
+                    // The store is let go of while this thread rests, so that it can end.
+                    guard let isOpen = self?.attend() else { return }
+                    guard isOpen ? healthMonitor.rest(for: .seconds(1)) : healthMonitor.wait() else { return }
+                }
             }
+        } catch {
+            log.error("DragonflyDB is not used: its thread cannot be started (\(error))")
         }
-        thread.name = "dragonfly"
-        thread.stackSize = 256 << 10
-        thread.start()
     }
 
     /// One round. Answers whether the breaker is open after it.
@@ -35,7 +35,7 @@ extension DragonflyStore {
             for _ in 0..<connections { fresh.append(try RedisConnection(configuration, batch: batch + 1)) }
             admit(fresh)
         } catch {
-            say(breaker.withLock { $0.trip(error, batch: batch, now: clock.now) })
+            say(breaker.withLock { $0.trip(error, batch: batch, now: clock.wall) })
         }
     }
 

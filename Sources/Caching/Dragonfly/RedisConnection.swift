@@ -1,6 +1,6 @@
 import CLibHiredis
-import CSystem
 import Glibc
+import Platform
 
 /// One connection to DragonflyDB. hiredis makes it and reads its replies; what waits, waits here, against one deadline
 /// for a whole exchange, whatever the peer drips.
@@ -10,20 +10,23 @@ final class RedisConnection: @unchecked Sendable {
     private let context: UnsafeMutablePointer<redisContext>
     private let incoming: UnsafeMutableRawPointer
     private static let incomingBytes = 32768
-    private let timeout: UInt64
-    private var lastUsed: UInt64
+    private let timeout: Duration
+    /// Within so long of an exchange's beginning its waits are the socket's own.
+    private let eagerTime: Duration
+    private var lastUsed: MonotonicTime
     /// Which opening of the circuit breaker it belongs to.
     let batch: Int
 
     /// Connects, gives the password, selects the database and waits for PONG. Looks a host's name up, so: only on the
     /// health monitor's thread.
     init(_ configuration: DragonflyConfiguration, batch: Int) throws(StoreFault) {
-        timeout = configuration.timeout.nanoseconds
+        timeout = configuration.timeout
+        eagerTime = timeout / 8
         self.batch = batch
         guard let context = Self.connect(configuration) else { throw .unreachable("out of memory") }
         self.context = context
         incoming = .allocate(byteCount: Self.incomingBytes, alignment: 16)
-        lastUsed = csys_monotonic_ns()
+        lastUsed = SystemClock().monotonic
         guard context.pointee.err == 0 else {
             let reason = withUnsafeBytes(of: context.pointee.errstr) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
             throw .unreachable(reason)
@@ -38,8 +41,7 @@ final class RedisConnection: @unchecked Sendable {
     }
 
     private static func connect(_ configuration: DragonflyConfiguration) -> UnsafeMutablePointer<redisContext>? {
-        let microseconds = Int(configuration.timeout.nanoseconds / 1000)
-        let limit = timeval(tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000)
+        let limit = timeval(configuration.timeout)
         guard configuration.host.hasPrefix("unix:") else {
             return redisConnectWithTimeout(configuration.host, CInt(configuration.port), limit)
         }
@@ -49,7 +51,7 @@ final class RedisConnection: @unchecked Sendable {
     private func prepare() {
         let descriptor = context.pointee.fd
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        var limit = timeval(tv_sec: Int(timeout / 1_000_000_000), tv_usec: Int(timeout % 1_000_000_000 / 1000))
+        var limit = timeval(timeout)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
@@ -78,7 +80,7 @@ final class RedisConnection: @unchecked Sendable {
     /// Whether the peer has hung up, or said something unasked, while nobody used the connection. Asks the kernel only
     /// after a second of rest.
     var isStale: Bool {
-        guard csys_monotonic_ns() &- lastUsed > 1_000_000_000 else { return false }
+        guard SystemClock().monotonic - lastUsed > .seconds(1) else { return false }
         var byte: UInt8 = 0
         let count = recv(context.pointee.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
         return !(count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -87,10 +89,12 @@ final class RedisConnection: @unchecked Sendable {
     /// Sends the commands and hands over as many replies, in order, within one deadline (nil: the configured time from
     /// now). After a throw the connection is of no use any more.
     func exchange(
-        _ commands: CommandBuffer, deadline: UInt64? = nil, each: (Int, RedisReply) throws(StoreFault) -> Void
+        _ commands: CommandBuffer, deadline: MonotonicTime? = nil, each: (Int, RedisReply) throws(StoreFault) -> Void
     ) throws(StoreFault) {
-        let begin = csys_monotonic_ns()
-        let deadline = deadline ?? begin &+ timeout
+        let begin = SystemClock().monotonic
+        // The socket's own wait is as long as the configured time: too long where the caller's deadline is nearer.
+        let eagerEnd = deadline == nil ? begin + eagerTime : begin
+        let deadline = deadline ?? begin + timeout
         try send(commands.bytes, deadline)
         let most = commands.count * (EntryLimits.valueBytes + 65536)
         var received = 0
@@ -103,14 +107,14 @@ final class RedisConnection: @unchecked Sendable {
                 try each(answered, RedisReply(object.assumingMemoryBound(to: redisReply.self)))
                 answered += 1
             } else {
-                received += try receive(begin, deadline)
+                received += try receive(eagerEnd, deadline)
                 guard received <= most else { throw .foreign("an answer that does not end") }
             }
         }
         guard let reader = context.pointee.reader, reader.pointee.pos == reader.pointee.len else {
             throw .foreign("an answer nobody asked for")
         }
-        lastUsed = csys_monotonic_ns()
+        lastUsed = SystemClock().monotonic
     }
 
     // MARK: In a channel
@@ -161,7 +165,7 @@ final class RedisConnection: @unchecked Sendable {
         return .foreign(said)
     }
 
-    private func send(_ bytes: [UInt8], _ deadline: UInt64) throws(StoreFault) {
+    private func send(_ bytes: [UInt8], _ deadline: MonotonicTime) throws(StoreFault) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes { bytes in
@@ -181,11 +185,9 @@ final class RedisConnection: @unchecked Sendable {
 
     /// The first wait of an exchange is the socket's own (one system call instead of two); the others are measured
     /// against the deadline, so that a peer that drips bytes cannot hold anybody for longer.
-    private func receive(_ begin: UInt64, _ deadline: UInt64) throws(StoreFault) -> Int {
+    private func receive(_ eagerEnd: MonotonicTime, _ deadline: MonotonicTime) throws(StoreFault) -> Int {
         while true {
-            let now = csys_monotonic_ns()
-            let mayWait = now &- begin < timeout / 8 && deadline &- begin >= timeout
-            if !mayWait { try wait(for: POLLIN, deadline) }
+            if SystemClock().monotonic >= eagerEnd { try wait(for: POLLIN, deadline) }
             let count = recv(context.pointee.fd, incoming, Self.incomingBytes, 0)
             if count > 0 {
                 try feed(count)
@@ -197,17 +199,24 @@ final class RedisConnection: @unchecked Sendable {
         }
     }
 
-    private func wait(for events: CInt, _ deadline: UInt64) throws(StoreFault) {
+    private func wait(for events: CInt, _ deadline: MonotonicTime) throws(StoreFault) {
         while true {
-            let now = csys_monotonic_ns()
+            let now = SystemClock().monotonic
             guard now < deadline else { throw .silent }
             var descriptor = pollfd(fd: context.pointee.fd, events: Int16(events), revents: 0)
-            let milliseconds = CInt(min((deadline - now) / 1_000_000 + 1, 60_000))
-            let count = poll(&descriptor, 1, milliseconds)
+            let count = poll(&descriptor, 1, min(deadline - now, .seconds(60)).pollMilliseconds)
             if count > 0 { return }
             if count == 0 { throw .silent }
             guard errno == EINTR else { throw .unreachable(String(cString: strerror(errno))) }
         }
+    }
+}
+
+extension timeval {
+    /// Cut to microseconds.
+    fileprivate init(_ length: Duration) {
+        let microseconds = Int(max(0, length.wholeNanoseconds) / 1000)
+        self.init(tv_sec: microseconds / 1_000_000, tv_usec: microseconds % 1_000_000)
     }
 }
 

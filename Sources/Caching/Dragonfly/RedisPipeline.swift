@@ -1,4 +1,4 @@
-import CSystem
+import Platform
 import Synchronization
 
 /// A connection to DragonflyDB whose answers are read when they come: whoever asks leaves a closure and goes on. So no thread sleeps
@@ -6,10 +6,9 @@ import Synchronization
 ///
 /// One thread asks at a time (the pool lends the channel) and one reads at a time (the watcher sees to that); they may be two.
 final class RedisPipeline: Sendable {
-    private struct Asked {
+    fileprivate struct Asked {
         let copyEpoch: UInt64
-        /// CLOCK_MONOTONIC, nanoseconds.
-        let at: UInt64
+        let at: MonotonicTime
         let then: @Sendable (LookupResult?) -> Void
     }
 
@@ -24,9 +23,8 @@ final class RedisPipeline: Sendable {
     }
 
     private let connection: RedisConnection
-    private let timeout: UInt64
-    /// Values that are no copies.
-    let foreignValues = Atomic<UInt64>(0)
+    private let timeout: Duration
+    private let counts: StoreCounts
     /// Guards what was asked, and that it is sent in the same order: a send that does not wait is the only call under it.
     private let state = Mutex(State())
 
@@ -34,9 +32,10 @@ final class RedisPipeline: Sendable {
     /// a freeze can hold up; the others have SQLite, which is hardly slower.
     static let mostAsked = 16
 
-    init(_ connection: RedisConnection, timeout: Duration) {
+    init(_ connection: RedisConnection, timeout: Duration, counts: StoreCounts) {
         self.connection = connection
-        self.timeout = timeout.nanoseconds
+        self.timeout = timeout
+        self.counts = counts
         connection.becomePipeline()
     }
 
@@ -63,7 +62,7 @@ final class RedisPipeline: Sendable {
     /// when none will come.
     /// - Parameter copyEpoch: as it is now, after the channel was chosen.
     func ask(for key: StoreKey, copyEpoch: UInt64, then: @escaping @Sendable (LookupResult?) -> Void) -> Acceptance {
-        let now = csys_monotonic_ns()
+        let now = SystemClock().monotonic
         return state.withLock { state in
             guard !state.isClosed else { return .ended }
             guard state.asked.count < Self.mostAsked else { return .full }
@@ -86,19 +85,20 @@ final class RedisPipeline: Sendable {
     }
 
     /// Ends the channel when the oldest question is overdue.
-    /// - Returns: nanoseconds until somebody has to look again; nil when nothing waits or the channel ends.
-    func watchTime() -> UInt64? {
-        let now = csys_monotonic_ns()
-        let (left, isOverdue) = state.withLock { state -> (UInt64?, Bool) in
+    /// - Returns: how long until somebody has to look again; nil when nothing waits or the channel ends.
+    func watchTime() -> Duration? {
+        let now = SystemClock().monotonic
+        let (left, isOverdue) = state.withLock { state -> (Duration?, Bool) in
             guard let oldest = state.asked.first, !state.isClosed else {
                 state.isTimed = false
                 return (nil, false)
             }
-            guard now < oldest.at &+ timeout else {
+            let left = oldest.at + timeout - now
+            guard left > .zero else {
                 state.isOverdue = true
                 return (nil, true)
             }
-            return (oldest.at &+ timeout - now, false)
+            return (left, false)
         }
         if isOverdue { connection.hangUp() }
         return left
@@ -112,14 +112,22 @@ final class RedisPipeline: Sendable {
 
     // MARK: Reading
 
-    enum End {
-        /// `close` was called, or the store hung up while nobody waited for it.
-        case quiet
-        case fault(StoreFault)
+    /// How the channel ended.
+    struct End {
+        /// nil: `close` was called, or the store hung up while nobody waited for it.
+        let fault: StoreFault?
+        fileprivate let unanswered: [Asked]
+
+        /// Tells those who wait that no answer will come. Last: they may ask again at once, and whoever decides whether the store is asked
+        /// shall know of the fault by then.
+        func tellUnanswered() {
+            for asked in unanswered { asked.then(nil) }
+        }
     }
 
     /// Hands over what has come. nil while the channel goes on.
     func read() -> End? {
+        var refused: [Asked] = []
         do throws(StoreFault) {
             try connection.receiveAtOnce { reply throws(StoreFault) in
                 guard let asked = state.withLock({ $0.asked.isEmpty ? nil : $0.asked.removeFirst() }) else {
@@ -129,35 +137,34 @@ final class RedisPipeline: Sendable {
                 case .copy(let copy): asked.then(LookupResult(copy: copy, copyEpoch: asked.copyEpoch))
                 case nil: asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch))
                 case .error(let text) where !text.hasPrefix("WRONGTYPE"):
-                    asked.then(nil)
+                    refused.append(asked)
                     throw StoreFault(reply: text)
                 case .foreign, .error:
-                    foreignValues.add(1, ordering: .relaxed)
+                    counts.foreignValues.add(1, ordering: .relaxed)
                     asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch))
                 }
             }
             return nil
         } catch {
-            return end(error)
+            return end(error, refused)
         }
     }
 
-    private func end(_ fault: StoreFault) -> End {
+    private func end(_ fault: StoreFault, _ refused: [Asked]) -> End {
         let (left, wasClosed, isOverdue) = state.withLock { state in
             defer { (state.asked, state.isClosed) = ([], true) }
-            return (state.asked, state.isClosed, state.isOverdue)
+            return (refused + state.asked, state.isClosed, state.isOverdue)
         }
-        for asked in left { asked.then(nil) }
-        if isOverdue { return .fault(.silent) }
-        if case .unreachable = fault, wasClosed || left.isEmpty { return .quiet }
-        return .fault(fault)
+        if isOverdue { return End(fault: .silent, unanswered: left) }
+        if case .unreachable = fault, wasClosed || left.isEmpty { return End(fault: nil, unanswered: left) }
+        return End(fault: fault, unanswered: left)
     }
 }
 
 /// The channels of one store.
 final class RedisPipelines: Sendable {
     /// Those that nobody is asking over. The one put back last is taken first, so that few carry much.
-    let idle = Pool<RedisPipeline>()
+    let idle = ConnectionPool<RedisPipeline>()
     /// Guards who watches; nil: there are no channels.
     let watcher = Mutex<(any DescriptorWatcher)?>(nil)
     /// How many have not ended.

@@ -1,41 +1,43 @@
-import CSystem
-import Glibc
 import GRDB
+import Glibc
 import Logging
+import Platform
 import Synchronization
 
 /// The record: `cache.db`. What it says is so, whatever the copies say. Opens the file again when it was replaced, sets
 /// it aside and begins anew when it is damaged, and goes on reading when it cannot be written.
 final class CacheDatabase: Sendable {
     let shared: SharedState
-    let clock: any CacheClock
-    let log: Logger
+    let clock: any HostClock
     let path: String
-    let threads: Int
+    private let log: Logger
+    private let threads: Int
     /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
-    let current: Mutex<CacheDatabaseFile?>
-    let isClosed = Atomic<Bool>(false)
-    private let writeHealth = Mutex(WriteHealth())
+    private let current: Mutex<CacheDatabaseFile?>
+    private let isClosed = Atomic<Bool>(false)
+    /// Whether writing works.
+    private let writing: LogOnce
 
     /// How long a write waits for another process's.
-    static let patience: UInt64 = 1_500_000_000
+    private static let patience = Duration.milliseconds(1500)
     /// How long a start waits for another worker's, which may be checking the file.
-    private static let openingPatience: UInt64 = 10_000_000_000
+    private static let openingPatience = Duration.seconds(10)
 
-    init(path: String, threads: Int, clock: any CacheClock, log: Logger) throws(CacheError) {
+    init(path: String, threads: Int, clock: any HostClock, log: Logger) throws(CacheError) {
         self.path = path
         self.threads = threads
         self.clock = clock
         self.log = log
-        shared = SharedState(path: path + ".shared")
+        shared = try SharedState(path: path + ".shared")
         current = Mutex(nil)
+        writing = LogOnce(log)
         try opened(replacing: nil, within: Self.openingPatience)
     }
 
     /// The file's own number; 0 after `close()`.
     var epoch: Int64 { current.withLock { $0?.epoch ?? 0 } }
     /// Why writing failed last; nil after a write that succeeded.
-    var writeRefusal: String? { writeHealth.withLock { $0.reason } }
+    var writeRefusal: String? { writing.reason }
 
     func close() {
         isClosed.store(true, ordering: .relaxed)
@@ -81,10 +83,10 @@ final class CacheDatabase: Sendable {
                     try opened(replacing: file)
                     continue
                 }
-                noteWritten()
+                writing.settle("cache.db can be written again")
                 return result
             } catch {
-                guard error.isDamage, attempt < 2 else { throw mapped(error) }
+                guard DatabaseFault(error).isDamage, attempt < 2 else { throw mapped(error) }
                 if attempt == 0 { try opened(replacing: file) } else { try setAside(file, "\(error)") }
             }
         }
@@ -132,35 +134,21 @@ final class CacheDatabase: Sendable {
         }
     }
 
-    // MARK: Whether writing works
-
-    private struct WriteHealth {
-        var reason: String?
-    }
-
     /// Says so in the log when it is news, not once per request.
     @discardableResult
-    func refused(_ reason: String) -> CacheError {
-        let isNews = writeHealth.withLock { health in
-            defer { health.reason = reason }
-            return health.reason == nil
-        }
-        if isNews { log.error("cache.db cannot be written; what is cached is still served", metadata: ["reason": "\(reason)"]) }
+    private func refused(_ reason: String) -> CacheError {
+        writing.raise(
+            reason, kind: "write", now: clock.wall, level: .error, "cache.db cannot be written; what is cached is still served",
+            metadata: ["reason": "\(reason)"])
         return .cannotWrite(reason)
     }
 
-    private func noteWritten() {
-        let wasBroken = writeHealth.withLock { health in
-            defer { health.reason = nil }
-            return health.reason != nil
-        }
-        if wasBroken { log.notice("cache.db can be written again") }
-    }
+    // MARK: Which file it is
 
-    // Which file `cache.db` is: opened again when it was replaced, set aside when it is damaged. All of it under the gate,
+    // Opened again when it was replaced, set aside when it is damaged. All of it under the gate,
     // so that one worker does it and the others find it done.
 
-    func file() throws(CacheError) -> CacheDatabaseFile {
+    private func file() throws(CacheError) -> CacheDatabaseFile {
         guard !isClosed.load(ordering: .relaxed) else { throw .cannotRead("the caches are closed") }
         let file = current.withLock { $0 }
         if let file, file.generation == shared.generation { return file }
@@ -168,9 +156,9 @@ final class CacheDatabase: Sendable {
     }
 
     /// Whether the path still names the file that is open. Under the gate; raises the generation for all when not.
-    func isCurrent(_ file: CacheDatabaseFile) -> Bool {
+    private func isCurrent(_ file: CacheDatabaseFile) -> Bool {
         guard file.generation == shared.generation else { return false }
-        if FileIdentity.of(path) == file.identity { return true }
+        if FileIdentity(path: path) == file.identity { return true }
         shared.raiseGeneration()
         return false
     }
@@ -178,7 +166,7 @@ final class CacheDatabase: Sendable {
     /// Looks whether the file was replaced by hand, or can be written again. About once a second, from `maintain()`.
     func lookAgain() throws(CacheError) {
         let file = try self.file()
-        if FileIdentity.of(path) != file.identity {
+        if FileIdentity(path: path) != file.identity {
             shared.raiseGeneration()
             try opened(replacing: file)
         } else if file.writer == nil {
@@ -188,13 +176,13 @@ final class CacheDatabase: Sendable {
 
     /// The opening that stands in place of `old`: a thread that comes second finds the first one's.
     @discardableResult
-    func opened(replacing old: CacheDatabaseFile?, within patience: UInt64 = patience) throws(CacheError) -> CacheDatabaseFile {
+    private func opened(replacing old: CacheDatabaseFile?, within patience: Duration = patience) throws(CacheError) -> CacheDatabaseFile {
         guard shared.gate.open(within: patience) else { throw .cannotRead("another process is opening cache.db") }
         defer { shared.gate.close() }
         if let file = current.withLock({ $0 }), file !== old, file.generation == shared.generation { return file }
         let file: CacheDatabaseFile
         do throws(OpeningFailure) {
-            file = try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads)
+            file = try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads, clock: clock)
         } catch {
             switch error {
             case .newerSchema(let found, let known): throw .newerSchema(found: found, known: known)
@@ -224,7 +212,7 @@ final class CacheDatabase: Sendable {
     // MARK: Damage
 
     /// Sets the file aside unless another worker has done so meanwhile.
-    func setAside(_ file: CacheDatabaseFile, _ reason: String) throws(CacheError) {
+    private func setAside(_ file: CacheDatabaseFile, _ reason: String) throws(CacheError) {
         // What is read as unchanging, and changes all the same, looks damaged and is not.
         guard file.writer != nil else { throw .cannotRead(reason) }
         guard shared.gate.open(within: Self.patience) else { throw .cannotRead("another process is opening cache.db") }
@@ -247,17 +235,9 @@ final class CacheDatabase: Sendable {
         shared.raiseCopyEpoch()
         shared.invalidateAll()
         do {
-            return try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads)
+            return try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads, clock: clock)
         } catch {
             throw .cannotRead("a new cache.db cannot be made: \(error)")
         }
-    }
-}
-
-extension Error {
-    /// Whether SQLite said that the file is not a sound database.
-    var isDamage: Bool {
-        guard let error = self as? DatabaseError else { return false }
-        return error.resultCode == .SQLITE_CORRUPT || error.resultCode == .SQLITE_NOTADB
     }
 }

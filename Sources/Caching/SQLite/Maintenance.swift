@@ -1,7 +1,8 @@
-import Foundation
 import GRDB
 import GRDBSQLite
+import Glibc
 import Logging
+import Platform
 import Synchronization
 
 /// What one process at a time does for all: purge, checkpoint, and the check of a large file.
@@ -22,7 +23,7 @@ final class Maintenance: Sendable {
     }
 
     /// For so long one call purges when there is much to do.
-    static let purgeTime: UInt64 = 100_000_000
+    private static let purgeTime = Duration.milliseconds(100)
 
     init(record: CacheDatabase, log: Logger) {
         self.record = record
@@ -31,7 +32,7 @@ final class Maintenance: Sendable {
 
     /// One small step, when this process holds the maintenance lock or can take it; it then keeps it for life.
     func step() throws(CacheError) {
-        guard record.shared.hasLocks, record.shared.maintenance.tryLock() else { return }
+        guard record.shared.maintenance?.tryLock() == true else { return }
         let result = turn.withLockIfAvailable { _ in Result { try perform() } }
         do { try result?.get() } catch let error as CacheError { throw error } catch { throw .cannotWrite("\(error)") }
     }
@@ -59,10 +60,10 @@ final class Maintenance: Sendable {
     }
 
     private func purge() throws(CacheError) {
-        let end = record.clock.monotonic &+ Self.purgeTime
+        let end = record.clock.monotonic + Self.purgeTime
         while try record.write({ try $0.purge() }), record.clock.monotonic < end {
             // Whoever waits at the gate goes first.
-            Thread.sleep(forTimeInterval: 0.002)
+            usleep(2000)
         }
     }
 
@@ -70,7 +71,7 @@ final class Maintenance: Sendable {
 
     private func checkpointWhenDue() throws(CacheError) {
         let now = record.clock.monotonic
-        let size = FileIdentity.of(record.path + "-wal")?.size ?? 0
+        let size = FileStamp(path: record.path + "-wal")?.size ?? 0
         guard state.withLock({ $0.checkpoint.isDue(size: size, now: now) }) else { return }
         let isDone = try record.tend { db in Self.checkpoint(db) } ?? false
         state.withLock { $0.checkpoint.note(isDone: isDone, now: now) }
@@ -102,10 +103,11 @@ final class Maintenance: Sendable {
             try reader.number(sql, [.integer(CacheDatabaseOpening.checkedAtOnce), .integer(now - 3_600_000), .integer(now)])
         }
         guard isDue == 1 else { return }
-        let thread = Thread { [record, log] in Self.check(record, log) }
-        thread.name = "quick_check"
-        thread.stackSize = 1 << 20
-        thread.start()
+        do {
+            _ = try WorkerThread.start(named: "quick_check", stackSize: 1 << 20) { [record, log] in Self.check(record, log) }
+        } catch {
+            log.warning("cache.db could not be checked: \(error)")
+        }
     }
 
     private static func check(_ record: CacheDatabase, _ log: Logger) {
@@ -129,23 +131,22 @@ final class Maintenance: Sendable {
     }
 }
 
-/// When the log is carried over into the database: when it is large, and else once a minute. Instants are monotonic
-/// nanoseconds.
+/// When the log is carried over into the database: when it is large, and else once a minute.
 struct CheckpointPlan {
-    private var next: UInt64 = 0
-    private var nextWhenLarge: UInt64 = 0
+    private var next = MonotonicTime(nanoseconds: 0)
+    private var nextWhenLarge = MonotonicTime(nanoseconds: 0)
 
     static let large: Int64 = 4 << 20
-    static let interval: UInt64 = 60_000_000_000
+    private static let interval = Duration.seconds(60)
     /// After an attempt that readers kept from its end.
-    static let pause: UInt64 = 5_000_000_000
+    private static let pause = Duration.seconds(5)
 
-    func isDue(size: Int64, now: UInt64) -> Bool {
+    func isDue(size: Int64, now: MonotonicTime) -> Bool {
         size > 0 && (now >= next || size > Self.large && now >= nextWhenLarge)
     }
 
-    mutating func note(isDone: Bool, now: UInt64) {
+    mutating func note(isDone: Bool, now: MonotonicTime) {
         next = now + (isDone ? Self.interval : Self.pause)
-        nextWhenLarge = now + (isDone ? 0 : Self.pause)
+        nextWhenLarge = now + (isDone ? .zero : Self.pause)
     }
 }

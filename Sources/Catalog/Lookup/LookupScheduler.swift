@@ -188,7 +188,7 @@ struct LookupScheduler {
             return [.note(.unknownLookup(lease.key)), .ask(.finish(lease, result, then: .nothing))]
         }
         if isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
-        guard lease.isFresh(now: UInt64(clamping: clock.boot.nanoseconds)) else { return [.ask(.losePermit(lease))] }
+        guard lease.isFresh(now: clock.boot) else { return [.ask(.losePermit(lease))] }
         sent[call] = LeasedLookup(lease: lease, resource: resource)
         return [.send(call: call, resource)]
     }

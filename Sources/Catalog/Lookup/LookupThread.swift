@@ -92,7 +92,7 @@ final class LookupLoop {
             renewAhead()
             carryOut(scheduler.watchOthers())
             carryOut(scheduler.seekPermit(activeCalls: client.active))
-            client.poll(for: pause, wake: inbox.bell.descriptor)
+            client.poll(for: pause, wake: inbox.bell)
         }
     }
 

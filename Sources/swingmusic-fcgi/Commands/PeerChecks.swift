@@ -57,7 +57,7 @@ enum SpotifyCheck {
             let client = try SpotifyClient(endpoints: endpoints, log: .silent)
             var outcome: Result<AccessToken, SpotifyError>?
             client.requestToken(credentials) { outcome = $0 }
-            while client.active > 0 { client.poll(for: .milliseconds(200), wake: -1) }
+            while client.active > 0 { client.poll(for: .milliseconds(200), wake: nil) }
             switch outcome {
             case .success: return .ok("Spotify token", "given out by \(endpoints.accountsURL)")
             case .failure(let error): throw error
@@ -121,7 +121,7 @@ enum StoreCheck {
 
     /// The connection is made in the background: it has some timeouts' time, and a second for starting.
     private static func answer(_ caches: Caches, within timeout: Duration) -> StoreHealth? {
-        let clock = Platform.SystemClock()
+        let clock = SystemClock()
         let end = clock.monotonic + timeout * 3 + .seconds(1)
         var health = caches.storeHealth()
         while let now = health, !now.isConnected, now.message == Self.notYet, clock.monotonic < end {

@@ -4,7 +4,7 @@ import sqlite3
 
 #: A call leaves within this many seconds of its grant, so two calls may be that much closer than their grants.
 LATENESS = 0.05
-#: How much later than it was sent a busy machine may note a call's arrival, in seconds.
+#: How much later than its grant allows a busy machine may send a call, in seconds. (Its arrival is the kernel's word, see standin/arrival.py.)
 NOISE = 0.05
 
 

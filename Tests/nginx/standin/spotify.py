@@ -16,7 +16,7 @@ finds that artist and, among others', that artist's tracks.
 Modes. `development` (default) and `extended`, which decide endpoints, fields, names and search limits (routes.py, data.shape).
 
 Calls. Each is one JSON line in --log and an element of /control/calls, written when it arrives: `number`, `on` ("api" or "token"),
-`monotonic_ns` and `wall_ms` of its first line, `method`, `path`, `query` (raw), `status` (null: it will get no HTTP answer),
+`monotonic_ns` and `wall_ms` of its arrival (arrival.py), `method`, `path`, `query` (raw), `status` (null: it will get no HTTP answer),
 `behaviour` (null: usual), `token`, `mode`, `port` (the client's), `connection` (numbered from 1), `user_agent`.
 
 Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` does the POSTs by name at the start):
@@ -39,6 +39,7 @@ With --tls CERTIFICATE KEY it speaks https. With --until-stdin-closes it ends wh
 process that holds the other end of that pipe.
 """
 import argparse
+import io
 import json
 import os
 import socket
@@ -50,6 +51,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from accounts import Accounts
+from arrival import Incoming, monotonic, note_arrivals
 from calls import Calls
 from control import SETTINGS, Control
 from data import World
@@ -66,6 +68,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.tls:
             self.request = self.server.tls.wrap_socket(self.request, server_side=True)
         super().setup()
+        self.incoming = None if self.server.tls else Incoming(self.connection)
+        if self.incoming:
+            self.rfile.close()
+            self.rfile = io.BufferedReader(self.incoming)
         self.busy, self.answering = False, threading.Lock()
         self.number = self.server.opened(self)
 
@@ -77,7 +83,8 @@ class Handler(BaseHTTPRequestHandler):
             pass
 
     def parse_request(self):
-        self.busy, self.arrived = True, (time.monotonic_ns(), time.time_ns() // 1_000_000)
+        wall_ns = self.incoming.wall_ns if self.incoming else time.time_ns()
+        self.busy, self.arrived = True, (monotonic(wall_ns), wall_ns // 1_000_000)
         return super().parse_request()
 
     def serve(self):
@@ -141,6 +148,7 @@ class StandIn(ThreadingHTTPServer):
 
     def __init__(self, options):
         super().__init__(("127.0.0.1", options.port), Handler)
+        note_arrivals(self.socket)
         self.tls = None
         if options.tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
