@@ -35,19 +35,23 @@ let package = Package(
         .target(name: "JSON", exclude: ["README.md"]),
 
         // Ground floor: five rooms that know nothing of each other.
-        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging]),
-        .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging]),
+        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
+        .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
         .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
         .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging], exclude: ["README.md"]),
 
         // What a route means.
-        .target(name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging]),
-        .target(name: "Sessions", dependencies: ["Caching", "Platform", "JSON", "CSystem", grdb, crypto, cryptoExtras, logging]),
+        .target(
+            name: "Catalog", dependencies: ["Caching", "RateLimiting", "Spotify", "Platform", "JSON", "CSystem", crypto, logging],
+            exclude: ["README.md"]),
+        .target(
+            name: "Sessions", dependencies: ["Caching", "Platform", "JSON", grdb, crypto, cryptoExtras, logging], exclude: ["README.md"]),
 
         // Router and routes, then the command line.
         .target(
-            name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", "CSystem", crypto, logging]),
+            name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", crypto, logging],
+            exclude: ["README.md"]),
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [
@@ -55,7 +59,7 @@ let package = Package(
                 "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ], exclude: ["README.md"]),
 
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),

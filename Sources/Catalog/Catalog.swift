@@ -1,5 +1,6 @@
 import Caching
 import Logging
+import Platform
 import RateLimiting
 
 /// The catalog: what is known is read at once, what is not is looked up behind the limiter.
@@ -9,15 +10,18 @@ public final class Catalog: Sendable {
     private let rateLimiter: RateLimiter
     private let thread: LookupThread
 
-    /// Starts the lookup thread.
-    public init(caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, log: Logger) {
-        inbox = LookupInbox()
-        let recordStore = RecordStore(caches: caches, temporaryTTL: configuration.temporaryTTL)
+    /// Starts the lookup thread. Throws where the system gives it no thread or descriptor.
+    public init(
+        caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
+    ) throws(SystemError) {
+        inbox = try LookupInbox()
+        let recordStore = RecordStore(caches: caches, temporaryTTL: configuration.temporaryTTL, clock: clock)
         records = NotedRecords(
-            recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches),
+            recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches, clock: clock),
             usageFilter: UsageFilter(ttl: configuration.recordTTL))
         self.rateLimiter = rateLimiter
-        thread = LookupThread(inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, log: log)
+        thread = try LookupThread(
+            inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log)
     }
 
     /// Answers a question from what is known.

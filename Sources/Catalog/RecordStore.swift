@@ -1,5 +1,5 @@
 import Caching
-import CSystem
+import Platform
 
 /// A record as it is served.
 public struct Served: Sendable {
@@ -27,19 +27,21 @@ public enum Reading: Sendable {
 /// The records' place in the caches: `spotify` for what Spotify says of things, `temp` for search results and refusals.
 public struct RecordStore: Sendable {
     let caches: Caches
+    let clock: any HostClock
     /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
-    let temporaryTTL: Duration
+    private let temporaryTTL: Duration
 
     /// How long a record that Spotify no longer knows is left alone.
-    static let gonePause = Duration.seconds(86_400)
+    private static let gonePause = Duration.seconds(86_400)
     /// How long an old search result may stand in when no newer one can be had.
-    static let searchGrace = Duration.seconds(7 * 86_400)
+    private static let searchGrace = Duration.seconds(7 * 86_400)
     /// How long an endpoint that answered 403 counts as closed.
-    static let closedPause = Duration.seconds(86_400)
+    private static let closedPause = Duration.seconds(86_400)
 
-    public init(caches: Caches, temporaryTTL: Duration) {
+    public init(caches: Caches, temporaryTTL: Duration, clock: any HostClock = SystemClock()) {
         self.caches = caches
         self.temporaryTTL = temporaryTTL
+        self.clock = clock
     }
 
     /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
@@ -51,12 +53,12 @@ public struct RecordStore: Sendable {
     func read(_ resource: Resource, found: Found?) throws(CacheError) -> Reading {
         if let found, let served = served(found, resource) { return .hit(served) }
         if let found = try caches.get(.temp, resource.denialKey), let denial = NegativeEntry(encoded: found.entry.value) {
-            return .denied(denial, found.tier, ttl: (found.entry.expiresAt - csys_wall_ms()) / 1000)
+            return .denied(denial, found.tier, ttl: (found.entry.expiresAt - clock.wall.milliseconds) / 1000)
         }
         return .miss
     }
 
-    func record(of resource: Resource) throws(CacheError) -> Served? {
+    private func record(of resource: Resource) throws(CacheError) -> Served? {
         try caches.get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
     }
 
@@ -65,7 +67,7 @@ public struct RecordStore: Sendable {
         guard let record = Record(encoded: entry.value) else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
         let end = record.refusedWith == nil ? due : entry.storedAt
-        let now = csys_wall_ms()
+        let now = clock.wall.milliseconds
         return Served(
             record: record, tier: found.tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
             storedAt: entry.storedAt, dueAt: due, isDue: due <= now)
@@ -104,7 +106,7 @@ public struct RecordStore: Sendable {
 enum Endpoint: String, Sendable, CaseIterable {
     case topTracks = "top-tracks"
 
-    var closedKey: [UInt8] { Array("\(Resource.cachePrefix)closed/\(rawValue)".utf8) }
+    fileprivate var closedKey: [UInt8] { Array("\(Resource.cachePrefix)closed/\(rawValue)".utf8) }
 }
 
 extension Resource {
@@ -119,21 +121,13 @@ extension Resource {
     }
 }
 
-extension Duration {
-    /// Milliseconds, the rest cut off, clamped.
-    var wholeMilliseconds: Int64 {
-        let (seconds, overflow) = components.seconds.multipliedReportingOverflow(by: 1000)
-        return overflow ? .max : seconds + components.attoseconds / 1_000_000_000_000_000
-    }
-}
-
 /// What is known, and the notes on what of it is used and what has to be renewed.
 ///
 /// A class, so that what passes it on counts one reference and not one for each of its parts: the counts are shared by all threads.
 final class NotedRecords: Sendable {
     let recordStore: RecordStore
-    let inbox: LookupInbox
     let recentlyUsed: RecentlyUsed
+    private let inbox: LookupInbox
     private let usageFilter: UsageFilter
 
     init(recordStore: RecordStore, inbox: LookupInbox, recentlyUsed: RecentlyUsed, usageFilter: UsageFilter) {
@@ -151,8 +145,8 @@ final class NotedRecords: Sendable {
         let reading = if let ahead { try recordStore.read(resource, found: ahead.found) } else { try recordStore.read(resource) }
         if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
             let key = ahead?.key ?? resource.cacheKey
-            if usageFilter.isNews(key, now: csys_monotonic_ns()) { inbox.noteUse(key) }
-            if served.isDue { inbox.noteDue(resource, since: served.dueAt) }
+            if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
+            if served.isDue { inbox.noteDue(resource, since: WallTime(milliseconds: served.dueAt)) }
         }
         return reading
     }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Synchronization
 
 /// The listening socket inside an event loop.
@@ -11,12 +12,12 @@ final class Acceptor: Sendable {
 
     private enum Watch { case none, on, paused, ended }
 
-    init(socket: ListeningSocket, reactor: Reactor) throws(EventLoopError) {
+    init(socket: ListeningSocket, reactor: Reactor) throws(SystemError) {
         self.socket = socket
         self.reactor = reactor
         let flags = fcntl(socket.descriptor, F_GETFL)
         guard flags >= 0, fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
-            throw .system(call: "fcntl", errno: errno)
+            throw SystemError("fcntl")
         }
         var family: CInt = 0
         var size = socklen_t(MemoryLayout<CInt>.size)
@@ -25,13 +26,13 @@ final class Acceptor: Sendable {
     }
 
     /// Has epoll watch the socket.
-    func begin() throws(EventLoopError) {
+    func begin() throws(SystemError) {
         let error = watch.withLock { watch -> CInt in
             guard watch == .none else { return 0 }
             watch = .on
             return reactor.poller.watch(listening: socket.descriptor)
         }
-        guard error == 0 || error == EEXIST else { throw .system(call: "epoll_ctl", errno: error) }
+        guard error == 0 || error == EEXIST else { throw SystemError("epoll_ctl", code: error) }
     }
 
     /// Leaves what comes from now on to others.
@@ -93,7 +94,7 @@ final class Acceptor: Sendable {
         }
         guard begins else { return }
         reactor.log.warning("not accepting connections for 100 ms: \(reason)")
-        reactor.timers.schedule(at: csys_monotonic_ns() + 100_000_000) { [self] in
+        reactor.timers.schedule(after: .milliseconds(100)) { [self] in
             watch.withLock { watch in
                 guard watch == .paused else { return }
                 watch = .on

@@ -1,21 +1,142 @@
 import Glibc
 import Synchronization
 
-/// One descriptor's connection; the object stays for the next connection on the same number.
+/// One descriptor's connection as a state machine: its owner tells it what happened, and it says what to do next. It reads, writes and
+/// waits for nothing itself. The object stays for the next connection on the same number.
 ///
-/// `@unchecked Sendable`: `state` is guarded by its mutex. Everything else belongs to the thread that made the phase `busy`, which is
+/// `@unchecked Sendable`: `ownership` is guarded by its mutex. Everything else belongs to the thread that made the phase `busy`, which is
 /// one at a time: epoll reports an armed connection once, and whoever ends a wait hands it to one event thread.
 final class Connection: @unchecked Sendable {
+    let descriptor: CInt
+    private let ownership = Mutex(Ownership())
+    private var stage = Stage.idle
+    /// The id of the request under way, or of the last one.
+    private(set) var request: UInt16 = 0
+    /// The connection stays after the answer.
+    private var isKept = false
+    /// The caller has sent, or may still send, more than was read of its request.
+    private var hasUnreadInput = false
+    /// Ends the present work when it takes too long.
+    var deadline: TimerQueue.Timer?
+
+    init(descriptor: CInt) {
+        self.descriptor = descriptor
+    }
+
+    // MARK: What happens on a connection, and what its owner does next
+
+    /// What the owner does next. Large and seldom parts are held apart, so that a hit moves little.
+    enum Action {
+        /// Read, and say what has `arrived`.
+        case read
+        /// Read on behind what has come, and say what has `arrived`.
+        indirect case readOn(after: RequestReader.Partial)
+        case handle(Request)
+        /// Write on, and say what came of it (`wrote`).
+        indirect case write(UnsentResponse)
+        /// Say that nothing more is sent, then `discard`.
+        case endSending
+        /// Throw away what comes, and say whether there may be more (`discarded`).
+        case discard
+        /// Let epoll watch it, for so long at most; nil for as long as it takes.
+        case wait(for: PollInterest, TimeLimit?)
+        case close(Fault?)
+    }
+
+    /// How long it may take from its beginning until the connection is closed.
+    enum TimeLimit {
+        /// `Limits.receiveTimeout`
+        case receive
+        /// `Limits.sendTimeout`
+        case send
+    }
+
+    private enum Stage {
+        /// Between two requests.
+        case idle
+        indirect case receiving(RequestReader.Partial)
+        /// With the handler, or parked.
+        case handling
+        indirect case sending(UnsentResponse)
+        /// The answer is out; what the caller still sends is thrown away, so that closing does not cost it the answer (a reset overtakes
+        /// what it has not read).
+        case lingering
+    }
+
+    /// It can be read or written, or was just accepted.
+    func ready() -> Action {
+        switch stage {
+        case .idle, .handling: return .read
+        case .receiving(let partial):
+            stage = .idle  // so that what has come has one owner and grows in place
+            return .readOn(after: partial)
+        case .sending(let unsent):
+            stage = .handling
+            return .write(unsent)
+        case .lingering: return .discard
+        }
+    }
+
+    func arrived(_ arrival: RequestReader.Arrival) -> Action {
+        switch arrival {
+        case .nothing: return .wait(for: .readable, nil)
+        case .part(let partial):
+            stage = .receiving(partial)
+            return .wait(for: .readable, .receive)
+        case .request(let whole):
+            stage = .handling
+            (request, isKept, hasUnreadInput) = (whole.id, whole.isKept, whole.hasMore)
+            return .handle(whole.request)
+        case .end(let fault): return .close(fault)
+        }
+    }
+
+    /// How the answer is to be ended, and with that whether the connection stays.
+    /// - Parameter isLeaving: no connection is kept any more.
+    func answering(isLeaving: Bool) -> ResponseWriter.Ending {
+        let wasKept = isKept
+        isKept = wasKept && !hasUnreadInput && !isLeaving
+        return wasKept && !isKept ? .leaving : .asAsked
+    }
+
+    func wrote(_ progress: ResponseWriter.Progress) -> Action {
+        switch progress {
+        case .done:
+            stage = .idle
+            if isKept { return .wait(for: .readable, nil) }
+            guard hasUnreadInput else { return .close(nil) }
+            stage = .lingering
+            return .endSending
+        case .blocked(let unsent):
+            stage = .sending(unsent)
+            return .wait(for: .writable, .send)
+        case .failed: return .close(nil)
+        }
+    }
+
+    /// - Parameter mayGoOn: the caller has not hung up.
+    func discarded(mayGoOn: Bool) -> Action { mayGoOn ? .wait(for: .readable, .receive) : .close(nil) }
+
+    private var isIdle: Bool { if case .idle = stage { true } else { false } }
+
+    private func reset() {
+        stage = .idle
+        deadline = nil
+        hasUnreadInput = false
+    }
+
+    // MARK: Whose it is
+
     private enum Phase {
         case closed
         /// Watched by epoll.
-        case idle
+        case resting
         /// Some thread has it.
         case busy
         case parked(ResponseHandle)
     }
 
-    private struct State {
+    private struct Ownership {
         var phase = Phase.closed
         /// Changes whenever what was armed before must not count any more.
         var epoch: UInt32 = 0
@@ -25,41 +146,9 @@ final class Connection: @unchecked Sendable {
         var isWatched = false
     }
 
-    /// What a busy connection is in the middle of.
-    enum Work {
-        case none
-        /// The body. The name-value pairs are kept until it is whole.
-        case receiving(StandardInput, pairs: [UInt8])
-        case sending(ResponseWriter)
-        /// The answer is out, the rest of what the caller sends is thrown away.
-        case lingering
-    }
-
-    /// What has come of a request whose parameters are not whole yet.
-    struct Arrival {
-        /// CLOCK_MONOTONIC, nanoseconds.
-        let since: UInt64
-        var bytes: [UInt8]
-    }
-
-    let descriptor: CInt
-    /// The request's id on this connection, and whether its caller wants the connection kept.
-    var request: UInt16 = 0
-    var isKept = false
-    var work = Work.none
-    var arrival: Arrival?
-    var deadline: TimerQueue.Timer?
-    /// The caller has sent, or may still send, more than was read of its request.
-    var hasUnreadInput = false
-    private let state = Mutex(State())
-
-    init(descriptor: CInt) {
-        self.descriptor = descriptor
-    }
-
     /// The accepting thread has it.
     func open() {
-        state.withLock {
+        ownership.withLock {
             $0.phase = .busy
             $0.isWatched = false
             $0.epoch &+= 1
@@ -75,10 +164,10 @@ final class Connection: @unchecked Sendable {
 
     /// Claims the connection for the thread that epoll woke.
     func take(epoch: UInt32) -> Taken {
-        state.withLock { state in
+        ownership.withLock { state in
             guard state.epoch == epoch else { return .stale }
             switch state.phase {
-            case .idle:
+            case .resting:
                 state.phase = .busy
                 return .mine
             case .parked(let reply): return .leaving(reply)
@@ -87,31 +176,37 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// Gives the connection back to epoll. False when epoll refused it; the caller still has it then.
-    func rest(until interest: PollInterest, in poller: Poller) -> Bool {
-        arm(.idle, interest, poller)
-    }
+    /// The owner is about to give it to epoll: from then on it is another thread's.
+    func rest() -> Poller.Arming { arm(.resting) }
 
-    /// Waits for the reply, watching whether the caller leaves.
-    func park(_ reply: ResponseHandle, in poller: Poller) -> Bool {
-        arm(.parked(reply), .peerClosed, poller)
+    /// As `rest`, while it waits for the reply; epoll watches whether the caller leaves.
+    func park(_ reply: ResponseHandle) -> Poller.Arming { arm(.parked(reply)) }
+
+    private func arm(_ next: Phase) -> Poller.Arming {
+        let isAtWork = !isIdle
+        return ownership.withLock { state in
+            state.phase = next
+            state.isAtWork = isAtWork
+            defer { state.isWatched = true }
+            return Poller.Arming(epoch: state.epoch, isWatched: state.isWatched)
+        }
     }
 
     /// The calling thread, which ended the wait, has it. The new epoch makes the caller's leaving, noticed at the same moment, stale.
-    func unpark() {
-        state.withLock {
+    func takeBack() {
+        ownership.withLock {
             $0.phase = .busy
             $0.epoch &+= 1
         }
     }
 
     var parkedReply: ResponseHandle? {
-        state.withLock { if case .parked(let reply) = $0.phase { reply } else { nil } }
+        ownership.withLock { if case .parked(let reply) = $0.phase { reply } else { nil } }
     }
 
     /// The epoch of a piece of work that has a deadline.
     func renewEpoch() -> UInt32 {
-        state.withLock {
+        ownership.withLock {
             $0.epoch &+= 1
             return $0.epoch
         }
@@ -120,7 +215,7 @@ final class Connection: @unchecked Sendable {
     /// Shuts the socket down, whoever has the connection: the thread that has it, or that epoll wakes now, will close it. With an
     /// epoch, only while that epoch lasts. Nobody but the owner closes a descriptor, so that none is used after it was closed.
     func hangUp(epoch: UInt32? = nil) {
-        state.withLock { state in
+        ownership.withLock { state in
             if case .closed = state.phase { return }
             if let epoch, epoch != state.epoch { return }
             shutdown(descriptor, CInt(SHUT_RDWR))
@@ -128,13 +223,13 @@ final class Connection: @unchecked Sendable {
     }
 
     var isOpen: Bool {
-        state.withLock { if case .closed = $0.phase { false } else { true } }
+        ownership.withLock { if case .closed = $0.phase { false } else { true } }
     }
 
     /// Nothing is under way and nothing has arrived.
     var isQuiet: Bool {
-        state.withLock { state in
-            guard case .idle = state.phase, !state.isAtWork else { return false }
+        ownership.withLock { state in
+            guard case .resting = state.phase, !state.isAtWork else { return false }
             var waiting: CInt = 0
             return ioctl(descriptor, UInt(FIONREAD), &waiting) == 0 && waiting == 0
         }
@@ -143,82 +238,10 @@ final class Connection: @unchecked Sendable {
     /// Closes the descriptor. Its number may be a new connection's at once, whose `open` waits for the lock.
     func close() {
         reset()
-        state.withLock {
+        ownership.withLock {
             $0.phase = .closed
             $0.epoch &+= 1
             _ = Glibc.close(descriptor)
         }
-    }
-
-    private func arm(_ next: Phase, _ interest: PollInterest, _ poller: Poller) -> Bool {
-        let isAtWork = if case .none = work { arrival != nil } else { true }
-        let (epoch, wasWatched) = state.withLock { state in
-            state.phase = next
-            state.isAtWork = isAtWork
-            defer { state.isWatched = true }
-            return (state.epoch, state.isWatched)
-        }
-        // From here on the connection is another thread's as soon as epoll has it.
-        let error = wasWatched ? poller.rearm(descriptor, epoch, for: interest) : poller.add(descriptor, epoch, for: interest)
-        if error == 0 { return true }
-        unpark()
-        return false
-    }
-
-    private func reset() {
-        work = .none
-        arrival = nil
-        deadline = nil
-        hasUnreadInput = false
-    }
-}
-
-/// Every connection by its descriptor. Objects are made once per number and stay, so that a late event finds one to be stale on.
-///
-/// `@unchecked Sendable`: the places are atomics, written once each.
-final class ConnectionTable: @unchecked Sendable {
-    let capacity: Int
-    /// Zeroed memory is an atomic zero, and pages that no descriptor reaches are never touched.
-    private let places: UnsafeMutablePointer<Atomic<UInt>>
-
-    init(capacity: Int) throws(EventLoopError) {
-        guard let memory = calloc(capacity, MemoryLayout<Atomic<UInt>>.stride) else { throw .system(call: "calloc", errno: errno) }
-        self.capacity = capacity
-        places = memory.assumingMemoryBound(to: Atomic<UInt>.self)
-    }
-
-    deinit {
-        for index in 0..<capacity { unmanaged(index)?.release() }
-        free(places)
-    }
-
-    subscript(descriptor: CInt) -> Connection? {
-        guard descriptor >= 0, Int(descriptor) < capacity else { return nil }
-        return unmanaged(Int(descriptor))?.takeUnretainedValue()
-    }
-
-    /// The connection of a descriptor that was just accepted, which nobody else can have; nil when the number is beyond the table.
-    func open(_ descriptor: CInt) -> Connection? {
-        guard Int(descriptor) < capacity else { return nil }
-        let connection: Connection
-        if let known = self[descriptor] {
-            connection = known
-        } else {
-            connection = Connection(descriptor: descriptor)
-            let pointer = UInt(bitPattern: Unmanaged.passRetained(connection).toOpaque())
-            places[Int(descriptor)].store(pointer, ordering: .releasing)
-        }
-        connection.open()
-        return connection
-    }
-
-    func forEach(_ body: (Connection) -> Void) {
-        for index in 0..<capacity {
-            if let connection = unmanaged(index) { body(connection.takeUnretainedValue()) }
-        }
-    }
-
-    private func unmanaged(_ index: Int) -> Unmanaged<Connection>? {
-        UnsafeRawPointer(bitPattern: places[index].load(ordering: .acquiring)).map { Unmanaged<Connection>.fromOpaque($0) }
     }
 }

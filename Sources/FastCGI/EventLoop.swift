@@ -1,9 +1,8 @@
-import CSystem
-import Glibc
 import Logging
+import Platform
 import Synchronization
 
-/// Serves FastCGI requests on one listening socket: one of a few plain threads waits on epoll (`LeaderFollowers`), and
+/// Serves FastCGI requests on one listening socket: one of a few threads waits on epoll (`LeaderFollowers`), and
 /// another one keeps the time.
 public final class EventLoop: Sendable {
     let reactor: Reactor
@@ -12,10 +11,10 @@ public final class EventLoop: Sendable {
     private let threadCounters: [ThreadCounters]
 
     /// Prepares the loop; nothing is accepted before `run`.
-    /// - Throws: `EventLoopError`.
+    /// - Throws: `SystemError`.
     public init(
         socket: ListeningSocket, threads: Int, limits: Limits = Limits(), handler: any Handler, log: Logger
-    ) throws {
+    ) throws(SystemError) {
         reactor = try Reactor(limits: limits, handler: handler, log: log)
         acceptor = try Acceptor(socket: socket, reactor: reactor)
         shutdown = Shutdown(reactor: reactor, acceptor: acceptor)
@@ -24,18 +23,21 @@ public final class EventLoop: Sendable {
 
     /// Serves on threads of its own; the calling thread keeps the time. Returns when stopped or drained. To be called once.
     public func run() {
-        let threads = threadCounters.enumerated().map { number, counters in
-            let (reactor, acceptor) = (reactor, acceptor)
-            return PlainThread(named: "fastcgi") {
-                EventThread(number: number, reactor: reactor, acceptor: acceptor, counters: counters).run()
+        var threads: [WorkerThread] = []
+        do throws(SystemError) {
+            for (number, counters) in threadCounters.enumerated() {
+                threads.append(
+                    try WorkerThread.start(named: "fastcgi") { [reactor, acceptor] in
+                        EventThread(number: number, reactor: reactor, acceptor: acceptor, counters: counters).run()
+                    })
             }
-        }
-        do { try acceptor.begin() } catch {
+            try acceptor.begin()
+        } catch {
             reactor.log.critical("cannot watch the listening socket: \(error)")
             stop(within: .zero)
         }
         reactor.timers.keep { shutdown.isOver }
-        reactor.stopBell.ring()
+        reactor.stopBell.signal()
         threads.forEach { $0.join() }
         shutdown.closeAll()
     }
@@ -44,15 +46,15 @@ public final class EventLoop: Sendable {
     /// kept connection is closed after its next answer or when it has been idle for about a second. `run` returns when none is left,
     /// or after this long. Any thread may call it, also before `run`.
     public func stop(within duration: Duration) {
-        let now = csys_monotonic_ns()
-        reactor.timers.schedule(at: now) { [shutdown] in shutdown.stop(by: now + duration.nanoseconds) }
+        let now = SystemClock().monotonic
+        reactor.timers.schedule(at: now) { [shutdown] in shutdown.stop(by: now + duration) }
     }
 
     /// Ends the loop for a successor on the same socket: nothing more is accepted, parked callers keep waiting, kept connections are
     /// answered and closed after their next answer. `run` returns when none is left (a web server drops its idle ones), after 75 s at
     /// most. Any thread may call it.
     public func drain() {
-        reactor.timers.schedule(at: csys_monotonic_ns()) { [shutdown] in shutdown.drain() }
+        reactor.timers.schedule(after: .zero) { [shutdown] in shutdown.drain() }
     }
 
     /// How often its threads were woken, for tests of idleness.
@@ -81,7 +83,7 @@ public final class EventLoop: Sendable {
 
     /// Runs an action later, on the thread that keeps the time; it must not block.
     public func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) {
-        reactor.timers.schedule(at: csys_monotonic_ns() + duration.nanoseconds, action)
+        reactor.timers.schedule(after: duration, action)
     }
 }
 
@@ -93,40 +95,4 @@ public struct EventLoopStatistics: Sendable, Equatable {
     public var parked: Int
     /// Answers handed to the kernel since the start.
     public var answered: Int
-}
-
-/// A pthread with every signal blocked, outside Swift's concurrency pool: it may block.
-struct PlainThread {
-    private final class Start {
-        let name: StaticString
-        let body: @Sendable () -> Void
-
-        init(_ name: StaticString, _ body: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.body = body
-        }
-
-        func run() {
-            csys_block_signals()
-            name.withUTF8Buffer { $0.withMemoryRebound(to: CChar.self) { csys_name_thread($0.baseAddress) } }
-            body()
-        }
-    }
-
-    private let thread: pthread_t
-
-    init(named name: StaticString, _ body: @escaping @Sendable () -> Void) {
-        var thread = pthread_t()
-        let start = Unmanaged.passRetained(Start(name, body))
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                if let argument { Unmanaged<Start>.fromOpaque(argument).takeRetainedValue().run() }
-                return nil
-            }, start.toOpaque())
-        precondition(result == 0, "pthread_create: \(String(cString: strerror(result)))")
-        self.thread = thread
-    }
-
-    func join() { pthread_join(thread, nil) }
 }

@@ -95,7 +95,7 @@ public enum ListenError: Error, Equatable, CustomStringConvertible {
 }
 
 /// How a Unix socket comes to listen at a path (unix(7)).
-struct UnixBinding {
+private struct UnixBinding {
     let path: String
     private var address: ListenAddress { .unix(path: path) }
 
@@ -168,7 +168,7 @@ struct UnixBinding {
 }
 
 /// How a TCP socket comes to listen (ip(7), ipv6(7)).
-struct InternetBinding {
+private struct InternetBinding {
     let host: String
     let port: UInt16
     private var address: ListenAddress { .tcp(host: host, port: port) }

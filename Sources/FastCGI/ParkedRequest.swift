@@ -1,10 +1,11 @@
+import Platform
 import Synchronization
 
 /// The terms under which a request is parked.
 public struct ParkedRequest: Sendable {
     public typealias Ending = WaitEnding
 
-    let deadline: UInt64
+    let deadline: MonotonicTime
     let parked: @Sendable (ResponseHandle) -> Void
     let ended: @Sendable (Ending) -> Response
     /// Told of the answer when it is handed to the loop.
@@ -13,12 +14,12 @@ public struct ParkedRequest: Sendable {
     private(set) var change: @Sendable (Response) -> Response = { $0 }
 
     /// - Parameters:
-    ///   - deadline: nanoseconds of CLOCK_MONOTONIC.
+    ///   - deadline: when the event loop ends the wait.
     ///   - parked: called once with the reply, on the event thread, before the wait begins. Replying inside it is fine.
     ///   - ended: makes the answer when the event loop ends the wait. Called at most once, on any of the loop's threads, and never when
     ///     the reply was sent; for `clientLeft` it is called so that the owner can forget the caller. Must not block.
     public init(
-        deadline: UInt64, parked: @escaping @Sendable (ResponseHandle) -> Void, ended: @escaping @Sendable (Ending) -> Response
+        deadline: MonotonicTime, parked: @escaping @Sendable (ResponseHandle) -> Void, ended: @escaping @Sendable (Ending) -> Response
     ) {
         self.deadline = deadline
         self.parked = parked

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 
 /// The epoll that all threads of an event loop wait on (epoll(7)).
 struct Poller: Sendable {
@@ -10,6 +11,14 @@ struct Poller: Sendable {
         case connection(descriptor: CInt, epoch: UInt32)
     }
 
+    /// How a connection is to be watched.
+    struct Arming: Equatable {
+        /// Comes back with its signal.
+        let epoch: UInt32
+        /// epoll knows it already.
+        let isWatched: Bool
+    }
+
     private let epoll: CInt
     private static let listeningToken = UInt64.max
     private static let repliesToken = UInt64.max - 1
@@ -17,9 +26,9 @@ struct Poller: Sendable {
     /// A bit that no descriptor has.
     private static let watchedMark: UInt64 = 1 << 31
 
-    init() throws(EventLoopError) {
+    init() throws(SystemError) {
         epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
-        guard epoll >= 0 else { throw .system(call: "epoll_create1", errno: errno) }
+        guard epoll >= 0 else { throw SystemError("epoll_create1") }
     }
 
     func close() { _ = Glibc.close(epoll) }
@@ -41,13 +50,11 @@ struct Poller: Sendable {
         control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable, Self.stopToken)
     }
 
-    /// Watches a new connection, once: the thread that is woken owns it until it rearms it.
-    func add(_ descriptor: CInt, _ epoch: UInt32, for events: PollInterest) -> CInt {
-        control(EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
-    }
-
-    func rearm(_ descriptor: CInt, _ epoch: UInt32, for events: PollInterest) -> CInt {
-        control(EPOLL_CTL_MOD, descriptor, events.rawValue | csys_epoll_once, Self.token(descriptor, epoch))
+    /// Watches a connection, once: the thread that is woken owns it until it arms it again. 0, or errno.
+    func arm(_ descriptor: CInt, _ arming: Arming, for events: PollInterest) -> CInt {
+        control(
+            arming.isWatched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, descriptor, events.rawValue | csys_epoll_once,
+            Self.token(descriptor, arming.epoch))
     }
 
     /// Watches a descriptor of the application's, once.
@@ -60,9 +67,9 @@ struct Poller: Sendable {
     }
 
     /// Waits for signals and writes their tokens. Answers how many there are; 0 when interrupted.
-    func wait(into tokens: UnsafeMutableBufferPointer<UInt64>) throws(EventLoopError) -> Int {
+    func wait(into tokens: UnsafeMutableBufferPointer<UInt64>) throws(SystemError) -> Int {
         let count = csys_epoll_wait(epoll, tokens.baseAddress, CInt(tokens.count))
-        guard count >= 0 else { throw .system(call: "epoll_wait", errno: -count) }
+        guard count >= 0 else { throw SystemError("epoll_wait", code: -count) }
         return Int(count)
     }
 
@@ -97,34 +104,6 @@ enum PollInterest: Sendable {
         case .readable: csys_epoll_readable
         case .writable: csys_epoll_writable
         case .peerClosed: csys_epoll_peer_closed
-        }
-    }
-}
-
-/// An eventfd(2), which any thread may ring.
-struct EventCounter: Sendable {
-    let descriptor: CInt
-
-    init() throws(EventLoopError) {
-        descriptor = eventfd(0, CInt(EFD_CLOEXEC | EFD_NONBLOCK))
-        guard descriptor >= 0 else { throw .system(call: "eventfd", errno: errno) }
-    }
-
-    func ring() {
-        var one: UInt64 = 1
-        _ = write(descriptor, &one, MemoryLayout<UInt64>.size)
-    }
-
-    func close() { _ = Glibc.close(descriptor) }
-}
-
-/// Why an event loop could not start.
-public enum EventLoopError: Error, Equatable, CustomStringConvertible {
-    case system(call: String, errno: CInt)
-
-    public var description: String {
-        switch self {
-        case .system(let call, let error): "\(call): \(String(cString: strerror(error)))"
         }
     }
 }

@@ -1,6 +1,6 @@
-import CSystem
 import Glibc
 import Logging
+import Platform
 import Synchronization
 
 /// What all threads of one event loop share.
@@ -19,49 +19,59 @@ final class Reactor: Sendable {
     let kept = KeptPromises()
     let leaderFollowers = LeaderFollowers()
     let atEndOfTick = EndOfTickActions()
-    let stopBell: EventCounter
+    let stopBell: EventFD
     let connections = Atomic(0)
     let parked = Atomic(0)
     let mode = Atomic(Mode.running)
 
-    init(limits: Limits, handler: any Handler, log: Logger) throws {
+    init(limits: Limits, handler: any Handler, log: Logger) throws(SystemError) {
         self.limits = limits
         self.handler = handler
         self.log = log
         poller = try Poller()
         replies = try ResponseQueue()
-        stopBell = try EventCounter()
+        stopBell = try EventFD()
         table = try ConnectionTable(capacity: Limits.descriptors)
         for error in [poller.watch(replies: replies.bell.descriptor), poller.watch(stop: stopBell.descriptor)] where error != 0 {
-            throw EventLoopError.system(call: "epoll_ctl", errno: error)
+            throw SystemError("epoll_ctl", code: error)
         }
     }
 
-    deinit {
-        poller.close()
-        replies.bell.close()
-        stopBell.close()
-    }
+    deinit { poller.close() }
 
     /// No connection is kept beyond its next answer.
     var isLeaving: Bool { mode.load(ordering: .relaxed) != .running }
 
-    /// Gives a connection back to epoll.
-    func rest(_ connection: Connection, until interest: PollInterest = .readable) {
-        if !connection.rest(until: interest, in: poller) { close(connection) }
+    /// Gives a connection back to epoll. Its present work is done, or it goes on for so long at most.
+    func rest(_ connection: Connection, until interest: PollInterest = .readable, within limit: Connection.TimeLimit? = nil) {
+        switch limit {
+        case nil: liftLimit(of: connection)
+        case .receive: limitWork(of: connection, to: limits.receiveTimeout)
+        case .send: limitWork(of: connection, to: limits.sendTimeout)
+        }
+        guard poller.arm(connection.descriptor, connection.rest(), for: interest) != 0 else { return }
+        connection.takeBack()
+        close(connection)
+    }
+
+    /// Has epoll watch whether a parked caller leaves. Should epoll refuse the descriptor, the deadline still ends the wait.
+    func park(_ connection: Connection, _ reply: ResponseHandle) {
+        if poller.arm(connection.descriptor, connection.park(reply), for: .peerClosed) != 0 { connection.takeBack() }
     }
 
     /// Closes a connection that the calling thread has.
     func close(_ connection: Connection) {
         if let deadline = connection.deadline { timers.cancel(deadline) }
         connection.close()
-        countClosed()
+        let left = connections.subtract(1, ordering: .relaxed).newValue
+        if left == 0, isLeaving { timers.ring() }
     }
 
-    /// Closes the connection when its present work is not done after so long.
-    func limitWork(of connection: Connection, to duration: Duration, since start: UInt64) {
+    /// Closes the connection when its present work is not done after so long. The limit that runs already stays.
+    private func limitWork(of connection: Connection, to duration: Duration) {
+        guard connection.deadline == nil else { return }
         let epoch = connection.renewEpoch()
-        connection.deadline = timers.schedule(at: start + duration.nanoseconds) { connection.hangUp(epoch: epoch) }
+        connection.deadline = timers.schedule(after: duration) { connection.hangUp(epoch: epoch) }
     }
 
     /// The work is done.
@@ -71,18 +81,55 @@ final class Reactor: Sendable {
         connection.deadline = nil
         _ = connection.renewEpoch()
     }
-
-    private func countClosed() {
-        let left = connections.subtract(1, ordering: .relaxed).newValue
-        if left == 0, isLeaving { timers.ring() }
-    }
 }
 
-extension Duration {
-    /// Whole nanoseconds, not below zero.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        return UInt64(max(0, seconds)) * 1_000_000_000 + UInt64(max(0, attoseconds / 1_000_000_000))
+/// Every connection by its descriptor. Objects are made once per number and stay, so that a late event finds one to be stale on.
+///
+/// `@unchecked Sendable`: the places are atomics, written once each.
+final class ConnectionTable: @unchecked Sendable {
+    let capacity: Int
+    /// Zeroed memory is an atomic zero, and pages that no descriptor reaches are never touched.
+    private let places: UnsafeMutablePointer<Atomic<UInt>>
+
+    init(capacity: Int) throws(SystemError) {
+        guard let memory = calloc(capacity, MemoryLayout<Atomic<UInt>>.stride) else { throw SystemError("calloc") }
+        self.capacity = capacity
+        places = memory.assumingMemoryBound(to: Atomic<UInt>.self)
+    }
+
+    deinit {
+        for index in 0..<capacity { unmanaged(index)?.release() }
+        free(places)
+    }
+
+    subscript(descriptor: CInt) -> Connection? {
+        guard descriptor >= 0, Int(descriptor) < capacity else { return nil }
+        return unmanaged(Int(descriptor))?.takeUnretainedValue()
+    }
+
+    /// The connection of a descriptor that was just accepted, which nobody else can have; nil when the number is beyond the table.
+    func open(_ descriptor: CInt) -> Connection? {
+        guard Int(descriptor) < capacity else { return nil }
+        let connection: Connection
+        if let known = self[descriptor] {
+            connection = known
+        } else {
+            connection = Connection(descriptor: descriptor)
+            let pointer = UInt(bitPattern: Unmanaged.passRetained(connection).toOpaque())
+            places[Int(descriptor)].store(pointer, ordering: .releasing)
+        }
+        connection.open()
+        return connection
+    }
+
+    func forEach(_ body: (Connection) -> Void) {
+        for index in 0..<capacity {
+            if let connection = unmanaged(index) { body(connection.takeUnretainedValue()) }
+        }
+    }
+
+    private func unmanaged(_ index: Int) -> Unmanaged<Connection>? {
+        UnsafeRawPointer(bitPattern: places[index].load(ordering: .acquiring)).map { Unmanaged<Connection>.fromOpaque($0) }
     }
 }
 
@@ -138,13 +185,13 @@ final class ResponseQueue: Sendable {
     }
 
     /// Readable when there is something to fetch.
-    let bell: EventCounter
+    let bell: EventFD
     private let items = Mutex<[Item]>([])
     /// A thread that fetches takes so many and looks after its other connections before the next.
     private static let batch = 16
 
-    init() throws(EventLoopError) {
-        bell = try EventCounter()
+    init() throws(SystemError) {
+        bell = try EventFD()
     }
 
     func push(_ response: Response, to connection: Connection) {
@@ -152,7 +199,7 @@ final class ResponseQueue: Sendable {
             $0.append(Item(connection: connection, response: response))
             return $0.count == 1
         }
-        if wasEmpty { bell.ring() }
+        if wasEmpty { bell.signal() }
     }
 
     /// Takes the oldest; what remains rings for another thread.
@@ -162,7 +209,7 @@ final class ResponseQueue: Sendable {
             items.removeFirst(taken.count)
             return (taken, !items.isEmpty)
         }
-        if remains { bell.ring() }
+        if remains { bell.signal() }
         return taken
     }
 }

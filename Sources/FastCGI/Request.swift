@@ -33,9 +33,14 @@ public struct Request {
     }
 
     /// The first parameter of that name as bytes, without a copy; nil when there is none. They must not leave the closure.
+    @inlinable  // else it is generic code at run time, several times on every hit
     public func withParameter<R>(_ name: StaticString, _ read: (UnsafeBufferPointer<UInt8>) throws -> R) rethrows -> R? {
-        try environment.value(name).map(read)
+        guard let bytes = bytes(of: name) else { return nil }
+        return try read(bytes)
     }
+
+    @usableFromInline
+    func bytes(of name: StaticString) -> UnsafeBufferPointer<UInt8>? { environment.value(name) }
 
     /// Every parameter of that name in order: two `Cookie` lines of an HTTP request arrive as two HTTP_COOKIE.
     public func parameters(_ name: StaticString) -> [String] {
@@ -169,7 +174,7 @@ struct Environment {
 }
 
 /// An environment of our own making, for tests of routers.
-final class OwnedEnvironment {
+private final class OwnedEnvironment {
     let environment: Environment
     private let memory: UnsafeMutableRawBufferPointer
 

@@ -1,10 +1,17 @@
 import CSystem
 import Glibc
+import Logging
 
-/// An answer's records on their way out (FastCGI Specification 1.0, sections 5.5 and 6.2): FCGI_STDOUT with the header lines and the
-/// body, its end, and FCGI_END_REQUEST. What fits one record, and the socket, leaves in one write, and the body is never copied.
-struct ResponseWriter {
-    enum Progress { case done, blocked, failed }
+/// Writes answers to sockets. Each event thread has one: it puts heads together in memory that it uses again.
+final class ResponseWriter {
+    /// What became of an attempt to write.
+    enum Progress {
+        case done
+        /// The socket takes no more for now.
+        indirect case blocked(UnsentResponse)
+        /// The other side is gone, or nobody would take such an answer.
+        case failed
+    }
 
     /// What becomes of the connection.
     enum Ending {
@@ -18,8 +25,42 @@ struct ResponseWriter {
         case leaving
     }
 
+    private let log: Logger
+    private var front: [UInt8] = []
+
+    init(log: Logger) { self.log = log }
+
+    /// Sends what the socket takes of an answer, without waiting.
+    func write(_ response: Response, to request: UInt16, _ ending: Ending, on descriptor: CInt) -> Progress {
+        guard let unsent = UnsentResponse(response, to: request, ending, front: takeFront()) else {
+            log.error("an answer has \(response.head.count) bytes of header lines, which nobody takes")
+            return .failed
+        }
+        return write(unsent, on: descriptor)
+    }
+
+    /// Goes on with an answer that was blocked.
+    func write(_ unsent: consuming UnsentResponse, on descriptor: CInt) -> Progress {
+        var unsent = unsent
+        let result = unsent.send(on: descriptor)
+        if result == 0 {
+            front = unsent.front
+            return .done
+        }
+        return result == EAGAIN ? .blocked(unsent) : .failed
+    }
+
+    private func takeFront() -> [UInt8] {
+        defer { front = [] }
+        return front
+    }
+}
+
+/// An answer's records on their way out (FastCGI Specification 1.0, sections 5.5 and 6.2): FCGI_STDOUT with the header lines and the
+/// body, its end, and FCGI_END_REQUEST. What fits one record, and the socket, leaves in one write, and the body is never copied.
+struct UnsentResponse {
     /// What goes before the next part of the body: the head of a record, and at first the answer's own.
-    private(set) var front: [UInt8]
+    fileprivate var front: [UInt8]
     private var frontSent = 0
     private let body: ArraySlice<UInt8>
     /// Offsets into `body`: where what is to be sent next begins, and where what belongs to the record in `front` ends.
@@ -33,7 +74,7 @@ struct ResponseWriter {
 
     /// nil for header lines that no record takes, which no web server would take either.
     /// - Parameter front: an array to use again.
-    init?(_ response: Response, to request: UInt16, _ ending: Ending, front given: consuming [UInt8] = []) {
+    init?(_ response: Response, to request: UInt16, _ ending: ResponseWriter.Ending, front given: consuming [UInt8] = []) {
         front = given
         front.removeAll(keepingCapacity: true)
         front.append(contentsOf: repeatElement(0, count: RecordHeader.headerLength))
@@ -47,17 +88,17 @@ struct ResponseWriter {
         putRecordHead(contentLength: head + recordEnd)
     }
 
-    /// Sends what the socket takes. `failed`: the other side is gone.
-    mutating func send(on descriptor: CInt) -> Progress {
+    /// Sends what the socket takes. 0 when all is sent, else errno: EAGAIN when the socket takes no more for now.
+    fileprivate mutating func send(on descriptor: CInt) -> CInt {
         while true {
             let count = sendOnce(descriptor)
             guard count >= 0 else {
                 if count == -Int(EINTR) { continue }
-                return count == -Int(EAGAIN) ? .blocked : .failed
+                return CInt(-count)
             }
             advance(by: count)
             guard frontSent == front.count, next == recordEnd else { continue }
-            if next < body.count { beginRecord() } else if trailer.isSent { return .done }
+            if next < body.count { beginRecord() } else if trailer.isSent { return 0 }
         }
     }
 
@@ -101,7 +142,7 @@ struct ResponseWriter {
         private let count: Int
         var sent = 0
 
-        init(_ request: UInt16, _ ending: Ending) {
+        init(_ request: UInt16, _ ending: ResponseWriter.Ending) {
             words = (
                 RecordHeader.head(RecordHeader.standardOutput, of: request, contentLength: 0).bigEndian,
                 RecordHeader.head(RecordHeader.endRequest, of: request, contentLength: 8).bigEndian, 0,

@@ -1,5 +1,4 @@
-import CSystem
-import Glibc
+import Platform
 import Synchronization
 
 /// How an event loop ends. Everything here runs on the timekeeper's thread, but for `closeAll`, which runs when no thread is left.
@@ -10,7 +9,7 @@ final class Shutdown: Sendable {
     private let acceptor: Acceptor
     private let step = Atomic(Step.none)
     /// A web server's idle connections that are not closed by then stay with it for longer than they should (nginx's default is 60 s).
-    private static let longestDrain: UInt64 = 75_000_000_000
+    private static let longestDrain = Duration.seconds(75)
 
     init(reactor: Reactor, acceptor: Acceptor) {
         self.reactor = reactor
@@ -28,13 +27,13 @@ final class Shutdown: Sendable {
         }
     }
 
-    func stop(by deadline: UInt64) {
+    func stop(by deadline: MonotonicTime) {
         reactor.mode.store(.stopping, ordering: .sequentiallyConsistent)
         acceptBacklog()
         acceptor.end()
         reactor.table.forEach { $0.parkedReply?.end(.stopping) }
         step.store(.leaving, ordering: .releasing)
-        reactor.timers.schedule(at: csys_monotonic_ns() + 1_000_000_000) { [self] in closeIdle() }
+        reactor.timers.schedule(after: .seconds(1)) { [self] in closeIdle() }
         reactor.timers.schedule(at: deadline) { [self] in step.store(.forced, ordering: .releasing) }
     }
 
@@ -43,8 +42,7 @@ final class Shutdown: Sendable {
         reactor.mode.store(.draining, ordering: .sequentiallyConsistent)
         acceptor.end()
         step.store(.leaving, ordering: .releasing)
-        let now = csys_monotonic_ns()
-        reactor.timers.schedule(at: now + Self.longestDrain) { [self] in stop(by: csys_monotonic_ns() + 2_000_000_000) }
+        reactor.timers.schedule(after: Self.longestDrain) { [self] in stop(by: SystemClock().monotonic + .seconds(2)) }
     }
 
     /// Closes whatever a stop that ran out of time has left.

@@ -1,92 +1,61 @@
-import CSystem
-import Glibc
+import Platform
 
 /// What is to happen when: kept by a thread of its own, so that no deadline depends on the threads that serve requests.
-///
-/// `@unchecked Sendable`: `mutex` guards `heap` and `hasRung`.
-final class TimerQueue: @unchecked Sendable {
+final class TimerQueue: Sendable {
     /// An appointment that can be cancelled.
     final class Timer: Sendable {
-        fileprivate let due: UInt64
         fileprivate let action: @Sendable () -> Void
 
-        fileprivate init(due: UInt64, action: @escaping @Sendable () -> Void) {
-            self.due = due
-            self.action = action
-        }
+        fileprivate init(action: @escaping @Sendable () -> Void) { self.action = action }
     }
 
-    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var heap = DeadlineHeap<Timer>()
-    private var hasRung = false
-
-    init() {
-        mutex = .allocate(capacity: 1)
-        condition = .allocate(capacity: 1)
-        pthread_mutex_init(mutex, nil)
-        csys_condition_init(condition)
+    private struct State {
+        var heap = DeadlineHeap<Timer>()
+        var hasRung = false
     }
 
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    private let state = Monitor(State())
+    private let clock = SystemClock()
 
-    /// Runs the action on the timekeeper's thread when CLOCK_MONOTONIC reaches `due` (ns).
+    /// Runs the action on the timekeeper's thread at that time.
     @discardableResult
-    func schedule(at due: UInt64, _ action: @escaping @Sendable () -> Void) -> Timer {
-        let timer = Timer(due: due, action: action)
-        pthread_mutex_lock(mutex)
-        let isNext = heap.insert(timer, due: due)
-        pthread_mutex_unlock(mutex)
-        if isNext { pthread_cond_signal(condition) }
+    func schedule(at due: MonotonicTime, _ action: @escaping @Sendable () -> Void) -> Timer {
+        let timer = Timer(action: action)
+        let isNext = state.withLock { $0.heap.insert(timer, due: due) }
+        // Whatever is due later finds the timekeeper awake by then.
+        if isNext { state.update { _ in } }
         return timer
     }
 
-    func cancel(_ timer: Timer) {
-        pthread_mutex_lock(mutex)
-        heap.remove(timer)
-        pthread_mutex_unlock(mutex)
+    @discardableResult
+    func schedule(after duration: Duration, _ action: @escaping @Sendable () -> Void) -> Timer {
+        schedule(at: clock.monotonic + duration, action)
     }
 
+    func cancel(_ timer: Timer) { state.withLock { $0.heap.remove(timer) } }
+
     /// Makes the timekeeper ask again whether it is over.
-    func ring() {
-        pthread_mutex_lock(mutex)
-        hasRung = true
-        pthread_mutex_unlock(mutex)
-        pthread_cond_signal(condition)
-    }
+    func ring() { state.update { $0.hasRung = true } }
 
     /// The timekeeper's work: runs what is due, sleeps until the next, and returns when `isOver` says so, which it asks after every
     /// action and every ring.
     func keep(until isOver: () -> Bool) {
         while !isOver() {
-            pthread_mutex_lock(mutex)
-            while !hasRung && !heap.isDue(at: csys_monotonic_ns()) { sleep() }
-            hasRung = false
-            let timer = heap.isDue(at: csys_monotonic_ns()) ? heap.takeFirst() : nil
-            pthread_mutex_unlock(mutex)
+            let timer: Timer? = state.wait { state in
+                let isDue = state.heap.isDue(at: clock.monotonic)
+                guard isDue || state.hasRung else { return .sleep(until: state.heap.firstDue ?? .never) }
+                state.hasRung = false
+                return .take(isDue ? state.heap.takeFirst() : nil)
+            }
             timer?.action()
         }
-    }
-
-    private func sleep() {
-        guard let due = heap.firstDue else {
-            pthread_cond_wait(condition, mutex)
-            return
-        }
-        var until = timespec(tv_sec: Int(due / 1_000_000_000), tv_nsec: Int(due % 1_000_000_000))
-        pthread_cond_timedwait(condition, mutex, &until)
     }
 }
 
 /// A binary heap of objects by deadline, from which any object can be removed.
-struct DeadlineHeap<Element: AnyObject> {
+struct DeadlineHeap<Element: AnyObject & Sendable>: Sendable {
     private struct Entry {
-        let due: UInt64
+        let due: MonotonicTime
         let element: Element
     }
 
@@ -94,12 +63,12 @@ struct DeadlineHeap<Element: AnyObject> {
     private var places: [ObjectIdentifier: Int] = [:]
 
     var count: Int { entries.count }
-    var firstDue: UInt64? { entries.first?.due }
+    var firstDue: MonotonicTime? { entries.first?.due }
 
-    func isDue(at now: UInt64) -> Bool { firstDue.map { $0 <= now } ?? false }
+    func isDue(at now: MonotonicTime) -> Bool { firstDue.map { $0 <= now } ?? false }
 
     /// True when the element is the next one due.
-    mutating func insert(_ element: Element, due: UInt64) -> Bool {
+    mutating func insert(_ element: Element, due: MonotonicTime) -> Bool {
         entries.append(Entry(due: due, element: element))
         places[ObjectIdentifier(element)] = entries.count - 1
         return rise(from: entries.count - 1) == 0

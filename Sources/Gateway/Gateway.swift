@@ -1,12 +1,11 @@
 import Caching
 import Catalog
 import FastCGI
-import Foundation
 import Logging
+import Platform
 import RateLimiting
 import Sessions
 import Spotify
-import Synchronization
 
 /// One worker's rooms, opened from its settings and joined behind one router.
 public final class Gateway: Sendable {
@@ -38,33 +37,47 @@ public final class Gateway: Sendable {
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        maintenance = MaintenanceThread(caches, sessions, scoreboard)
+        maintenance = try MaintenanceThread(caches, sessions, scoreboard)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
-        catalog = Catalog(
+        catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: caches, rateLimiter: rateLimiter, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil)
+        router = Router(
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, log),
+            crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
+    }
+
+    private static func families(
+        _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
+        _ blockingWorker: BlockingWorker, _ log: Logger
+    ) -> [(prefix: String, family: any RouteFamily)] {
         let responder = MetadataResponder(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
-        let door = AccessControl(
+        let accessControl = AccessControl(
             identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
-        router = Router(
-            families: [
-                ("/spotify/v1/", SpotifyRoutes(responder: responder, door: door, fillsRemovedFields: settings.fillRemovedFields)),
-                ("/api/catalog/", CatalogRoutes(responder: responder, door: door)),
-                ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
-                (
-                    "/cache/",
-                    CacheRoutes(
-                        caches: caches, door: door, blockingWorker: blockingWorker, includes: IncludeWatch(scoreboard: scoreboard, log: log)
-                    )
-                ),
-                ("/dragonfly/", DashboardRoutes(caches: caches, door: door, blockingWorker: blockingWorker)),
-                ("/swingmusic-fcgi/", HealthRoutes(collector: collector, door: door, blockingWorker: blockingWorker)),
-            ], crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard,
-            log: AccessLog(log: log))
+        let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
+        return [
+            (
+                "/spotify/v1/",
+                SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
+            ),
+            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
+            ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
+            (
+                "/cache/",
+                CacheRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker, includes: includes)
+            ),
+            ("/dragonfly/", DashboardRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker)),
+            (
+                "/swingmusic-fcgi/",
+                HealthRoutes(
+                    collector: collector, accessControl: accessControl, blockingWorker: blockingWorker,
+                    document: { OpenAPIDocument.bytes })
+            ),
+        ]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
@@ -98,7 +111,7 @@ public final class Gateway: Sendable {
 }
 
 /// The event loop, as the caches see it.
-struct LoopWatcher: DescriptorWatcher {
+private struct LoopWatcher: DescriptorWatcher {
     let loop: EventLoop
 
     func watch(_ descriptor: Int32, _ ready: @escaping @Sendable () -> Bool) -> Bool { loop.watch(descriptor, ready) }
@@ -109,30 +122,27 @@ struct LoopWatcher: DescriptorWatcher {
 }
 
 /// Takes a step of the caches' and the sessions' maintenance every second, and a look at the figures, on a plain thread.
-final class MaintenanceThread: Sendable {
-    private let isStopped = Atomic<Bool>(false)
-    private let bell = DispatchSemaphore(value: 0)
-    private let ended = DispatchSemaphore(value: 0)
+private struct MaintenanceThread {
+    private let stopping: EventFD
+    private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) {
-        let thread = Thread { [self] in
-            while bell.wait(timeout: .now() + .seconds(1)) == .timedOut, !isStopped.load(ordering: .acquiring) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) throws(SystemError) {
+        let stopping = try EventFD()
+        thread = try WorkerThread.start(named: "upkeep") {
+            while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
                 scoreboard.sample()
             }
-            ended.signal()
         }
-        thread.name = "upkeep"
-        thread.start()
+        self.stopping = stopping
     }
 
-    /// Ends the thread after its step.
+    /// Ends the thread after its step, which is waited for shortly.
     func stop() {
-        isStopped.store(true, ordering: .releasing)
-        bell.signal()
-        ended.wait()
+        stopping.signal()
+        thread.join(within: .seconds(1))
     }
 }

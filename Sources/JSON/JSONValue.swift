@@ -1,7 +1,7 @@
 /// A JSON value on its own: members in their order, numbers as they were written (RFC 8259).
 ///
 /// Member order, large integers and duplicate names survive, since tokens are compared and copied byte for byte. In Swift it is
-/// written as literals: `["total": 3, "items": ["a", nil]]`.
+/// written as literals: `["total": 3, "items": ["a", .null]]`.
 public indirect enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
@@ -125,8 +125,9 @@ extension JSONValue {
     }
 }
 
+// There is no literal for null: `flag ? nil : value` would be null where an Optional was meant.
 extension JSONValue: ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral,
-    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral, ExpressibleByNilLiteral
+    ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
     public init(stringLiteral value: String) { self = .string(value) }
     public init(integerLiteral value: Int) { self = .integer(value) }
@@ -134,5 +135,4 @@ extension JSONValue: ExpressibleByStringInterpolation, ExpressibleByIntegerLiter
     public init(booleanLiteral value: Bool) { self = .bool(value) }
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     public init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(elements.map { JSONMember($0, $1) }) }
-    public init(nilLiteral: ()) { self = .null }
 }

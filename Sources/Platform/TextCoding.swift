@@ -121,9 +121,14 @@ public enum PercentEncoding {
     /// Who would rather have something than nothing takes the text as it is then (`?? text`).
     /// - Parameter plusIsSpace: as in queries and forms (WHATWG URL, `application/x-www-form-urlencoded`).
     public static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        bytes(text.utf8, plusIsSpace: plusIsSpace).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// The bytes that were encoded, which need be no text; nil where a percent sign has not two hexadecimal digits after it.
+    public static func bytes(_ text: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
-        var rest = text.utf8.makeIterator()
+        bytes.reserveCapacity(text.count)
+        var rest = text.makeIterator()
         while let byte = rest.next() {
             switch byte {
             case UInt8(ascii: "+") where plusIsSpace: bytes.append(0x20)
@@ -135,7 +140,7 @@ public enum PercentEncoding {
             default: bytes.append(byte)
             }
         }
-        return String(validating: bytes, as: UTF8.self)
+        return bytes
     }
 
     private static func isUnreserved(_ byte: UInt8) -> Bool {

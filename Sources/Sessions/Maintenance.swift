@@ -22,7 +22,7 @@ extension Sessions {
     /// Compares all users with what is known of them, so that a user who was removed is noticed although nobody asks: the id may be given
     /// to somebody else.
     func sweep() {
-        let looked = SweptFiles(database: database, directory: directory, now: clock.now())
+        let looked = SweptFiles(database: database, directory: directory, now: clock.wall)
         if let looked, let last = swept.withLock({ $0 }), last.stillHolds(looked) { return }
         swept.withLock { $0 = nil }
         guard let known = try? database.read({ try $0.accounts() }), let rows = try? directory.accounts() else { return }
@@ -40,7 +40,7 @@ extension Sessions {
     }
 
     private func settle(_ userID: Int64) {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let ended = try? database.write(.background) { rows in
             try AccountSettlement.settle(userID, row: try directory.account(id: userID), in: rows, now: now)
         }
@@ -51,7 +51,7 @@ extension Sessions {
     private static let purgeInterval: Int64 = 600_000
 
     private func purge() {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let isDue = purgedAt.withLock { purgedAt -> Bool in
             guard now - purgedAt >= Self.purgeInterval || now < purgedAt else { return false }
             purgedAt = now

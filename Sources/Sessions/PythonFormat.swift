@@ -1,4 +1,68 @@
+import JSON
+
+/// What of JSON is Python's way: swingmusic and its libraries read and write tokens, bodies and errors so.
+extension JSONRules {
+    /// Names may occur twice, and Python takes the last. Half of a surrogate pair it would take as well; it is refused here.
+    static let python = JSONRules(deepest: 63, refusesLoneSurrogates: true)
+    /// For what swingmusic reads again: nothing in it may be readable in two ways.
+    static let pythonWithoutDuplicates = JSONRules(deepest: 63, refusesDuplicates: true, refusesLoneSurrogates: true)
+}
+
+extension JSONFault {
+    /// In the words of Python's `json` module, which the session contract shows to clients.
+    var pythonWords: String {
+        let words =
+            switch reason {
+            case .notUTF8: "Invalid UTF-8"
+            case .expectedValue: "Expecting value"
+            case .expectedName: "Expecting property name enclosed in double quotes"
+            case .expectedColon: "Expecting ':' delimiter"
+            case .expectedComma: "Expecting ',' delimiter"
+            case .badString: "Invalid string"
+            case .tooDeep: "Nested too deep"
+            case .extraData: "Extra data"
+            case .duplicateName: "Duplicate name"
+            case .tooLong: "Too long"
+            }
+        // Python decodes the whole text before it reads any of it.
+        let place = reason == .notUTF8 ? 0 : offset
+        return "\(words): line 1 column \(place + 1) (char \(place))"
+    }
+}
+
+extension JSONWriter {
+    /// A token's payload: members in their order, non-ASCII escaped.
+    static func token(_ value: JSONValue) -> [UInt8] { bytes(of: value, Style(escapes: [.short, .nonASCII], number: pythonNumber)) }
+
+    /// A body of swingmusic's: names sorted, non-ASCII escaped, a newline at the end.
+    static func body(_ value: JSONValue) -> [UInt8] {
+        bytes(of: value, Style(escapes: [.short, .nonASCII], sortsNames: true, number: pythonNumber)) + [UInt8(ascii: "\n")]
+    }
+
+    /// A list of field errors: members in their order, escaped only what must be.
+    static func pydantic(_ value: JSONValue) -> [UInt8] { bytes(of: value, Style(escapes: .short, number: pythonNumber)) }
+
+    private static let pythonNumber: @Sendable (String) -> String = { PythonText.number($0, infinity: "Infinity") }
+}
+
 extension JSONValue {
+    /// Whether a number's text is that of an integer to Python (no fraction, no exponent).
+    static func isInteger(_ text: String) -> Bool {
+        !text.utf8.contains { $0 == UInt8(ascii: ".") || $0 | 0x20 == UInt8(ascii: "e") }
+    }
+
+    /// Python's truth of a value: null, false, zero and everything empty are false.
+    var isTruthy: Bool {
+        switch self {
+        case .null: false
+        case .bool(let value): value
+        case .number(let text): Double(text) != 0
+        case .string(let text): !text.isEmpty
+        case .array(let items): !items.isEmpty
+        case .object(let members): !members.isEmpty
+        }
+    }
+
     /// What Python's `int()` makes of the value, or nil where it refuses (ValueError or TypeError). Beyond 64 bits it is the nearest bound.
     var pythonInteger: Int64? {
         switch self {
@@ -87,4 +151,9 @@ enum PythonText {
         default: return true
         }
     }
+}
+
+extension String {
+    /// Equal byte for byte. Swift's `==` also equates different spellings of one character, which swingmusic and SQLite do not.
+    func isSpelled(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }

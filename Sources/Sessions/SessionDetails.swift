@@ -1,5 +1,7 @@
 import Caching
+import JSON
 import Logging
+import Platform
 
 /// What is shown of a session. It may be lost at any time: nothing is decided by it.
 struct SessionRecord: Sendable, Equatable {
@@ -24,7 +26,7 @@ struct SessionRecord: Sendable, Equatable {
     }
 
     var stored: [UInt8] {
-        JSONWriter().write(
+        JSONWriter.token(
             .object([
                 JSONMember("user", .integer(userID)), JSONMember("username", .string(userName)), JSONMember("agent", .string(userAgent)),
                 JSONMember("address", .string(address)), JSONMember("created", .integer(createdAt)), JSONMember("seen", .integer(seenAt)),
@@ -33,7 +35,7 @@ struct SessionRecord: Sendable, Equatable {
 
     /// nil where the bytes are not a record.
     init?(stored: [UInt8]) {
-        guard let value = try? JSONReader.read(stored), let userID = value["user"]?.pythonInteger,
+        guard let value = try? JSONValue(reading: stored, .python), let userID = value["user"]?.pythonInteger,
             let createdAt = value["created"]?.pythonInteger, let seenAt = value["seen"]?.pythonInteger
         else { return nil }
         self.init(

@@ -1,6 +1,6 @@
 import Caching
-import GRDB
 import Logging
+import Platform
 
 /// swingmusic's sessions: who a request comes from, and the routes that begin, renew, show and end sessions.
 ///
@@ -9,23 +9,22 @@ import Logging
 public final class Sessions: Sendable {
     let origins: OriginPolicy
     let configuration: SessionsConfiguration
-    let clock: SessionClock
+    let clock: any HostClock
     let log: Logger
     let settings: SettingsFile
     let directory: UserDatabase
     let database: SessionDatabase
     let records: any SessionRecords
     let throttle: LoginThrottle
-    let memory = TokenCache()
-    let renewed = RenewedTokens()
     let seen = SeenSessions()
+    let authenticator: Authenticator
     let hasher: PasswordHasher
     let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
     let swept = Locked<SweptFiles?>(nil)  // guards what the files looked like when all users were compared last
-    let storeComplaint: LogOnce
+    private let storeTrouble: LogOnce
 
     init(
-        _ configuration: SessionsConfiguration, records: any SessionRecords, counts: any CountStore, clock: SessionClock, log: Logger,
+        _ configuration: SessionsConfiguration, records: any SessionRecords, counts: any CountStore, clock: any HostClock, log: Logger,
         hasher: PasswordHasher? = nil
     ) {
         self.configuration = configuration
@@ -38,9 +37,21 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        authenticator = Authenticator(settings: settings, directory: directory, database: database, seen: seen, clock: clock)
         throttle = LoginThrottle(store: counts, clock: clock, log: log)
-        storeComplaint = LogOnce(about: "session records", log: log)
+        storeTrouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
+
+    /// - Parameter caches: `session` holds what is shown of each session, `temp` the failed tries.
+    public convenience init(
+        _ configuration: SessionsConfiguration, caches: Caches, clock: any HostClock = Platform.SystemClock(), log: Logger
+    ) {
+        self.init(
+            configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)
+    }
+
+    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
+    public static var schemaVersion: Int { SessionSchema.steps.version }
 
     /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
     /// A file that cannot be opened is logged, and tried again by the requests.
@@ -53,15 +64,53 @@ public final class Sessions: Sendable {
         directory.close()
     }
 
-    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
-    public static var schemaVersion: Int { SessionSchema.version }
+    /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
+    /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
+    public func check(_ caller: Caller, changes: Bool = false) -> AuthenticationResult {
+        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+        switch authenticator.authenticate(caller, duplicates: .refused) {
+        case .present(let authenticated):
+            return .user(
+                AuthenticatedUser(
+                    user: authenticated.user, sessionID: authenticated.session.id,
+                    renewal: authenticator.renewal(authenticated, caller)))
+        case .refused(let refused): return .refused(refused)
+        case .absent(let refused): return .absent(refused)
+        }
+    }
 
-    /// - Parameter caches: `session` holds what is shown of each session, `temp` the failed tries.
-    public convenience init(
-        _ configuration: SessionsConfiguration, caches: Caches, clock: SessionClock = .system, log: Logger
-    ) {
-        self.init(
-            configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)
+    /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
+    func signedIn(
+        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (AuthenticatedRequest) -> Answer
+    ) -> Answer {
+        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+        switch authenticator.authenticate(caller, duplicates: duplicates) {
+        case .present(let authenticated):
+            let answer = body(authenticated)
+            // Whoever ends the own session gets no new token for it.
+            return answer.cookies.isEmpty ? answer.adding(authenticator.renewal(authenticated, caller)) : answer
+        case .refused(let refused), .absent(let refused): return .refused(refused)
+        }
+    }
+
+    func keepRecord(_ record: SessionRecord, as id: String) {
+        do {
+            try records.keep(record, as: id)
+            storeTrouble.settle("session records: all right again")
+        } catch {
+            complainOfStore(error)
+        }
+    }
+
+    func forgetRecords(_ ids: [String]) {
+        guard !ids.isEmpty else { return }
+        for id in ids { seen.forget(id) }
+        do { try records.remove(ids) } catch { complainOfStore(error) }
+    }
+
+    private func complainOfStore(_ error: any Error) {
+        let reason = "cannot be written: \(error)"
+        storeTrouble.raise(reason, now: clock.wall, "session records: \(reason)")
     }
 }
 
@@ -70,14 +119,13 @@ struct SweptFiles: Sendable {
     private let stamps: [FileStamp]
     /// Whether a write since would have left other stamps.
     private let isSettled: Bool
-    /// Milliseconds since 1970.
-    private let lookedAt: Int64
+    private let lookedAt: WallTime
 
-    /// For so long, in ms, stamps are believed: not every file system keeps them.
-    private static let trust: Int64 = 60_000
+    /// For so long stamps are believed: not every file system keeps them.
+    private static let trust = Duration.seconds(60)
 
     /// nil where a file is missing. To be taken before the files are read.
-    init?(database: SessionDatabase, directory: UserDatabase, now: Int64) {
+    init?(database: SessionDatabase, directory: UserDatabase, now: WallTime) {
         guard let sessions = try? database.stamp(), let users = FileStamp(path: directory.path) else { return nil }
         stamps = [sessions, users] + [FileStamp(path: directory.path + "-wal")].compactMap(\.self)
         isSettled = stamps.allSatisfy { $0.isSettled(now: now) }
@@ -86,6 +134,25 @@ struct SweptFiles: Sendable {
 
     /// Whether what was read at this look is what would be read at `other`.
     func stillHolds(_ other: SweptFiles) -> Bool {
-        isSettled && stamps == other.stamps && (0..<Self.trust).contains(other.lookedAt - lookedAt)
+        isSettled && stamps == other.stamps && (.zero..<Self.trust).contains(other.lookedAt - lookedAt)
+    }
+}
+
+/// What the room has to be told.
+public struct SessionsConfiguration: Sendable {
+    /// swingmusic's folder, with `swingmusic.db` and `settings.json`, or the one above it.
+    public var swingmusicFolder: String
+    /// Our own, for `sessions.db`.
+    public var dataFolder: String
+    /// Whether anybody may register once there is an admin, as swingmusic allows.
+    public var isRegistrationOpen: Bool
+    /// Origins that may send cookies from elsewhere.
+    public var origins: [String]
+
+    public init(swingmusicFolder: String, dataFolder: String, isRegistrationOpen: Bool = false, origins: [String] = []) {
+        self.swingmusicFolder = swingmusicFolder
+        self.dataFolder = dataFolder
+        self.isRegistrationOpen = isRegistrationOpen
+        self.origins = origins
     }
 }

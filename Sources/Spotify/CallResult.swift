@@ -1,6 +1,6 @@
 import CLibCurl
-import FoundationEssentials
 import Glibc
+import JSON
 import Logging
 import Platform
 
@@ -69,7 +69,7 @@ struct Ending {
         case .held: return .held
         case .connecting, .malformed, .refusedResend: break
         case .sent(let at):
-            if transportError == nil, status == 200, JSONText.isComplete(body) {
+            if transportError == nil, status == 200, JSONDocument.isComplete(body) {
                 return .answer(SpotifyAnswer(status: status, body: body, elapsed: endedAt - at))
             }
         }
@@ -80,7 +80,7 @@ struct Ending {
     var tokenResult: Result<AccessToken, SpotifyError> {
         if let transportError { return .failure(transportError) }
         if status == 200 {
-            guard JSONText.isComplete(body) else { return .failure(.notJSON) }
+            guard JSONDocument.isComplete(body) else { return .failure(.notJSON) }
             return AccessToken(answer: body).map { .success($0) } ?? .failure(.unexpected(status: status))
         }
         if (400..<500).contains(status), status != 429, let error = ErrorBody(body), let code = error.code {
@@ -175,36 +175,22 @@ extension SpotifyError: CustomStringConvertible {
 
 /// The error objects of the Web API (`{"error":{"status","message","reason"}}`) and of the accounts service
 /// (`{"error":"invalid_client","error_description":"..."}`).
-struct ErrorBody: Decodable {
-    private struct Detail: Decodable {
-        var message: String?
-        var reason: String?
-    }
-    private enum CodingKeys: String, CodingKey {
-        case error
-        case description = "error_description"
-    }
-
+struct ErrorBody {
     let message: String
     let reason: String?
     /// The accounts service's code, such as `invalid_client`.
     let code: String?
 
-    init(from decoder: any Decoder) throws {
-        let fields = try decoder.container(keyedBy: CodingKeys.self)
-        if let detail = try? fields.decode(Detail.self, forKey: .error) {
-            (message, reason, code) = (detail.message ?? "", detail.reason, nil)
-        } else {
-            code = try fields.decode(String.self, forKey: .error)
-            message = try fields.decodeIfPresent(String.self, forKey: .description) ?? ""
-            reason = nil
-        }
-    }
-
     /// The error that a body holds; nil when it has neither form.
     init?(_ body: [UInt8]) {
-        guard let read = try? JSONDecoder().decode(ErrorBody.self, from: Data(body)) else { return nil }
-        self = read
+        guard let fields = try? JSONDocument(body).root, let error = fields["error"] else { return nil }
+        code = error.string
+        let words = code == nil ? error["message"] : fields["error_description"]
+        let reason = error["reason"]
+        // With members of other types it is something else's error.
+        guard code != nil || error.kind == .object, [words, reason].allSatisfy({ $0 == nil || $0?.string != nil }) else { return nil }
+        message = words?.string ?? ""
+        self.reason = reason?.string
     }
 
     /// The words of an answer that is no 200, fit for a log and an error text: a line of at most 200 characters.

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 
 /// What the accounts service gave out. Printing or reflecting on it never shows the token.
 public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -15,17 +16,12 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
     public var debugDescription: String { description }
     public var customMirror: Mirror { Mirror(self, children: ["expiresIn": expiresIn]) }
 
-    private struct Fields: Decodable {
-        var access_token: String
-        var expires_in: Double
-    }
-
     /// The accounts service's `{"access_token","token_type","expires_in"}`; nil without a token that can be sent or a life above 0.
     init?(answer: [UInt8]) {
-        guard let fields = try? JSONDecoder().decode(Fields.self, from: Data(answer)), Header.isToken(fields.access_token),
-            fields.expires_in > 0
+        guard let fields = try? JSONDocument(answer).root, let token = fields["access_token"]?.string, Header.isToken(token),
+            let life = fields["expires_in"]?.double, life > 0, life.isFinite
         else { return nil }
-        self.init(token: fields.access_token, expiresIn: .seconds(min(fields.expires_in, 31_536_000)))
+        self.init(token: token, expiresIn: .seconds(min(life, 31_536_000)))
     }
 }
 

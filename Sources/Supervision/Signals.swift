@@ -1,7 +1,8 @@
 import CSystem
 import Glibc
+import Platform
 
-/// Takes a worker's signals on a plain thread of its own and turns them into orders.
+/// Takes a worker's signals on a thread of its own and turns them into orders.
 ///
 /// SIGTERM and SIGINT mean `stop`, SIGQUIT means `drain`, SIGHUP is for `serve` and is dropped. A worker whose `serve` ends
 /// is told to stop by the kernel. A worker that does not manage to end in time is ended by SIGALRM, so that none is left
@@ -28,7 +29,7 @@ public final class SignalWaiter: Sendable {
     /// Should no thread be left, the signals get their default action back: then they end the process at once.
     /// - Parameter received: called on the waiting thread, once for each order that came.
     public func wait(_ received: @escaping @Sendable (Order) -> Void) {
-        guard !startThread({ Self.takeOrders(received) }) else { return }
+        guard (try? WorkerThread.start(named: "signals", { Self.takeOrders(received) })) == nil else { return }
         var set = SupervisionSignals.makeSet(Self.waited)
         pthread_sigmask(SIG_UNBLOCK, &set, nil)
     }
@@ -45,8 +46,8 @@ public final class SignalWaiter: Sendable {
     static func lastResort(after order: Order) -> CUnsignedInt {
         let timeouts = WorkerTimeouts()
         return switch order {
-        case .stop: CUnsignedInt(timeouts.stop.components.seconds + 1)
-        case .drain: CUnsignedInt(timeouts.drain.components.seconds + 5)
+        case .stop: CUnsignedInt(timeouts.stop.wholeSeconds + 1)
+        case .drain: CUnsignedInt(timeouts.drain.wholeSeconds + 5)
         }
     }
 
@@ -70,28 +71,6 @@ public final class SignalWaiter: Sendable {
         _ = csys_signal_on_parent_death(SIGTERM)
         if getppid() != supervised.supervisor { kill(getpid(), SIGTERM) }
     }
-}
-
-/// A detached POSIX thread that runs `body`; false when none could be started.
-private func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    final class Box: Sendable {
-        let body: @Sendable () -> Void
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, CInt(PTHREAD_CREATE_DETACHED))
-    var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(body))
-    let result = pthread_create(
-        &thread, &attributes,
-        { raw in
-            if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
-            return nil
-        }, box.toOpaque())
-    if result != 0 { box.release() }
-    return result == 0
 }
 
 /// Where the supervisor's loop finds the signals that came.
@@ -146,4 +125,41 @@ public enum SupervisionSignals {
         for signal in signals { sigaddset(&set, signal) }
         return set
     }
+}
+
+/// How a worker tells `serve` that it serves.
+public enum WorkerReadiness {
+    /// Call exactly once, when requests are being answered: the descriptor's number is free for others afterwards.
+    /// Does nothing in a worker that no `serve` started.
+    public static func announce() {
+        guard let supervised = Supervised.fromEnvironment(), getppid() == supervised.supervisor else { return }
+        var byte: UInt8 = 1
+        while write(supervised.descriptor, &byte, 1) < 0, errno == EINTR {}
+        close(supervised.descriptor)
+    }
+}
+
+/// What a worker knows of the `serve` that started it: passed in one environment variable, `<descriptor> <process>`.
+struct Supervised: Equatable {
+    static let variable = "SWINGMUSIC_FCGI_SUPERVISOR"
+    /// The write end of the readiness pipe has this number in every worker.
+    static let descriptor: CInt = 3
+
+    let descriptor: CInt
+    let supervisor: pid_t
+
+    init?(_ text: String) {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, let descriptor = CInt(parts[0]), let supervisor = pid_t(parts[1]),
+            descriptor > 2, supervisor > 0
+        else { return nil }
+        self.descriptor = descriptor
+        self.supervisor = supervisor
+    }
+
+    static func fromEnvironment() -> Supervised? {
+        getenv(variable).flatMap { Supervised(String(cString: $0)) }
+    }
+
+    static func text(supervisor: pid_t) -> String { "\(descriptor) \(supervisor)" }
 }

@@ -1,6 +1,6 @@
-import CSystem
 import Glibc
 import Logging
+import Platform
 
 /// Keeps the plan's workers running: starts, restarts, replaces and stops them. `Workforce` decides, this carries out.
 public final class Supervisor {
@@ -9,6 +9,7 @@ public final class Supervisor {
     private let beforeStop: @Sendable () -> Void
     private let timeouts: WorkerTimeouts
     private let givenSignals: (any SignalSource)?
+    private let clock = SystemClock()
     private var workforce: Workforce
     private var processes: [Int: WorkerProcess] = [:]
     private var status: Int32?
@@ -27,7 +28,7 @@ public final class Supervisor {
         self.timeouts = timeouts
         self.givenSignals = signals
         self.beforeStop = beforeStop
-        workforce = Workforce(count: plan.count, timeouts: timeouts, now: csys_monotonic_ns())
+        workforce = Workforce(count: plan.count, timeouts: timeouts, now: clock.monotonic)
     }
 
     /// Runs until told to stop. SIGTERM, SIGINT and SIGQUIT stop, SIGHUP replaces the workers one by one.
@@ -38,13 +39,13 @@ public final class Supervisor {
     public func run() -> Int32 {
         keepStandardDescriptors()
         guard let signals = givenSignals ?? ownSignals() else { return 71 }  // EX_OSERR
-        carryOut(workforce.advance(now: csys_monotonic_ns()))
+        carryOut(workforce.advance(now: clock.monotonic))
         while true {
             if let status { return status }
             wait(for: signals)
             for signal in signals.take() { receive(signal) }
             for number in processes.keys.sorted() { look(at: number) }
-            carryOut(workforce.advance(now: csys_monotonic_ns()))
+            carryOut(workforce.advance(now: clock.monotonic))
         }
     }
 
@@ -63,7 +64,7 @@ public final class Supervisor {
     }
 
     private func tell(_ event: WorkforceEvent) {
-        carryOut(workforce.handle(event, now: csys_monotonic_ns()))
+        carryOut(workforce.handle(event, now: clock.monotonic))
     }
 }
 
@@ -77,13 +78,8 @@ extension Supervisor {
         _ = poll(&watched, nfds_t(watched.count), pollTimeout())
     }
 
-    /// Milliseconds, rounded up so that the deadline has passed when poll returns; -1 for ever.
-    private func pollTimeout() -> CInt {
-        guard let deadline = workforce.deadline else { return -1 }
-        let now = csys_monotonic_ns()
-        guard deadline > now else { return 0 }
-        return CInt(min((deadline - now + 999_999) / 1_000_000, 3_600_000))
-    }
+    /// For poll(2): -1 for ever.
+    private func pollTimeout() -> CInt { workforce.deadline.map { ($0 - clock.monotonic).pollMilliseconds } ?? -1 }
 
     private func receive(_ signal: CInt) {
         switch signal {

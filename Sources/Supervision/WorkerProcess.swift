@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 
 /// One running worker, seen from `serve`.
 struct WorkerProcess {
@@ -167,10 +168,8 @@ public enum OwnExecutable {
     }
 
     private static func isSameFile(_ one: String, _ other: String) -> Bool {
-        var first = stat()
-        var second = stat()
-        guard stat(one, &first) == 0, stat(other, &second) == 0 else { return false }
-        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+        guard let file = FileIdentity(path: one) else { return false }
+        return file == FileIdentity(path: other)
     }
 
     private static func readLink(_ path: String) -> String? {

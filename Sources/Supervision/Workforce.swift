@@ -1,31 +1,32 @@
+import Platform
+
 /// Which workers ought to run: events in, actions out. No process, signal or clock is touched here.
 ///
 /// There are as many slots as workers are wanted. A slot has one occupant, and during a replacement a successor beside it.
 /// The first worker of all is started alone: a setting that is wrong is then said once, not once per worker.
-/// Every instant is in nanoseconds of CLOCK_MONOTONIC.
 struct Workforce: Sendable {
     private struct Worker {
         let slot: Int
         let generation: Int
-        let startedAt: UInt64
+        let startedAt: MonotonicTime
         var serves = false
         /// When patience with what it does now ends; nil while nothing is expected of it.
-        var killAt: UInt64?
+        var killAt: MonotonicTime?
     }
 
     private struct Slot {
         var occupant: Int?
         var successor: Int?
         /// When an empty slot is to be filled.
-        var dueAt: UInt64?
+        var dueAt: MonotonicTime?
         var hasServed = false
-        var lives: [Life] = []
+        /// How long the latest occupants lived, oldest first.
+        var lives: [Duration] = []
     }
 
     private enum Phase: Equatable {
-        case opening
-        case running
-        case stopping(status: Int32, giveUpAt: UInt64)
+        case opening, running
+        case stopping(status: Int32, giveUpAt: MonotonicTime)
         case over
     }
 
@@ -38,14 +39,14 @@ struct Workforce: Sendable {
     private var generation = 0
     private var isReplacing = false
 
-    init(count: Int, timeouts: WorkerTimeouts = WorkerTimeouts(), now: UInt64) {
+    init(count: Int, timeouts: WorkerTimeouts = WorkerTimeouts(), now: MonotonicTime) {
         self.timeouts = timeouts
         slots = Array(repeating: Slot(), count: max(1, count))
         slots[0].dueAt = now
     }
 
     /// The next instant at which `advance` has something to do without an event.
-    var deadline: UInt64? {
+    var deadline: MonotonicTime? {
         var instants = workers.values.compactMap(\.killAt)
         switch phase {
         case .opening, .running: instants += slots.compactMap(\.dueAt)
@@ -56,20 +57,19 @@ struct Workforce: Sendable {
     }
 
     /// Takes in one event; `advance` is part of it.
-    mutating func handle(_ event: WorkforceEvent, now: UInt64) -> [WorkforceAction] {
-        var actions: [WorkforceAction]
-        switch event {
-        case .ready(let number): actions = noteReady(number, now)
-        case .ended(let number, let exit): actions = noteEnd(number, exit, now)
-        case .stopAsked: actions = stop(status: 0, now)
-        case .replacementAsked: actions = beginReplacement(now)
-        }
-        actions += advance(now: now)
-        return actions
+    mutating func handle(_ event: WorkforceEvent, now: MonotonicTime) -> [WorkforceAction] {
+        let actions =
+            switch event {
+            case .ready(let number): noteReady(number, now)
+            case .ended(let number, let exit): noteEnd(number, exit, now)
+            case .stopAsked: stop(status: 0, now)
+            case .replacementAsked: beginReplacement(now)
+            }
+        return actions + advance(now: now)
     }
 
     /// What is due at `now` by the clock alone.
-    mutating func advance(now: UInt64) -> [WorkforceAction] {
+    mutating func advance(now: MonotonicTime) -> [WorkforceAction] {
         var actions = killOverdue(now)
         switch phase {
         case .opening, .running:
@@ -79,15 +79,14 @@ struct Workforce: Sendable {
             guard workers.isEmpty || now >= giveUpAt else { break }
             phase = .over
             actions.append(.finish(status: status))
-        case .over:
-            break
+        case .over: break
         }
         return actions
     }
 
     // MARK: What events mean
 
-    private mutating func noteReady(_ number: Int, _ now: UInt64) -> [WorkforceAction] {
+    private mutating func noteReady(_ number: Int, _ now: MonotonicTime) -> [WorkforceAction] {
         guard let worker = workers[number], !worker.serves, !isEnding else { return [] }
         workers[number]?.serves = true
         workers[number]?.killAt = nil
@@ -101,16 +100,16 @@ struct Workforce: Sendable {
     }
 
     /// The successor serves: the occupant may leave, in its own time.
-    private mutating func handOver(slot: Int, to successor: Int, _ now: UInt64) -> [WorkforceAction] {
+    private mutating func handOver(slot: Int, to successor: Int, _ now: MonotonicTime) -> [WorkforceAction] {
         let leaving = slots[slot].occupant
         slots[slot].occupant = successor
         slots[slot].successor = nil
         guard let leaving else { return [] }
-        workers[leaving]?.killAt = now + timeouts.drain.nanoseconds
+        workers[leaving]?.killAt = now + timeouts.drain
         return [.send(.drain, worker: leaving)]
     }
 
-    private mutating func noteEnd(_ number: Int, _ exit: WorkerExit, _ now: UInt64) -> [WorkforceAction] {
+    private mutating func noteEnd(_ number: Int, _ exit: WorkerExit, _ now: MonotonicTime) -> [WorkforceAction] {
         guard let worker = workers.removeValue(forKey: number), !isEnding else { return [] }
         if slots[worker.slot].successor == number {
             slots[worker.slot].successor = nil
@@ -123,10 +122,10 @@ struct Workforce: Sendable {
         guard slots[worker.slot].hasServed else {
             return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
         }
-        return refill(slot: worker.slot, after: Life(startedAt: worker.startedAt, endedAt: now))
+        return refill(slot: worker.slot, after: now - worker.startedAt, now)
     }
 
-    private mutating func refill(slot: Int, after life: Life) -> [WorkforceAction] {
+    private mutating func refill(slot: Int, after life: Duration, _ now: MonotonicTime) -> [WorkforceAction] {
         slots[slot].lives = Array((slots[slot].lives + [life]).suffix(RestartPause.memory))
         if let heir = slots[slot].successor {
             slots[slot].occupant = heir
@@ -134,12 +133,12 @@ struct Workforce: Sendable {
             return []
         }
         let pause = RestartPause.length(after: slots[slot].lives)
-        slots[slot].dueAt = life.endedAt + pause.nanoseconds
+        slots[slot].dueAt = now + pause
         return [.note(.startsAgain(slot: slot, after: pause))]
     }
 
     /// A slot that pauses after young deaths is tried again at once: the replaced program may be its cure.
-    private mutating func beginReplacement(_ now: UInt64) -> [WorkforceAction] {
+    private mutating func beginReplacement(_ now: MonotonicTime) -> [WorkforceAction] {
         guard !isEnding else { return [] }
         generation += 1
         isReplacing = true
@@ -150,10 +149,10 @@ struct Workforce: Sendable {
         return []
     }
 
-    private mutating func stop(status: Int32, _ now: UInt64) -> [WorkforceAction] {
+    private mutating func stop(status: Int32, _ now: MonotonicTime) -> [WorkforceAction] {
         guard !isEnding else { return [] }
-        let killAt = now + timeouts.stop.nanoseconds
-        phase = .stopping(status: status, giveUpAt: killAt + timeouts.kill.nanoseconds)
+        let killAt = now + timeouts.stop
+        phase = .stopping(status: status, giveUpAt: killAt + timeouts.kill)
         for number in workers.keys { workers[number]?.killAt = killAt }
         return [.closeAddress] + workers.keys.sorted().map { .send(.stop, worker: $0) }
     }
@@ -162,13 +161,13 @@ struct Workforce: Sendable {
 
     // MARK: What the clock brings
 
-    private mutating func killOverdue(_ now: UInt64) -> [WorkforceAction] {
+    private mutating func killOverdue(_ now: MonotonicTime) -> [WorkforceAction] {
         let overdue = workers.filter { $0.value.killAt.map { $0 <= now } ?? false }.keys.sorted()
         for number in overdue { workers[number]?.killAt = nil }
         return overdue.flatMap { [.note(.outOfTime(worker: $0)), .send(.die, worker: $0)] }
     }
 
-    private mutating func fillSlots(_ now: UInt64) -> [WorkforceAction] {
+    private mutating func fillSlots(_ now: MonotonicTime) -> [WorkforceAction] {
         var actions: [WorkforceAction] = []
         for slot in slots.indices {
             guard let dueAt = slots[slot].dueAt, dueAt <= now else { continue }
@@ -181,7 +180,7 @@ struct Workforce: Sendable {
     }
 
     /// One at a time: the next occupant of an older generation gets a successor when the one before has taken over.
-    private mutating func replaceNext(_ now: UInt64) -> [WorkforceAction] {
+    private mutating func replaceNext(_ now: MonotonicTime) -> [WorkforceAction] {
         guard isReplacing, slots.allSatisfy({ $0.successor == nil }) else { return [] }
         let outdated = slots.indices.filter { slot in
             slots[slot].occupant.flatMap { workers[$0] }.map { $0.generation < generation } ?? false
@@ -197,10 +196,10 @@ struct Workforce: Sendable {
         return [.start(worker: number)]
     }
 
-    private mutating func enlist(slot: Int, _ now: UInt64) -> Int {
+    private mutating func enlist(slot: Int, _ now: MonotonicTime) -> Int {
         lastNumber += 1
         workers[lastNumber] = Worker(
-            slot: slot, generation: generation, startedAt: now, killAt: now + timeouts.start.nanoseconds)
+            slot: slot, generation: generation, startedAt: now, killAt: now + timeouts.start)
         return lastNumber
     }
 }
@@ -243,44 +242,28 @@ enum WorkerOrder: Sendable, Equatable {
     case die
 }
 
-/// From start to end of one worker, in nanoseconds of CLOCK_MONOTONIC.
-struct Life: Sendable, Equatable {
-    var startedAt: UInt64
-    var endedAt: UInt64
-}
-
 /// How long to wait before a worker is started again.
 ///
 /// One that lived for a while is replaced at once. One that died young is replaced after a pause that doubles with each
 /// young death in a row, so that a program that cannot live does not keep a core busy.
 enum RestartPause {
     /// A shorter life than this is a young death.
-    static let youth: Duration = .seconds(30)
-    static let first: Duration = .milliseconds(250)
-    static let longest: Duration = .seconds(60)
+    private static let youth: Duration = .seconds(30)
+    private static let first: Duration = .milliseconds(250)
+    private static let longest: Duration = .seconds(60)
     /// Lives worth remembering: enough doublings to reach the longest pause.
     static let memory = 10
 
-    static func length(after lives: [Life]) -> Duration {
-        let young = lives.reversed().prefix { $0.endedAt &- $0.startedAt < youth.nanoseconds }.count
+    static func length(after lives: [Duration]) -> Duration {
+        let young = lives.reversed().prefix { $0 < youth }.count
         guard young > 0 else { return .zero }
         return min(first * (1 << min(young - 1, memory)), longest)
     }
 }
 
-extension Duration {
-    /// Whole nanoseconds; a negative length counts as none.
-    var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0, attoseconds >= 0 else { return 0 }
-        return UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
-    }
-}
-
 /// How a worker ended.
 enum WorkerExit: Sendable, Equatable {
-    case status(Int32)
-    case signal(Int32)
+    case status(Int32), signal(Int32)
     /// It never ran: the error number of posix_spawn.
     case notStarted(Int32)
     /// Somebody else collected it.

@@ -1,21 +1,16 @@
 import Caching
-import Foundation
 import GRDB
 import GRDBSQLite
-import Sessions
+import Platform
 import RateLimiting
+import Sessions
 
 /// One of the program's databases, as commands that stand outside look at it.
 struct DatabaseFile {
-    enum Fault: Error {
-        case damaged(String)
-        case newer(found: Int, known: Int)
-    }
-
     let name: String
     /// The newest `PRAGMA user_version` that this program reads.
     let schema: Int
-    let remedyWhenDamaged: String
+    private let remedyWhenDamaged: String
 
     static let all = [cache, limiter, sessions]
 
@@ -37,54 +32,48 @@ struct DatabaseFile {
         all.compactMap { file in
             let path = "\(folder)/\(file.name)"
             guard let found = try? file.version(path), found > file.schema else { return nil }
-            let fault = Fault.newer(found: found, known: file.schema)
-            return "\(path) \(fault.words); \(fault.remedy(file))"
+            let fault = DatabaseFault.newerSchema(found: found, known: file.schema)
+            return "\(path) \(fault.words); \(file.remedy(for: fault))"
         }
     }
 
     static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 
-    /// Opens the file for reading and checks it. Answers its schema. Throws `Fault` or `DatabaseError`.
+    /// Opens the file for reading and checks it. Answers its schema. Throws `DatabaseFault` or GRDB's error.
     func examine(_ path: String) throws -> Int {
-        try reading(path, waiting: 5) { db in
-            let version = try Self.version(of: db)
-            guard version <= schema else { throw Fault.newer(found: version, known: schema) }
-            let verdict = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no verdict"
-            guard verdict == "ok" else { throw Fault.damaged(verdict) }
+        try reading(path, waiting: .seconds(5)) { db in
+            let version = try SchemaSteps.version(of: db)
+            guard version <= schema else { throw DatabaseFault.newerSchema(found: version, known: schema) }
+            try db.checkSoundness()
             return version
         }
     }
 
     /// Waits only briefly for a lock: every worker asks this before it starts.
-    private func version(_ path: String) throws -> Int { try reading(path, waiting: 0.3, Self.version) }
+    private func version(_ path: String) throws -> Int {
+        try reading(path, waiting: .milliseconds(300), SchemaSteps.version)
+    }
 
-    private static func version(of db: Database) throws -> Int { try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0 }
-
-    private func reading<Value: Sendable>(_ path: String, waiting seconds: Double, _ body: @Sendable (Database) throws -> Value) throws
-        -> Value
-    {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(seconds)
-        configuration.label = name
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
+    /// Opens the file, whoever else has it open, and changes nothing.
+    func reading<Value: Sendable>(_ path: String, waiting limit: Duration, _ body: @Sendable (Database) throws -> Value) throws -> Value {
+        let file = SQLiteFile(path: path, label: name, journal: .untouched, access: .readOnly, lockWait: .atMost(limit))
+        let queue = try file.open()
         defer { try? queue.close() }
         return try queue.inDatabase(body)
     }
+
+    func remedy(for fault: DatabaseFault) -> String {
+        if case .newerSchema = fault { return "install that version again, or restore the backup made before the upgrade" }
+        return remedyWhenDamaged
+    }
 }
 
-extension DatabaseFile.Fault {
+extension DatabaseFault {
+    /// What follows the file's name where commands speak of it.
     var words: String {
-        switch self {
-        case .damaged(let verdict): "is damaged: \(verdict)"
-        case .newer(let found, let known): "was made by a newer version of the program (schema \(found), this one reads up to \(known))"
+        if case .newerSchema(let found, let known) = self {
+            return "was made by a newer version of the program (schema \(found), this one reads up to \(known))"
         }
-    }
-
-    func remedy(_ file: DatabaseFile) -> String {
-        switch self {
-        case .damaged: file.remedyWhenDamaged
-        case .newer: "install that version again, or restore the backup made before the upgrade"
-        }
+        return description
     }
 }

@@ -1,19 +1,20 @@
 import ArgumentParser
 import Foundation
+import JSON
+import Platform
 
 /// What commands print: results on standard output, everything else on standard error.
 enum Output {
-    static func json(_ value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+    static func json(_ value: JSONValue) {
+        let style = JSONWriter.Style(escapes: .short, sortsNames: true, isPretty: true)
+        FileHandle.standardOutput.write(Data(JSONWriter.bytes(of: value, style) + [UInt8(ascii: "\n")]))
     }
 
     static func complain(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
     /// An instant in milliseconds since 1970, as people read it.
     static func time(_ milliseconds: Int64) -> String {
-        Date(timeIntervalSince1970: Double(milliseconds) / 1000).formatted(.iso8601)
+        WallTime(milliseconds: milliseconds).text
     }
 
     /// `3 h 12 min`, `12 min`, `40 s`.

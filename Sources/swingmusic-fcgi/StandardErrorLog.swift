@@ -1,7 +1,9 @@
 import Foundation
 import Gateway
 import Glibc
+import JSON
 import Logging
+import Platform
 
 /// Log lines on standard error, one an event, each in one write so that workers' lines do not mix.
 struct StandardErrorLog: LogHandler {
@@ -33,7 +35,7 @@ struct StandardErrorLog: LogHandler {
 
     func log(event: LogEvent) {
         let line = LogLine(
-            time: Date(), process: getpid(), level: event.level, message: event.message.description,
+            time: SystemClock().wall, process: getpid(), level: event.level, message: event.message.description,
             metadata: own.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description).sorted { $0.key < $1.key })
         let bytes = Array(((format == .json ? line.json : line.text) + "\n").utf8)
         _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
@@ -42,7 +44,7 @@ struct StandardErrorLog: LogHandler {
 
 /// One line of the log in either format.
 struct LogLine {
-    var time: Date
+    var time: WallTime
     var process: pid_t
     var level: Logger.Level
     var message: String
@@ -51,23 +53,17 @@ struct LogLine {
     /// `2026-11-22T19:33:00Z info [4711] message key=value`, control characters replaced so that no message makes a second line.
     var text: String {
         let extras = metadata.map { " \($0.key)=\($0.value)" }.joined()
-        return Self.printable("\(time.formatted(.iso8601)) \(level) [\(process)] \(message)\(extras)")
+        return Self.printable("\(time.text) \(level) [\(process)] \(message)\(extras)")
     }
 
     var json: String {
-        var members = [("time", time.formatted(.iso8601)), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
+        var members = [("time", time.text), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
         members += metadata
-        return "{" + members.map { "\(Self.quoted($0.0)):\(Self.quoted($0.1))" }.joined(separator: ",") + "}"
+        let object = JSONValue.object(members.map { JSONMember($0.0, .string($0.1)) })
+        return String(decoding: JSONWriter.bytes(of: object, JSONWriter.Style(escapes: .short)), as: UTF8.self)
     }
 
     private static func printable(_ text: String) -> String {
         String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 32 || $0.value == 127 ? "\u{FFFD}" : $0 }))
-    }
-
-    private static func quoted(_ text: String) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        guard let data = try? encoder.encode(text) else { return "\"\"" }
-        return String(decoding: data, as: UTF8.self)
     }
 }

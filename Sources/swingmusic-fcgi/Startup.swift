@@ -4,6 +4,7 @@ import Foundation
 import Gateway
 import Glibc
 import Logging
+import Platform
 import Sessions
 
 /// What every command begins with: settings, log, data folder.
@@ -12,7 +13,7 @@ struct Startup {
     let log: Logger
 
     /// EX_CONFIG of sysexits.h: nothing that trying again would mend.
-    static let configurationError: CInt = 78
+    private static let configurationError: CInt = 78
 
     /// Ends the process with one line and status 78 when a setting does not parse.
     init() throws {
@@ -92,8 +93,9 @@ struct DataFolder {
             CachesConfiguration(path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1),
             log: .silent)
         guard let store else { return caches }
-        let end = ContinuousClock.now + store.timeout * 2
-        while let health = caches.storeHealth(), !health.isConnected, ContinuousClock.now < end { usleep(5000) }
+        let clock = Platform.SystemClock()
+        let end = clock.monotonic + store.timeout * 2
+        while let health = caches.storeHealth(), !health.isConnected, clock.monotonic < end { usleep(5000) }
         return caches
     }
 
@@ -103,7 +105,7 @@ struct DataFolder {
     }
 }
 
-enum DataFolderError: Error, CustomStringConvertible {
+private enum DataFolderError: Error, CustomStringConvertible {
     case missing(String)
     case notAllowed(uid_t, String)
     case noSessions

@@ -4,6 +4,7 @@ import FastCGI
 import Foundation
 import Gateway
 import Glibc
+import Platform
 import Sessions
 import Supervision
 
@@ -74,7 +75,7 @@ struct Worker: ParsableCommand {
         do {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
             try startup.prepareDataDirectory()
-            let worker = "\(getpid())-\(UInt64(Date().timeIntervalSince1970 * 1000))"
+            let worker = "\(getpid())-\(SystemClock().wall.milliseconds)"
             let gateway = try Gateway(settings: startup.settings, worker: worker, version: ProgramVersion.text, log: startup.log)
             let loop = try EventLoop(
                 socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)

@@ -1,6 +1,7 @@
 import CSystem
 import Caching
 import Foundation
+import JSON
 import Logging
 import Spotify
 import RateLimiting
@@ -22,7 +23,7 @@ final class House {
         rateLimiter = try RateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
-        catalog = Catalog(
+        catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
@@ -64,10 +65,7 @@ final class House {
 
 extension Composed {
     var text: String { String(decoding: body, as: UTF8.self) }
-    func parsed() throws -> JSONDocument {
-        guard let document = JSONDocument(body) else { throw House.Unreadable() }
-        return document
-    }
+    func parsed() throws -> JSONNode { try JSONDocument(body).root }
 }
 
 /// Objects as development mode answers them; ids are a digit repeated.

@@ -13,8 +13,7 @@ import Testing
     }
 
     func ids(_ composed: Composed, _ list: String) throws -> [String?] {
-        let document = try composed.parsed()
-        return document.root[list]?.elements.map { document.string($0["spotify_id"]) } ?? []
+        try composed.parsed()[list]?.elements.map { $0["spotify_id"]?.string } ?? []
     }
 
     @Test("Trending is what was asked for here, the most popular first, and costs no lookup when that is enough")

@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 import Testing
 
@@ -30,7 +31,7 @@ import Testing
     func albumLinks() throws {
         let body =
             #"{"type":"album","href":"https://api.spotify.com/v1/albums/X","tracks":{"href":"https://api.spotify.com/v1/albums/X/tracks?offset=0&limit=50","items":[{"id":1.50}],"next":null,"total":1}}"#
-        let document = try #require(JSONDocument(Array(body.utf8)))
+        let document = try JSONDocument(Array(body.utf8))
         let record = ListRecord.make(of: .album, document)
         #expect(record.linkPlaces.count == 1)
         #expect(
@@ -45,8 +46,8 @@ import Testing
             (#"{"type":"playlist","tracks":{"items":[{"track":{"id":"a"}}],"total":1}}"#, true),
         ])
     func playlistNames(_ body: String, _ isExtended: Bool) throws {
-        let record = ListRecord.make(of: .playlist, try #require(JSONDocument(Array(body.utf8))))
-        let document = try #require(JSONDocument(record.body))
+        let record = ListRecord.make(of: .playlist, try JSONDocument(Array(body.utf8)))
+        let document = try JSONDocument(record.body)
         #expect(document.root["tracks"]?["items"]?.elements.first?["track"] != nil)
         #expect(document.root["items"]?["items"]?.elements.first?["item"] != nil)
         #expect(record.isExtended == isExtended)

@@ -1,9 +1,9 @@
-import CSystem
 import Caching
 import Logging
+import Platform
+import RateLimiting
 import Spotify
 import Testing
-import RateLimiting
 
 @testable import Catalog
 
@@ -11,17 +11,23 @@ import RateLimiting
 @Suite struct RefreshTests {
     let house: House
     let loop: LookupLoop
+    let clock = ManualClock(wall: SystemClock().wall.milliseconds)
     let track = Resource.object(.track, Sample.id(1), market: nil)
 
     init() throws {
         house = try House()
-        loop = LookupLoop(
+        loop = try LookupLoop(
             inbox: LookupInbox(), recordStore: house.recordStore, rateLimiter: house.rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
                 recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
-            log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        loop.lastRenewalRound = 0
+            clock: clock, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// The next round.
+    func renewAhead() {
+        clock.advance(.seconds(61))
+        loop.renewAhead()
     }
 
     func keep(dueIn: Duration, used: Bool = true, refusedWith: Int? = nil) throws {
@@ -38,7 +44,7 @@ import RateLimiting
     @Test("What was used lately and falls due within the hour is queued, behind callers")
     func ahead() throws {
         try keep(dueIn: .seconds(3000))
-        loop.renewAhead()
+        renewAhead()
         #expect(try isQueued)
         #expect(try house.rateLimiter.status().waiting[.renewal] == 1)
     }
@@ -46,18 +52,17 @@ import RateLimiting
     @Test("What is good for longer, what nobody used, and what Spotify refused today is left alone")
     func alone() throws {
         try keep(dueIn: .seconds(4000))
-        loop.renewAhead()
+        renewAhead()
         #expect(try !isQueued)
         try keep(dueIn: .seconds(3000), refusedWith: 404)
-        loop.lastRenewalRound = 0
-        loop.renewAhead()
+        renewAhead()
         #expect(try !isQueued)
     }
 
     @Test("What was never used is left alone")
     func unused() throws {
         try keep(dueIn: .seconds(3000), used: false)
-        loop.renewAhead()
+        renewAhead()
         #expect(try !isQueued)
     }
 
@@ -65,22 +70,24 @@ import RateLimiting
     func refusedYesterday() throws {
         try keep(dueIn: .milliseconds(1), refusedWith: 404)
         try house.caches.expire(.spotify, track.cacheKey, in: .zero)
-        loop.renewAhead()
+        renewAhead()
         #expect(try isQueued)
     }
 
     @Test("A round comes once a minute")
     func rounds() throws {
-        loop.renewAhead()
+        renewAhead()
         try keep(dueIn: .seconds(3000))
         loop.renewAhead()
         #expect(try !isQueued)
+        renewAhead()
+        #expect(try isQueued)
     }
 
     @Test("A stale record is asked for once, and again when it was renewed in between")
     func once() throws {
         func ask(dueAt: Int64) throws -> Bool {
-            loop.renew([track: dueAt])
+            loop.renew([track: WallTime(milliseconds: dueAt)])
             guard case .granted(let lease) = try house.rateLimiter.permit(worker: "test") else { return try isQueued }
             return try house.rateLimiter.finish(lease, .answered)
         }
@@ -94,18 +101,5 @@ import RateLimiting
         let ask = Ask(key: track.name, priority: .renewal, client: "", attendedUntil: 0)
         guard case .queued(_, _, wasQueued: false) = try house.rateLimiter.enqueue([ask])[0] else { throw House.Unreadable() }
         guard case .queued(_, _, wasQueued: true) = try house.rateLimiter.enqueue([ask])[0] else { throw House.Unreadable() }
-    }
-
-    @Test("Callers whose answer is under way are not sent away when a cooldown begins")
-    func underWay() {
-        var room = SingleFlight()
-        let told = Told()
-        let other = Resource.object(.track, Sample.id(2), market: nil)
-        for (number, resources) in [(1, [track]), (2, [track, other])] as [(UInt64, [Resource])] {
-            let waiter = Waiter(number: number, resources: resources, client: "c", deadline: 10) { _ in told.note("\(number)") }
-            room.seat(waiter, for: Set(resources))
-        }
-        room.failImpatient(before: 20, underWay: [track], .failed(reason: "", after: .seconds(1)))
-        #expect(told.all == ["2"])
     }
 }

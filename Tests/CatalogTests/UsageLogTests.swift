@@ -1,4 +1,5 @@
 import Caching
+import Platform
 import Testing
 
 @testable import Catalog
@@ -6,6 +7,7 @@ import Testing
 @Suite struct UsageLogTests {
     let house: House
     let caches: Caches
+    let clock = ManualClock()
 
     init() throws {
         house = try House()
@@ -24,16 +26,15 @@ import Testing
 
     @Test("Many uses are written in few transactions, seldom, and none is lost")
     func many() throws {
-        var notes = UsageLog(tolerance: 0)
+        var notes = UsageLog(caches: caches, tolerance: .zero, clock: clock)
         #expect(notes.next == nil)
         notes.add(uses(0..<1200))
-        var now: UInt64 = 1_000_000_000_000
-        var written: [(at: UInt64, count: Int)] = []
+        var written: [(at: MonotonicTime, count: Int)] = []
         while let next = notes.next {
-            now = max(now, next)
-            notes.step(caches, now: now)
+            clock.advance(max(.zero, next - clock.monotonic))
+            notes.step()
             let count = try noted()
-            if count != written.last?.count ?? 0 { written.append((now, count)) }
+            if count != written.last?.count ?? 0 { written.append((clock.monotonic, count)) }
         }
         #expect(written.map(\.count) == [500, 1000, 1200])
         for (earlier, later) in zip(written, written.dropFirst()) { #expect(later.at >= earlier.at + UsageLog.writePause) }
@@ -41,13 +42,15 @@ import Testing
 
     @Test("A single use is written at the second step, a key without a record not at all")
     func few() throws {
-        var notes = UsageLog(tolerance: 0)
+        var notes = UsageLog(caches: caches, tolerance: .zero, clock: clock)
         notes.add(uses(1199..<1201))
-        notes.step(caches, now: 1000)
+        notes.step()
         #expect(try noted() == 0)
-        notes.step(caches, now: 1000 + UsageLog.pause - 1)
+        clock.advance(UsageLog.pause - .nanoseconds(1))
+        notes.step()
         #expect(try noted() == 0)
-        notes.step(caches, now: 1000 + UsageLog.pause)
+        clock.advance(.nanoseconds(1))
+        notes.step()
         #expect(try noted() == 1)
         #expect(notes.next == nil)
     }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Synchronization
 import Testing
 
@@ -37,8 +38,8 @@ import Testing
         let stage = try Stage(Script(), threads: 4)
         defer { stage.stop() }
         let counter = Counter()
-        let threads = (0..<16).map { _ in
-            PlainThread(named: "client") { [path = stage.path] in
+        let threads = try (0..<16).map { _ in
+            try WorkerThread.start(named: "client") { [path = stage.path] in
                 guard let client = try? Client(path: path) else { return }
                 for _ in 0..<100 where (try? client.get("/x"))?.text == "none" { counter.add() }
             }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Testing
 
 @testable import FastCGI
@@ -72,7 +73,7 @@ import Testing
     func tcp() throws {
         let socket = try ListeningSocket.bind(.tcp(host: "127.0.0.1", port: 0), mode: 0, group: nil)
         let loop = try EventLoop(socket: socket, threads: 1, handler: Script(), log: .init(label: "tcp"))
-        let runner = PlainThread(named: "tcp") { loop.run() }
+        let runner = try WorkerThread.start(named: "tcp") { loop.run() }
         var name = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &name) {

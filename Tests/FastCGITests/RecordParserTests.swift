@@ -46,32 +46,4 @@ import Testing
         #expect(throws: Fault.parametersTooLarge) { try look(Wire.begin() + Wire.record(4, [1, 0x80, 2, 0, 0, 65])) }
         #expect(throws: Fault.parametersTooLarge) { try look(Wire.begin() + Wire.record(4, [0xff, 0xff, 0xff, 0xff, 0])) }
     }
-
-    @Test("input is collected from pieces of any size", arguments: [1, 2, 3, 7, 8, 9, 1000])
-    func input(_ piece: Int) throws {
-        let content = (0..<500).map { UInt8(truncatingIfNeeded: $0) }
-        let bytes = Wire.stream(5, content, id: 9, chunk: 77, padding: 3)
-        var input = StandardInput(request: 9, limit: 500, expecting: 500)
-        var progress = StandardInput.Progress.wants(8)
-        var position = 0
-        while case .wants(let wanted) = progress {
-            #expect(wanted > 0 && wanted <= bytes.count - position)
-            let end = min(position + piece, position + wanted)
-            progress = try bytes[position..<end].withUnsafeBytes { try input.feed($0) }
-            position = end
-        }
-        #expect(progress == .complete)
-        #expect(position == bytes.count)
-        #expect(input.content == content)
-    }
-
-    @Test("input over the limit, or of another request, is noticed")
-    func wrongInput() throws {
-        var input = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(try Wire.stream(5, [1, 2, 3, 4]).withUnsafeBytes { try input.feed($0) } == .overLimit)
-        var other = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(throws: Fault.unexpectedRecord(type: 5)) { try Wire.stream(5, [1], id: 2).withUnsafeBytes { try other.feed($0) } }
-        var more = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(throws: Fault.pipelined) { try (Wire.stream(5, [1]) + [1]).withUnsafeBytes { try more.feed($0) } }
-    }
 }

@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 import Synchronization
 import Testing
 
@@ -72,7 +73,7 @@ private final class Courier: Handler {
         let courier = Courier { text in
             .parked(
                 ParkedRequest(
-                    deadline: csys_monotonic_ns() + 20_000_000, parked: { _ in },
+                    deadline: SystemClock().monotonic + .milliseconds(20), parked: { _ in },
                     ended: { _ in Response(status: 503, body: Array(text.utf8)) }))
         }
         let stage = try Stage(courier)

@@ -1,6 +1,7 @@
 import CSystem
 import Glibc
 import Logging
+import Platform
 import Synchronization
 
 @testable import FastCGI
@@ -11,7 +12,7 @@ final class Stage {
     let loop: EventLoop
     let socket: ListeningSocket
     private let directory: String
-    private let runner: PlainThread
+    private let runner: WorkerThread
     let hasReturned = Flag()
 
     init(_ handler: any Handler, threads: Int = 2, limits: Limits = Limits()) throws {
@@ -24,7 +25,7 @@ final class Stage {
         log.logLevel = .critical
         let loop = try EventLoop(socket: socket, threads: threads, limits: limits, handler: handler, log: log)
         self.loop = loop
-        runner = PlainThread(named: "stage") { [hasReturned] in
+        runner = try WorkerThread.start(named: "stage") { [hasReturned] in
             loop.run()
             hasReturned.raise()
         }
@@ -68,11 +69,11 @@ final class Script: Handler {
     /// Replies of requests for /park, in the order they came.
     let replies = Mutex<[ResponseHandle]>([])
     let endings = Mutex<[ParkedRequest.Ending]>([])
-    let wait: UInt64
+    let wait: Duration
     /// What is made of each ticket.
     let change = Mutex<@Sendable (ParkedRequest) -> ParkedRequest>({ $0 })
 
-    init(wait: Duration = .seconds(20)) { self.wait = wait.nanoseconds }
+    init(wait: Duration = .seconds(20)) { self.wait = wait }
 
     func bodyPolicy(for request: Request) -> BodyPolicy {
         request.parameter("PATH_INFO") == "/verify" ? .ignore : .read(limit: request.parameter("PATH_INFO") == "/big" ? 1 << 20 : 65536)
@@ -84,7 +85,8 @@ final class Script: Handler {
         case "/at-once":
             return .parked(
                 changed(
-                    ParkedRequest(deadline: csys_monotonic_ns() + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })
+                    ParkedRequest(
+                        deadline: SystemClock().monotonic + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })
                 ))
         case "/large": return .now(text(String(repeating: "x", count: 3_000_000)))
         case "/head":
@@ -107,7 +109,7 @@ final class Script: Handler {
 
     private func parkedRequest() -> ParkedRequest {
         ParkedRequest(
-            deadline: csys_monotonic_ns() + wait,
+            deadline: SystemClock().monotonic + wait,
             parked: { [self] reply in replies.withLock { $0.append(reply) } },
             ended: { [self] ending in
                 endings.withLock { $0.append(ending) }

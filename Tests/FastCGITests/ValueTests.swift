@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import FastCGI
@@ -45,11 +46,11 @@ import Testing
 
     @Test("the heap yields its elements by deadline, also after removals")
     func heap() {
-        final class Element {}
+        final class Element: Sendable {}
         var heap = DeadlineHeap<Element>()
-        var expected: [(UInt64, Element)] = []
+        var expected: [(MonotonicTime, Element)] = []
         for round in 0..<500 {
-            let (due, element) = (UInt64((round * 7919) % 1009), Element())
+            let (due, element) = (MonotonicTime(nanoseconds: UInt64((round * 7919) % 1009)), Element())
             let isFirst = heap.insert(element, due: due)
             #expect(isFirst == expected.allSatisfy { due < $0.0 })
             expected.append((due, element))
@@ -62,7 +63,7 @@ import Testing
         #expect(heap.count == expected.count)
         for due in expected.map(\.0).sorted() {
             #expect(heap.firstDue == due)
-            #expect(!heap.isDue(at: due &- 1) && heap.isDue(at: due))
+            #expect(!heap.isDue(at: MonotonicTime(nanoseconds: due.nanoseconds &- 1)) && heap.isDue(at: due))
             #expect(heap.takeFirst() != nil)
         }
         #expect(heap.takeFirst() == nil)

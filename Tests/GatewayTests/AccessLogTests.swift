@@ -1,4 +1,5 @@
 import Logging
+import Platform
 import Synchronization
 import Testing
 
@@ -21,7 +22,7 @@ import Testing
             (200, false), (401, false), (404, false), (429, true), (503, true),
         ])
     func line(status: Int, isSaid: Bool) {
-        let log = AccessLog(log: lines.logger) { 1 }
+        let log = AccessLog(log: lines.logger, clock: ManualClock())
         _ = log.observe(.now(Response(status: status)), of: .init(request([("REQUEST_ID", "5f1d")])))
         let line = "info answered \(status) address=192.0.2.7 method=GET path=/auth/pair request=5f1d"
         #expect(lines.all == (isSaid ? [line] : []))
@@ -29,8 +30,8 @@ import Testing
 
     @Test("A parked request is named when its answer comes, and not when its caller left")
     func parked() {
-        let log = AccessLog(log: lines.logger) { 1 }
-        let parkedRequest = ParkedRequest(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) })
+        let log = AccessLog(log: lines.logger, clock: ManualClock())
+        let parkedRequest = ParkedRequest(deadline: .never, parked: { _ in }, ended: { _ in Response(status: 503) })
         guard case .parked(let observed) = log.observe(.parked(parkedRequest), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
         observed.answered(Response(status: 200))
@@ -43,11 +44,11 @@ import Testing
 
     @Test("Of a flood a second has its lines, and then what it left out is said")
     func flood() {
-        let now = Mutex<UInt64>(5_000_000_000)
-        let log = AccessLog(log: lines.logger, most: 3) { now.withLock { $0 } }
+        let clock = ManualClock()
+        let log = AccessLog(log: lines.logger, most: 3, clock: clock)
         for _ in 0..<10 { _ = log.observe(.now(Response(status: 503)), of: .init(request())) }
         #expect(lines.all.count == 3)
-        now.withLock { $0 += 1_000_000_000 }
+        clock.advance(.seconds(1))
         for _ in 0..<2 { _ = log.observe(.now(Response(status: 503)), of: .init(request())) }
         #expect(lines.all.count == 5)
         #expect(lines.all[3].contains("omitted=7") && !lines.all[4].contains("omitted"))

@@ -126,6 +126,37 @@ import Testing
         #expect(isError(stage.ask("POST", "/api/catalog/search", body: body), [400], spotify: false))
     }
 
+    @Test("In a body null is as good as missing, a whole number is one however it is written, and the last of two members counts")
+    func members() throws {
+        let text = #"{"none":null,"a":7.0,"b":1e1,"c":"7","d":-0,"yes":true,"list":["x","é"],"twice":1,"twice":2,"\u0061b":3}"#
+        let object = try #require(JSONObject(Array(text.utf8)))
+        #expect(try object.integer("none") == nil && object.bool("none") == nil && object.strings("none").isEmpty)
+        #expect(try object.integer("missing") == nil && object.bool("missing") == nil && object.strings("missing").isEmpty)
+        #expect(object.has("none") && !object.has("missing") && object.string("none") == nil)
+        #expect(try ["a", "b", "c", "d", "twice", "ab"].map { try object.integer($0) } == [7, 10, 7, 0, 2, 3])
+        #expect(try object.bool("yes") == true && object.strings("list") == ["x", "é"])
+    }
+
+    @Test(
+        "A member of another type is refused, and so is a number that is none or too large",
+        arguments: [
+            "1.5", "1e15", "-1e300", "-9223372036854775808", "99999999999999999999", "true", "[]", "{}", #""x""#, #""""#, #"["a",1]"#,
+        ])
+    func otherMembers(_ value: String) throws {
+        let object = try #require(JSONObject(Array("{\"x\":\(value)}".utf8)))
+        #expect(throws: BadRequest.self) { try object.integer("x") }
+        if value != "true" { #expect(throws: BadRequest.self) { try object.bool("x") } }
+        if value != "[]" { #expect(throws: BadRequest.self) { try object.strings("x") } }
+    }
+
+    @Test(
+        "A body is read strictly",
+        arguments: ["{\"a\":[1,]}", "\u{feff}{}", "{\"a\":01}", #"{"a":"\ud800"}"#, "{} x", "{\"a\":1,}", "{'a':1}", "{\"a\":NaN}"])
+    func strictly(_ body: String) {
+        #expect(JSONObject(Array(body.utf8)) == nil)
+        #expect(JSONObject(body.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)] }) == nil)
+    }
+
     @Test(
         "Seeds that are none are 400",
         arguments: [

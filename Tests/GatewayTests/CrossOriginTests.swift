@@ -1,3 +1,4 @@
+import Platform
 import Synchronization
 import Testing
 
@@ -28,7 +29,7 @@ import Testing
                         promise.keep(.now(response))
                         return nil
                     })
-            case "later": return .parked(ParkedRequest(deadline: 0, parked: { _ in }, ended: { _ in Response(status: 503) }))
+            case "later": return .parked(ParkedRequest(deadline: .never, parked: { _ in }, ended: { _ in Response(status: 503) }))
             default: return .now(response)
             }
         }

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import Testing
 
 @testable import Gateway
@@ -84,8 +85,7 @@ struct DescribedRoute {
     var example: String {
         path.operations.flatMap(\.parameters).reduce(template) { path, parameter in
             switch parameter.example {
-            case .text(let value): path.replacing("{\(parameter.name)}", with: value)
-            case .integer(let value): path.replacing("{\(parameter.name)}", with: "\(value)")
+            case .string(let value), .number(let value): path.replacing("{\(parameter.name)}", with: value)
             default: path
             }
         }

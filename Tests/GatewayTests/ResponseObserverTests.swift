@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import FastCGI
@@ -9,7 +10,7 @@ import Testing
     private let request = Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", "/spotify/v1/tracks/x"), ("REQUEST_ID", "5f1d")])
 
     private func begin(_ outcome: Outcome) throws -> (atOnce: Outcome?, kept: [KeptPromises.Item]) {
-        let observer = ResponseObserver(scoreboard: scoreboard, log: AccessLog(log: lines.logger) { 1 })
+        let observer = ResponseObserver(scoreboard: scoreboard, log: AccessLog(log: lines.logger, clock: ManualClock()))
         guard case .pending(let soon) = observer.observe(outcome, of: .spotify, request) else { throw NotSoon() }
         #expect(scoreboard.sum.answered == 0)
         let kept = KeptPromises()

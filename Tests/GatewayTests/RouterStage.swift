@@ -25,18 +25,18 @@ final class RouterStage {
         rateLimiter = try RateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
-        catalog = Catalog(
+        catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
             log: log)
         let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), publicURL: nil)
-        let identities: any Authenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
-        let door = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
+        let identities: any RequestAuthenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
+        let accessControl = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
         router = Router(families: [
-            ("/spotify/v1/", SpotifyRoutes(responder: responder, door: door, fillsRemovedFields: fillsRemovedFields)),
-            ("/api/catalog/", CatalogRoutes(responder: responder, door: door)),
+            ("/spotify/v1/", SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: fillsRemovedFields)),
+            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
         ])
     }
 
@@ -46,7 +46,7 @@ final class RouterStage {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    private struct OneUser: Authenticator {
+    private struct OneUser: RequestAuthenticator {
         let id: Int
         func identity(of request: Request) -> Identity { .user(id: id, roles: []) }
     }

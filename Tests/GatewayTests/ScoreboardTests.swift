@@ -53,6 +53,27 @@ import Testing
         unlink(path)
     }
 
+    @Test("Words stand where they stood in the first release: workers of two versions count into one file")
+    func layout() throws {
+        let firstSlot = 4096 + 64 * 512
+        var words = [UInt64](repeating: 0, count: (firstSlot + 512 * 512) / 8)
+        words[0] = 0x5347_4649_4755_0001
+        words[16 / 8] = 1_800_000_000_000  // a request without its raw path
+        words[firstSlot / 8] = 4711
+        words[(firstSlot + 64) / 8] = 5  // 2xx of the first family
+        try words.withUnsafeBytes { Data($0) }.write(to: URL(filePath: path))
+        let scoreboard = Scoreboard(path: path, now: 1_800_000_000_500)
+        #expect(scoreboard.sum[.spotify, 2] == 5 && scoreboard.rawPathMissedAt == 1_800_000_000_000)
+        scoreboard.add(Counter.place(.spotify, status: 200))
+        scoreboard.note(LoggedLine(time: 7, process: 4711, level: "error", text: "x"), isError: true)
+        let after = try Data(contentsOf: URL(filePath: path))
+        func word(_ offset: Int) -> UInt64 { after.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) } }
+        #expect(after.count == words.count * 8)
+        #expect(word(firstSlot) == UInt64(getpid()) && word(firstSlot + 8) == 1_800_000_000_500 && word(firstSlot + 64) == 6)
+        #expect(word(8) == 1 && word(4096 + 512) == 1 && word(4096 + 512 + 8) == 7 && after[4096 + 512 + 40] == UInt8(ascii: "x"))
+        unlink(path)
+    }
+
     @Test("Without a file a worker counts for itself")
     func unmapped() {
         let page = Scoreboard(path: "/nowhere/figures.shared")

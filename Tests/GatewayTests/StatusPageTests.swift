@@ -1,7 +1,8 @@
 import Crypto
+import FastCGI
 import Foundation
-import Testing
 import RateLimiting
+import Testing
 
 @testable import Caching
 @testable import Gateway
@@ -49,6 +50,49 @@ import RateLimiting
         #expect(StatusPage.policy.hasPrefix("default-src 'none';"))
         #expect(!StatusPage.policy.contains("unsafe"))
     }
+
+    @Test("status.json is written byte for byte as ever: members sorted, slashes escaped, what there is not left out")
+    func json() throws {
+        var report = report()
+        report.answersByMinute = [0, 7]
+        report.limiterFault = "a/b \"c\" \\ é\u{1}\n"
+        report.lines = []
+        let none = #"{"2xx":0,"3xx":0,"4xx":0,"5xx":0}"#
+        let answers = Counter.Family.allCases.map(\.label).sorted().map { label in
+            "\"\(label)\":" + (label == Counter.Family.spotify.label ? none.replacing("2xx\":0", with: "2xx\":1234567") : none)
+        }
+        let expected =
+            #"{"ages":[],"answers":{\#(answers.joined(separator: ","))},"answersByMinute":[0,7],"files":[{"bytes":4096,"name":"cache.db"}],"#
+            + #""latestErrors":[],"limiterFault":"a\/b \"c\" \\ é\u0001\n","now":1795375980000,"parked":2,"#
+            + #""readiness":{"ready":false,"reasons":["\"quoted\" <i>"],"warnings":[]},"#
+            + #""records":[{"bytes":10,"entries":5,"kind":"<script>"}],"#
+            + #""sources":{"collapsed":0,"dragonfly":0,"memory":3,"sqlite":0,"stale":0,"stored":1,"unanswered":0},"version":"1.2.3","#
+            + #""workers":[{"parked":2,"pid":4711,"residentBytes":21400000,"uptimeSeconds":90061}]}"#
+        #expect(text(DashboardReport.response(StatusJSON.value(of: report))) == expected)
+    }
+
+    @Test("The dashboard's figures are written byte for byte as ever")
+    func dashboard() throws {
+        #expect(
+            text(DashboardReport.response(DashboardReport.health(nil)))
+                == #"{"connected":false,"latency_ms":0,"message":"DRAGONFLYDB_HOST is not set; SQLite serves alone","status":"disabled"}"#)
+        let health = StoreHealth(isConnected: true, latency: .microseconds(1250), message: "a/b")
+        #expect(
+            text(DashboardReport.response(DashboardReport.health(health)))
+                == #"{"connected":true,"latency_ms":1.25,"message":"a\/b","status":"healthy"}"#)
+        #expect(
+            text(DashboardReport.response(DashboardReport.stats(["db0": "keys=12,expires=3", "used_memory_human": "1M"])))
+                == #"{"clients":{"connected_clients":0},"keyspace":{"db0":{"keys":12}},"memory":{"used_memory_human":"1M","#
+                + #""used_memory_peak_human":"0B"},"server":{"uptime_in_seconds":0}}"#)
+        #expect(
+            text(DashboardReport.response(DashboardReport.cleared(message: "done", count: nil)))
+                == #"{"message":"done","success":true}"#)
+        #expect(
+            text(DashboardReport.response(DashboardReport.cleared(message: "done", count: 3)))
+                == #"{"cleared_count":3,"message":"done","success":true}"#)
+    }
+
+    private func text(_ response: Response) -> String { String(decoding: response.body, as: UTF8.self) }
 
     @Test("Numbers are written for people")
     func numbers() {

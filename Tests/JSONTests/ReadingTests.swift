@@ -10,20 +10,6 @@ import Testing
         return nil
     }
 
-    @Test("values are found with their bytes and their meaning")
-    func values() throws {
-        let text = #" {"a" : [1.50, -2e3, true, null, "x\"\\\u00e9\ud83d\ude00"], "b":{"c":"d"}} "#
-        let document = try JSONDocument(Array(text.utf8))
-        let list = try #require(document.root["a"]).elements
-        #expect(list.map { String(decoding: $0.raw, as: UTF8.self) }.prefix(4) == ["1.50", "-2e3", "true", "null"])
-        #expect(list.map(\.kind) == [.number, .number, .true, .null, .string])
-        #expect(list[4].string == "x\"\\é😀")
-        #expect(document.root["b"]?["c"]?.string == "d")
-        #expect(list[2].bool == true && list[3].isNull && list[0].double == 1.5 && list[1].integer == -2000)
-        #expect(document.root.members.map(\.key) == ["a", "b"])
-        #expect(String(decoding: document.bytes[document.root.range], as: UTF8.self) == text.dropFirst().dropLast())
-    }
-
     @Test("a missing member and one that is null are both nil, and can be told apart")
     func nulls() throws {
         let root = try JSONDocument(Array(#"{"none":null,"\u0061b":1}"#.utf8)).root

@@ -25,7 +25,7 @@ import Testing
             writer.member("yes", true)
             writer.member("raw", raw: Array("[1, 2]".utf8))
             writer.member("no raw", raw: [UInt8]?.none)
-            writer.member("value", ["a": nil] as JSONValue)
+            writer.member("value", ["a": .null] as JSONValue)
         }
         let expected =
             #"{"text":"a\"\\\u000a\#u{7f}é","none":null,"no number":null,"list":["x",{"n":5},[],null,false,18446744073709551615],"#
@@ -107,7 +107,7 @@ import Testing
     @Test("a value is written as Swift, and members that are nil are left out")
     func literals() {
         let name = "x"
-        let value = JSONValue.object(["text": "a\(name)", "left out": nil, "null": .some(nil), "n": 3, "list": [true, 1.5]])
+        let value = JSONValue.object(["text": "a\(name)", "left out": nil, "null": .null, "n": 3, "list": [true, 1.5]])
         #expect(text(JSONWriter.bytes(of: value)) == #"{"text":"ax","null":null,"n":3,"list":[true,1.5]}"#)
         #expect(value["list"]?.items?.first?.bool == true)
         #expect(value["text"]?.text == "ax" && value["left out"] == nil && value["null"] == .null)

@@ -61,6 +61,11 @@ import Testing
 
     @Test("what is half encoded, or no UTF-8, is not read", arguments: ["%", "a%2", "%zz", "%+1", "%ff", "%c3", "%ed%a0%80", "%%41"])
     func malformed(text: String) { #expect(PercentEncoding.decode(text) == nil) }
+
+    @Test("as bytes it may be no text")
+    func bytes() {
+        #expect(PercentEncoding.bytes("%ff+%00%C3".utf8) == [0xff, 0x2b, 0, 0xc3] && PercentEncoding.bytes("%2".utf8) == nil)
+    }
 }
 
 @Suite("Trouble said once") struct LogOnceTests {

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import GRDB
 import Glibc
+import Platform
 import Synchronization
 import Testing
 
@@ -66,14 +67,13 @@ import Testing
     func immutable() throws {
         let path = house.folder + "/a b?c%.db"
         try house.makeDatabase(at: path, users: [("bob", "[]")])
-        let shelf = ConnectionPool(path: path) { isFrozen in
-            var configuration = Configuration()
-            configuration.readonly = true
-            return try DatabaseQueue(path: isFrozen ? UserDatabase.immutableAddress(path) : path, configuration: configuration)
-        }
+        let pool = ConnectionPool<UserDatabase.Connection>()
         func names() throws -> [String] {
             let stamp = try #require(FileStamp(path: path))
-            return try shelf.borrow(at: stamp, isFrozen: { true }) { try String.fetchAll($0, sql: "SELECT username FROM user") }
+            return try pool.borrow(
+                if: { $0.isGood(at: stamp, hasLog: false) },
+                opening: { try UserDatabase.Connection(to: path, at: stamp, isFrozen: true) }
+            ) { try $0.queue.inDatabase { try String.fetchAll($0, sql: "SELECT username FROM user") } }
         }
         #expect(try names() == ["bob"])
         #expect(access(path + "-shm", F_OK) != 0)
@@ -140,7 +140,7 @@ import Testing
 
     @Test("what is remembered of a token is forgotten with the next write by anybody")
     func memory() throws {
-        let house = try Household(now: csysNow())
+        let house = try Household(now: SystemClock().wall.milliseconds)
         let workers = [house.worker(), house.worker()]
         let tokens = try workers[0].tokens(of: "bob")
         #expect(workers[1].user(.bearer(tokens.access)).status == 200)
@@ -151,14 +151,13 @@ import Testing
         }
         #expect(workers[1].user(.bearer(tokens.access)).status == 200)
         let key = try #require(SigningKey(serverID: Household.serverID))
-        let remembered = try #require(workers[1].memory.find(TokenHash(of: Array(tokens.access.utf8)[...]), under: key.mark))
+        let remembered = try #require(workers[1].authenticator.memory.find(TokenHash(of: Array(tokens.access.utf8)[...]), under: key.mark))
         #expect(remembered.answer(at: try workers[1].database.stamp()) != nil)
         _ = workers[0].logout(.bearer(tokens.access))
         #expect(remembered.answer(at: try workers[1].database.stamp()) == nil)
         #expect(workers[1].user(.bearer(tokens.access)).status == 401)
     }
 
-    private func csysNow() -> Int64 { SessionClock.system.now() }
 }
 
 @Suite struct PasswordTests {

@@ -1,7 +1,9 @@
 import Foundation
 import GRDB
 import Glibc
+import JSON
 import Logging
+import Platform
 import Synchronization
 import Testing
 
@@ -13,7 +15,7 @@ final class Household: Sendable {
     let swingmusic: String
     let data: String
     let records = MemoryRecords()
-    private let instant: Mutex<Int64>
+    private let hands: ManualClock
 
     static let serverID = "bca1ef1852504ba6cd57391785ef6ad0029441a3b7961aeca797eda60b6a061c"
     static let hashOf: [String: String] = [
@@ -28,7 +30,7 @@ final class Household: Sendable {
         folder = NSTemporaryDirectory() + "sessions-test-" + UUID().uuidString
         swingmusic = folder + "/swingmusic"
         data = folder + "/data"
-        instant = Mutex(now)
+        hands = ManualClock(wall: now)
         for path in [swingmusic, data] { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
         try writeSettings()
         try makeDatabase(at: database, users: users)
@@ -37,10 +39,17 @@ final class Household: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     var database: String { swingmusic + "/swingmusic.db" }
-    var now: Int64 { instant.withLock { $0 } }
-    func pass(seconds: Int64) { instant.withLock { $0 += seconds * 1000 } }
+    var now: Int64 { hands.wall.milliseconds }
+    func pass(seconds: Int64) { hands.advance(.seconds(seconds)) }
 
-    var clock: SessionClock { SessionClock { [self] in now } }
+    /// The house stands for as long as somebody reads its clock.
+    private struct Clock: HostClock {
+        let house: Household
+        var wall: WallTime { house.hands.wall }
+        var monotonic: MonotonicTime { house.hands.monotonic }
+        var boot: BootTime { house.hands.boot }
+        var bootID: String { house.hands.bootID }
+    }
 
     func writeSettings(serverID: String = Household.serverID, legacy: String = "", usersOnLogin: Bool = true) throws {
         let text = #"{"serverId":"\#(serverID)","legacy_serverId":"\#(legacy)","usersOnLogin":\#(usersOnLogin),"rootDirs":[]}"#
@@ -82,7 +91,7 @@ final class Household: Sendable {
         let configuration = SessionsConfiguration(
             swingmusicFolder: named ?? swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"])
         return Sessions(
-            configuration, records: records ?? self.records, counts: counts, clock: clock,
+            configuration, records: records ?? self.records, counts: counts, clock: Clock(house: self),
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
@@ -144,8 +153,8 @@ final class Waiter: Sendable {
 
 extension Answer {
     var text: String { String(decoding: body, as: UTF8.self) }
-    func member(_ name: String) throws -> String { try #require(JSONReader.read(body)[name]?.text) }
-    var message: String? { (try? JSONReader.read(body))?["msg"]?.text }
+    func member(_ name: String) throws -> String { try #require(JSONValue(reading: body)[name]?.text) }
+    var message: String? { (try? JSONValue(reading: body))?["msg"]?.text }
 }
 
 extension Caller {

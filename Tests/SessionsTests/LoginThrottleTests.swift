@@ -1,6 +1,7 @@
 import Dispatch
 import Logging
 import Synchronization
+import Platform
 import Testing
 
 @testable import Sessions
@@ -41,7 +42,9 @@ import Testing
         let worker = house.worker()
         let code = try worker.pairCode(.cookie(try house.foreignToken(user: 2))).member("code")
         var statuses: [Int: Int] = [:]
-        for _ in 0..<1000 { statuses[worker.pair(Caller(address: "198.51.100.1"), code: RandomName.pairCode()).status, default: 0] += 1 }
+        for _ in 0..<1000 {
+            statuses[worker.pair(Caller(address: "198.51.100.1"), code: RandomName.letters(bits: 36)).status, default: 0] += 1
+        }
         #expect(statuses == [400: 10, 429: 990])
         #expect(worker.pair(Caller(address: "198.51.100.1"), code: code).retryAfter == 60)
         #expect(worker.pair(Caller(address: "198.51.100.2"), code: code).status == 200)

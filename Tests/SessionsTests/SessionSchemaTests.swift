@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Platform
 import Testing
 
 @testable import Sessions
@@ -36,7 +37,7 @@ import Testing
         let next = house.worker()
         #expect(next.user(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(ended.access)).status == 401)
-        #expect(try value("PRAGMA user_version") == SessionSchema.version)
+        #expect(try value("PRAGMA user_version") == SessionSchema.steps.version)
         #expect(try value("PRAGMA application_id") == Int(SessionSchema.applicationID))
         // Those that had it open before go on.
         #expect(old.logout(.bearer(open.access)).status == 200)
@@ -46,12 +47,14 @@ import Testing
     @Test("the first step makes what the first version made, and a program that knows no more refuses this version's")
     func older() throws {
         let queue = try DatabaseQueue(path: path)
-        let first = [SessionSchema.steps[0]]
-        #expect(try queue.write { try SessionSchema.migrate($0, through: first) } == 0)
+        let (first, all) = (SessionSchema.steps.through(1), SessionSchema.steps)
+        #expect(try queue.write { try first.migrate($0) } == 0)
         #expect(try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == 1)
-        #expect(try queue.write { try SessionSchema.migrate($0) } == 1)
-        let reason = "it has schema \(SessionSchema.version), this release knows 1: a newer release has written it"
-        #expect(throws: SessionDatabaseError.cannotOpen(reason)) { try queue.write { try SessionSchema.migrate($0, through: first) } }
+        #expect(try queue.write { try all.migrate($0) } == 1)
+        let newer = DatabaseFault.newerSchema(found: all.version, known: 1)
+        #expect(throws: newer) { try queue.write { try first.migrate($0) } }
+        let reason = "it has schema \(all.version), this release knows 1: a newer release has written it"
+        #expect(SessionDatabaseError(newer) == .cannotOpen(reason))
     }
 
     @Test("a newer version's file is refused and left alone, and nobody is let in")

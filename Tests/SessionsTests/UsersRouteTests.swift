@@ -1,3 +1,4 @@
+import JSON
 import Testing
 
 @testable import Sessions
@@ -9,7 +10,7 @@ import Testing
     }
 
     private func names(_ answer: Answer) throws -> [String] {
-        guard case .array(let users)? = try JSONReader.read(answer.body)["users"] else { return [] }
+        guard case .array(let users)? = try JSONValue(reading: answer.body)["users"] else { return [] }
         return users.compactMap { $0["username"]?.text }
     }
 

@@ -5,6 +5,14 @@ import Testing
 @testable import Spotify
 
 @Suite struct ReadingTests {
+    /// Whether a 200 with this body is an answer.
+    private func isTaken(_ body: [UInt8]) -> Bool {
+        let ending = Ending(
+            stage: .sent(at: MonotonicTime(nanoseconds: 1)), code: CURLE_OK, words: "", status: 200, body: body, overflowed: false,
+            retryAfter: nil, endedAt: MonotonicTime(nanoseconds: 2))
+        return ending.callResult == .answer(SpotifyAnswer(status: 200, body: body, elapsed: .nanoseconds(1)))
+    }
+
     @Test(
         "complete JSON is recognised",
         arguments: [
@@ -12,7 +20,7 @@ import Testing
             "[0]",
             "[0.5,-1]", "{\"a\":{\"b\":[{\"c\":[]}]},\"d\":[]}",
         ])
-    func complete(text: String) { #expect(JSONText.isComplete(Array(text.utf8))) }
+    func complete(text: String) { #expect(isTaken(Array(text.utf8))) }
 
     @Test(
         "anything less is not",
@@ -23,17 +31,50 @@ import Testing
             "{]",
             "<html></html>", "[NaN]", "['a']", "[1]\0", "\u{feff}{}", "{\"a\":}", "{,}", "{\"a\" 1}", "[\"\\", "[{]}",
         ])
-    func incomplete(text: String) { #expect(!JSONText.isComplete(Array(text.utf8))) }
+    func incomplete(text: String) { #expect(!isTaken(Array(text.utf8))) }
 
     @Test("every cut of a record shows, and so do bytes that are no UTF-8 and nesting without end")
     func cuts() {
         let record = Array(#"{"id":"é","list":[1,2.5,{"x":null}],"ok":true}"#.utf8)
-        for length in 0..<record.count { #expect(!JSONText.isComplete(Array(record[..<length]))) }
-        #expect(JSONText.isComplete(record))
-        #expect(!JSONText.isComplete([0x5b, 0x22, 0xff, 0x22, 0x5d]))
+        for length in 0..<record.count { #expect(!isTaken(Array(record[..<length]))) }
+        #expect(isTaken(record))
+        #expect(!isTaken([0x5b, 0x22, 0xff, 0x22, 0x5d]))
         let deep = [UInt8](repeating: UInt8(ascii: "["), count: 100_000) + [UInt8](repeating: UInt8(ascii: "]"), count: 100_000)
-        #expect(!JSONText.isComplete(deep))
-        #expect(JSONText.isComplete(Array(deep[99_900..<100_100])))
+        #expect(!isTaken(deep))
+        #expect(isTaken(Array(deep[99_900..<100_100])))
+    }
+
+    @Test(
+        "an error is read in the form of the Web API and in that of the accounts service, and in no other",
+        arguments: [
+            (#"{"error":{"status":404,"message":"no","reason":"X"}}"#, "no", "X", nil), (#"{"error":{}}"#, "", nil, nil),
+            (#"{"error":{"message":null,"reason":null}}"#, "", nil, nil),
+            (#"{"error":"invalid_client","error_description":"words"}"#, "words", nil, "invalid_client"),
+            (#"{"error":"invalid_client","error_description":null}"#, "", nil, "invalid_client"),
+            (#"{"error":{"message":"a","message":"b"}}"#, "a", nil, nil),
+        ] as [(String, String, String?, String?)])
+    func errors(body: String, message: String, reason: String?, code: String?) throws {
+        let error = try #require(ErrorBody(Array(body.utf8)))
+        #expect(error.message == message && error.reason == reason && error.code == code)
+    }
+
+    @Test(
+        "what is no such error is none",
+        arguments: [
+            "", "{}", "[]", "null", "x", #"{"error":null}"#, #"{"error":1}"#, #"{"error":[]}"#, #"{"error":{"message":1}}"#,
+            #"{"error":{"message":"a","reason":{}}}"#, #"{"error":"a","error_description":1}"#, #"{"message":"a"}"#, #"{"error":{}"#,
+        ])
+    func noErrors(body: String) { #expect(ErrorBody(Array(body.utf8)) == nil) }
+
+    @Test("a token's life is a number, however it is written")
+    func life() {
+        for life in ["3600", "3600.0", "3.6e3"] {
+            let body = #"{"access_token":"ab","token_type":"Bearer","expires_in":\#(life)}"#
+            #expect(AccessToken(answer: Array(body.utf8)) == AccessToken(token: "ab", expiresIn: .seconds(3600)))
+        }
+        for life in ["0", "-1", "\"3600\"", "null", "true", "1e999"] {
+            #expect(AccessToken(answer: Array(#"{"access_token":"ab","expires_in":\#(life)}"#.utf8)) == nil)
+        }
     }
 
     @Test(

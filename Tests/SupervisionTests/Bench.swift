@@ -2,6 +2,7 @@ import CSystem
 import Foundation
 import Glibc
 import Logging
+import Platform
 import Synchronization
 
 @testable import Supervision
@@ -52,7 +53,7 @@ final class Bench: Sendable {
     }
 
     func open() {
-        Thread.detachNewThread { [self] in
+        _ = try? WorkerThread.start(named: "supervisor") { [self] in
             var log = Logger(label: "test")
             log.logLevel = .critical
             let supervisor = Supervisor(plan: plan, log: log, timeouts: timeouts, signals: signals) { [self] in

@@ -1,5 +1,5 @@
-import CSystem
 import Glibc
+import Platform
 import Testing
 
 @testable import Supervision
@@ -8,20 +8,20 @@ import Testing
 struct SignalTests {
     @Test("wait blocked in the queue until they are taken, each once")
     func queue() throws {
-        var taken: [[CInt]] = []
-        onPlainThread {
+        let taken = Locked<[[CInt]]>([])
+        // A thread's signals are blocked from its beginning.
+        let thread = try WorkerThread.start(named: "signalled") {
             // Sent to this thread alone, so that the test's process does not notice.
-            var set = SupervisionSignals.makeSet([SIGHUP, SIGTERM])
-            pthread_sigmask(SIG_BLOCK, &set, nil)
             guard let queue = SignalQueue([SIGHUP, SIGTERM]) else { return }
             defer { close(queue.descriptor) }
-            taken.append(queue.take())
+            taken.withLock { $0.append(queue.take()) }
             pthread_kill(pthread_self(), SIGTERM)
             pthread_kill(pthread_self(), SIGHUP)
-            taken.append(queue.take().sorted())
-            taken.append(queue.take())
+            taken.withLock { $0.append(queue.take().sorted()) }
+            taken.withLock { $0.append(queue.take()) }
         }
-        #expect(taken == [[], [SIGHUP, SIGTERM], []])
+        thread.join()
+        #expect(taken.withLock { $0 } == [[], [SIGHUP, SIGTERM], []])
     }
 
     @Test("mean stop, drain or nothing to a worker")
@@ -65,21 +65,4 @@ struct SignalTests {
         #expect(path != "/bin/sh")
         #expect(OwnExecutable.path.hasPrefix("/"))
     }
-}
-
-/// Runs `body` on a thread of its own and waits for it.
-func onPlainThread(_ body: @escaping () -> Void) {
-    final class Box {
-        let body: () -> Void
-        init(_ body: @escaping () -> Void) { self.body = body }
-    }
-    var thread = pthread_t()
-    let box = Unmanaged.passRetained(Box(body))
-    pthread_create(
-        &thread, nil,
-        { raw in
-            if let raw { Unmanaged<Box>.fromOpaque(raw).takeRetainedValue().body() }
-            return nil
-        }, box.toOpaque())
-    pthread_join(thread, nil)
 }

@@ -1,3 +1,4 @@
+import Platform
 import Testing
 
 @testable import Supervision
@@ -6,13 +7,13 @@ import Testing
 struct Shop {
     var workforce: Workforce
     var second: Double = 0
-    private let origin: UInt64 = 1_000_000_000_000
+    private let origin = MonotonicTime(nanoseconds: 1_000_000_000_000)
 
     init(count: Int) { workforce = Workforce(count: count, now: origin) }
 
-    var now: UInt64 { origin + UInt64(second * 1e9) }
+    var now: MonotonicTime { origin + .nanoseconds(Int64(second * 1e9)) }
     /// Seconds since it was made; nil when nothing is due.
-    var deadline: Double? { workforce.deadline.map { Double($0 - origin) / 1e9 } }
+    var deadline: Double? { workforce.deadline.map { ($0 - origin).fractionalSeconds } }
 
     mutating func begin() -> [WorkforceAction] { workforce.advance(now: now) }
 
@@ -107,8 +108,7 @@ struct DeathTests {
 
     @Test("young after a good life is replaced soon again")
     func forgiven() {
-        let young = Life(startedAt: 0, endedAt: 1_000_000_000)
-        let old = Life(startedAt: 0, endedAt: 40_000_000_000)
+        let (young, old) = (Duration.seconds(1), Duration.seconds(40))
         #expect(RestartPause.length(after: []) == .zero)
         #expect(RestartPause.length(after: [young, young, young, young]) == .seconds(2))
         #expect(RestartPause.length(after: [young, young, young, old]) == .zero)

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_from_bytes, unquote_to_bytes
 
 import pytest
 
-from harness import http
+from harness import http, json_text
 from harness.house import ADMIN, assert_plain_error, assert_spotify_error, cache_status, track
 from harness.nginx import Nginx
 from harness.sandbox import executable, free_port
@@ -355,6 +355,9 @@ def test_the_dashboard_tells_of_a_store_that_is_there(with_store):
         with_store.admin("PUT", f"/cache/{name}/dashboard", b"x")
     health = with_store.admin("GET", "/dragonfly/health")
     assert health.status == 200 and health.json()["connected"] is True
+    for name in ("health", "stats", "services", "keys"):
+        answer = with_store.admin("GET", f"/dragonfly/{name}")
+        assert answer.body == json_text.figures(answer.json())
     assert isinstance(health.json()["latency_ms"], (int, float)) and isinstance(health.json()["message"], str)
 
     stats = with_store.admin("GET", "/dragonfly/stats").json()

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import http
+from harness import http, json_text
 from harness.house import ADMIN, track
 from harness.nginx import Nginx
 from harness.responder import Responder
@@ -37,6 +37,19 @@ def test_an_entry_that_was_set_is_seen_by_the_workers_and_the_other_way_round(ho
     assert command(house, "cache", "get", "user", "colour") == "blue"
     shown = json.loads(command(house, "cache", "get", "user", "colour", "--json"))
     assert (shown["value"], shown["cache"], shown["key"]) == ("blue", "user", "colour")
+
+
+def test_scripts_are_told_in_one_layout_whatever_is_in_the_values(house):
+    value = 'a/b "c" \\ é 夜 \n\t\x01'
+    for words in (["set", "temp", "lay/out", value, "--json"], ["get", "temp", "lay/out", "--json"],
+                  ["delete", "temp", "lay/out", "--json"], ["clear", "temp", "--prefix", "lay/", "--json"]):
+        text = command(house, "cache", *words)
+        assert text.encode() == json_text.printed(json.loads(text))
+        if words[0] == "get":
+            assert json.loads(text)["value"] == value and r'a/b \"c\" \\ é 夜 \n\t\u0001' in text
+    command(house, "cache", "set", "temp", "lay/bytes", text=b"\xff\x00")
+    text = command(house, "cache", "get", "temp", "lay/bytes", "--json")
+    assert '"valueBase64" : "/wA="' in text and text.encode() == json_text.printed(json.loads(text))
 
 
 def test_what_is_deleted_or_cleared_is_gone_for_the_workers(house):
@@ -93,8 +106,9 @@ def sign_in(house, name):
 
 def test_a_session_that_was_revoked_is_refused_by_every_worker_from_then_on(family):
     bob, carol = sign_in(family, "bob"), sign_in(family, "carol")
-    listed = json.loads(command(family, "sessions", "list", "--json"))
-    assert {session["user"] for session in listed} == {"bob", "carol"}
+    text = command(family, "sessions", "list", "--json")
+    listed = json.loads(text)
+    assert {session["user"] for session in listed} == {"bob", "carol"} and text.encode() == json_text.printed(listed)
     assert "bob" in command(family, "sessions", "list", "--user", "bob")
     command(family, "sessions", "revoke", next(s["id"] for s in listed if s["user"] == "bob"))
     for _ in range(8):
@@ -112,6 +126,7 @@ def test_everything_is_revoked_at_once(family):
     command(family, "sessions", "revoke", "--everything")
     assert [family.get("/auth/user", who).status for who in (bob, carol)] == [401, 401]
     assert command(family, "sessions", "list").strip() == "no open sessions"
+    assert command(family, "sessions", "list", "--json") == "[\n\n]\n"
 
 
 def test_without_swingmusic_there_are_no_sessions_to_list(house):

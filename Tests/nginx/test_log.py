@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import http
+from harness import http, json_text
 from harness.house import track
 from harness.nginx import Nginx
 from harness.responder import ADMIN_TOKEN, CLIENT_SECRET, Responder
@@ -51,6 +51,8 @@ def test_a_request_that_was_not_served_is_one_line_with_nginxs_request_id(sandbo
             "level": "info", "message": "answered 503", "method": "GET", "path": path, "address": "127.0.0.1", "request": id}
         assert int(event["pid"]) in logged.responder.worker_pids()
         assert all(json.loads(line)["time"] for line in logged.responder.log().splitlines()), "every line is an object"
+        assert all(line.encode() == json_text.compact(json.loads(line)) for line in logged.responder.log().splitlines())
+        assert list(event)[:4] == ["time", "level", "pid", "message"] and list(event)[4:] == sorted(list(event)[4:])
     else:
         assert re.fullmatch(rf"\S+Z info \[\d+\] answered 503 address=127\.0\.0\.1 method=GET path={path} request={id}", line), line
     served = logged.ask("GET", "/swingmusic-fcgi/healthz")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import http
+from harness import http, json_text
 from harness.house import BRISK
 from harness.nginx import Nginx
 from harness.redis import RedisServer
@@ -64,6 +64,14 @@ def test_the_description_is_open_and_sound(house):
     answer = http.request(house.port, "GET", DOCUMENT)
     assert answer.status == 200 and answer.headers["content-type"] == "application/json", answer
     validator.validate(answer.json())
+
+
+def test_the_description_is_written_without_a_byte_too_many_and_in_the_order_of_the_routes(house):
+    answer = http.request(house.port, "GET", DOCUMENT)
+    document = answer.json()
+    assert answer.body == json_text.plain(document)
+    assert list(document) == ["openapi", "info", "servers", "tags", "paths", "components"]
+    assert next(iter(document["paths"])) == "/spotify/v1/tracks/{id}"
 
 
 @pytest.mark.parametrize("caller", CALLERS)

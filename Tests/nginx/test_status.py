@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from harness import json_text
 from harness.flood import Flood
 from harness.house import ADMIN, assert_plain_error
 from harness.process import send_signal
@@ -95,7 +96,9 @@ def test_status_json_says_what_the_page_says(open_house):
     house = open_house("status-json")
     [path] = house.fill()
     house.get(path)
-    seen = house.admin("GET", PAGE + "status.json").json()
+    answer = house.admin("GET", PAGE + "status.json")
+    seen = answer.json()
+    assert answer.body == json_text.figures(seen)
     assert seen["readiness"] == {"ready": True, "reasons": [], "warnings": []}
     assert seen["answers"]["spotify"]["2xx"] == 2 and seen["sources"]["stored"] == 1
     assert seen["limiter"]["lastHour"] == {"calls": 1, "budget": 100000}
@@ -140,3 +143,4 @@ def test_readyz_says_why_not_all_is_served(open_house):
     answer = house.get(PAGE + "readyz")
     assert answer.status == 200 and answer.json()["status"] == "ok"
     assert any("SPOTIFY_CLIENT_ID" in warning for warning in answer.json()["warnings"])
+    assert list(answer.json()) == ["status", "warnings"] and answer.body == json_text.plain(answer.json())

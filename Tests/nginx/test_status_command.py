@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from harness import json_text
 from harness.house import ADMIN, track
 from harness.sandbox import executable
 
@@ -28,7 +29,9 @@ def status(house, *words, exits=0, **settings):
 
 
 def test_it_needs_no_admin_token_and_tells_scripts_what_status_json_tells(house):
-    told = json.loads(status(house, "--json", SWINGMUSIC_FCGI_ADMIN_TOKEN=None))
+    text = status(house, "--json", SWINGMUSIC_FCGI_ADMIN_TOKEN=None)
+    told = json.loads(text)
+    assert text.encode() == json_text.printed(told)
     shown = house.request("GET", "/swingmusic-fcgi/status.json", ADMIN).json()
     assert told.keys() == shown.keys()
     assert {name: value for name, value in told.items() if name not in MOVING} == {

@@ -1,4 +1,4 @@
-"""What README.md and docs/ show can be copied: every block of code is tried, and one with a changed word fails."""
+"""What README.md, CONTRIBUTING.md and docs/ show can be copied: every block of code is tried, and one with a changed word fails."""
 
 import re
 import subprocess
@@ -44,7 +44,7 @@ def test_a_snippet_with_a_changed_word_fails(snippet, stack):
 #: Commands of others that need no trying.
 OTHERS = {"id -u", "id -g"}
 #: What begins a command. Names of files do not.
-COMMAND = re.compile(r"(?:swift|docker|docker compose|swingmusic-fcgi|scripts/(?:run|test|benchmark)|spawn-fcgi|systemctl|journalctl) \S.*")
+COMMAND = re.compile(r"(?:swift|docker|docker compose|swingmusic-fcgi|scripts/(?:run|test|benchmark|house)|spawn-fcgi|systemctl|journalctl) \S.*")
 
 
 def commands_in_sentences():

@@ -2,21 +2,23 @@
 
 import json
 import socket
+import time
 
 from harness import http
+from harness.waiting import eventually
 from house import credentials
 
 
 class Caller:
     """A connection of its own that asks once and reads what it is told to."""
 
-    def __init__(self, port, path, token=None, source="127.0.0.1"):
+    def __init__(self, port, path, token=None, source="127.0.0.1", headers=None, window=65_536):
         self.socket = socket.socket()
         self.socket.bind((source, 0))
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self.socket.settimeout(20)
         self.socket.connect(("127.0.0.1", port))
-        self.socket.sendall(http.encode("GET", path, credentials(token), b"", "music.example"))
+        self.socket.sendall(http.encode("GET", path, {**credentials(token), **(headers or {})}, b"", "music.example"))
         head = b""
         while b"\r\n\r\n" not in head:
             more = self.socket.recv(1)
@@ -39,3 +41,9 @@ class Caller:
 def active_listeners(real):
     """How many streams of events swingmusic itself counts."""
     return json.loads(real.swingmusic.ask("GET", "/events/status").body)["active_listeners"]
+
+
+def settle(real):
+    """Until swingmusic has noticed that nobody listens, and nginx lets three streams be opened at once again."""
+    eventually(lambda: active_listeners(real) == 0, 30, what="swingmusic has noticed that the listeners before left")
+    time.sleep(15)

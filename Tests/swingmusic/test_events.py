@@ -1,9 +1,10 @@
 """swingmusic's events: for users, as they come, and never more of them than swingmusic can bear."""
 
+import statistics
+
 import pytest
 
-from caller import Caller, active_listeners
-from harness.waiting import eventually
+from caller import Caller, active_listeners, settle
 
 
 def test_events_come_as_they_are_sent(real):
@@ -15,12 +16,34 @@ def test_events_come_as_they_are_sent(real):
     listener.close()
 
 
-def test_one_token_has_one_stream(real):
-    first = Caller(real.nginx.port, "/events/stream", real.tokens["user4"])
-    second = Caller(real.nginx.port, "/events/stream", real.tokens["user4"])
-    assert (first.status, second.status) == (200, 503)
-    first.close()
-    second.close()
+def test_one_user_has_one_stream_by_whatever_token(real):
+    settle(real)
+    other = real.log_in("user4")
+    callers = [Caller(real.nginx.port, "/events/stream", token) for token in (real.tokens["user4"], real.tokens["user4"], other)]
+    callers.append(Caller(real.nginx.port, "/events/stream", headers={"Cookie": f'access_token_cookie="{other}"'}))
+    assert [caller.status for caller in callers] == [200, 503, 503, 503]
+    for caller in callers:
+        caller.close()
+
+
+def test_strangers_take_no_users_place(real):
+    settle(real)
+    forged = [Caller(real.nginx.port, "/events/stream", f"a.b.{number:043d}", headers={"Content-Length": "1"}) for number in range(20)]
+    assert {caller.status for caller in forged} == {401}
+    user = Caller(real.nginx.port, "/events/stream", real.tokens["user3"])
+    assert user.status == 200
+    for caller in [user, *forged]:
+        caller.close()
+
+
+def test_one_user_with_many_tokens_who_reloads_stops_nobody(real):
+    settle(real)
+    tokens = [real.log_in("user2") for _ in range(6)]
+    for _ in range(3):
+        for token in tokens:
+            Caller(real.nginx.port, "/events/stream", token).close()
+    answers = [real.get("/nothome/?limit=9", real.tokens["user1"]) for _ in range(20)]
+    assert statistics.median(answer.seconds for answer in answers) < 0.1
 
 
 @pytest.mark.parametrize("path", ["/events/stream", "/events/status", "/events/", "/docs", "/docs/openapi.json", "/events//stream", "/x/../events/stream",
@@ -31,8 +54,8 @@ def test_events_and_the_description_are_for_users(real, path):
 
 
 def test_a_page_that_is_reloaded_again_and_again_does_not_take_swingmusics_threads(real):
-    eventually(lambda: active_listeners(real) == 0, 30, what="swingmusic has noticed that the listeners before left")
+    settle(real)
     for _ in range(10):
         Caller(real.nginx.port, "/events/stream", real.tokens["user6"]).close()
     assert active_listeners(real) <= 4
-    eventually(lambda: active_listeners(real) == 0, 30, what="swingmusic has noticed that the listeners left")
+    settle(real)

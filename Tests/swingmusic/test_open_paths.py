@@ -113,3 +113,10 @@ def test_a_neighbour_who_floods_an_open_path_is_slowed_down_then_refused(real, s
     statuses = [answer.status for answer in answers]
     assert set(statuses) == {200, 429} and statuses.count(200) >= 300
     assert real.get("/nothome/", real.tokens["user0"], port=nginx.port).status == 200
+
+
+@pytest.mark.parametrize("path", [*OPEN, "/events/stream"])
+def test_strangers_have_nothing_to_upload_where_it_is_open(real, path):
+    """nginx would keep it in its folder for temporary files, which may be memory."""
+    for method in ("POST", "PUT", "GET", "OPTIONS"):
+        assert real.ask(method, path, body=b"x" * 10_000).status == 413, method

@@ -1,7 +1,10 @@
 """Songs of the real swingmusic in pieces: the bytes and headers of swingmusic's own answers, whoever is slow."""
 
+import statistics
+
 import pytest
 
+from caller import Caller
 from house import credentials
 from server import MEGABYTE
 
@@ -61,6 +64,32 @@ def test_a_song_that_is_known_is_as_swingmusic_itself_answers_it(real, path, eta
     own, ours = both(real, "GET", path, headers)
     assert ours.status == own.status and ours.body == own.body
     assert ours.headers.get("etag") == own.headers.get("etag")
+
+
+@pytest.mark.parametrize("header", ["If-Modified-Since", "If-Unmodified-Since"])
+@pytest.mark.parametrize("date", ["own", "Thu, 01 Jan 1970 00:00:00 GMT", "rubbish"])
+def test_a_song_that_is_asked_for_by_its_date_is_as_swingmusic_itself_answers_it(real, path, header, date):
+    own_date = real.ask("HEAD", path, real.tokens["user0"]).headers["last-modified"]
+    own, ours = both(real, "GET", path, {header: own_date if date == "own" else date})
+    assert (ours.status, ours.body) == (own.status, own.body)
+
+
+def test_a_song_that_must_be_the_known_one_is_refused_when_it_is_not(real, path, etag):
+    for form in (etag, '"other"', "*"):
+        own, ours = both(real, "GET", path, {"If-Match": form})
+        assert ours.status == own.status
+
+
+def test_songs_that_come_whole_are_three_in_all_and_count_among_a_users_songs(real):
+    path = real.song_path(0)
+    callers = [Caller(real.nginx.port, path, real.tokens["user0"], headers={"If-None-Match": '"other"'}) for _ in range(4)]
+    assert [caller.status for caller in callers] == [200, 200, 200, 429]
+    answers = [real.get("/nothome/?limit=9", real.tokens["user1"]) for _ in range(20)]
+    assert statistics.median(answer.seconds for answer in answers) < 0.1
+    more = [Caller(real.nginx.port, path, real.tokens["user0"]) for _ in range(30)]
+    assert [caller.status for caller in more] == [200] * 29 + [429]
+    for caller in callers + more:
+        caller.close()
 
 
 @pytest.mark.parametrize("header, form, status", [

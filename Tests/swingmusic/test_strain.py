@@ -12,7 +12,7 @@ import pytest
 from harness.process import children_of
 from harness.standin import spotify_id
 from harness.waiting import eventually
-from caller import Caller, active_listeners
+from caller import Caller, active_listeners, settle
 from house import JSON, USERS, credentials
 from server import MEGABYTE
 
@@ -34,6 +34,7 @@ def strain(real):
     """24 players that paused after a quarter of a megabyte; 8 strangers and 8 users who want events."""
     path = f"/spotify/v1/tracks/{spotify_id('strain')}"
     assert real.get(path, real.tokens["user0"]).status == 200
+    settle(real)
     before = resident(real.nginx)
     with contextlib.ExitStack() as stack:
         players = [Caller(real.nginx.port, real.song_path(number % 2), real.tokens[USERS[number % 8]]) for number in range(PLAYERS)]
@@ -103,7 +104,7 @@ def test_a_paused_player_goes_on_where_it_was(strain):
 
 def test_a_song_that_is_heard_to_its_end_leaves_no_more_behind_in_memory_than_a_piece(strain):
     before = resident(strain.nginx)
-    player = Caller(strain.nginx.port, strain.song_path(0), strain.tokens["user0"])
+    player = Caller(strain.nginx.port, strain.song_path(0), strain.tokens["user0"], window=1 << 20)
     player.read(79 * MEGABYTE)
     assert resident(strain.nginx) - before < 8 * MEGABYTE
     player.close()

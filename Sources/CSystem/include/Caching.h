@@ -27,17 +27,6 @@ static inline int csys_lock_byte(int descriptor, int64_t byte, int exclusive) {
     return fcntl(descriptor, CSYS_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
-/** Takes the exclusive lock on the first byte, however long that takes. 0, or errno. */
-static inline int csys_wait_for_lock(int descriptor) {
-    enum { waiting = 38 }; /* F_OFD_SETLKW */
-    struct flock lock;
-    memset(&lock, 0, sizeof lock);
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    lock.l_len = 1;
-    return fcntl(descriptor, waiting, &lock) == 0 ? 0 : errno;
-}
-
 /** A mapping of the first `length` bytes shared with every process that maps the file, or NULL. */
 static inline void *csys_map_shared(int descriptor, uint64_t length) {
     void *start = mmap(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);

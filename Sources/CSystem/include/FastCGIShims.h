@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -95,13 +94,6 @@ static inline int csys_condition_init(pthread_cond_t *condition) {
     error = pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
     return error;
-}
-
-/** Blocks every signal in the calling thread: they are for the thread that waits for them. */
-static inline void csys_block_signals(void) {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
 /** The calling thread's name, up to 15 bytes (PR_SET_NAME, prctl(2)). */

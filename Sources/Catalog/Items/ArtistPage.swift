@@ -1,9 +1,10 @@
+import JSON
 import Spotify
 
 /// The albums of an artist as the web client groups them.
 struct Discography {
     static let groups = AlbumGroups("album,single,compilation") ?? .all
-    static let sections = ["albums", "singles", "compilations", "other"]
+    private static let sections = ["albums", "singles", "compilations", "other"]
 
     let albums: [CatalogItem]
     let total: Int
@@ -16,7 +17,7 @@ struct Discography {
         total = stretch.total
     }
 
-    static func writeSections(_ discography: Discography?, to writer: inout JSONWriter) {
+    fileprivate static func writeSections(_ discography: Discography?, to writer: inout JSONWriter) {
         writer.object { writer in
             for section in sections {
                 writer.key(section)
@@ -28,7 +29,7 @@ struct Discography {
     }
 
     private static func section(of album: CatalogItem) -> String {
-        switch album.element.document.string(album.element.node["album_type"]) {
+        switch album.node["album_type"]?.string {
         case "album": "albums"
         case "single", "ep": "singles"
         case "compilation": "compilations"
@@ -43,7 +44,7 @@ public struct ArtistPageQuestion: Question {
     public let mayBePatchy = true
     public init(id: SpotifyID) { self.id = id }
 
-    static let mostTopTracks = 15
+    private static let mostTopTracks = 15
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
@@ -53,11 +54,11 @@ public struct ArtistPageQuestion: Question {
         var writer = JSONWriter(reserving: 131_072)
         writer.object { writer in
             writer.member("spotify_id", id.text)
-            writer.member("name", artist.string(root["name"]))
-            writer.member("image_url", CatalogItem.widest(root["images"], artist))
-            writer.member("followers", artist.integer(root["followers"]?["total"]))
-            writer.member("popularity", artist.integer(root["popularity"]))
-            writer.member("genres", raw: root["genres"].map(artist.raw) ?? [0x5B, 0x5D])
+            writer.member("name", root["name"]?.string)
+            writer.member("image_url", CatalogItem.widest(root["images"]))
+            writer.member("followers", root["followers"]?["total"]?.integer)
+            writer.member("popularity", root["popularity"]?.integer)
+            writer.member("genres", raw: root["genres"]?.raw ?? [0x5B, 0x5D])
             writer.key("top_tracks")
             writer.array { writer in for track in top.content ?? [] { CatalogItem(.track, track)?.write(to: &writer) } }
             writer.key("albums")

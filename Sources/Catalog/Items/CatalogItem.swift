@@ -1,42 +1,40 @@
+import JSON
 import Spotify
 
 /// The web client's form of a track, album, artist or playlist.
 struct CatalogItem {
     let kind: ObjectKind
-    let element: Element
+    let node: JSONNode
     /// The album that a simplified track stands in, for what the track itself does not say.
-    var album: Element?
+    var album: JSONNode?
 
-    private var document: JSONDocument { element.document }
-    private var node: JSONNode { element.node }
-
-    /// nil for an element that is no such object, as a removed track of a playlist, a local file or an episode.
-    init?(_ kind: ObjectKind, _ element: Element, album: Element? = nil) {
-        guard element.document.string(element.node["id"]) != nil else { return nil }
-        if let type = element.document.string(element.node["type"]), type != kind.rawValue { return nil }
+    /// nil for a node that is no such object, as a removed track of a playlist, a local file or an episode.
+    init?(_ kind: ObjectKind, _ node: JSONNode, album: JSONNode? = nil) {
+        guard node["id"]?.string != nil else { return nil }
+        if let type = node["type"]?.string, type != kind.rawValue { return nil }
         self.kind = kind
-        self.element = element
+        self.node = node
         self.album = album
     }
 
-    var id: String { document.string(node["id"]) ?? "" }
+    var id: String { node["id"]?.string ?? "" }
 
     /// - Parameter more: members that only some items have.
     func write(to writer: inout JSONWriter, more: (inout JSONWriter) -> Void = { _ in }) {
         writer.object { writer in
             writer.member("spotify_id", id)
             writer.member("item_type", kind.rawValue)
-            writer.member("title", document.string(node["name"]))
+            writer.member("title", node["name"]?.string)
             writer.member("artist", artistNames)
             writer.member("album", kind == .track ? albumString("name") : nil)
-            writer.member("duration_ms", document.integer(node["duration_ms"]))
-            writer.member("popularity", document.integer(node["popularity"]))
-            writer.member("preview_url", document.string(node["preview_url"]))
+            writer.member("duration_ms", node["duration_ms"]?.integer)
+            writer.member("popularity", node["popularity"]?.integer)
+            writer.member("preview_url", node["preview_url"]?.string)
             writer.member("image_url", imageURL)
-            writer.member("release_date", kind == .track ? albumString("release_date") : document.string(node["release_date"]))
-            writer.member("explicit", document.bool(node["explicit"]) ?? false)
+            writer.member("release_date", kind == .track ? albumString("release_date") : node["release_date"]?.string)
+            writer.member("explicit", node["explicit"]?.bool ?? false)
             more(&writer)
-            writer.member("data", raw: element.raw)
+            writer.member("data", raw: node.raw)
             writer.key("navigation")
             Navigation(item: self).write(to: &writer)
         }
@@ -45,37 +43,34 @@ struct CatalogItem {
     /// For tracks inside an album or a playlist.
     func writeNumbered(to writer: inout JSONWriter) {
         write(to: &writer) { writer in
-            writer.member("track_number", document.integer(node["track_number"]))
-            writer.member("disc_number", document.integer(node["disc_number"]))
+            writer.member("track_number", node["track_number"]?.integer)
+            writer.member("disc_number", node["disc_number"]?.integer)
         }
     }
 
     private var artistNames: String? {
         guard let artists = node["artists"]?.elements, !artists.isEmpty else { return nil }
-        return artists.compactMap { document.string($0["name"]) }.joined(separator: ", ")
+        return artists.compactMap { $0["name"]?.string }.joined(separator: ", ")
     }
 
     private func albumString(_ member: String) -> String? {
-        if let own = node["album"] { return document.string(own[member]) }
-        return album.flatMap { $0.document.string($0.node[member]) }
+        (node["album"] ?? album)?[member]?.string
     }
 
     private var imageURL: String? {
-        if let own = node["images"] { return Self.widest(own, document) }
-        if let own = node["album"] { return Self.widest(own["images"], document) }
-        return album.flatMap { Self.widest($0.node["images"], $0.document) }
+        Self.widest(node["images"] ?? (node["album"] ?? album)?["images"])
     }
 
-    static func widest(_ images: JSONNode?, _ document: JSONDocument) -> String? {
-        let widest = images?.elements.max { (document.integer($0["width"]) ?? 0) < (document.integer($1["width"]) ?? 0) }
-        return document.string(widest?["url"])
+    static func widest(_ images: JSONNode?) -> String? {
+        let widest = images?.elements.max { ($0["width"]?.integer ?? 0) < ($1["width"]?.integer ?? 0) }
+        return widest?["url"]?.string
     }
 
     var albumID: String? {
-        node["album"].flatMap { document.string($0["id"]) } ?? album.flatMap { $0.document.string($0.node["id"]) }
+        node["album"]?["id"]?.string ?? album?["id"]?.string
     }
 
-    var firstArtistID: String? { node["artists"]?.elements.first.flatMap { document.string($0["id"]) } }
+    var firstArtistID: String? { node["artists"]?.elements.first?["id"]?.string }
 }
 
 /// Where the web client goes when an item is clicked.

@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 
 /// `GET /api/catalog/track/{id}`.
@@ -8,7 +9,7 @@ public struct TrackItemQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let track = try reader.document(.object(.track, id, market: nil)),
-            let item = CatalogItem(.track, Element(document: track, node: track.root))
+            let item = CatalogItem(.track, track.root)
         else { return nil }
         var writer = JSONWriter()
         item.write(to: &writer)
@@ -25,11 +26,11 @@ public struct AlbumItemQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.album, id, market: nil)),
-            let document = JSONDocument(record.body(linkedTo: reader.linkBase))
+            let document = try? JSONDocument(record.body(linkedTo: reader.linkBase))
         else { return nil }
-        let album = Element(document: document, node: document.root)
+        let album = document.root
         guard let item = CatalogItem(.album, album) else { return nil }
-        let list = AlbumTracks.list(of: id, in: document, nil)
+        let list = AlbumTracks.list(of: id, in: album, nil)
         let tracks = try tracks(of: list, &reader)
         var writer = JSONWriter(reserving: 65_536)
         item.write(to: &writer) { writer in
@@ -43,11 +44,11 @@ public struct AlbumItemQuestion: Question {
     }
 
     /// All that are to be had; an album that is gone may have lost the pages that nobody had asked for.
-    private func tracks(of list: PagedList, _ reader: inout RecordReader) throws -> [Element] {
+    private func tracks(of list: PagedList, _ reader: inout RecordReader) throws -> [JSONNode] {
         do {
             return try list.stretch(Window(offset: 0, limit: Self.mostTracks), &reader)?.elements ?? []
         } catch is NegativeEntry {
-            return list.embedded?.all ?? []
+            return list.embedded?.elements ?? []
         }
     }
 
@@ -70,25 +71,25 @@ public struct PlaylistItemQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let record = try reader.record(.object(.playlist, id, market: nil)),
-            let document = JSONDocument(record.body(linkedTo: reader.linkBase)),
-            let item = CatalogItem(.playlist, Element(document: document, node: document.root))
+            let document = try? JSONDocument(record.body(linkedTo: reader.linkBase)),
+            let item = CatalogItem(.playlist, document.root)
         else { return nil }
         let stretch = try items(&reader)
-        let owner = document.root["owner"]
+        let root = document.root
         var writer = JSONWriter(reserving: 262_144)
         item.write(to: &writer) { writer in
             writer.key("tracks")
             writer.array { writer in
                 for element in stretch?.elements ?? [] {
-                    guard let track = element.node["item"] ?? element.node["track"] else { continue }
-                    CatalogItem(.track, Element(document: element.document, node: track))?.writeNumbered(to: &writer)
+                    guard let track = element["item"] ?? element["track"] else { continue }
+                    CatalogItem(.track, track)?.writeNumbered(to: &writer)
                 }
             }
-            writer.member("owner", document.string(owner?["display_name"]) ?? document.string(owner?["id"]))
-            writer.member("description", document.string(document.root["description"]))
+            writer.member("owner", root["owner"]?["display_name"]?.string ?? root["owner"]?["id"]?.string)
+            writer.member("description", root["description"]?.string)
             writer.member("tracks_total", stretch?.total ?? 0)
-            writer.member("public", document.bool(document.root["public"]) ?? false)
-            writer.member("collaborative", document.bool(document.root["collaborative"]) ?? false)
+            writer.member("public", root["public"]?.bool ?? false)
+            writer.member("collaborative", root["collaborative"]?.bool ?? false)
             writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
         }
         return writer.bytes[...]
@@ -157,7 +158,7 @@ public struct ItemSearchQuestion: Question {
                 for kind in [ObjectKind.track, .album, .artist, .playlist] { writer.member(kind.rawValue + "s", hasMore[kind] ?? false) }
             }
         } else {
-            writer.raw(Array((hasMore.values.contains(true) ? "true" : "false").utf8))
+            writer.bool(hasMore.values.contains(true))
         }
         writer.key("totals")
         writer.object { writer in

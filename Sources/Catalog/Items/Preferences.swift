@@ -1,4 +1,5 @@
 import Caching
+import JSON
 
 /// What a user of the web client prefers. Kept for good in the `user` cache, as JSON in the web client's form.
 public struct Preferences: Sendable, Equatable {
@@ -25,10 +26,10 @@ public struct Preferences: Sendable, Equatable {
     /// What was stored; the defaults for what is missing or unreadable.
     init(stored: [UInt8]) {
         self.init()
-        guard let document = JSONDocument(stored) else { return }
-        for count in Count.all { document.integer(document.root[count.name]).map { set(count, $0) } }
-        showsExplicit = document.bool(document.root["show_explicit"]) ?? true
-        markets = document.root["preferred_markets"]?.elements.compactMap { document.string($0).flatMap { Market($0) } } ?? []
+        guard let root = try? JSONDocument(stored).root else { return }
+        for count in Count.all { root[count.name]?.integer.map { set(count, $0) } }
+        showsExplicit = root["show_explicit"]?.bool ?? true
+        markets = root["preferred_markets"]?.elements.compactMap { $0.string.flatMap { Market($0) } } ?? []
     }
 
     public subscript(count: Count) -> Int {

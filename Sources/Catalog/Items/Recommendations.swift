@@ -1,11 +1,12 @@
-import CSystem
+import JSON
+import Platform
 import Spotify
 
 /// `GET /api/catalog/home/recommendations`: artists who are asked for here, then those of the tracks that are asked for; in an empty
 /// house, whom a search for this year's releases finds.
 public struct HomeQuestion: Question {
     public let mayBePatchy = true
-    static let mostArtists = 18
+    private static let mostArtists = 18
 
     public init() {}
 
@@ -14,7 +15,7 @@ public struct HomeQuestion: Question {
         var strategy = "recently_used"
         selection.add(try KnownObjects.lately(.artist, &reader))
         if !selection.isFull { selection.add(try artistsOfTracks(&reader)) }
-        if selection.items.isEmpty, let term = SearchTerm("year:\(TrendingQuestion.year(of: csys_wall_ms()))") {
+        if selection.items.isEmpty, let term = SearchTerm("year:\(TrendingQuestion.year(of: reader.now.milliseconds))") {
             strategy = "new_this_year"
             let window = Window(offset: 0, limit: PageSize.search)
             let found = try? Search(term: term, kinds: [.artist], market: nil).list(of: .artist).stretch(window, &reader)
@@ -30,9 +31,9 @@ public struct HomeQuestion: Question {
         return writer.bytes[...]
     }
 
-    private func artistsOfTracks(_ reader: inout RecordReader) throws -> [Element] {
+    private func artistsOfTracks(_ reader: inout RecordReader) throws -> [JSONNode] {
         var seen: Set<String> = []
-        var artists: [Element] = []
+        var artists: [JSONNode] = []
         for track in try KnownObjects.lately(.track, &reader) {
             for id in track.artistIDs where seen.insert(id).inserted {
                 guard let id = SpotifyID(id), let artist = try KnownObjects.object(.object(.artist, id, market: nil), &reader) else {
@@ -54,12 +55,13 @@ public struct TrendingQuestion: Question {
     public let mayBePatchy = true
 
     /// How many pages of the search are looked at.
-    static let searchPages = 2
+    private static let searchPages = 2
 
-    public init(kind: ObjectKind, limit: Int) {
+    /// - Parameter now: whose year's releases are searched for.
+    public init(kind: ObjectKind, limit: Int, now: WallTime = SystemClock().wall) {
         self.kind = kind
         self.limit = limit
-        query = "year:\(Self.year(of: csys_wall_ms()))"
+        query = "year:\(Self.year(of: now.milliseconds))"
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
@@ -136,7 +138,7 @@ public struct RecommendationsQuestion: Question {
         if seeds.isEmpty, let first = tracks.first {
             // A seed that Spotify does not know is no seed.
             let document = try? reader.document(.object(.track, first, market: nil))
-            seeds = document.map { Element(document: $0, node: $0.root).artistIDs.compactMap { SpotifyID($0) } } ?? []
+            seeds = document?.root.artistIDs.compactMap { SpotifyID($0) } ?? []
         }
         var seen: Set<SpotifyID> = []
         return seeds.filter { seen.insert($0).inserted }
@@ -146,8 +148,8 @@ public struct RecommendationsQuestion: Question {
         guard !genres.isEmpty else { return [] }
         let wanted = Set(genres.map { $0.lowercased() })
         return try KnownObjects.lately(.artist, &reader).compactMap { artist in
-            let own = artist.node["genres"]?.elements.compactMap { artist.document.string($0)?.lowercased() } ?? []
-            return wanted.isDisjoint(with: own) ? nil : artist.document.string(artist.node["id"])
+            let own = artist["genres"]?.elements.compactMap { $0.string?.lowercased() } ?? []
+            return wanted.isDisjoint(with: own) ? nil : artist["id"]?.string
         }
     }
 
@@ -170,11 +172,11 @@ public struct RecommendationsQuestion: Question {
 
 /// What callers asked for in the last days, the best known first.
 enum KnownObjects {
-    static func lately(_ kind: ObjectKind, _ reader: inout RecordReader) throws -> [Element] {
-        var known: [(element: Element, popularity: Int)] = []
+    static func lately(_ kind: ObjectKind, _ reader: inout RecordReader) throws -> [JSONNode] {
+        var known: [(element: JSONNode, popularity: Int)] = []
         for resource in try reader.records.recentlyUsed.resources(of: kind) {
             guard let element = try object(resource, &reader) else { continue }
-            known.append((element, element.document.integer(element.node["popularity"]) ?? -1))
+            known.append((element, element["popularity"]?.integer ?? -1))
         }
         // In development mode there is no popularity: they stay in the order in which they were fetched, the newest first.
         return known.reversed().enumerated().sorted { ($1.element.popularity, $0.offset) < ($0.element.popularity, $1.offset) }
@@ -182,14 +184,13 @@ enum KnownObjects {
     }
 
     /// A record that is here, as an element.
-    static func object(_ resource: Resource, _ reader: inout RecordReader) throws -> Element? {
-        guard let record = try reader.known(resource), let document = JSONDocument(record.body) else { return nil }
-        return Element(document: document, node: document.root)
+    static func object(_ resource: Resource, _ reader: inout RecordReader) throws -> JSONNode? {
+        try reader.known(resource).flatMap { try? JSONDocument($0.body).root }
     }
 }
 
 /// Items without repeats, up to a number.
-struct Selection {
+private struct Selection {
     let kind: ObjectKind
     let most: Int
     private(set) var items: [CatalogItem] = []
@@ -203,7 +204,7 @@ struct Selection {
 
     var isFull: Bool { items.count >= most }
 
-    mutating func add(_ elements: [Element]) {
+    mutating func add(_ elements: [JSONNode]) {
         for element in elements where !isFull {
             guard let item = CatalogItem(kind, element), seen.insert(item.id).inserted else { continue }
             items.append(item)

@@ -1,6 +1,6 @@
-import CSystem
-import Spotify
+import Platform
 import RateLimiting
+import Spotify
 
 /// Keeps this worker's copy of the one token that all workers share, and renews it when that is this worker's task.
 /// Confined to the lookup thread.
@@ -14,14 +14,16 @@ final class AccessTokenProvider {
     private let credentials: SpotifyCredentials
     private let rateLimiter: RateLimiter
     private let worker: String
+    private let clock: any HostClock
     private var token: SharedToken?
     private var refused: String?
     private var isRenewing = false
 
-    init(credentials: SpotifyCredentials, rateLimiter: RateLimiter, worker: String) {
+    init(credentials: SpotifyCredentials, rateLimiter: RateLimiter, worker: String, clock: any HostClock) {
         self.credentials = credentials
         self.rateLimiter = rateLimiter
         self.worker = worker
+        self.clock = clock
     }
 
     /// A fresh token, or how long to wait for one. May start the renewal on `client`.
@@ -44,34 +46,11 @@ final class AccessTokenProvider {
         }
     }
 
-    /// The Web API refused `token` (401): the next call, of every worker, waits for another one.
-    func refuse(_ token: String) throws {
-        refused = token
-        if self.token?.token == token { self.token = nil }
-        try rateLimiter.remember(Self.refusedFact, Self.mark(of: token), until: nil)
-    }
-
-    /// Tells tokens apart without showing them.
-    static func mark(of token: String) -> String { String(FNV.hash(Array(token.utf8)), radix: 16) }
-
-    private static let refusedFact = "refused-token"
-
-    private func isRefusedElsewhere(_ token: SharedToken) throws -> Bool {
-        guard try rateLimiter.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
-        refused = token.token
-        return true
-    }
-
-    private func fail(_ error: SpotifyError) {
-        if case .rateLimited(let retryAfter, let quotaExceeded) = error {
-            _ = try? rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
-        }
-        _ = try? rateLimiter.backOff(.token(error.description))
-    }
-
     private func isFresh(_ token: SharedToken) -> Bool {
-        token.token != refused && csys_wall_ms() < token.renewAt
+        token.token != refused && clock.wall.milliseconds < token.renewAt
     }
+
+    // MARK: Renewing
 
     private func renew(_ client: SpotifyClient) {
         isRenewing = true
@@ -85,4 +64,59 @@ final class AccessTokenProvider {
             }
         }
     }
+
+    private func fail(_ error: SpotifyError) {
+        if case .rateLimited(let retryAfter, let quotaExceeded) = error {
+            _ = try? rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+        }
+        _ = try? rateLimiter.backOff(.token(error.description))
+    }
+
+    // MARK: Tokens that Spotify refuses
+
+    /// The Web API refused `token` (401) for a lookup: the next call, of every worker, waits for another one.
+    ///
+    /// The lookup may be tried once more with that one, at the cost of another permit. A second token's 401 is the lookup's failure: it is
+    /// not the token then, and asking for more of them would be a loop. Which worker gets the second turn is open, so that the first is
+    /// remembered for all.
+    /// - Returns: false when an earlier token was refused for this lookup, too.
+    func refuse(_ token: String, for lookup: String) throws -> Bool {
+        let fact = "refused/\(lookup)"
+        if let earlier = try rateLimiter.recall(fact), earlier != Self.mark(of: token) {
+            try rateLimiter.remember(fact, "", until: clock.wall.milliseconds)
+            try noteThatEveryTokenIsRefused(token, by: lookup)
+            return false
+        }
+        try rateLimiter.remember(fact, Self.mark(of: token), until: (clock.wall + .seconds(60)).milliseconds)
+        try refuse(token)
+        return true
+    }
+
+    /// One lookup that refuses every token is odd; two are a Spotify that refuses us: then no token is asked for, and none used, for
+    /// a while, because tokens are to be rare.
+    private func noteThatEveryTokenIsRefused(_ token: String, by lookup: String) throws {
+        let fact = "refuses-every-token"
+        let other = try rateLimiter.recall(fact)
+        try rateLimiter.remember(fact, lookup, until: (clock.wall + .seconds(600)).milliseconds)
+        guard let other, other != lookup else { return }
+        try refuse(token)
+        _ = try rateLimiter.backOff(.token("Spotify refuses every token"))
+    }
+
+    private func refuse(_ token: String) throws {
+        refused = token
+        if self.token?.token == token { self.token = nil }
+        try rateLimiter.remember(Self.refusedFact, Self.mark(of: token), until: nil)
+    }
+
+    private func isRefusedElsewhere(_ token: SharedToken) throws -> Bool {
+        guard try rateLimiter.recall(Self.refusedFact) == Self.mark(of: token.token) else { return false }
+        refused = token.token
+        return true
+    }
+
+    /// Tells tokens apart without showing them.
+    private static func mark(of token: String) -> String { String(FNV.hash(Array(token.utf8)), radix: 16) }
+
+    private static let refusedFact = "refused-token"
 }

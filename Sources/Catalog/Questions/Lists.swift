@@ -1,3 +1,5 @@
+import JSON
+import Platform
 import Spotify
 
 /// `GET /albums/{id}/tracks`.
@@ -14,7 +16,7 @@ public struct AlbumTracksQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
-        let list = AlbumTracks.list(of: id, in: album, market)
+        let list = AlbumTracks.list(of: id, in: album.root, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let paging = PagingWriter(base: reader.linkBase, path: "/albums/\(id.text)/tracks", kept: marketParameter(market))
         var writer = JSONWriter()
@@ -25,8 +27,8 @@ public struct AlbumTracksQuestion: Question {
 
 /// An album's tracks: the first page stands in the album.
 enum AlbumTracks {
-    static func list(of id: SpotifyID, in album: JSONDocument, _ market: Market?) -> PagedList {
-        PagedList(embedded: Page(album, album.root["tracks"]), pageSize: PageSize.list) { offset, reader in
+    static func list(of id: SpotifyID, in album: JSONNode, _ market: Market?) -> PagedList {
+        PagedList(embedded: Page(album["tracks"]), pageSize: PageSize.list) { offset, reader in
             Page(try reader.record(.albumTracks(id, offset: offset, market: market)))
         }
     }
@@ -85,7 +87,7 @@ public struct PlaylistItemsQuestion: Question {
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
         let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
         var writer = JSONWriter()
-        paging.write(stretch, window, to: &writer) { ListRecord.write(element: $0.node, as: part, $0.document, &$1) }
+        paging.write(stretch, window, to: &writer) { ListRecord.write(element: $0, as: part, &$1) }
         return writer.bytes[...]
     }
 }
@@ -93,9 +95,9 @@ public struct PlaylistItemsQuestion: Question {
 /// A playlist's items: the first hundred stand in the playlist, unless the account may not read them.
 enum PlaylistItems {
     static func list(of id: SpotifyID, _ market: Market?, _ reader: inout RecordReader) throws -> PagedList? {
-        guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = JSONDocument(record.body)
+        guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = try? JSONDocument(record.body)
         else { return nil }
-        guard let embedded = Page(playlist, playlist.root["items"]) else { throw NegativeEntry(status: 403, message: "Forbidden") }
+        guard let embedded = Page(playlist.root["items"]) else { throw NegativeEntry(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
         return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
             do {
@@ -119,7 +121,7 @@ struct PagingWriter {
     /// What the links keep of the request besides offset and limit, in order.
     var kept: [(name: String, value: String)]
 
-    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (Element, inout JSONWriter) -> Void) {
+    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (JSONNode, inout JSONWriter) -> Void) {
         let end = window.offset + window.limit
         writer.object { writer in
             writer.member("href", link(window.offset, window.limit))
@@ -134,7 +136,7 @@ struct PagingWriter {
     }
 
     private func link(_ offset: Int, _ limit: Int) -> String {
-        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value))" }.joined()
+        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value, keeping: ","))" }.joined()
         return "\(base)/spotify/v1\(path)?offset=\(offset)&limit=\(limit)\(more)"
     }
 }
@@ -154,14 +156,14 @@ struct PagedList {
     var page: (_ offset: Int, _ reader: inout RecordReader) throws -> Page?
 
     struct Stretch {
-        var elements: [Element]
+        var elements: [JSONNode]
         var total: Int
     }
 
     /// The window's elements; what is missing is noted by the reader and left out. nil when not even the length is known.
     func stretch(_ window: Window, _ reader: inout RecordReader) throws -> Stretch? {
         guard let total = try total(window, &reader) else { return nil }
-        var elements: [Element] = []
+        var elements: [JSONNode] = []
         var at = window.offset
         let end = min(window.offset + window.limit, total)
         while at < end {
@@ -171,7 +173,7 @@ struct PagedList {
                 continue
             }
             let stop = min(end, start + page.elements.count)
-            elements += page.elements[(at - start)..<(stop - start)].map { Element(document: page.document, node: $0) }
+            elements += page.elements[(at - start)..<(stop - start)]
             at = stop
         }
         return Stretch(elements: elements, total: total)

@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 
 /// `GET /{tracks,albums,artists,playlists}/{id}`: one record as it is.
@@ -58,36 +59,36 @@ public struct BatchQuestion: Question {
 enum RemovedFields {
     /// The same JSON with the fields, at every depth; the bytes as they are when they are no JSON.
     static func filled(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        guard let document = JSONDocument(body) else { return body }
+        guard let document = try? JSONDocument(body) else { return body }
         var writer = JSONWriter(reserving: body.count + body.count / 4)
-        write(document.root, asItem: false, document, &writer)
+        write(document.root, asItem: false, &writer)
         return writer.bytes[...]
     }
 
-    private static func write(_ node: JSONNode, asItem: Bool, _ document: JSONDocument, _ writer: inout JSONWriter) {
+    private static func write(_ node: JSONNode, asItem: Bool, _ writer: inout JSONWriter) {
         switch node.kind {
-        case .object(let members):
+        case .object:
             writer.object { writer in
-                for (key, value) in members {
+                for (key, value) in node.members {
                     writer.key(key)
-                    write(value, asItem: key == "track" || key == "item", document, &writer)
+                    write(value, asItem: key == "track" || key == "item", &writer)
                 }
-                for (name, value) in missing(node, asItem: asItem, document) { writer.member(name, raw: Array(value.utf8)) }
+                for (name, value) in missing(node, asItem: asItem) { writer.member(name, raw: Array(value.utf8)) }
             }
-        case .array(let elements):
-            writer.array { writer in for element in elements { write(element, asItem: false, document, &writer) } }
-        default: writer.raw(document.raw(node))
+        case .array:
+            writer.array { writer in for element in node.elements { write(element, asItem: false, &writer) } }
+        default: writer.raw(node.raw)
         }
     }
 
-    private static func missing(_ node: JSONNode, asItem: Bool, _ document: JSONDocument) -> [(name: String, value: String)] {
-        neutral(node, asItem: asItem, document).filter { !node.has($0.name) }
+    private static func missing(_ node: JSONNode, asItem: Bool) -> [(name: String, value: String)] {
+        neutral(node, asItem: asItem).filter { !node.has($0.name) }
     }
 
     /// What an object of this form has in extended mode.
-    private static func neutral(_ node: JSONNode, asItem: Bool, _ document: JSONDocument) -> [(name: String, value: String)] {
+    private static func neutral(_ node: JSONNode, asItem: Bool) -> [(name: String, value: String)] {
         let markets = node.has("is_playable") ? [] : [("available_markets", "[]")]
-        switch document.string(node["type"]) {
+        switch node["type"]?.string {
         case "track":
             let own = node.has("album") ? [("popularity", "0")] : []
             // A playlist says of its elements which they are.

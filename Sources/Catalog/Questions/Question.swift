@@ -1,4 +1,6 @@
 import Caching
+import JSON
+import Platform
 
 /// Something a caller asks that is answered from one or more records.
 ///
@@ -111,7 +113,7 @@ public struct RecordReader {
 
     /// A record as a document.
     mutating func document(_ resource: Resource) throws -> JSONDocument? {
-        try record(resource).flatMap { JSONDocument($0.body) }
+        try record(resource).flatMap { try? JSONDocument($0.body) }
     }
 
     /// A record's body as the whole answer.
@@ -123,6 +125,8 @@ public struct RecordReader {
 
     /// The answer's body is not the record's any more.
     mutating func forgetVerbatim() { verbatimTag = nil }
+
+    var now: WallTime { records.recordStore.clock.wall }
 
     func isClosed(_ endpoint: Endpoint) throws -> Bool { try records.recordStore.isClosed(endpoint) }
 

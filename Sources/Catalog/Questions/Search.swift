@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 
 /// `GET /search`: pages of 10 from upstream, put together to what was asked.
@@ -24,7 +25,7 @@ public struct SearchQuestion: Question {
                 PagingWriter(base: base, path: "/search", kept: kept)
                     .write(stretch, window, to: &writer) { element, writer in
                         guard kind == .playlist else { return writer.raw(element.raw) }
-                        ListRecord.write(listed: element.node, linkedTo: base, element.document, &writer)
+                        ListRecord.write(listed: element, linkedTo: base, &writer)
                     }
             }
         }
@@ -49,9 +50,9 @@ struct Search {
     func list(of kind: ObjectKind) -> PagedList {
         PagedList(embedded: nil, pageSize: PageSize.search) { offset, reader in
             guard let record = try reader.record(.search(term, kinds: kinds, offset: offset, market: market)),
-                let document = JSONDocument(record.body)
+                let document = try? JSONDocument(record.body)
             else { return nil }
-            return Page(document, document.root[kind.rawValue + "s"])
+            return Page(document.root[kind.rawValue + "s"])
         }
     }
 }
@@ -84,7 +85,7 @@ enum TopTracks {
     private static let searchPages = 3
 
     /// nil when something is missing that nothing can be said without.
-    static func read(of id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [Element]? {
+    static func read(of id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [JSONNode]? {
         if try reader.isClosed(.topTracks) {
             // What extended mode once gave stands, as stale as it may be.
             if let known = try reader.known(.topTracks(id, market: market)), let tracks = elements(known, atMost: most) { return tracks }
@@ -96,22 +97,21 @@ enum TopTracks {
         return try search(for: id, atMost: most, market, &reader)
     }
 
-    private static func elements(_ record: Record, atMost most: Int) -> [Element]? {
-        guard let document = JSONDocument(record.body) else { return nil }
-        return document.root["tracks"]?.elements.prefix(most).map { Element(document: document, node: $0) }
+    private static func elements(_ record: Record, atMost most: Int) -> [JSONNode]? {
+        (try? JSONDocument(record.body).root["tracks"]).map { Array($0.elements.prefix(most)) }
     }
 
-    private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [Element]? {
+    private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [JSONNode]? {
         guard let artist = try reader.document(.object(.artist, id, market: nil)) else { return nil }
-        guard let term = artist.string(artist.root["name"]).flatMap({ SearchTerm($0) }) else { return [] }
+        guard let term = artist.root["name"]?.string.flatMap({ SearchTerm($0) }) else { return [] }
         let list = Search(term: term, kinds: [.track], market: market).list(of: .track)
-        var found: [Element] = []
+        var found: [JSONNode] = []
         var seen: Set<String> = []
         for page in 0..<searchPages where found.count < most {
             let window = Window(offset: page * PageSize.search, limit: PageSize.search)
             guard let stretch = try list.stretch(window, &reader) else { return reader.isLast ? found : nil }
             for element in stretch.elements where isBy(id, element) {
-                guard let track = element.document.string(element.node["id"]), seen.insert(track).inserted else { continue }
+                guard let track = element["id"]?.string, seen.insert(track).inserted else { continue }
                 found.append(element)
             }
             if stretch.total <= window.offset + window.limit { break }
@@ -119,7 +119,7 @@ enum TopTracks {
         return Array(found.prefix(most))
     }
 
-    private static func isBy(_ id: SpotifyID, _ element: Element) -> Bool {
-        element.node["artists"]?.elements.contains { element.document.string($0["id"]) == id.text } ?? false
+    private static func isBy(_ id: SpotifyID, _ element: JSONNode) -> Bool {
+        element["artists"]?.elements.contains { $0["id"]?.string == id.text } ?? false
     }
 }

@@ -1,3 +1,4 @@
+import JSON
 import Spotify
 
 /// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
@@ -13,28 +14,29 @@ struct ParsedAnswer {
 
     /// nil for a body that does not have the resource's form.
     init?(_ resource: Resource, _ body: [UInt8]) {
-        guard let document = JSONDocument(body), case .object = document.root.kind else { return nil }
-        mode = AccountMode(resource, document.root)
+        guard let document = try? JSONDocument(body), document.root.kind == .object else { return nil }
+        let root = document.root
+        mode = AccountMode(resource, root)
         switch resource {
         case .object(let kind, _, let market):
-            guard document.string(document.root["type"]) == kind.rawValue else { return nil }
+            guard root["type"]?.string == kind.rawValue else { return nil }
             add(resource, ListRecord.make(of: kind, document))
-            if kind == .playlist { learnItems(document, Self.pages(of: document.root), market) }
+            if kind == .playlist { learnItems(Self.pages(of: root), market) }
         case .albumTracks, .artistAlbums:
-            guard Page(document, document.root) != nil else { return nil }
+            guard Page(root) != nil else { return nil }
             add(resource, Record(body: body))
         case .playlistItems(_, _, _, let market):
-            guard Page(document, document.root) != nil else { return nil }
+            guard Page(root) != nil else { return nil }
             add(resource, Record(body: body))
-            learnItems(document, [document.root], market)
+            learnItems([root], market)
         case .topTracks(_, let market):
-            guard case .array? = document.root["tracks"]?.kind else { return nil }
+            guard let tracks = root["tracks"], tracks.kind == .array else { return nil }
             add(resource, Record(body: body))
-            learn(document, document.root["tracks"]?.elements ?? [], market)
+            learn(tracks.elements, market)
         case .search(_, let kinds, _, let market):
-            guard kinds.allSatisfy({ Page(document, document.root[$0.rawValue + "s"]) != nil }) else { return nil }
+            guard kinds.allSatisfy({ Page(root[$0.rawValue + "s"]) != nil }) else { return nil }
             add(resource, Record(body: body))
-            for plural in ["tracks", "artists"] { learn(document, document.root[plural]?["items"]?.elements ?? [], market) }
+            for plural in ["tracks", "artists"] { learn(root[plural]?["items"]?.elements ?? [], market) }
         }
     }
 
@@ -42,35 +44,34 @@ struct ParsedAnswer {
 
     private static func pages(of playlist: JSONNode) -> [JSONNode] { [playlist["items"], playlist["tracks"]].compactMap { $0 } }
 
-    private mutating func learnItems(_ document: JSONDocument, _ pages: [JSONNode], _ market: Market?) {
+    private mutating func learnItems(_ pages: [JSONNode], _ market: Market?) {
         for page in pages {
-            learn(document, page["items"]?.elements.compactMap { $0["item"] ?? $0["track"] } ?? [], market)
+            learn(page["items"]?.elements.compactMap { $0["item"] ?? $0["track"] } ?? [], market)
         }
     }
 
     /// Keeps those of `nodes` that are complete; what is simplified here never takes a full record's place.
-    private mutating func learn(_ document: JSONDocument, _ nodes: [JSONNode], _ market: Market?) {
+    private mutating func learn(_ nodes: [JSONNode], _ market: Market?) {
         for node in nodes {
-            guard let id = document.string(node["id"]).flatMap({ SpotifyID($0) }) else { continue }
-            switch document.string(node["type"]) {
+            guard let id = node["id"]?.string.flatMap({ SpotifyID($0) }) else { continue }
+            switch node["type"]?.string {
             case "track" where node.has("album") && node.has("duration_ms") && node.has("external_ids"):
-                add(.object(.track, id, market: market), Record(body: Self.track(node, document)))
+                add(.object(.track, id, market: market), Record(body: Self.track(node)))
             case "artist" where node.has("genres") && node.has("images"):
-                add(.object(.artist, id, market: nil), Record(body: Array(document.raw(node))))
+                add(.object(.artist, id, market: nil), Record(body: Array(node.raw)))
             default: continue
             }
         }
     }
 
     /// A track's own bytes. A playlist also says of its elements whether they are tracks or episodes, which the track does not.
-    private static func track(_ node: JSONNode, _ document: JSONDocument) -> [UInt8] {
+    private static func track(_ node: JSONNode) -> [UInt8] {
         let added: Set = ["episode", "track"]
-        guard case .object(let members) = node.kind, members.contains(where: { added.contains($0.key) }) else {
-            return Array(document.raw(node))
-        }
+        let members = node.members
+        guard members.contains(where: { added.contains($0.key) }) else { return Array(node.raw) }
         var writer = JSONWriter(reserving: 4096)
         writer.object { writer in
-            for (key, value) in members where !added.contains(key) { writer.member(key, raw: document.raw(value)) }
+            for (key, value) in members where !added.contains(key) { writer.member(key, raw: value.raw) }
         }
         return writer.bytes
     }
@@ -80,20 +81,19 @@ struct ParsedAnswer {
 /// point back here, and for a playlist's page, which stands there under its old and its new name.
 enum ListRecord {
     static func make(of kind: ObjectKind, _ document: JSONDocument) -> Record {
-        guard kind == .album || kind == .playlist, case .object(let members) = document.root.kind else {
-            return Record(body: document.bytes)
-        }
+        guard kind == .album || kind == .playlist, document.root.kind == .object else { return Record(body: document.bytes) }
+        let members = document.root.members
         var places: [UInt32] = []
         var writer = JSONWriter(reserving: document.bytes.count + 256)
         writer.object { writer in
             for (key, value) in members {
-                if let part = PlaylistPart(rawValue: key), case .object = value.kind {
+                if let part = PlaylistPart(rawValue: key), value.kind == .object {
                     for name in kind == .album ? [part] : [.tracks, .items] {
                         writer.key(name.rawValue)
-                        write(value, of: kind, as: name, document, &writer, &places)
+                        write(value, of: kind, as: name, &writer, &places)
                     }
                 } else {
-                    writer.member(key, raw: document.raw(value))
+                    writer.member(key, raw: value.raw)
                 }
             }
         }
@@ -101,56 +101,52 @@ enum ListRecord {
     }
 
     private static func write(
-        _ page: JSONNode, of kind: ObjectKind, as part: PlaylistPart, _ document: JSONDocument, _ writer: inout JSONWriter,
-        _ places: inout [UInt32]
+        _ page: JSONNode, of kind: ObjectKind, as part: PlaylistPart, _ writer: inout JSONWriter, _ places: inout [UInt32]
     ) {
-        guard case .object(let members) = page.kind else { return }
         writer.object { writer in
-            for (key, value) in members {
+            for (key, value) in page.members {
                 writer.key(key)
-                if ["href", "next", "previous"].contains(key), let path = path(document.string(value), as: part) {
+                if ["href", "next", "previous"].contains(key), let path = path(value.string, as: part) {
                     places.append(UInt32(writer.position + 1))
                     writer.string(path)
                 } else if key == "items", kind == .playlist {
                     writer.array { writer in
-                        for element in value.elements { Self.write(element: element, as: part, document, &writer) }
+                        for element in value.elements { Self.write(element: element, as: part, &writer) }
                     }
                 } else {
-                    writer.raw(document.raw(value))
+                    writer.raw(value.raw)
                 }
             }
         }
     }
 
     /// A playlist's element with its track under the name that `part` goes with.
-    static func write(element: JSONNode, as part: PlaylistPart, _ document: JSONDocument, _ writer: inout JSONWriter) {
-        guard case .object(let members) = element.kind else { return writer.raw(document.raw(element)) }
+    static func write(element: JSONNode, as part: PlaylistPart, _ writer: inout JSONWriter) {
+        guard element.kind == .object else { return writer.raw(element.raw) }
         writer.object { writer in
-            for (key, value) in members {
-                writer.member(key == "item" || key == "track" ? part.element : key, raw: document.raw(value))
+            for (key, value) in element.members {
+                writer.member(key == "item" || key == "track" ? part.element : key, raw: value.raw)
             }
         }
     }
 
     /// A playlist as a search lists it: how many items it has and where they are, under the old and the new name.
-    static func write(listed playlist: JSONNode, linkedTo base: String, _ document: JSONDocument, _ writer: inout JSONWriter) {
-        guard case .object(let members) = playlist.kind, playlist.has("tracks") != playlist.has("items") else {
-            return writer.raw(document.raw(playlist))
-        }
+    static func write(listed playlist: JSONNode, linkedTo base: String, _ writer: inout JSONWriter) {
+        guard playlist.has("tracks") != playlist.has("items") else { return writer.raw(playlist.raw) }
         writer.object { writer in
-            for (key, value) in members {
-                guard PlaylistPart(rawValue: key) != nil, case .object(let inner) = value.kind else {
-                    writer.member(key, raw: document.raw(value))
+            for (key, value) in playlist.members {
+                guard PlaylistPart(rawValue: key) != nil, value.kind == .object else {
+                    writer.member(key, raw: value.raw)
                     continue
                 }
                 for part in [PlaylistPart.tracks, .items] {
                     writer.key(part.rawValue)
                     writer.object { writer in
-                        for (key, value) in inner {
-                            if key == "href", let path = path(document.string(value), as: part) {
+                        for (key, value) in value.members {
+                            if key == "href", let path = path(value.string, as: part) {
                                 writer.member(key, base + path)
                             } else {
-                                writer.member(key, raw: document.raw(value))
+                                writer.member(key, raw: value.raw)
                             }
                         }
                     }
@@ -175,32 +171,23 @@ extension String {
 
 /// A page that stands in a document.
 struct Page {
-    let document: JSONDocument
     let elements: [JSONNode]
     let total: Int
 
     /// nil when `node` is no paging object.
-    init?(_ document: JSONDocument, _ node: JSONNode?) {
-        guard let node, let total = document.integer(node["total"]), total >= 0, case .array? = node["items"]?.kind else { return nil }
-        self.document = document
-        self.elements = node["items"]?.elements ?? []
+    init?(_ node: JSONNode?) {
+        guard let node, let total = node["total"]?.integer, total >= 0, let items = node["items"], items.kind == .array else { return nil }
+        self.elements = items.elements
         self.total = total
     }
 
-    var all: [Element] { elements.map { Element(document: document, node: $0) } }
-
     init?(_ record: Record?) {
-        guard let record, let document = JSONDocument(record.body) else { return nil }
-        self.init(document, document.root)
+        guard let record, let document = try? JSONDocument(record.body) else { return nil }
+        self.init(document.root)
     }
 }
 
-/// An element of a list and the document it stands in.
-struct Element {
-    let document: JSONDocument
-    let node: JSONNode
-    var raw: ArraySlice<UInt8> { document.raw(node) }
-
+extension JSONNode {
     /// The ids of a track's or an album's artists.
-    var artistIDs: [String] { node["artists"]?.elements.compactMap { document.string($0["id"]) } ?? [] }
+    var artistIDs: [String] { self["artists"]?.elements.compactMap { $0["id"]?.string } ?? [] }
 }

@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 import Spotify
 
 /// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.

@@ -1,11 +1,12 @@
 import Caching
 import Crypto
+import Platform
 import Spotify
 
 /// One thing that Spotify can be asked for in one call.
 ///
 /// Its `name` is the key of its record in the caches (below `catalog:`), of its lookup in the limiter, and of those who wait
-/// for it; every process of a host reads it the same way (ResourceName.swift).
+/// for it; every process of a host reads it the same way.
 public enum Resource: Hashable, Sendable {
     /// `GET /v1/{tracks,albums,artists,playlists}/{id}`.
     case object(ObjectKind, SpotifyID, market: Market?)
@@ -44,10 +45,7 @@ public enum Resource: Hashable, Sendable {
 
     private static func fitted(_ whole: [UInt8]) -> [UInt8] {
         guard whole.count > EntryLimits.keyBytes else { return whole }
-        var key = Array("\(cachePrefix)long/".utf8)
-        let digits = Array("0123456789abcdef".utf8)
-        for byte in SHA256.hash(data: whole) { key += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }
-        return key
+        return Array("\(cachePrefix)long/\(Hexadecimal.text(SHA256.hash(data: whole)))".utf8)
     }
 
     /// Shapes: `track/<id>`, `album-tracks/<id>/<offset>`, `artist-albums/<id>/<groups>/<offset>`,
@@ -146,9 +144,10 @@ public enum Resource: Hashable, Sendable {
         [("limit", "\(limit)")] + (offset > 0 ? [("offset", "\(offset)")] : [])
     }
 
+    /// The comma stays, as in the Web API's examples.
     private static func query(_ items: [(String, String)], _ market: Market?) -> String {
         let all = items + (market.map { [("market", $0.code)] } ?? [])
-        return all.isEmpty ? "" : "?" + all.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
+        return all.isEmpty ? "" : "?" + all.map { "\($0)=\(PercentEncoding.encode($1, keeping: ","))" }.joined(separator: "&")
     }
 }
 
@@ -224,20 +223,4 @@ public struct Market: Hashable, Sendable {
         }
         code = text.uppercased()
     }
-}
-
-/// Percent-encoding of query values (RFC 3986, unreserved characters stay; so does the comma, as in the Web API's examples).
-public enum PercentEncoding {
-    public static func encode(_ text: String) -> String {
-        var bytes: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x2C: bytes.append(byte)
-            default: bytes += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x41 + value - 10 }
 }

@@ -1,9 +1,26 @@
 import FastCGI
 import Sessions
 
-/// Decides who may use the metadata routes and who the administrator's.
+/// Who may use a route. Each route declares it, as `access` in Routes/; requests are held against it by `AccessControl`, below `/auth/` by
+/// the sessions themselves.
+enum Access: Sendable {
+    /// Anybody.
+    case open
+    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
+    case metadata
+    /// A token is not needed; a bad one is refused.
+    case optional
+    /// A user with a session.
+    case session
+    /// Who has a refresh token.
+    case refresh
+    /// The administrator: the admin token as bearer, or a session with the role admin.
+    case admin
+}
+
+/// Holds requests against what their route declares.
 struct AccessControl: Sendable {
-    let identities: any Authenticator
+    let identities: any RequestAuthenticator
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
@@ -14,13 +31,22 @@ struct AccessControl: Sendable {
         case refused(Response)
     }
 
-    func admitToMetadata(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
-        guard metadataNeedsSession else { return .admitted(client: Self.address(request), user: nil, renewal: nil) }
-        return admitUser(request, errorFormat)
+    func admit(_ request: Request, to access: Access, _ errorFormat: ErrorFormat) -> Admission {
+        switch access {
+        case .metadata where metadataNeedsSession: return admitUser(request, errorFormat)
+        case .open, .metadata: return .admitted(client: request.parameter("REMOTE_ADDR") ?? "", user: nil, renewal: nil)
+        // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
+        case .session, .optional, .refresh: return admitUser(request, errorFormat)
+        case .admin: return admitAdmin(request, errorFormat)
+        }
     }
 
-    /// Asks for a session whatever the setting says.
-    func admitUser(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
+    /// The refusal of who may not use a route; nil for who may.
+    func refusal(of request: Request, at access: Access, _ errorFormat: ErrorFormat) -> Response? {
+        if case .refused(let response) = admit(request, to: access, errorFormat) { response } else { nil }
+    }
+
+    private func admitUser(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
         switch identities.identity(of: request) {
         case .user(let id, _, let renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
         case .anonymous: .refused(errorFormat.error(401, "No token provided"))
@@ -28,13 +54,16 @@ struct AccessControl: Sendable {
         }
     }
 
-    /// nil for the administrator: the admin token as bearer, or a session with the role admin.
-    func refuseUnlessAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Response? {
-        if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) { return nil }
+    private func admitAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
+        if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) {
+            return .admitted(client: "", user: nil, renewal: nil)
+        }
         switch identities.identity(of: request) {
-        case .user(_, let roles, _): return roles.contains("admin") ? nil : errorFormat.error(403, "Only admins can do that")
-        case .anonymous: return errorFormat.error(401, "An admin's session or token is needed")
-        case .refused(let status, let message): return Self.refusal(status, message, errorFormat)
+        case .user(let id, let roles, let renewal) where roles.contains("admin"):
+            return .admitted(client: "user:\(id)", user: id, renewal: renewal)
+        case .user: return .refused(errorFormat.error(403, "Only admins can do that"))
+        case .anonymous: return .refused(errorFormat.error(401, "An admin's session or token is needed"))
+        case .refused(let status, let message): return .refused(Self.refusal(status, message, errorFormat))
         }
     }
 
@@ -48,8 +77,6 @@ struct AccessControl: Sendable {
         guard let header = request.parameter("HTTP_AUTHORIZATION"), header.hasPrefix("Bearer ") else { return nil }
         return header.dropFirst("Bearer ".count)
     }
-
-    private static func address(_ request: Request) -> String { request.parameter("REMOTE_ADDR") ?? "" }
 }
 
 extension Response {
@@ -84,17 +111,17 @@ enum Identity: Sendable {
 }
 
 /// Tells who a request comes from. Asked on an event thread.
-protocol Authenticator: Sendable {
+protocol RequestAuthenticator: Sendable {
     func identity(of request: Request) -> Identity
 }
 
 /// Without swingmusic's folder nobody can be known.
-struct NobodyKnown: Authenticator {
+struct NobodyKnown: RequestAuthenticator {
     func identity(of request: Request) -> Identity { .anonymous }
 }
 
 /// swingmusic's sessions as the other families see them.
-struct SessionAuthenticator: Authenticator {
+struct SessionAuthenticator: RequestAuthenticator {
     let sessions: Sessions
     let publicURL: BaseURL?
 
@@ -106,5 +133,16 @@ struct SessionAuthenticator: Authenticator {
         case .absent: return .anonymous
         case .refused(let refused): return .refused(status: refused.status, message: refused.message)
         }
+    }
+}
+
+extension Caller {
+    /// - Parameter publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
+    init(_ request: Request, publicURL: BaseURL?) {
+        self.init(
+            cookies: request.parameters("HTTP_COOKIE"), authorization: request.parameters("HTTP_AUTHORIZATION"),
+            address: request.parameter("REMOTE_ADDR") ?? "", userAgent: request.parameter("HTTP_USER_AGENT"),
+            origin: request.parameter("HTTP_ORIGIN"), fetchSite: request.parameter("HTTP_SEC_FETCH_SITE"),
+            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host))
     }
 }

@@ -1,6 +1,6 @@
-import CSystem
 import FastCGI
 import Logging
+import Platform
 import Synchronization
 
 /// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
@@ -8,7 +8,7 @@ import Synchronization
 final class AccessLog: Sendable {
     private let log: Logger
     private let most: Int
-    private let clock: @Sendable () -> UInt64
+    private let clock: any HostClock
     private let recent = Mutex(Recent())  // guards what the present second has had
 
     private struct Recent {
@@ -17,10 +17,8 @@ final class AccessLog: Sendable {
         var omitted = 0
     }
 
-    /// - Parameters:
-    ///   - most: lines a second.
-    ///   - clock: nanoseconds of any clock that does not jump.
-    init(log: Logger, most: Int = 20, clock: @escaping @Sendable () -> UInt64 = { csys_monotonic_ns() }) {
+    /// - Parameter most: lines a second.
+    init(log: Logger, most: Int = 20, clock: any HostClock = SystemClock()) {
         self.log = log
         self.most = most
         self.clock = clock
@@ -56,7 +54,7 @@ final class AccessLog: Sendable {
 
     /// nil where the second has had its lines; else how many were left out before.
     private func admit() -> Int? {
-        let second = clock() / 1_000_000_000
+        let second = clock.monotonic.nanoseconds / 1_000_000_000
         return recent.withLock { recent in
             if recent.second != second {
                 recent.second = second
@@ -113,14 +111,21 @@ final class ResponseObserver: Sendable {
 
     /// - Parameter grant: what the answer is dressed with.
     func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant = .init()) -> Outcome {
-        guard case .pending(let soon) = outcome else { return note(outcome.dressed(grant), family, AccessLog.Subject(request)) }
+        guard case .pending(let soon) = outcome else { return note(outcome, family, grant, AccessLog.Subject(request)) }
         // The request's parameters are gone when the answer comes.
         let kept = request.kept
-        return .pending(soon.observed { [self] in note($0.dressed(grant), family, kept.read(AccessLog.Subject.init)) })
+        return .pending(soon.observed { [self] in note($0, family, grant, kept.read(AccessLog.Subject.init)) })
     }
 
-    private func note(_ outcome: Outcome, _ family: Counter.Family, _ subject: @autoclosure () -> AccessLog.Subject) -> Outcome {
-        let logged = log?.observe(outcome, of: subject()) ?? outcome
+    private func note(
+        _ outcome: Outcome, _ family: Counter.Family, _ grant: CrossOrigin.Grant, _ subject: @autoclosure () -> AccessLog.Subject
+    ) -> Outcome {
+        // An answer that is there and no error has no line, and mostly nothing to be dressed with: every hit is one.
+        if case .now(let response) = outcome, response.status < 400, grant.isSilent {
+            return scoreboard?.count(outcome, of: family) ?? outcome
+        }
+        let dressed = outcome.dressed(grant)
+        let logged = log?.observe(dressed, of: subject()) ?? dressed
         return scoreboard?.count(logged, of: family) ?? logged
     }
 }

@@ -1,7 +1,7 @@
 import Caching
 import Catalog
-import CSystem
 import FastCGI
+import Platform
 
 /// What a metadata request wants of an answer besides its content.
 struct Conditional: Sendable {
@@ -34,7 +34,7 @@ enum CacheStatus: Sendable, Equatable {
 
     /// A cache's own entry.
     init(_ found: Found) {
-        let now = csys_wall_ms()
+        let now = Platform.SystemClock().wall.milliseconds
         let ttl = found.entry.expiresAt == .max ? .max / 1000 : (found.entry.expiresAt - now) / 1000
         self = .hit(found.tier, ttl: ttl, Freshness(expiresAt: found.entry.expiresAt, now: now), refusedWith: nil)
     }
@@ -78,12 +78,8 @@ enum EntityTag {
     /// Appends a strong tag: 16 hexadecimal digits in quotes.
     static func write(_ tag: UInt64, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        for place in 0..<UInt64(16) { bytes.append(hexDigit(UInt8(truncatingIfNeeded: tag >> (60 - 4 * place)) & 15)) }
+        Hexadecimal.append(tag, to: &bytes)
         bytes.append(UInt8(ascii: "\""))
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 
     /// Whether `If-None-Match` names the tag; weak comparison.

@@ -1,5 +1,6 @@
-import Catalog
 import FastCGI
+import JSON
+import Platform
 
 /// The shape in which a family of routes speaks of errors.
 enum ErrorFormat: Sendable {
@@ -13,7 +14,7 @@ enum ErrorFormat: Sendable {
     static let json = "application/json"
 
     func error(_ status: Int, _ message: String) -> Response {
-        let text = JSONText.quoted(message)
+        let text = JSONWriter.quoted(message)
         let body: [UInt8]
         switch self {
         case .spotify: body = Array(#"{"error":{"status":\#(status),"message":"#.utf8) + text + Array("}}".utf8)
@@ -35,19 +36,12 @@ enum ErrorFormat: Sendable {
     /// 503 with an honest `Retry-After` in whole seconds, rounded up (RFC 9110, 10.2.3).
     func unavailable(_ message: String, retryAfter: Duration, status: Int = 503) -> Response {
         var response = error(status, message)
-        response.add("Retry-After", "\(retryAfter.wholeSeconds)")
+        response.add(retryAfter: retryAfter)
         return response
     }
 }
 
-extension Duration {
-    /// Seconds, rounded up, at least 1.
-    var wholeSeconds: Int64 {
-        max(1, components.seconds + (components.attoseconds > 0 ? 1 : 0))
-    }
-}
-
-/// Strings as JSON (RFC 8259, section 7).
-enum JSONText {
-    static func quoted(_ text: String) -> [UInt8] { JSONWriter.quoted(text) }
+extension Response {
+    /// Whole seconds, rounded up, at least 1.
+    mutating func add(retryAfter: Duration) { add("Retry-After", "\(max(1, retryAfter.secondsRoundedUp))") }
 }

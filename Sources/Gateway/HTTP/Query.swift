@@ -1,6 +1,5 @@
-import Catalog
-import Foundation
-import Spotify
+import JSON
+import Platform
 
 /// A query string's parameters, decoded (WHATWG URL, `application/x-www-form-urlencoded`).
 struct Query {
@@ -17,7 +16,7 @@ struct Query {
         items = text.split(separator: "&").map { pair in
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let decoded = parts.map { part in
-                Self.decode(part)
+                PercentEncoding.decode(part, plusIsSpace: true)
                     ?? {
                         malformed = true
                         return String(part)
@@ -30,10 +29,6 @@ struct Query {
 
     /// The first value of that name.
     subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
-
-    private static func decode(_ text: Substring) -> String? {
-        PercentEncoding.decode(text.utf8, plusIsSpace: true).flatMap { String(validating: $0, as: UTF8.self) }
-    }
 }
 
 /// Numbers as they stand in queries: digits, with a minus perhaps; nothing else that `Int` would take.
@@ -45,54 +40,46 @@ enum WholeNumber {
     }
 }
 
-/// A request's JSON object, read with Foundation: it is small, and not on the hit path.
+/// A request's JSON object.
 struct JSONObject {
-    private let members: [String: Any]
+    private let value: JSONValue
 
     /// nil for what is no JSON object.
     init?(_ bytes: [UInt8]) {
-        guard let members = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { return nil }
-        self.members = members
+        guard let value = try? JSONValue(reading: bytes, JSONRules(refusesLoneSurrogates: true)), value.members != nil else { return nil }
+        self.value = value
     }
 
-    func has(_ name: String) -> Bool { members[name] != nil }
-    func string(_ name: String) -> String? { members[name] as? String }
+    func has(_ name: String) -> Bool { value[name] != nil }
+    func string(_ name: String) -> String? { value[name]?.text }
 
     /// nil when it is missing or null.
     /// - Throws: 400 for anything but a whole number, as a number or as text.
     func integer(_ name: String) throws(BadRequest) -> Int? {
-        switch members[name] {
-        case nil, is NSNull: return nil
-        case let number as NSNumber
-        where !isBool(number) && number.doubleValue == number.doubleValue.rounded() && abs(number.doubleValue) < 1e15:
-            return number.intValue
-        case let text as String:
-            guard let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
-            return number
-        default: throw BadRequest(400, "\(name) must be a whole number")
-        }
+        guard let member = member(name) else { return nil }
+        if let number = member.integer, number.magnitude < 1_000_000_000_000_000 { return Int(number) }
+        guard let text = member.text, let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
+        return number
     }
 
     /// nil when it is missing or null.
     func bool(_ name: String) throws(BadRequest) -> Bool? {
-        switch members[name] {
-        case nil, is NSNull: return nil
-        case let number as NSNumber where isBool(number): return number.boolValue
-        default: throw BadRequest(400, "\(name) must be true or false")
-        }
+        guard let member = member(name) else { return nil }
+        guard let bool = member.bool else { throw BadRequest(400, "\(name) must be true or false") }
+        return bool
     }
 
     /// Missing and null count as empty.
     func strings(_ name: String) throws(BadRequest) -> [String] {
-        switch members[name] {
-        case nil, is NSNull: return []
-        case let list as [String]: return list
-        default: throw BadRequest(400, "\(name) must be a list of texts")
-        }
+        guard let member = member(name) else { return [] }
+        guard let items = member.items else { throw BadRequest(400, "\(name) must be a list of texts") }
+        let texts = items.compactMap(\.text)
+        guard texts.count == items.count else { throw BadRequest(400, "\(name) must be a list of texts") }
+        return texts
     }
 
-    /// JSONSerialization gives booleans as NSNumber; its Objective-C type tells them apart.
-    private func isBool(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+    /// nil when it is missing or null.
+    private func member(_ name: String) -> JSONValue? { value[name].flatMap { $0 == .null ? nil : $0 } }
 }
 
 /// A request that is answered with an error before anything is read.
@@ -103,34 +90,5 @@ struct BadRequest: Error {
     init(_ status: Int, _ message: String) {
         self.status = status
         self.message = message
-    }
-}
-
-/// Percent-encoded bytes (RFC 3986, section 2.1).
-enum PercentEncoding {
-    /// - Parameter plusIsSpace: as in queries; in paths a plus is a plus.
-    /// - Returns: nil where a percent sign has no two hexadecimal digits.
-    static func decode(_ text: some Collection<UInt8>, plusIsSpace: Bool = false) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.count)
-        var rest = text.makeIterator()
-        while let byte = rest.next() {
-            switch byte {
-            case UInt8(ascii: "+") where plusIsSpace: bytes.append(0x20)
-            case UInt8(ascii: "%"):
-                guard let high = rest.next().flatMap(hexValue), let low = rest.next().flatMap(hexValue) else { return nil }
-                bytes.append(high << 4 | low)
-            default: bytes.append(byte)
-            }
-        }
-        return bytes
-    }
-
-    private static func hexValue(_ digit: UInt8) -> UInt8? {
-        switch digit {
-        case 0x30...0x39: digit - 0x30
-        case 0x41...0x46, 0x61...0x66: (digit & 0xDF) - 0x41 + 10
-        default: nil
-        }
     }
 }

@@ -1,4 +1,5 @@
 import FastCGI
+import Platform
 
 /// Finds the family of routes for a request.
 ///
@@ -26,34 +27,43 @@ public struct Router: Handler {
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
-        return find(copy request) { _, family, routed in family.bodyPolicy(routed) } ?? .read(limit: 65_536)
+        guard let (place, rest) = find(copy request) else { return .read(limit: 65_536) }
+        return families[place].family.bodyPolicy(RoutedRequest(request: copy request, rest: rest))
     }
 
     public func handle(_ request: Request) -> Outcome {
-        var label = Counter.Family.none
-        var grant = CrossOrigin.Grant()
-        let answer = find(request) { place, family, routed in
-            label = labels[place]
-            let readers = family.readers(routed)
-            grant = crossOrigin.grant(to: request, readers)
-            if let preflight = grant.preflight(request, readers) { return Outcome.now(preflight) }
-            if case .tooLarge = request.body { return Outcome.now(family.errorFormat.error(413, "The body is too large")) }
-            return family.answer(routed)
+        guard let (place, rest) = find(request) else {
+            return observed(.now(ErrorFormat.plain.error(404, "Not found")), of: .none, request, CrossOrigin.Grant())
         }
-        let outcome = answer ?? .now(ErrorFormat.plain.error(404, "Not found"))
+        let family = families[place].family
+        let routed = RoutedRequest(request: request, rest: rest)
+        let readers = family.readers(routed)
+        let grant = crossOrigin.grant(to: request, readers)
+        return observed(answer(routed, family, grant, readers), of: labels[place], request, grant)
+    }
+
+    private func answer(
+        _ routed: RoutedRequest, _ family: any RouteFamily, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers
+    ) -> Outcome {
+        if let preflight = grant.preflight(routed.request, readers) { return .now(preflight) }
+        if case .tooLarge = routed.request.body { return .now(family.errorFormat.error(413, "The body is too large")) }
+        return family.answer(routed)
+    }
+
+    private func observed(_ outcome: Outcome, of label: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant) -> Outcome {
         let observed = observer.observe(outcome, of: label, request, grant)
-        guard request.method == .head, case .now(var response) = observed else { return observed }
+        guard case .head = request.method, case .now(var response) = observed else { return observed }
         response.omitsBody = true
         return .now(response)
     }
 
-    private func find<Answer>(_ request: Request, _ answer: (Int, any RouteFamily, RoutedRequest) -> Answer) -> Answer? {
+    /// The family's place, and what follows its prefix.
+    private func find(_ request: Request) -> (place: Int, rest: Substring)? {
         request.withPath { path in
             // Over bytes, as in `RoutedRequest`: strings compare by characters.
-            prefixes.firstIndex { path.starts(with: $0) }.map { place in
-                (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
-            }
-        }.map { place, rest in answer(place, families[place].family, RoutedRequest(request: request, rest: rest)) }
+            guard let place = prefixes.firstIndex(where: { path.starts(with: $0) }) else { return nil }
+            return (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
+        }
     }
 }
 
@@ -110,4 +120,41 @@ protocol RouteFamily: Sendable {
 extension RouteFamily {
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: 65_536) }
     func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { .named }
+}
+
+/// A request's path as its client sent it (nginx's `$request_uri`), for routes that take a text of the user's from it.
+///
+/// nginx has decoded the path by which routes are found, and has taken `//`, `.` and `..` out of it, those of `%2F` and `%2E` too: two
+/// texts may have become one there, or a text another route.
+struct RawPath {
+    /// Up to the query.
+    private let bytes: [UInt8]
+
+    /// nil where nginx does not hand it on: its include file `pass.conf` is older than this program.
+    init?(_ request: Request) {
+        let bytes = request.withParameter("REQUEST_URI") { uri in Array(uri.prefix { $0 != UInt8(ascii: "?") }) }
+        guard let bytes, !bytes.isEmpty else { return nil }
+        self.bytes = bytes
+    }
+
+    /// What follows `prefix`, decoded once; empty where the path is the prefix alone.
+    /// - Parameter prefix: of the path by which the route was found.
+    /// - Throws: 400 where the path begins otherwise, byte for byte, or holds what is no path (RFC 3986, section 3.3).
+    func rest(after prefix: some Collection<UInt8>) throws(BadRequest) -> [UInt8] {
+        guard bytes.starts(with: prefix) else {
+            throw BadRequest(400, "The path has escapes, dots or slashes that change what it names")
+        }
+        let rest = bytes.dropFirst(prefix.count)
+        // For nginx the path ends before a number sign; no client sends one.
+        guard !rest.contains(UInt8(ascii: "#")), let decoded = PercentEncoding.bytes(rest) else {
+            throw BadRequest(400, "The path is malformed")
+        }
+        return decoded
+    }
+
+    /// Whether the path by which the route was found is this one, decoded, and nothing else was done to it.
+    func isAs(compared request: Request) -> Bool {
+        guard let decoded = PercentEncoding.bytes(bytes) else { return false }
+        return request.withPath { $0.elementsEqual(decoded) } ?? false
+    }
 }

@@ -12,14 +12,15 @@ enum CachePaths {
                 "{name}",
                 DescribedOperation(
                     method: .delete, id: "clearCache", summary: "Clear a cache.",
-                    about: "The records of spotify become due and are served stale until they are fetched again.", access: .admin,
+                    about: "The records of spotify become due and are served stale until they are fetched again.",
+                    access: CacheRoutes.access,
                     parameters: [name],
                     answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]))
             ),
             DescribedPath(
                 "{name}/{key}",
                 DescribedOperation(
-                    method: .get, id: "readEntry", summary: "Read an entry.", access: .admin, parameters: [name, key],
+                    method: .get, id: "readEntry", summary: "Read an entry.", access: CacheRoutes.access, parameters: [name, key],
                     answers: [
                         DescribedAnswer(
                             200, "The value, byte for byte; a record of the catalog as its JSON.",
@@ -27,11 +28,12 @@ enum CachePaths {
                             headers: [.cacheStatus])
                     ] + Refusals.all([400, 401, 403, 404, 503])),
                 DescribedOperation(
-                    method: .put, id: "writeEntry", summary: "Write an entry.", access: .admin, parameters: [name, key, lifetime],
+                    method: .put, id: "writeEntry", summary: "Write an entry.", access: CacheRoutes.access,
+                    parameters: [name, key, lifetime],
                     body: DescribedBody(type: "application/octet-stream", schema: .anything, example: "value", isOptional: true),
                     answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 401, 403, 404, 413, 503])),
                 DescribedOperation(
-                    method: .delete, id: "deleteEntry", summary: "Delete an entry.", access: .admin, parameters: [name, key],
+                    method: .delete, id: "deleteEntry", summary: "Delete an entry.", access: CacheRoutes.access, parameters: [name, key],
                     answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 401, 403, 404, 503]))),
         ],
         schemas: [:])
@@ -98,7 +100,7 @@ enum DashboardPaths {
         DescribedPath(
             template,
             DescribedOperation(
-                method: .get, id: id, summary: summary, access: .admin,
+                method: .get, id: id, summary: summary, access: DashboardRoutes.access,
                 answers: [.json(200, "The figures.", schema)] + Refusals.all([401, 403, 503])))
     }
 
@@ -106,7 +108,7 @@ enum DashboardPaths {
         _ id: String, _ summary: String, _ members: KeyValuePairs<String, Schema>, _ parameters: [DescribedParameter], _ more: [Int]
     ) -> DescribedOperation {
         DescribedOperation(
-            method: .post, id: id, summary: summary, access: .admin, parameters: parameters,
+            method: .post, id: id, summary: summary, access: DashboardRoutes.access, parameters: parameters,
             answers: [.json(200, "Cleared.", .object(members))] + Refusals.all((more + [401, 403, 503]).sorted()))
     }
 }
@@ -117,24 +119,24 @@ enum HealthPaths {
         prefix: "/swingmusic-fcgi/", tag: "status",
         about: "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970.",
         paths: [
-            show("healthz", "healthz", "Does a worker answer?", .open, [.json(200, "It does.", .named("Readiness"))]),
+            show("healthz", "healthz", "Does a worker answer?", HealthRoute.healthz.access, [.json(200, "It does.", .named("Readiness"))]),
             show(
-                "readyz", "readyz", "Can it serve?", .open,
+                "readyz", "readyz", "Can it serve?", HealthRoute.readyz.access,
                 [
                     .json(200, "It can; warnings name what keeps it from serving everything.", .named("Readiness")),
                     .json(503, "It cannot, for these reasons; or the server is busy.", .either(.named("Readiness"), .named("Error"))),
                 ]),
-            show("openapi.json", "openapi", "This document.", .open, [.json(200, "OpenAPI 3.1.", .anyObject)]),
+            show("openapi.json", "openapi", "This document.", HealthRoute.openapi.access, [.json(200, "OpenAPI 3.1.", .anyObject)]),
             show(
-                "status.json", "statusJSON", "All figures.", .admin,
+                "status.json", "statusJSON", "All figures.", HealthRoute.statusJSON.access,
                 [.json(200, "As of now.", .named("Status"))] + Refusals.all([401, 403, 503])),
             show(
-                "status", "statusPage", "All figures, as a page for people.", .admin,
+                "status", "statusPage", "All figures, as a page for people.", HealthRoute.status.access,
                 [
                     DescribedAnswer(200, "HTML that loads nothing from elsewhere.", content: [("text/html", .text)])
                 ] + Refusals.all([401, 403, 503])),
             show(
-                "metrics", "metrics", "For Prometheus, text format 0.0.4.", .admin,
+                "metrics", "metrics", "For Prometheus, text format 0.0.4.", HealthRoute.metrics.access,
                 [
                     DescribedAnswer(200, "The metrics of all workers.", content: [("text/plain", .text)])
                 ] + Refusals.all([401, 403, 503])),

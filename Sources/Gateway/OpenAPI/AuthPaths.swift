@@ -11,64 +11,69 @@ enum AuthPaths {
             DescribedPath(
                 "login",
                 change(
-                    .post, "login", "Sign in.", .open, .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 429],
+                    .post, "login", "Sign in.", AuthRoute.login.access, .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]),
+                    [404, 429],
                     body: .json(login, example: ["username": "anna", "password": "secret"]))),
             DescribedPath(
                 "logout",
                 read(
-                    "logout", "End the session and forget the cookie.", .optional,
+                    "logout", "End the session and forget the cookie.", AuthRoute.logout.access,
                     message("Logged out, also without a session.", [.setCookie]), [403])),
             DescribedPath(
                 "refresh",
                 change(
-                    .post, "refresh", "Two new tokens of the same session.", .refresh, .json(200, "The tokens.", .named("Tokens")),
+                    .post, "refresh", "Two new tokens of the same session.", AuthRoute.refresh.access,
+                    .json(200, "The tokens.", .named("Tokens")),
                     [])),
-            DescribedPath("user", read("user", "Who one is.", .session, .json(200, "The user.", .named("User")), [])),
+            DescribedPath("user", read("user", "Who one is.", AuthRoute.user.access, .json(200, "The user.", .named("User")), [])),
             DescribedPath(
                 "users",
-                read("users", "Who may sign in.", .optional, .json(200, "What the caller may see of it.", users), [], [simplified])),
+                read(
+                    "users", "Who may sign in.", AuthRoute.users.access, .json(200, "What the caller may see of it.", users), [],
+                    [simplified])),
             DescribedPath(
                 "getpaircode",
                 read(
-                    "pairCode", "A code for signing in on another device, good for ten minutes.", .session,
+                    "pairCode", "A code for signing in on another device, good for ten minutes.", AuthRoute.pairCode.access,
                     .json(200, "The code.", .object(["code": .text(least: 6, most: 6)])), [403])),
             DescribedPath(
                 "pair",
                 read(
-                    "pair", "Redeem a code, once.", .optional,
+                    "pair", "Redeem a code, once.", AuthRoute.pair.access,
                     .json(200, "Tokens of the session that asked for the code.", .named("Tokens")), [400, 429], [code])),
             DescribedPath("verify", verify),
             DescribedPath(
                 "sessions",
                 read(
-                    "sessions", "One's own sessions; for admins anybody's.", .session,
+                    "sessions", "One's own sessions; for admins anybody's.", AuthRoute.sessions.access,
                     .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])),
                     [403], [whose]),
                 change(
-                    .delete, "endSessions", "End all of one's own but this one.", .session,
+                    .delete, "endSessions", "End all of one's own but this one.", AuthRoute.sessions.access,
                     .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400])),
             DescribedPath(
                 "sessions/{id}",
                 change(
-                    .delete, "endSession", "End one of one's own sessions; for admins anybody's.", .session,
+                    .delete, "endSession", "End one of one's own sessions; for admins anybody's.", AuthRoute.session("").access,
                     message("Ended.", [.setCookie]), [400, 404], [session])),
             DescribedPath(
                 "profile/create",
                 change(
-                    .post, "createUser", "Add a user.", .optional, handedOn(.either(.named("User"), firstUser)), [400],
+                    .post, "createUser", "Add a user.", AuthRoute.createUser.access, handedOn(.either(.named("User"), firstUser)), [400],
                     body: .json(profile, example: ["username": "bert", "password": "secret"]))),
             DescribedPath(
                 "profile/guest/create",
-                change(.post, "createGuest", "Add the guest. Admins alone.", .session, handedOn(.named("Message")), [400])),
+                change(
+                    .post, "createGuest", "Add the guest. Admins alone.", AuthRoute.createGuest.access, handedOn(.named("Message")), [400])),
             DescribedPath(
                 "profile/update",
                 change(
-                    .put, "updateUser", "Change a user. Others than oneself, and roles, admins alone.", .session,
+                    .put, "updateUser", "Change a user. Others than oneself, and roles, admins alone.", AuthRoute.updateProfile.access,
                     handedOn(.named("User")), [400], body: .json(profile, example: ["password": "secret"]))),
             DescribedPath(
                 "profile/delete",
                 change(
-                    .delete, "deleteUser", "Remove a user. Admins alone.", .session, handedOn(.named("Message")), [400],
+                    .delete, "deleteUser", "Remove a user. Admins alone.", AuthRoute.deleteUser.access, handedOn(.named("Message")), [400],
                     body: .json(deletion, example: ["username": "bert"]))),
         ],
         schemas: SessionSchemas.all)
@@ -137,7 +142,8 @@ enum AuthPaths {
             Answers any method as it answers GET: nginx asks with the method of the request that it asks about. A method that changes \
             something must not come from a page of another site.
             """,
-        access: .session, parameters: [.query("role", "A role that the user must have.", .text(most: 100), example: "admin")],
+        access: AuthRoute.verify.access,
+        parameters: [.query("role", "A role that the user must have.", .text(most: 100), example: "admin")],
         answers: [
             DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
             .json(401, "No token, or one that is no good.", .named("Message"), headers: [.authenticate]),

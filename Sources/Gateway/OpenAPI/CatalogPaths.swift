@@ -40,7 +40,7 @@ enum CatalogPaths {
                 "recommendations",
                 ask(
                     .post, "catalogRecommendations", "Tracks like the seeds.", recommended,
-                    body: .json(seeds, example: ["seed_artists": [.text(artist)]]))),
+                    body: .json(seeds, example: ["seed_artists": [.string(artist)]]))),
             DescribedPath("home/recommendations", ask(.get, "catalogHome", "Artists who are asked for here.", home)),
             preferences,
         ],
@@ -62,7 +62,7 @@ enum CatalogPaths {
         _ more: [DescribedParameter] = []
     ) -> DescribedPath {
         let id = DescribedParameter.path(
-            "id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .text(example))
+            "id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .string(example))
         return DescribedPath(template, ask(.get, name, summary, schema, [id] + more))
     }
 
@@ -118,11 +118,11 @@ enum CatalogPaths {
     private static let preferences = DescribedPath(
         "preferences/{user_id}",
         DescribedOperation(
-            method: .get, id: "preferences", summary: "What the user prefers.", access: .session, parameters: [user],
+            method: .get, id: "preferences", summary: "What the user prefers.", access: PreferenceRoutes.access, parameters: [user],
             answers: [.json(200, "All of it, with the defaults for what was never set.", .named("Preferences"))] + refusals),
         DescribedOperation(
             method: .post, id: "changePreferences", summary: "Change some of it.",
-            about: "What the body does not name stays. Numbers are clamped.", access: .session, parameters: [user],
+            about: "What the body does not name stays. Numbers are clamped.", access: PreferenceRoutes.access, parameters: [user],
             body: .json(change, example: ["max_top_tracks": 10]),
             answers: [
                 .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])),

@@ -1,3 +1,5 @@
+import JSON
+
 /// `/swingmusic-fcgi/openapi.json`: what all routes take and answer, in OpenAPI 3.1.
 enum OpenAPIDocument {
     static let families: [DescribedFamily] = [
@@ -5,23 +7,23 @@ enum OpenAPIDocument {
         HealthPaths.described,
     ]
 
-    static let bytes: [UInt8] = tree.bytes
+    static let bytes: [UInt8] = JSONWriter.bytes(of: tree)
 
-    private static let tree: JSONTree = [
+    private static let tree: JSONValue = [
         "openapi": "3.1.0",
         "info": [
             "title": "swingmusic-fcgi", "version": "1", "license": ["name": "MIT", "identifier": "MIT"],
-            "description": .text(about),
+            "description": .string(about),
         ],
         "servers": [["url": "/"]],
-        "tags": .list(families.map { ["name": .text($0.tag), "description": .text($0.about)] }),
+        "tags": .array(families.map { ["name": .string($0.tag), "description": .string($0.about)] }),
         "paths": .object(
             families.flatMap { family in
-                family.paths.map { .init(name: family.prefix + $0.template, value: $0.tree(of: family.tag)) }
+                family.paths.map { JSONMember(family.prefix + $0.template, $0.tree(of: family.tag)) }
             }),
         "components": [
-            "schemas": .object(families.flatMap { $0.schemas.map { .init(name: $0.key, value: $0.value.tree) } }),
-            "headers": .object(DescribedHeader.allCases.map { .init(name: $0.rawValue, value: $0.tree) }),
+            "schemas": .object(families.flatMap { $0.schemas.map { JSONMember($0.key, $0.value.tree) } }),
+            "headers": .object(DescribedHeader.allCases.map { JSONMember($0.rawValue, $0.tree) }),
             "securitySchemes": Access.schemes,
         ],
     ]

@@ -1,3 +1,5 @@
+import JSON
+
 /// A family of routes: what stands below one prefix of the router.
 struct DescribedFamily: Sendable {
     /// As the router has it, with a slash at the end.
@@ -19,7 +21,7 @@ struct DescribedPath: Sendable {
         self.operations = operations
     }
 
-    func tree(of tag: String) -> JSONTree { .object(operations.map { .init(name: $0.method.rawValue, value: $0.tree(of: tag)) }) }
+    func tree(of tag: String) -> JSONValue { .object(operations.map { JSONMember($0.method.rawValue, $0.tree(of: tag)) }) }
 }
 
 /// One method of a path.
@@ -36,11 +38,11 @@ struct DescribedOperation: Sendable {
     var body: DescribedBody?
     var answers: [DescribedAnswer]
 
-    func tree(of tag: String) -> JSONTree {
+    func tree(of tag: String) -> JSONValue {
         .object([
-            "operationId": .text(id), "summary": .text(summary), "description": about.map(JSONTree.text), "tags": .list([.text(tag)]),
-            "parameters": parameters.isEmpty ? nil : .list(parameters.map(\.tree)), "requestBody": body?.tree,
-            "responses": .object(answers.map { .init(name: "\($0.status)", value: $0.tree) }), "security": access.tree,
+            "operationId": .string(id), "summary": .string(summary), "description": about.map(JSONValue.string), "tags": [.string(tag)],
+            "parameters": parameters.isEmpty ? nil : .array(parameters.map(\.tree)), "requestBody": body?.tree,
+            "responses": .object(answers.map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
         ])
     }
 }
@@ -56,14 +58,14 @@ struct DescribedParameter: Sendable {
     var isRequired = false
     /// A list of values, by comma.
     var isList = false
-    var example: JSONTree?
+    var example: JSONValue?
 
-    static func path(_ name: String, _ about: String, _ schema: Schema, example: JSONTree? = nil) -> DescribedParameter {
+    static func path(_ name: String, _ about: String, _ schema: Schema, example: JSONValue? = nil) -> DescribedParameter {
         DescribedParameter(name: name, place: .path, about: about, schema: schema, isRequired: true, example: example)
     }
 
     static func query(
-        _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, example: JSONTree? = nil
+        _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, example: JSONValue? = nil
     ) -> DescribedParameter {
         DescribedParameter(
             name: name, place: .query, about: about, schema: schema, isRequired: isRequired, isList: isList, example: example)
@@ -73,9 +75,9 @@ struct DescribedParameter: Sendable {
         DescribedParameter(name: name, place: .header, about: about, schema: schema)
     }
 
-    var tree: JSONTree {
+    var tree: JSONValue {
         .object([
-            "name": .text(name), "in": .text(place.rawValue), "description": .text(about), "required": isRequired ? true : nil,
+            "name": .string(name), "in": .string(place.rawValue), "description": .string(about), "required": isRequired ? true : nil,
             "style": isList ? "form" : nil, "explode": isList ? false : nil, "schema": schema.tree, "example": example,
         ])
     }
@@ -85,16 +87,16 @@ struct DescribedParameter: Sendable {
 struct DescribedBody: Sendable {
     var type: String
     var schema: Schema
-    var example: JSONTree?
+    var example: JSONValue?
     /// An operation that takes no body for an empty one.
     var isOptional = false
 
-    static func json(_ schema: Schema, example: JSONTree? = nil) -> DescribedBody {
+    static func json(_ schema: Schema, example: JSONValue? = nil) -> DescribedBody {
         DescribedBody(type: "application/json", schema: schema, example: example)
     }
 
-    var tree: JSONTree {
-        let content = JSONTree.Member(name: type, value: .object(["schema": schema.tree, "example": example]))
+    var tree: JSONValue {
+        let content = JSONMember(type, .object(["schema": schema.tree, "example": example]))
         return .object(["required": isOptional ? nil : true, "content": .object([content])])
     }
 }
@@ -118,11 +120,11 @@ struct DescribedAnswer: Sendable {
         DescribedAnswer(status, about, content: [("application/json", schema)], headers: headers)
     }
 
-    var tree: JSONTree {
+    var tree: JSONValue {
         .object([
-            "description": .text(about),
-            "headers": headers.isEmpty ? nil : .object(headers.map { .init(name: $0.rawValue, value: $0.reference) }),
-            "content": content.isEmpty ? nil : .object(content.map { .init(name: $0.type, value: ["schema": $0.schema.tree]) }),
+            "description": .string(about),
+            "headers": headers.isEmpty ? nil : .object(headers.map { JSONMember($0.rawValue, $0.reference) }),
+            "content": content.isEmpty ? nil : .object(content.map { JSONMember($0.type, ["schema": $0.schema.tree]) }),
         ])
     }
 }
@@ -139,10 +141,10 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     case userName = "X-Swingmusic-Username"
     case roles = "X-Swingmusic-Roles"
 
-    var reference: JSONTree { ["$ref": "#/components/headers/\(rawValue)"] }
+    var reference: JSONValue { ["$ref": "#/components/headers/\(rawValue)"] }
 
-    var tree: JSONTree {
-        .object(["description": .text(about), "required": isAlwaysThere ? true : nil, "schema": schema.tree])
+    var tree: JSONValue {
+        .object(["description": .string(about), "required": isAlwaysThere ? true : nil, "schema": schema.tree])
     }
 
     /// Those of any refusal with that status.
@@ -183,23 +185,9 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     }
 }
 
-/// Who may call an operation, as the document's security schemes say it.
-enum Access: Sendable {
-    /// Anybody.
-    case open
-    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
-    case metadata
-    /// A token is not needed; a bad one is refused.
-    case optional
-    /// A user with a session.
-    case session
-    /// Who has a refresh token.
-    case refresh
-    /// The administrator.
-    case admin
-
+extension Access {
     /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
-    var tree: JSONTree {
+    var tree: JSONValue {
         switch self {
         case .open: []
         case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
@@ -209,7 +197,7 @@ enum Access: Sendable {
         }
     }
 
-    static let schemes: JSONTree = [
+    static let schemes: JSONValue = [
         "cookie": [
             "type": "apiKey", "in": "cookie", "name": "access_token_cookie",
             "description": "A user's session. The cookie goes before an Authorization header.",

@@ -1,6 +1,8 @@
+import JSON
+
 /// What a value may be (JSON Schema 2020-12, as OpenAPI 3.1 has it).
 struct Schema: Sendable, Equatable {
-    let tree: JSONTree
+    let tree: JSONValue
 
     static let text = Schema(tree: ["type": "string"])
     static let boolean = Schema(tree: ["type": "boolean"])
@@ -14,23 +16,23 @@ struct Schema: Sendable, Equatable {
     static func text(pattern: String? = nil, least: Int? = nil, most: Int? = nil, example: String? = nil) -> Schema {
         Schema(
             tree: .object([
-                "type": "string", "pattern": pattern.map(JSONTree.text), "minLength": least.map(JSONTree.integer),
-                "maxLength": most.map(JSONTree.integer), "examples": example.map { .list([.text($0)]) },
+                "type": "string", "pattern": pattern.map(JSONValue.string), "minLength": least.map(JSONValue.integer),
+                "maxLength": most.map(JSONValue.integer), "examples": example.map { [.string($0)] },
             ]))
     }
 
     static func integer(_ least: Int? = nil, _ most: Int? = nil) -> Schema {
-        Schema(tree: .object(["type": "integer", "minimum": least.map(JSONTree.integer), "maximum": most.map(JSONTree.integer)]))
+        Schema(tree: .object(["type": "integer", "minimum": least.map(JSONValue.integer), "maximum": most.map(JSONValue.integer)]))
     }
 
-    static func oneOf(_ words: [String]) -> Schema { Schema(tree: ["type": "string", "enum": .list(words.map(JSONTree.text))]) }
-    static func constant(_ word: String) -> Schema { Schema(tree: ["type": "string", "const": .text(word)]) }
-    static func either(_ schemas: Schema...) -> Schema { Schema(tree: ["anyOf": .list(schemas.map(\.tree))]) }
+    static func oneOf(_ words: [String]) -> Schema { Schema(tree: ["type": "string", "enum": .array(words.map(JSONValue.string))]) }
+    static func constant(_ word: String) -> Schema { Schema(tree: ["type": "string", "const": .string(word)]) }
+    static func either(_ schemas: Schema...) -> Schema { Schema(tree: ["anyOf": .array(schemas.map(\.tree))]) }
 
     static func list(of element: Schema, least: Int? = nil, most: Int? = nil) -> Schema {
         Schema(
             tree: .object([
-                "type": "array", "items": element.tree, "minItems": least.map(JSONTree.integer), "maxItems": most.map(JSONTree.integer),
+                "type": "array", "items": element.tree, "minItems": least.map(JSONValue.integer), "maxItems": most.map(JSONValue.integer),
             ]))
     }
 
@@ -45,11 +47,11 @@ struct Schema: Sendable, Equatable {
         members required: [(key: String, value: Schema)], optional: [(key: String, value: Schema)] = [],
         isOpen: Bool = false
     ) -> Schema {
-        let members = (required + optional).map { JSONTree.Member(name: $0.key, value: $0.value.tree) }
+        let members = (required + optional).map { JSONMember($0.key, $0.value.tree) }
         return Schema(
             tree: .object([
                 "type": "object", "properties": .object(members),
-                "required": required.isEmpty ? nil : .list(required.map { .text($0.key) }), "additionalProperties": isOpen ? nil : false,
+                "required": required.isEmpty ? nil : .array(required.map { .string($0.key) }), "additionalProperties": isOpen ? nil : false,
             ]))
     }
 

@@ -39,7 +39,7 @@ enum SpotifyPaths {
 
     private static func get(_ id: String, _ summary: String, _ schema: Schema, _ parameters: [DescribedParameter]) -> DescribedOperation {
         DescribedOperation(
-            method: .get, id: id, summary: summary, access: .metadata, parameters: parameters + MetadataAnswers.headers,
+            method: .get, id: id, summary: summary, access: SpotifyRoutes.access, parameters: parameters + MetadataAnswers.headers,
             answers: MetadataAnswers.all(schema, error: .named("SpotifyError")))
     }
 
@@ -51,7 +51,7 @@ enum SpotifyPaths {
     private static func several(_ plural: String, _ schema: String, most: Int, example: String) -> DescribedPath {
         let ids = DescribedParameter.query(
             "ids", "Ids, by comma.", .list(of: SpotifySchemas.id, least: 1, most: most), isRequired: true, isList: true,
-            example: [.text(example)])
+            example: [.string(example)])
         let schema = Schema.object(members: [(plural, .list(of: .named(schema).orNull, most: most))])
         return DescribedPath(
             plural,
@@ -67,7 +67,7 @@ enum SpotifyPaths {
     }
 
     private static func id(_ kind: String, example: String) -> DescribedParameter {
-        .path("id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .text(example))
+        .path("id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .string(example))
     }
 
     private static func paging(most: Int, usual: Int) -> [DescribedParameter] {

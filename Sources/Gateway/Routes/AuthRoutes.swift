@@ -1,5 +1,5 @@
-import CSystem
 import FastCGI
+import Platform
 import Sessions
 
 /// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about.
@@ -88,7 +88,7 @@ struct AuthRoutes: RouteFamily {
         let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
         return .parked(
             ParkedRequest(
-                deadline: csys_monotonic_ns() + Self.loginWait.monotonicNanoseconds,
+                deadline: SystemClock().monotonic + Self.loginWait,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
                 },
@@ -118,6 +118,16 @@ enum AuthRoute: Equatable {
     case sessions
     case session(String)
     case updateProfile, createUser, createGuest, deleteUser
+
+    /// As `Sessions` sees to it.
+    var access: Access {
+        switch self {
+        case .login: .open
+        case .logout, .users, .pair, .createUser: .optional
+        case .refresh: .refresh
+        case .user, .pairCode, .verify, .sessions, .session, .updateProfile, .createGuest, .deleteUser: .session
+        }
+    }
 
     /// What swingmusic says to a path and a method.
     enum Match: Equatable {
@@ -184,5 +194,60 @@ enum AuthRoute: Equatable {
         case .delete: "DELETE"
         default: ""
         }
+    }
+}
+
+/// How the answers below `/auth/` are dressed: `Vary`, cookies, HEAD.
+private struct AuthResponse: Sendable {
+    let isHead: Bool
+
+    func response(_ answer: Answer) -> Response {
+        var response = Response(status: answer.status, contentType: ErrorFormat.json, body: answer.body)
+        response.add("Cache-Control", "no-store")
+        if let seconds = answer.retryAfter { response.add("Retry-After", "\(seconds)") }
+        return dressed(response, cookies: answer.cookies)
+    }
+
+    /// What swingmusic is to carry out is handed back to nginx, which passes the request on as it came.
+    func response(_ handing: Handing) -> Response {
+        switch handing {
+        case .answer(let answer): return response(answer)
+        case .handOn(let cookies):
+            var response = Response(status: 200)
+            response.add("X-Accel-Redirect", "@swingmusic_profile")
+            for cookie in cookies { response.add("Set-Cookie", cookie) }
+            return response
+        }
+    }
+
+    /// OPTIONS is always 200 and empty.
+    func options() -> Response { dressed(Response(status: 200, contentType: "text/html; charset=utf-8")) }
+
+    func dressed(_ bare: Response, cookies: [String] = []) -> Response {
+        var response = bare
+        response.omitsBody = isHead
+        for cookie in cookies { response.add("Set-Cookie", cookie) }
+        response.add("Vary", "Accept-Encoding")
+        return response
+    }
+
+    /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
+    static func verification(_ verification: Verification) -> Response {
+        var response =
+            verification.message.map { ErrorFormat.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
+        if verification.message == nil { response.add("Cache-Control", "no-store") }
+        if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
+        if let name = verification.userName { response.add("X-Swingmusic-Username", name) }
+        if let roles = verification.roles { response.add("X-Swingmusic-Roles", roles) }
+        if let cookie = verification.cookie { response.add("Set-Cookie", cookie) }
+        return response
+    }
+}
+
+extension FormBody {
+    init(_ request: Request) {
+        var content: [UInt8] = []
+        if case .bytes(let bytes) = request.body { content = bytes }
+        self.init(bytes: content, contentType: request.parameter("CONTENT_TYPE"))
     }
 }

@@ -1,21 +1,23 @@
 import Caching
 import Catalog
 import FastCGI
+import Platform
 
 /// `/cache/{name}/{key}` and `/cache/{name}`: the four caches for swingmusic's own code and for scripts. For the administrator alone.
 struct CacheRoutes: RouteFamily {
     let caches: Caches
-    let door: AccessControl
+    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
     let includes: IncludeWatch
     let errorFormat = ErrorFormat.plain
+    static let access = Access.admin
 
     private static let mostValueBytes = 1 << 20
 
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
+        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
         let raw = RawPath(routed.request)
         includes.saw(rawPath: raw != nil)
         do throws(BadRequest) {

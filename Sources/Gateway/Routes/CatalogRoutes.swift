@@ -6,7 +6,7 @@ import Spotify
 /// `/api/catalog/...`: the web client's dialect, computed from the same records.
 struct CatalogRoutes: RouteFamily {
     let responder: MetadataResponder
-    let door: AccessControl
+    let accessControl: AccessControl
     let errorFormat = ErrorFormat.plain
 
     func answer(_ routed: RoutedRequest) -> Outcome {
@@ -14,9 +14,11 @@ struct CatalogRoutes: RouteFamily {
         let method = routed.request.method
         guard route.methods.contains(method) else { return .now(errorFormat.methodNotAllowed(route.allowed)) }
         if case .preferences(let user) = route {
-            return .now(PreferenceRoutes(catalog: responder.catalog, door: door, errorFormat: errorFormat).answer(routed, user: user))
+            return .now(
+                PreferenceRoutes(catalog: responder.catalog, accessControl: accessControl, errorFormat: errorFormat).answer(
+                    routed, user: user))
         }
-        switch door.admitToMetadata(routed.request, errorFormat) {
+        switch accessControl.admit(routed.request, to: route.access, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal):
             do {
@@ -30,7 +32,7 @@ struct CatalogRoutes: RouteFamily {
 }
 
 /// The web client's paths.
-enum CatalogRoute {
+private enum CatalogRoute {
     case track(String)
     case album(String)
     case playlist(String)
@@ -55,6 +57,13 @@ enum CatalogRoute {
         case (3, "artist", "top-tracks"): self = .topTracks(path[1])
         case (3, "artist", "albums"): self = .albums(path[1])
         default: return nil
+        }
+    }
+
+    var access: Access {
+        switch self {
+        case .preferences: PreferenceRoutes.access
+        default: .metadata
         }
     }
 
@@ -114,11 +123,12 @@ enum CatalogRoute {
 /// `/api/catalog/preferences/{user_id}`: what the session's user prefers. Nobody sees another's.
 struct PreferenceRoutes: Sendable {
     let catalog: Catalog
-    let door: AccessControl
+    let accessControl: AccessControl
     let errorFormat: ErrorFormat
+    static let access = Access.session
 
     func answer(_ routed: RoutedRequest, user text: String) -> Response {
-        switch door.admitUser(routed.request, errorFormat) {
+        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
         case .refused(let response): return response
         case .admitted(_, let user, let renewal):
             guard let asked = Int(text), asked >= 0 else { return errorFormat.error(400, "Invalid user id") }

@@ -1,16 +1,17 @@
 import Caching
 import FastCGI
-import Foundation
+import JSON
 
 /// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
 struct DashboardRoutes: RouteFamily {
     let caches: Caches
-    let door: AccessControl
+    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
     let errorFormat = ErrorFormat.plain
+    static let access = Access.admin
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
+        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true
@@ -28,7 +29,7 @@ struct DashboardRoutes: RouteFamily {
         }
     }
 
-    private func answering(_ make: () throws -> any Encodable) -> Response {
+    private func answering(_ make: () throws -> JSONValue) -> Response {
         do {
             return DashboardReport.response(try make())
         } catch let refusal as BadRequest {
@@ -38,17 +39,17 @@ struct DashboardRoutes: RouteFamily {
         }
     }
 
-    private func reading(_ segments: [String]) -> (@Sendable () throws -> any Encodable)? {
+    private func reading(_ segments: [String]) -> (@Sendable () throws -> JSONValue)? {
         switch segments {
-        case ["health"]: { DashboardReport.Health(caches.storeHealth()) }
-        case ["stats"]: { DashboardReport.Stats(caches.storeInfo() ?? [:]) }
-        case ["services"]: { DashboardReport.Services(caches.statistics()) }
-        case ["keys"]: { try DashboardReport.Keys(caches) }
+        case ["health"]: { DashboardReport.health(caches.storeHealth()) }
+        case ["stats"]: { DashboardReport.stats(caches.storeInfo() ?? [:]) }
+        case ["services"]: { DashboardReport.services(caches.statistics()) }
+        case ["keys"]: { try DashboardReport.keys(caches) }
         default: nil
         }
     }
 
-    private func clearing(_ segments: [String], _ request: Request) -> (@Sendable () throws -> any Encodable)? {
+    private func clearing(_ segments: [String], _ request: Request) -> (@Sendable () throws -> JSONValue)? {
         let raw = RawPath(request)
         if segments == ["clear-all"] {
             // A namespace with dots and slashes in it must not become this route.
@@ -61,15 +62,15 @@ struct DashboardRoutes: RouteFamily {
     }
 
     /// `temp` and the copies go, `spotify` becomes due; users' and sessions' entries stay.
-    private func clearAll() throws -> any Encodable {
+    private func clearAll() throws -> JSONValue {
         let count = try caches.clear(.temp)
         let due = try caches.clear(.spotify)
         try caches.clearCopies()
-        return DashboardReport.Cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
+        return DashboardReport.cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
     }
 
     /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.
-    private func clear(_ asked: [UInt8]) throws -> any Encodable {
+    private func clear(_ asked: [UInt8]) throws -> JSONValue {
         let slash = UInt8(ascii: "/")
         let name = asked.last == slash ? asked.dropLast() : asked[...]
         let parts = name.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -79,6 +80,6 @@ struct DashboardRoutes: RouteFamily {
         }
         guard cache == .temp || cache == .spotify else { throw BadRequest(400, "\(cache.rawValue) is cleared through /cache alone") }
         let count = try caches.clear(cache, prefix: parts.count == 2 ? parts[1] + [slash] : [])
-        return DashboardReport.Cleared(message: "\(count) entries cleared", count: count)
+        return DashboardReport.cleared(message: "\(count) entries cleared", count: count)
     }
 }

@@ -1,35 +1,30 @@
 import FastCGI
+import JSON
 
 /// `/swingmusic-fcgi/...`: what watches over the program asks here, and what all routes are is described. Its figures are for the
 /// administrator alone.
 struct HealthRoutes: RouteFamily {
     let collector: StatusCollector
-    let door: AccessControl
+    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
+    /// The description of all routes, made when it is asked for first.
+    let document: @Sendable () -> [UInt8]
     let errorFormat = ErrorFormat.plain
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        switch routed.rest {
-        case "healthz": reading(routed) { .now(Self.status(Readiness())) }
-        case "readyz": reading(routed) { working(routed) { Self.status(collector.readiness()) } }
-        case "openapi.json": reading(routed) { .now(Self.description) }
-        case "metrics": forAdmin(routed) { Self.metrics(collector.report(withAges: false)) }
-        case "status.json": forAdmin(routed) { DashboardReport.response(StatusJSON(collector.report(withAges: true))) }
-        case "status": forAdmin(routed) { Self.page(collector.report(withAges: true)) }
-        default: .now(errorFormat.error(404, "Not found"))
-        }
-    }
-
-    private func reading(_ routed: RoutedRequest, _ answer: () -> Outcome) -> Outcome {
+        guard let route = HealthRoute(rawValue: String(routed.rest)) else { return .now(errorFormat.error(404, "Not found")) }
+        if let refusal = accessControl.refusal(of: routed.request, at: route.access, errorFormat) { return .now(refusal) }
         guard routed.request.method == .get || routed.request.method == .head else {
             return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
-        return answer()
-    }
-
-    private func forAdmin(_ routed: RoutedRequest, _ make: @escaping @Sendable () -> Response) -> Outcome {
-        if let refusal = door.refuseUnlessAdmin(routed.request, errorFormat) { return .now(refusal) }
-        return reading(routed) { working(routed, make) }
+        return switch route {
+        case .healthz: .now(Self.status(Readiness()))
+        case .readyz: working(routed) { Self.status(collector.readiness()) }
+        case .openapi: .now(description)
+        case .metrics: working(routed) { Self.metrics(collector.report(withAges: false)) }
+        case .statusJSON: working(routed) { DashboardReport.response(StatusJSON.value(of: collector.report(withAges: true))) }
+        case .status: working(routed) { Self.page(collector.report(withAges: true)) }
+        }
     }
 
     /// The files are looked at off the event threads.
@@ -43,8 +38,8 @@ struct HealthRoutes: RouteFamily {
     }
 
     /// It is the same until the program is another.
-    private static var description: Response {
-        var response = Response(status: 200, contentType: ErrorFormat.json, body: OpenAPIDocument.bytes)
+    private var description: Response {
+        var response = Response(status: 200, contentType: ErrorFormat.json, body: document())
         response.add("Cache-Control", "no-cache")
         return response
     }
@@ -63,18 +58,33 @@ struct HealthRoutes: RouteFamily {
     }
 
     private static func status(_ readiness: Readiness) -> Response {
-        func list(_ name: String, _ lines: [String]) -> String {
-            let quoted = lines.map { String(decoding: JSONText.quoted($0), as: UTF8.self) }.joined(separator: ",")
-            return lines.isEmpty ? "" : ",\"\(name)\":[\(quoted)]"
-        }
-        let word = readiness.isReady ? "ok" : "unavailable"
-        let body = "{\"status\":\"\(word)\"\(list("reasons", readiness.reasons))\(list("warnings", readiness.warnings))}"
-        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: Array(body.utf8)))
+        func list(_ lines: [String]) -> JSONValue? { lines.isEmpty ? nil : .array(lines.map(JSONValue.string)) }
+        let body = JSONValue.object([
+            "status": readiness.isReady ? "ok" : "unavailable", "reasons": list(readiness.reasons), "warnings": list(readiness.warnings),
+        ])
+        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: body)))
     }
 
     private static func fresh(_ response: Response) -> Response {
         var response = response
         response.add("Cache-Control", "no-store")
         return response
+    }
+}
+
+/// The routes below `/swingmusic-fcgi/`.
+enum HealthRoute: String {
+    case healthz = "healthz"
+    case readyz = "readyz"
+    case openapi = "openapi.json"
+    case metrics = "metrics"
+    case statusJSON = "status.json"
+    case status = "status"
+
+    var access: Access {
+        switch self {
+        case .healthz, .readyz, .openapi: .open
+        case .metrics, .statusJSON, .status: .admin
+        }
     }
 }

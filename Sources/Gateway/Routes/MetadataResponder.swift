@@ -1,6 +1,7 @@
+import Caching
 import Catalog
-import CSystem
 import FastCGI
+import Platform
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
@@ -68,14 +69,14 @@ private struct Inquiry: Sendable {
 }
 
 /// A caller whose question misses something: parked until its parts have come, or until its patience ends.
-final class PendingRequest: Sendable {
+private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
     private let base: String
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
-    private let deadline: UInt64
+    private let deadline: MonotonicTime
     /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
     private let place = Mutex<UInt64?>(nil)
 
@@ -89,7 +90,7 @@ final class PendingRequest: Sendable {
         self.conditional = conditional
         self.client = client
         self.patience = patience
-        deadline = csys_monotonic_ns() + (patience.isNone ? Self.shortWait : patience.wait).monotonicNanoseconds
+        deadline = SystemClock().monotonic + (patience.isNone ? Self.shortWait : patience.wait)
     }
 
     func parkedRequest(for resources: [Resource]) -> ParkedRequest {
@@ -101,7 +102,7 @@ final class PendingRequest: Sendable {
 
     /// - Parameter joined: all calls so far were other requests'.
     private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
-        let until = patience.isNone ? csys_monotonic_ns() : deadline
+        let until = patience.isNone ? SystemClock().monotonic : deadline
         let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
             self.settle(settlement, reply, joined)
         }
@@ -112,7 +113,7 @@ final class PendingRequest: Sendable {
     /// On the lookup thread: more is known, or it is known that no more will come.
     private func settle(_ settlement: WaitOutcome, _ reply: ResponseHandle, _ joined: Bool) {
         switch settlement {
-        case .settled(let collapsed):
+        case .finished(let collapsed):
             let joined = joined && collapsed
             switch try? catalog.answer(question, base: base) {
             case .complete(let composed):
@@ -150,13 +151,6 @@ final class PendingRequest: Sendable {
     }
 }
 
-extension Duration {
-    /// Nanoseconds for a CLOCK_MONOTONIC deadline, never negative.
-    var monotonicNanoseconds: UInt64 {
-        UInt64(clamping: components.seconds) * 1_000_000_000 + UInt64(clamping: components.attoseconds / 1_000_000_000)
-    }
-}
-
 /// How long a caller of a metadata route is willing to wait (RFC 7240).
 struct WaitPreference: Equatable {
     var wait: Duration
@@ -178,5 +172,70 @@ struct WaitPreference: Equatable {
                 wait = min(most, .seconds(seconds))
             }
         }
+    }
+}
+
+/// Known things as HTTP answers: stored bytes, a tag, and where they came from.
+enum MetadataResponse {
+    static let json = "application/json; charset=utf-8"
+
+    /// - Parameter status: what `Cache-Status` says; nil for a hit.
+    static func complete(_ composed: Composed, _ conditional: Conditional, status: CacheStatus? = nil) -> Response {
+        let isPatchy = !composed.pending.isEmpty
+        let matches = !isPatchy && (conditional.condition.map { EntityTag.matches($0, composed.tag) } ?? false)
+        var response = matches ? Response(status: 304) : Response(status: 200, body: composed.body)
+        if !matches { response.add(lines: "Content-Type: application/json; charset=utf-8\r\n") }
+        response.omitsBody = matches || conditional.isHead
+        if isPatchy {
+            response.add(lines: "Cache-Control: no-store\r\n")
+        } else {
+            response.add("ETag") { EntityTag.write(composed.tag, to: &$0) }
+            response.add(lines: "Cache-Control: private, max-age=0\r\n")
+        }
+        response.add(status ?? .hit(composed.tier, ttl: composed.ttl, composed.freshness, refusedWith: composed.refusedWith))
+        return response
+    }
+
+    /// Spotify's refusal in the family's words.
+    /// - Parameter status: what `Cache-Status` says; nil for a hit.
+    static func denied(_ composed: DeniedQuery, _ conditional: Conditional, status: CacheStatus? = nil) -> Response {
+        let denial = composed.denial
+        var response = conditional.errorFormat.error(denial.status, (denial.status == 404 ? conditional.notFound : nil) ?? denial.message)
+        response.add(status ?? .hit(composed.tier, ttl: composed.ttl, .fresh, refusedWith: nil))
+        response.omitsBody = conditional.isHead
+        return response
+    }
+
+    /// 503: not here, and not to be had within the caller's patience.
+    static func missing(_ message: String, after: Duration, _ conditional: Conditional) -> Response {
+        var response = conditional.errorFormat.unavailable(message, retryAfter: after)
+        response.add(CacheStatus.miss)
+        response.omitsBody = conditional.isHead
+        return response
+    }
+
+    /// 202 (RFC 7240, `respond-async`): it is queued, come back.
+    static func queued(after: Duration, _ conditional: Conditional) -> Response {
+        var response = Response(status: 202, contentType: json, body: Array(#"{"status":"queued"}"#.utf8))
+        response.add(retryAfter: after)
+        response.add("Preference-Applied", "respond-async")
+        response.add("Cache-Control", "no-store")
+        response.add(CacheStatus.miss)
+        response.omitsBody = conditional.isHead
+        return response
+    }
+}
+
+/// Links that were pasted where an ID belongs arrive cut at their slashes; this puts them together again.
+enum LinkFolding {
+    /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
+    /// The scheme may be missing. What follows the link stays a segment of its own.
+    static func fold(_ path: [String]) -> [String] {
+        guard path.count > 2 else { return path }
+        let host = path[1] == "https:" || path[1] == "http:" ? 2 : 1
+        guard host == 2 || path[1] == "open.spotify.com" else { return path }
+        let isLocalised = path.count > host + 1 && path[host + 1].hasPrefix("intl-")
+        let end = min(path.count, host + (isLocalised ? 4 : 3))
+        return [path[0], path[1..<end].joined(separator: "/")] + path[end...]
     }
 }

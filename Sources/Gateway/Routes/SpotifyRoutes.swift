@@ -5,10 +5,11 @@ import Spotify
 /// `/spotify/v1/...`: the Web API's own paths, parameters and messages, answered from what is known here.
 struct SpotifyRoutes: RouteFamily {
     let responder: MetadataResponder
-    let door: AccessControl
+    let accessControl: AccessControl
     /// `SPOTIFY_FILL_REMOVED_FIELDS`.
     let fillsRemovedFields: Bool
     let errorFormat = ErrorFormat.spotify
+    static let access = Access.metadata
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         let path = LinkFolding.fold(routed.segments)
@@ -16,7 +17,7 @@ struct SpotifyRoutes: RouteFamily {
         guard routed.request.method == .get || routed.request.method == .head else {
             return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
-        switch door.admitToMetadata(routed.request, errorFormat) {
+        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
         }
@@ -38,7 +39,7 @@ struct SpotifyRoutes: RouteFamily {
 }
 
 /// The mirror's paths.
-enum SpotifyRoute {
+private enum SpotifyRoute {
     case object(ObjectKind)
     case batch(ObjectKind)
     case albumTracks, artistAlbums
@@ -104,5 +105,61 @@ enum SpotifyRoute {
     private func id(_ path: [String], _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
         guard let id = SpotifyID(path[1], kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
         return id
+    }
+}
+
+/// The Web API's query parameters, with its defaults, bounds and messages.
+private struct SpotifyParameters {
+    let query: Query
+
+    func check() throws(BadRequest) {
+        if query.isMalformed { throw BadRequest(400, "Malformed query") }
+    }
+
+    func market() throws(BadRequest) -> Market? {
+        guard let text = query["market"], text != "from_token" else { return nil }
+        guard let market = Market(text), market.code == text else { throw BadRequest(400, "Invalid market code") }
+        return market
+    }
+
+    func limit(default fallback: Int, most: Int) throws(BadRequest) -> Int {
+        try number("limit", default: fallback, in: 1...most)
+    }
+
+    func offset(most: Int = 100_000) throws(BadRequest) -> Int { try number("offset", default: 0, in: 0...most) }
+
+    func groups() throws(BadRequest) -> AlbumGroups {
+        guard let text = query["include_groups"], !text.isEmpty else { return .all }
+        guard let groups = AlbumGroups(text) else { throw BadRequest(400, "Invalid include_groups") }
+        return groups
+    }
+
+    func ids(of kind: ObjectKind, most: Int) throws(BadRequest) -> [SpotifyID] {
+        let texts = (query["ids"] ?? "").split(separator: ",")
+        guard !texts.isEmpty else { throw BadRequest(400, "Missing required field: ids") }
+        guard texts.count <= most else { throw BadRequest(400, "Too many ids requested") }
+        var ids: [SpotifyID] = []
+        for text in texts {
+            guard let id = SpotifyID(String(text), kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
+            ids.append(id)
+        }
+        return ids
+    }
+
+    func kinds() throws(BadRequest) -> [ObjectKind] {
+        let texts = (query["type"] ?? "").split(separator: ",")
+        guard !texts.isEmpty else { throw BadRequest(400, "Missing parameter type") }
+        var kinds: [ObjectKind] = []
+        for text in texts {
+            guard let kind = ObjectKind(rawValue: String(text)) else { throw BadRequest(400, "Bad search type field \(text)") }
+            kinds.append(kind)
+        }
+        return kinds
+    }
+
+    private func number(_ name: String, default fallback: Int, in range: ClosedRange<Int>) throws(BadRequest) -> Int {
+        guard let text = query[name] else { return fallback }
+        guard let number = WholeNumber.read(text), range.contains(number) else { throw BadRequest(400, "Invalid \(name)") }
+        return number
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import Platform
 
 /// A setting that does not parse: ends the start with one line.
 public struct SettingError: Error, CustomStringConvertible, Sendable {
@@ -67,28 +68,12 @@ struct SettingsReader {
     }
 
     private func contents(of path: String, for variable: String) throws(SettingError) -> String {
-        guard let data = FileManager.default.contents(atPath: path) else {
+        guard let bytes = Files.read(path, atMost: 1 << 20) else {
             throw SettingError(name: variable, problem: "the file \(path) cannot be read")
         }
-        let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         guard !text.isEmpty else { throw SettingError(name: variable, problem: "the file \(path) is empty") }
         return text
-    }
-}
-
-extension Duration {
-    /// `<number><ms|s|m|h|d>`; nil for anything else.
-    public init?(setting text: String) {
-        let digits = text.prefix { $0.isASCII && $0.isNumber }
-        guard digits.count <= 12, let number = Int64(digits) else { return nil }
-        switch text.dropFirst(digits.count) {
-        case "ms": self = .milliseconds(number)
-        case "s": self = .seconds(number)
-        case "m": self = .seconds(number * 60)
-        case "h": self = .seconds(number * 3600)
-        case "d": self = .seconds(number * 86_400)
-        default: return nil
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 import Caching
 import FastCGI
 
-/// What is counted of answers, each under a fixed place in a worker's slot of `scoreboard.shared`.
+/// What is counted of answers, each under a fixed place in a worker's slot of `figures.shared`.
 enum Counter {
     /// The families of routes, as the label `family` names them.
     enum Family: Int, CaseIterable, Sendable {

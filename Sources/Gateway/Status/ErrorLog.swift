@@ -1,6 +1,6 @@
-import CSystem
 import Glibc
 import Logging
+import Platform
 
 /// Hands every event on, and keeps those at warning and above for the status page, without what is secret.
 struct ErrorLog: LogHandler {
@@ -35,11 +35,12 @@ struct ErrorLog: LogHandler {
         let extras = inner.metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
         let text = redaction.applied(to: event.message.description + extras.joined())
         page.note(
-            LoggedLine(time: csys_wall_ms(), process: getpid(), level: event.level.rawValue, text: text), isError: event.level >= .error)
+            LoggedLine(time: SystemClock().wall.milliseconds, process: getpid(), level: event.level.rawValue, text: text),
+            isError: event.level >= .error)
     }
 }
 
-/// Takes secrets out of a text that is shown elsewhere than in the log: a second door behind the rule that none is ever logged.
+/// Takes secrets out of a text that is shown elsewhere than in the log: a second accessControl behind the rule that none is ever logged.
 struct Redaction: Sendable {
     private let secrets: [String]
 
@@ -54,54 +55,5 @@ struct Redaction: Sendable {
         var rest = text
         for secret in secrets { rest = rest.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "(secret)") }
         return rest
-    }
-}
-
-/// A line of the log as the status page shows it.
-struct LoggedLine: Sendable, Equatable {
-    /// Wall-clock milliseconds.
-    var time: Int64
-    var process: Int32
-    var level: String
-    var text: String
-}
-
-extension Scoreboard {
-    func note(_ line: LoggedLine, isError: Bool) {
-        add(isError ? Counter.errors : Counter.warnings)
-        let number = csys_add64(start + Offset.logSequence, 1)
-        let entry = self.entry(number)
-        csys_store64(entry + LogRing.Field.number, 0)
-        csys_store64(entry + LogRing.Field.time, UInt64(bitPattern: line.time))
-        csys_store64(entry + LogRing.Field.process, UInt64(line.process))
-        csys_store64(entry + LogRing.Field.level, isError ? 1 : 0)
-        let text = Array(line.text.utf8.prefix(LogRing.longestText))
-        text.withUnsafeBytes { if let base = $0.baseAddress { memcpy(entry + LogRing.Field.text, base, $0.count) } }
-        csys_store64(entry + LogRing.Field.length, UInt64(text.count))
-        csys_store64(entry + LogRing.Field.number, number)
-    }
-
-    /// The newest first.
-    func latestLines(_ limit: Int) -> [LoggedLine] {
-        let newest = csys_load64(start + Offset.logSequence)
-        let oldest = newest > UInt64(LogRing.entries) ? newest - UInt64(LogRing.entries) + 1 : 1
-        guard newest >= oldest else { return [] }
-        return Array((oldest...newest).reversed().lazy.compactMap(line).prefix(limit))
-    }
-
-    private func entry(_ number: UInt64) -> UnsafeMutableRawPointer {
-        start + Offset.log + Int(number % UInt64(LogRing.entries)) * LogRing.entryBytes
-    }
-
-    private func line(_ number: UInt64) -> LoggedLine? {
-        let entry = entry(number)
-        guard csys_load64(entry + LogRing.Field.number) == number else { return nil }
-        let length = min(Int(csys_load64(entry + LogRing.Field.length)), LogRing.longestText)
-        let line = LoggedLine(
-            time: Int64(bitPattern: csys_load64(entry + LogRing.Field.time)),
-            process: Int32(truncatingIfNeeded: csys_load64(entry + LogRing.Field.process)),
-            level: csys_load64(entry + LogRing.Field.level) == 1 ? "error" : "warning",
-            text: String(decoding: UnsafeRawBufferPointer(start: entry + LogRing.Field.text, count: length), as: UTF8.self))
-        return csys_load64(entry + LogRing.Field.number) == number ? line : nil
     }
 }

@@ -1,5 +1,6 @@
 import Caching
 import Glibc
+import JSON
 import Logging
 import RateLimiting
 
@@ -32,7 +33,7 @@ public struct InstallationStatus: Sendable {
     /// Workers run, and they can serve.
     public var isReady: Bool { report.readiness.isReady }
     /// Member by member what `/swingmusic-fcgi/status.json` has.
-    public var json: some Encodable { StatusJSON(report) }
+    public var json: JSONValue { StatusJSON.value(of: report) }
     /// For people.
     public var sections: [StatusSection] { StatusSection.all(of: report) }
 

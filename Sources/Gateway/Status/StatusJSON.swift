@@ -1,105 +1,74 @@
 import Caching
+import JSON
 import RateLimiting
 
 /// `/swingmusic-fcgi/status.json`: the report, member by member. Instants are milliseconds since 1970.
-struct StatusJSON: Encodable {
-    struct Sources: Encodable { let memory, dragonfly, sqlite, stored, collapsed, unanswered, stale: UInt64 }
-    struct Hour: Encodable { let calls, budget: Int }
-    struct Cooldown: Encodable {
-        let endsAt: Int64
-        let reason: String
-    }
-    struct Worker: Encodable {
-        let pid: Int32
-        let uptimeSeconds: Int64
-        let parked: Int
-        let residentBytes: Int64
-    }
-    struct File: Encodable {
-        let name: String
-        let bytes: Int64
-    }
-    struct Records: Encodable {
-        let kind: String
-        let entries: Int
-        let bytes: Int64
-        let lastUpdated: Int64?
-    }
-    struct Age: Encodable {
-        let age: String
-        let records: Int
-    }
-    struct Line: Encodable {
-        let time: Int64
-        let pid: Int32
-        let level, text: String
-    }
-    struct Ready: Encodable {
-        let ready: Bool
-        let reasons, warnings: [String]
-    }
-    struct Limiter: Encodable {
-        let lastHour: Hour
-        let nextSlotAt: Int64
-        let cooldown, upstreamOutage, tokenOutage: Cooldown?
-        let queue: [String: Int]
-        let leased, failed: Int
+enum StatusJSON {
+    static func value(of report: StatusReport) -> JSONValue {
+        .object([
+            "now": .integer(report.now), "version": .string(report.version),
+            "readiness": [
+                "ready": .bool(report.readiness.isReady), "reasons": texts(report.readiness.reasons),
+                "warnings": texts(report.readiness.warnings),
+            ],
+            "answers": .object(Counter.Family.allCases.map { JSONMember($0.label, classes(of: $0, report.counts)) }),
+            "sources": sources(report.counts),
+            "answersByMinute": .array(report.answersByMinute.map(JSONValue.integer)),
+            "parked": .integer(report.parked),
+            "limiter": report.limiter.map(limiter), "limiterFault": report.limiterFault.map(JSONValue.string),
+            "workers": .array(
+                report.workers.map {
+                    [
+                        "pid": .integer($0.process), "uptimeSeconds": .integer($0.uptimeSeconds), "parked": .integer($0.parked),
+                        "residentBytes": .integer($0.residentBytes),
+                    ]
+                }),
+            "files": .array(report.files.map { ["name": .string($0.name), "bytes": .integer($0.bytes)] }),
+            "records": .array(report.kinds.map(records)),
+            "ages": .array(report.ages.map { ["age": .string($0.label), "records": .integer($0.records)] }),
+            "storeUsed": report.caches.store.map { .bool($0.isUsed) },
+            "latestErrors": .array(
+                report.lines.map {
+                    ["time": .integer($0.time), "pid": .integer($0.process), "level": .string($0.level), "text": .string($0.text)]
+                }),
+        ])
     }
 
-    let now: Int64
-    let version: String
-    let readiness: Ready
-    let answers: [String: [String: UInt64]]
-    let sources: Sources
-    let answersByMinute: [Int]
-    let parked: Int
-    let limiter: Limiter?
-    let limiterFault: String?
-    let workers: [Worker]
-    let files: [File]
-    let records: [Records]
-    let ages: [Age]
-    let storeUsed: Bool?
-    let latestErrors: [Line]
+    private static func texts(_ lines: [String]) -> JSONValue { .array(lines.map(JSONValue.string)) }
 
-    init(_ report: StatusReport) {
-        now = report.now
-        version = report.version
-        readiness = Ready(ready: report.readiness.isReady, reasons: report.readiness.reasons, warnings: report.readiness.warnings)
-        let counts = report.counts
-        answers = Dictionary(
-            uniqueKeysWithValues: Counter.Family.allCases.map { family in
-                (family.label, Dictionary(uniqueKeysWithValues: Counter.classes.map { ("\($0)xx", counts[family, $0]) }))
-            })
-        sources = Sources(
-            memory: counts[.memory], dragonfly: counts[.dragonfly], sqlite: counts[.sqlite], stored: counts[.stored],
-            collapsed: counts[.collapsed], unanswered: counts[.unanswered], stale: counts.stale)
-        answersByMinute = report.answersByMinute
-        parked = report.parked
-        limiter = report.limiter.map(Limiter.init)
-        limiterFault = report.limiterFault
-        workers = report.workers.map {
-            Worker(pid: $0.process, uptimeSeconds: $0.uptimeSeconds, parked: $0.parked, residentBytes: $0.residentBytes)
-        }
-        files = report.files.map { File(name: $0.name, bytes: $0.bytes) }
-        records = report.kinds.map { Records(kind: $0.kind, entries: $0.entries, bytes: $0.bytes, lastUpdated: $0.lastUpdated) }
-        ages = report.ages.map { Age(age: $0.label, records: $0.records) }
-        storeUsed = report.caches.store?.isUsed
-        latestErrors = report.lines.map { Line(time: $0.time, pid: $0.process, level: $0.level, text: $0.text) }
+    /// How many answers of each class of statuses a family gave.
+    private static func classes(of family: Counter.Family, _ counts: Counters) -> JSONValue {
+        .object(Counter.classes.map { JSONMember("\($0)xx", .integer(counts[family, $0])) })
     }
-}
 
-extension StatusJSON.Limiter {
-    init(_ status: RateLimiterStatus) {
-        lastHour = StatusJSON.Hour(calls: status.callsInWindow, budget: status.callsPerWindow)
-        nextSlotAt = status.nextSlotAt
-        cooldown = status.cooldown.map { StatusJSON.Cooldown(endsAt: $0.endsAt, reason: $0.reason) }
-        upstreamOutage = status.upstream.map { StatusJSON.Cooldown(endsAt: $0.endsAt, reason: $0.reason) }
-        tokenOutage = status.tokenOutage.map { StatusJSON.Cooldown(endsAt: $0.endsAt, reason: $0.reason) }
-        queue = Dictionary(uniqueKeysWithValues: Priority.allCases.map { ("\($0)", status.waiting[$0] ?? 0) })
-        leased = status.leased
-        failed = status.failed
+    private static func sources(_ counts: Counters) -> JSONValue {
+        [
+            "memory": .integer(counts[.memory]), "dragonfly": .integer(counts[.dragonfly]), "sqlite": .integer(counts[.sqlite]),
+            "stored": .integer(counts[.stored]), "collapsed": .integer(counts[.collapsed]), "unanswered": .integer(counts[.unanswered]),
+            "stale": .integer(counts.stale),
+        ]
     }
+
+    private static func records(_ kind: NamespaceStatistics) -> JSONValue {
+        .object([
+            "kind": .string(kind.kind), "entries": .integer(kind.entries), "bytes": .integer(kind.bytes),
+            "lastUpdated": kind.lastUpdated.map(JSONValue.integer),
+        ])
+    }
+
+    private static func limiter(_ status: RateLimiterStatus) -> JSONValue {
+        .object([
+            "lastHour": ["calls": .integer(status.callsInWindow), "budget": .integer(status.callsPerWindow)],
+            "nextSlotAt": .integer(status.nextSlotAt),
+            "cooldown": status.cooldown.map { pause($0.endsAt, $0.reason) },
+            "upstreamOutage": status.upstream.map { pause($0.endsAt, $0.reason) },
+            "tokenOutage": status.tokenOutage.map { pause($0.endsAt, $0.reason) },
+            "queue": .object(Priority.allCases.map { JSONMember("\($0)", .integer(status.waiting[$0] ?? 0)) }),
+            "leased": .integer(status.leased), "failed": .integer(status.failed),
+        ])
+    }
+
+    private static func pause(_ endsAt: Int64, _ reason: String) -> JSONValue { ["endsAt": .integer(endsAt), "reason": .string(reason)] }
 }
 
 extension RateLimiterStatus.Cooldown {

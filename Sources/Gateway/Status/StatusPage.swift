@@ -271,7 +271,7 @@ struct Markup: ExpressibleByStringInterpolation, Sendable {
 }
 
 /// Requests a second over the last hour: a bar a minute.
-struct HourPicture {
+private struct HourPicture {
     let answersByMinute: [Int]
 
     private static let height = 60

@@ -1,7 +1,6 @@
 import Caching
-import CSystem
-import Foundation
 import Glibc
+import Platform
 import RateLimiting
 
 /// Everything that the status routes show, as it was at one moment.
@@ -81,11 +80,7 @@ struct WorkerLook: Sendable, Equatable {
 
     /// The second number of /proc/PID/statm, in pages (proc(5)).
     private static func resident(_ process: Int32) -> Int64 {
-        guard let file = fopen("/proc/\(process)/statm", "re") else { return 0 }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        guard fgets(&line, CInt(line.count), file) != nil else { return 0 }
-        let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(separator: " ")
+        let words = String(decoding: Files.read("/proc/\(process)/statm", atMost: 4096) ?? [], as: UTF8.self).split(separator: " ")
         return words.count > 1 ? (Int64(words[1]) ?? 0) * Int64(sysconf(CInt(_SC_PAGESIZE))) : 0
     }
 }
@@ -100,14 +95,16 @@ struct StatusCollector: Sendable {
     let hasCredentials: Bool
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
-    func report(now: Int64 = csys_wall_ms(), withAges: Bool) -> StatusReport {
+    func report(now: Int64 = Platform.SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
         let limiter = Result { try rateLimiter.status() }
         let cached = caches.statistics()
         return StatusReport(
             now: now, version: version, counts: scoreboard.sum, answersByMinute: scoreboard.answersByMinute(now: now),
             workers: scoreboard.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
-            files: Self.files.map { FileLook(name: $0, bytes: Self.size(dataDirectory + "/" + $0)) }.filter { $0.bytes > 0 },
+            files: Self.files.map { FileLook(name: $0, bytes: FileStamp(path: dataDirectory + "/" + $0)?.size ?? 0) }.filter {
+                $0.bytes > 0
+            },
             kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
             readiness: readiness(cached, limiter.fault))
     }
@@ -143,11 +140,6 @@ struct StatusCollector: Sendable {
     }
 
     private static let files = ["cache.db", "cache.db-wal", "limiter.db", "limiter.db-journal", "sessions.db", "sessions.db-journal"]
-
-    private static func size(_ path: String) -> Int64 {
-        var status = stat()
-        return stat(path, &status) == 0 ? Int64(status.st_size) : 0
-    }
 }
 
 /// Whether it can serve.

@@ -1,5 +1,5 @@
 import Caching
-import Foundation
+import Platform
 import RateLimiting
 
 /// One paragraph of `swingmusic-fcgi status`: a title and rows of as many cells each. What stands in them may come from elsewhere
@@ -157,8 +157,7 @@ enum Readable {
 
     /// `2026-11-22 19:33:00 UTC`.
     static func instant(_ wall: Int64) -> String {
-        let text = Date(timeIntervalSince1970: Double(wall / 1000)).formatted(.iso8601)
-        return text.replacing("T", with: " ").replacing("Z", with: " UTC")
+        WallTime(milliseconds: wall).text.replacing("T", with: " ").replacing("Z", with: " UTC")
     }
 
     /// One decimal place below 100.

@@ -1,22 +1,28 @@
-/// A token that was found good, and whose it is.
-struct AuthenticatedRequest: Sendable {
-    let account: Account
-    let token: Token
-    let session: KnownSession
-    let place: Credential.Place
-    let settings: SwingmusicSettings
+import Platform
 
-    var user: User { account.user }
-}
+/// Checks tokens: finds the one that counts in a request and asks all there is to ask about it.
+///
+/// Answers come from files, each as it is at that moment; only what was verified is remembered. A token that is seen for the first time
+/// is entered into `sessions.db`, and so is one that renews another.
+final class Authenticator: Sendable {
+    private let settings: SettingsFile
+    private let directory: UserDatabase
+    private let database: SessionDatabase
+    private let seen: SeenSessions
+    private let clock: any HostClock
+    let memory = TokenCache()
+    private let renewed = RenewedTokens()
 
-enum Authentication {
-    case present(AuthenticatedRequest)
-    case refused(Refused)
-    case absent(Refused)
-}
+    init(settings: SettingsFile, directory: UserDatabase, database: SessionDatabase, seen: SeenSessions, clock: any HostClock) {
+        self.settings = settings
+        self.directory = directory
+        self.database = database
+        self.seen = seen
+        self.clock = clock
+    }
 
-extension Sessions {
-    /// Finds the token that counts and asks all there is to ask about it.
+    /// Who the request comes from, for the routes of this room.
+    /// - Parameter kind: what the token has to be good for.
     func authenticate(_ caller: Caller, for kind: TokenKind = .access, duplicates: Credential.Duplicates) -> Authentication {
         let credential: Credential
         switch Credential.search(caller, for: kind, duplicates: duplicates) {
@@ -35,7 +41,7 @@ extension Sessions {
         guard let settings = settings.current() else { throw .unavailable }
         let remembered = try token(credential.text, settings.key)
         let token = remembered.token
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         do throws(TokenFault) { try token.claims.check(now: now, wanted: kind) } catch { throw Refused(error) }
         guard case .user(let userID) = token.claims.userID else { throw .noUser(token.claims.subject) }
         let (account, session) = try admit(remembered, userID, now)
@@ -50,7 +56,7 @@ extension Sessions {
         if let found = memory.find(hash, under: key.mark) { return found }
         do throws(TokenFault) {
             let token = RememberedToken(token: try TokenReader.read(text, key: key), mark: key.mark)
-            if !token.token.claims.isExpired(now: clock.now()) { memory.remember(token, as: hash) }
+            if !token.token.claims.isExpired(now: clock.wall.milliseconds) { memory.remember(token, as: hash) }
             return token
         } catch {
             throw Refused(error)
@@ -112,7 +118,7 @@ extension Sessions {
             try rows.adopt(token, into: twin.id)
             return twin.endedAt == nil ? twin : nil
         }
-        let session = KnownSession(id: RandomName.session(), userID: row.user.id, beganAt: now)
+        let session = KnownSession(id: RandomName.letters(bits: 128), userID: row.user.id, beganAt: now)
         try rows.begin(session: session.id, userID: session.userID, now: now)
         try rows.adopt(token, into: session.id)
         return session
@@ -126,22 +132,9 @@ extension Sessions {
             of: session.id)
     }
 
-    /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
-    /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
-    public func check(_ caller: Caller, changes: Bool = false) -> AuthenticationResult {
-        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch authenticate(caller, duplicates: .refused) {
-        case .present(let authenticated):
-            return .user(
-                AuthenticatedUser(user: authenticated.user, sessionID: authenticated.session.id, renewal: renewal(authenticated, caller)))
-        case .refused(let refused): return .refused(refused)
-        case .absent(let refused): return .absent(refused)
-        }
-    }
-
     /// The renewed cookie, when one is due: the token is made, entered into the session and then told.
     func renewal(_ authenticated: AuthenticatedRequest, _ caller: Caller) -> String? {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let old = authenticated.token
         guard Renewal.isDue(old.claims, place: authenticated.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
             return nil
@@ -165,20 +158,24 @@ extension Sessions {
             return true
         }
     }
+}
 
-    /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
-    func signedIn(
-        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (AuthenticatedRequest) -> Answer
-    ) -> Answer {
-        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch authenticate(caller, duplicates: duplicates) {
-        case .present(let authenticated):
-            let answer = body(authenticated)
-            // Whoever ends the own session gets no new token for it.
-            return answer.cookies.isEmpty ? answer.adding(renewal(authenticated, caller)) : answer
-        case .refused(let refused), .absent(let refused): return .refused(refused)
-        }
-    }
+/// A token that was found good, and whose it is.
+struct AuthenticatedRequest: Sendable {
+    let account: Account
+    let token: Token
+    let session: KnownSession
+    let place: Credential.Place
+    let settings: SwingmusicSettings
+
+    var user: User { account.user }
+}
+
+/// What became of a request's token.
+enum Authentication {
+    case present(AuthenticatedRequest)
+    case refused(Refused)
+    case absent(Refused)
 }
 
 /// Who a request comes from.

@@ -46,7 +46,7 @@ public enum OwnSite: Sendable, Equatable {
 }
 
 /// A web origin, normalised for comparison (RFC 6454, section 4).
-struct OriginText: Equatable {
+private struct OriginText: Equatable {
     let scheme: String
     let host: String
     let port: String

@@ -1,6 +1,9 @@
+import Glibc
+import Platform
+
 /// Sliding renewal: a cookie that has less than a week left is renewed by any request that uses it.
 enum Renewal {
-    static let threshold: Int64 = 7 * 86_400
+    private static let threshold: Int64 = 7 * 86_400
 
     /// - Parameter hasAuthorization: an Authorization header of any kind: then nothing is renewed.
     static func isDue(_ claims: TokenClaims, place: Credential.Place, hasAuthorization: Bool, now: Int64) -> Bool {
@@ -49,30 +52,17 @@ enum SetCookie {
 }
 
 /// The preferred form of a date in HTTP (RFC 9110, section 5.6.7).
-enum HTTPDate {
+private enum HTTPDate {
     static func text(second: Int64) -> String {
-        let days = Int((second >= 0 ? second : second - 86_399) / 86_400)
-        let rest = Int(second) - days * 86_400
-        let (year, month, day) = civil(days)
-        let time = [rest / 3600, rest / 60 % 60, rest % 60].map { two($0) }.joined(separator: ":")
-        let weekday = weekdays[((days + 4) % 7 + 7) % 7]
-        return "\(weekday), \(two(day)) \(months[month - 1]) \(year) \(time) GMT"
+        var (second, parts) = (time_t(second), tm())
+        gmtime_r(&second, &parts)
+        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(two).joined(separator: ":")
+        let date = "\(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900)"
+        return "\(weekdays[Int(parts.tm_wday)]), \(date) \(time) GMT"
     }
 
     private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-    private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-
-    /// Year, month and day of a day counted from 1970, by eras of 400 years that begin in March (howardhinnant.github.io/date_algorithms.html).
-    private static func civil(_ days: Int) -> (Int, Int, Int) {
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
-    }
+    private static func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }

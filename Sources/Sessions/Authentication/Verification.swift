@@ -1,3 +1,5 @@
+import Platform
+
 /// What nginx's `auth_request` is told. It knows 2xx, 401 and 403, and nothing else.
 public struct Verification: Sendable, Equatable {
     /// 204, 401 or 403.
@@ -32,25 +34,8 @@ extension Sessions {
                 return .refused(Refused(status: 403, message: "Forbidden"), cookie: signedIn.renewal)
             }
             return Verification(
-                status: 204, message: nil, userID: user.id, userName: PercentText.encode(user.name),
-                roles: user.roles.map(PercentText.encode).joined(separator: ","), cookie: signedIn.renewal)
+                status: 204, message: nil, userID: user.id, userName: PercentEncoding.encode(user.name),
+                roles: user.roles.map { PercentEncoding.encode($0) }.joined(separator: ","), cookie: signedIn.renewal)
         }
-    }
-}
-
-/// Percent-encoding of everything that is not unreserved (RFC 3986, section 2.3).
-enum PercentText {
-    private static let digits = Array("0123456789ABCDEF".utf8)
-
-    static func encode(_ text: String) -> String {
-        var output: [UInt8] = []
-        for byte in text.utf8 {
-            if (48...57).contains(byte) || (97...122).contains(byte | 0x20) || "-._~".utf8.contains(byte) {
-                output.append(byte)
-            } else {
-                output += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-            }
-        }
-        return String(decoding: output, as: UTF8.self)
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Platform
 
 /// Ten wrong guesses a minute from one address, over all workers.
 ///
@@ -21,24 +22,24 @@ final class LoginThrottle: Sendable {
 
     private let shared: any CountStore
     private let own = MemoryCountStore()
-    private let clock: SessionClock
+    private let clock: any HostClock
     private let trouble: LogOnce
 
-    init(store: any CountStore, clock: SessionClock, log: Logger) {
+    init(store: any CountStore, clock: any HostClock, log: Logger) {
         shared = store
         self.clock = clock
-        trouble = LogOnce(about: "counting of failed logins", log: log)
+        trouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
 
     /// Whether another try is refused at this moment, without counting one.
     func wait(_ secret: Secret, address: String) -> Int? {
         let stored = (try? shared.read(key(secret, address))) ?? own.read(key(secret, address))
-        return RecentFailures(stored: stored).wait(now: clock.now())
+        return RecentFailures(stored: stored).wait(now: clock.wall.milliseconds)
     }
 
     func begin(_ secret: Secret, address: String) -> Admission {
         let key = key(secret, address)
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         var wait: Int?
         change(key) { stored in
             let tally = RecentFailures(stored: stored)
@@ -58,9 +59,10 @@ final class LoginThrottle: Sendable {
     private func change(_ key: String, _ change: ([UInt8]?) -> [UInt8]?) {
         do {
             try shared.change(key, lastingSeconds: RecentFailures.window / 1000, change)
-            trouble.settle()
+            trouble.settle("counting of failed logins: all right again")
         } catch {
-            trouble.raise("the shared count cannot be written (\(error)); each worker counts for itself", now: clock.now())
+            let reason = "the shared count cannot be written (\(error)); each worker counts for itself"
+            trouble.raise(reason, now: clock.wall, "counting of failed logins: \(reason)")
             own.change(key, lastingSeconds: RecentFailures.window / 1000, change)
         }
     }

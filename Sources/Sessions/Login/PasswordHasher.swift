@@ -1,8 +1,6 @@
 import Crypto
 import CryptoExtras
-import CSystem
-import Foundation
-import Glibc
+import Platform
 
 /// Where a worker's logins are dealt with, one after the other, off the event threads.
 ///
@@ -10,81 +8,75 @@ import Glibc
 /// anybody; and one of usual priority for all else: a low one that held a database's lock would keep everybody waiting while it is not
 /// given a core.
 final class PasswordHasher: Sendable {
-    private let desk: WorkThread
-    private let hashing = WorkThread(name: "hashing", most: 1, yields: true)
+    private let logins: SerialQueue
+    private let hashing = SerialQueue(named: "hashing", capacity: 1, priority: .idle)
     private let turn: HashingLock
+    private let isClosed = Locked(false)  // guards whether the queues are closed
 
     /// - Parameters:
     ///   - folder: the data folder that the workers of this host share.
     ///   - most: callers that may wait; each takes some 12 to 40 ms.
     init(folder: String, most: Int = 128) {
-        desk = WorkThread(name: "logins", most: most)
+        logins = SerialQueue(named: "logins", capacity: most)
         turn = HashingLock(folder: folder)
     }
 
     /// False where too many wait already.
-    func submit(_ work: @escaping @Sendable () -> Void) -> Bool { desk.submit(work) }
+    func submit(_ work: @escaping @Sendable () -> Void) -> Bool { logins.submit(work) }
 
     /// How long the yielding thread may take for one hash. On a host whose cores are all busy it would be given none, and whoever floods
     /// it with anything would keep everybody from signing in: after this time the hash is computed at usual priority, which is at most
     /// a hash in this time and worker.
-    private static let patience = DispatchTimeInterval.milliseconds(500)
+    private static let patience = Duration.milliseconds(500)
+
+    /// A hash on its way from one thread to the other.
+    private enum Hash: Sendable {
+        case wanted
+        /// Nobody waits for it any more.
+        case abandoned
+        /// nil where the library refused.
+        case made(String?)
+
+        var isWanted: Bool { if case .wanted = self { true } else { false } }
+        var made: String?? { if case .made(let text) = self { .some(text) } else { nil } }
+    }
 
     /// Computes a hash and waits for it. Only from within `submit`'s work.
     func hash(password: String, salt: String) -> String? {
-        let hash = Hash()
-        let done = DispatchSemaphore(value: 0)
+        let hash = Monitor(Hash.wanted)
         let isTaken = hashing.submit { [turn] in
             turn.take {
-                guard hash.isWanted else { return }
-                hash.text = PasswordHash.make(password: password, salt: salt)
-                done.signal()
+                guard hash.withLock({ $0.isWanted }) else { return }
+                let text = PasswordHash.make(password: password, salt: salt)
+                hash.update { $0 = .made(text) }
             }
         }
-        if isTaken, done.wait(timeout: .now() + Self.patience) == .success { return hash.text }
-        hash.isWanted = false
-        // Closing the desk drops what waits: then nobody waits for the answer either.
+        if isTaken, let made = hash.wait(within: Self.patience, { $0.made }) { return made }
+        hash.withLock { $0 = .abandoned }
+        // Closing drops what waits: then nobody waits for the answer either.
         return isClosed.withLock { $0 } ? nil : PasswordHash.make(password: password, salt: salt)
     }
 
-    /// A hash on its way from one thread to the other.
-    private final class Hash: Sendable {
-        private let state = Locked<(isWanted: Bool, text: String?)>((true, nil))  // guards the hash and whether anybody waits for it
-
-        var isWanted: Bool {
-            get { state.withLock { $0.isWanted } }
-            set { state.withLock { $0.isWanted = newValue } }
-        }
-
-        var text: String? {
-            get { state.withLock { $0.text } }
-            set { state.withLock { $0.text = newValue } }
-        }
-    }
-
+    /// What waits is not begun any more.
     func close() {
         isClosed.withLock { $0 = true }
-        desk.close()
-        hashing.close()
+        logins.stop(within: .zero)
+        hashing.stop(within: .zero)
     }
-
-    private let isClosed = Locked(false)  // guards whether the desk is closed
 }
 
 /// One hash at a time on the whole host: a lock on `hashing.lock` in the data folder, which goes with the process that has it. A yielding
 /// thread yields only to its own control group (sched(7), autogroup); so that nginx in another one keeps cores, too, the workers of a
 /// host do not hash side by side. Where there is no such file each worker hashes for itself.
-final class HashingLock: Sendable {
-    private let descriptor: CInt
+struct HashingLock: Sendable {
+    private let lock: FileLock?
 
-    init(folder: String) { descriptor = open(folder + "/hashing.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o640) }
-
-    deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
+    init(folder: String) { lock = (try? LockFile(path: folder + "/hashing.lock"))?.lock(0) }
 
     /// Runs the work when nobody else on the host hashes. May wait: for the hashing thread alone.
     func take<Result>(_ work: () -> Result) -> Result {
-        guard descriptor >= 0, csys_wait_for_lock(descriptor) == 0 else { return work() }
-        defer { _ = csys_lock_byte(descriptor, 0, 0) }
+        guard let lock, lock.lock() else { return work() }
+        defer { lock.unlock() }
         return work()
     }
 }
@@ -105,14 +97,6 @@ enum PasswordHash {
         let (left, right) = (Array(left.utf8), Array(right.utf8))
         guard left.count == right.count else { return false }
         return zip(left, right).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
-    }
-}
-
-enum Hexadecimal {
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
-        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }
 

@@ -1,3 +1,5 @@
+import JSON
+
 /// An answer of a session route, for whoever speaks HTTP to send.
 public struct Answer: Sendable, Equatable {
     public var status: Int

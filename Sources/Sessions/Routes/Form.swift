@@ -1,3 +1,5 @@
+import JSON
+
 /// A request's body as it came.
 public struct FormBody: Sendable {
     public var bytes: [UInt8]
@@ -33,11 +35,13 @@ public struct FormBody: Sendable {
     /// - Parameter model: the name that swingmusic gives the form in its errors.
     func fields(of model: String) -> Result<JSONValue, FormFault> {
         var value = JSONValue.object([])
-        if isJSON, let read = try? JSONReader.read(bytes), read.isTruthy { value = read }
+        if isJSON, let read = try? JSONValue(reading: bytes, .python), read.isTruthy { value = read }
         var wasText = false
         if case .string(let text) = value {
             wasText = true
-            do throws(JSONFault) { value = try JSONReader.read(text) } catch { return .failure(FormFault([.notJSON(text, error)])) }
+            do throws(JSONFault) { value = try JSONValue(reading: text, .python) } catch {
+                return .failure(FormFault([.notJSON(text, error)]))
+            }
         }
         guard value.members != nil else { return .failure(FormFault([.notObject(value, model: model, wasText: wasText)])) }
         return .success(value.withoutDuplicates)
@@ -61,7 +65,7 @@ struct FieldError: Equatable {
     var context: [JSONMember] = []
 
     static func answer(_ errors: [FieldError]) -> Answer {
-        Answer(status: 422, body: JSONWriter(escapesNonASCII: false).write(.array(errors.map(\.json))))
+        Answer(status: 422, body: JSONWriter.pydantic(.array(errors.map(\.json))))
     }
 
     private var json: JSONValue {

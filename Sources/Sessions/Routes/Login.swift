@@ -1,3 +1,6 @@
+import JSON
+import Platform
+
 extension Sessions {
     /// `POST /auth/login`. It is dealt with on the worker's login thread.
     /// - Returns: the answer where it is known at once; nil where `completion` will be called on the login thread.
@@ -51,7 +54,7 @@ extension Sessions {
     private func rehash(_ account: Account, _ newHash: String) throws -> Account {
         let expected = ExpectedChange(
             userID: account.user.id, name: account.user.name, fingerprint: Fingerprint(passwordHash: newHash), sessionID: nil)
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         do {
             try database.write(.background) { try $0.expect(expected, until: now + Self.expectation) }
             try Rehash.store(newHash, over: account.passwordHash, user: account.user.id, path: directory.path)
@@ -63,8 +66,8 @@ extension Sessions {
 
     /// A session begins; nil where the user's row changed while the password was being checked.
     private func begin(_ row: Account, _ settings: SwingmusicSettings, _ caller: Caller) throws -> Answer? {
-        let now = clock.now()
-        let id = RandomName.session()
+        let now = clock.wall.milliseconds
+        let id = RandomName.letters(bits: 128)
         let pair = TokenPair.make(subject: row.user.subject, issuer: TokenIssuer(key: settings.key), now: now)
         let hasBegun = try database.write(.background) { rows -> Bool in
             let present = try directory.account(id: row.user.id)
@@ -87,24 +90,15 @@ extension Sessions {
     /// How long a change that was asked for through us may take to show, in ms.
     static let expectation: Int64 = 60_000
 
-    func keepRecord(_ record: SessionRecord, as id: String) {
-        do {
-            try records.keep(record, as: id)
-            storeComplaint.settle()
-        } catch {
-            storeComplaint.raise("cannot be written: \(error)", now: clock.now())
-        }
-    }
-
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
     public func refresh(_ caller: Caller) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
-        switch authenticate(caller, for: .refresh, duplicates: .firstCounts) {
+        switch authenticator.authenticate(caller, for: .refresh, duplicates: .firstCounts) {
         case .refused(let refused), .absent(let refused): return .refused(refused)
         case .present(let authenticated):
             let subject = authenticated.token.claims.subject
             guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
-            let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.now())
+            let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
             switch enter(pair, into: authenticated.session.id) {
             case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
             case false?: return Self.tooManyTokens
@@ -114,7 +108,7 @@ extension Sessions {
     }
 
     /// For a client that refreshes in a loop: the session goes on with the tokens that it has.
-    static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
+    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
     private func enter(_ pair: TokenPair, into session: String) -> Bool? {
@@ -149,11 +143,13 @@ extension Sessions {
     /// seen here is entered as ended.
     private func end(_ text: [UInt8]) -> Bool {
         guard let settings = settings.current() else { return false }
-        guard let token = try? token(text, settings.key).token, case .user(let userID) = token.claims.userID else { return true }
-        let now = clock.now()
+        guard let token = try? authenticator.token(text, settings.key).token, case .user(let userID) = token.claims.userID else {
+            return true
+        }
+        let now = clock.wall.milliseconds
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
-            if !token.claims.isExpired(now: now) { _ = try enter(token, userID, now) }
+            if !token.claims.isExpired(now: now) { _ = try authenticator.enter(token, userID, now) }
             let ended = try database.write(.event) { rows -> String? in
                 guard let session = try rows.answer(token.hash, userID: userID).session else { return nil }
                 return try rows.end(session: session.id, now: now) ? session.id : nil
@@ -163,12 +159,6 @@ extension Sessions {
         } catch {
             return false
         }
-    }
-
-    func forgetRecords(_ ids: [String]) {
-        guard !ids.isEmpty else { return }
-        for id in ids { seen.forget(id) }
-        do { try records.remove(ids) } catch { storeComplaint.raise("cannot be written: \(error)", now: clock.now()) }
     }
 }
 

@@ -1,13 +1,16 @@
+import JSON
+import Platform
+
 extension Sessions {
     /// How long a pair code is good, in ms.
-    static let pairCodeLifetime: Int64 = 600_000
+    private static let pairCodeLifetime: Int64 = 600_000
 
     /// `GET /auth/getpaircode`
     public func pairCode(_ caller: Caller) -> Answer {
         signedIn(caller, changes: true) { authenticated in
-            let now = clock.now()
+            let now = clock.wall.milliseconds
             for _ in 0..<5 {
-                let code = RandomName.pairCode()
+                let code = RandomName.letters(bits: 36)
                 let isNew = try? database.write(.event) { rows in
                     try rows.insert(
                         pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
@@ -23,7 +26,7 @@ extension Sessions {
     /// `GET /auth/pair`: redeems a code, once.
     /// - Parameter code: of the query; nil where it is not in it.
     public func pair(_ caller: Caller, code: String?) -> Answer {
-        if case .refused(let refused) = authenticate(caller, duplicates: .firstCounts) { return .refused(refused) }
+        if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts) { return .refused(refused) }
         guard let settings = settings.current() else { return .unavailable }
         let attempt: LoginThrottle.Attempt
         switch throttle.begin(.pair, address: caller.address) {
@@ -42,7 +45,7 @@ extension Sessions {
 
     /// One transaction: who takes the code out has its tokens.
     private func redeem(_ code: String, _ settings: SwingmusicSettings) throws(SessionDatabaseError) -> (TokenPair, String)? {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         return try database.write(.event) { rows in
             guard let session = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
             let row = try directory.account(id: session.userID)

@@ -1,3 +1,6 @@
+import JSON
+import Platform
+
 /// What becomes of a request that swingmusic is to carry out, if it may.
 public enum Handing: Sendable {
     case answer(Answer)
@@ -25,7 +28,7 @@ extension Sessions {
                 let isTaken = hasher.submit { [self] in
                     let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
                     let handing = allow(form, row, hash, authenticated)
-                    completion(adding(renewal(authenticated, caller), to: handing))
+                    completion(adding(authenticator.renewal(authenticated, caller), to: handing))
                 }
                 return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
             }
@@ -34,7 +37,7 @@ extension Sessions {
 
     /// Notes what the row is going to be, so that the change is known as ours when it shows.
     private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest) -> Handing {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let isRenamed = !form.name.isEmpty && !form.name.isSpelled(row.user.name)
         let isOthersPassword = row.user.id != authenticated.user.id && !form.password.isEmpty
         let keepsAll = newHash == row.passwordHash
@@ -55,7 +58,7 @@ extension Sessions {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
         let authenticated: AuthenticatedRequest?
         let missing: Refused
-        switch authenticate(caller, duplicates: .refused) {
+        switch authenticator.authenticate(caller, duplicates: .refused) {
         case .present(let found): (authenticated, missing) = (found, .adminsOnly)
         case .absent(let refused): (authenticated, missing) = (nil, refused)
         case .refused(let refused): return .answer(.refused(refused))
@@ -75,8 +78,8 @@ extension Sessions {
 
     /// Takes names for a moment, so that of two requests at once only one is passed on. The empty one stands for the first user.
     private func claim(_ names: [String]) -> Handing {
-        let now = clock.now()
-        let claimant = RandomName.session()
+        let now = clock.wall.milliseconds
+        let claimant = RandomName.letters(bits: 128)
         let isClaimed = try? database.write(.event) { rows -> Bool in
             for name in names where try !rows.claim(name: name, for: claimant, now: now, until: now + 5000) { return false }
             return true
@@ -107,7 +110,7 @@ extension Sessions {
             }
             if let refused = ProfileRules.delete(form.name, by: authenticated.user) { return .answer(.refused(refused)) }
             guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
-            let now = clock.now()
+            let now = clock.wall.milliseconds
             let leaving = everybody.filter { $0.name.isSpelled(form.name) }
             let ended = try? database.write(.event) { rows in
                 try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
@@ -121,11 +124,11 @@ extension Sessions {
     /// Runs a route that is passed on: one credential, of our own pages.
     private func guarded(_ caller: Caller, _ body: (AuthenticatedRequest) -> Handing?) -> Handing? {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        switch authenticate(caller, duplicates: .refused) {
+        switch authenticator.authenticate(caller, duplicates: .refused) {
         case .refused(let refused), .absent(let refused): return .answer(.refused(refused))
         case .present(let authenticated):
             guard let handing = body(authenticated) else { return nil }
-            return adding(renewal(authenticated, caller), to: handing)
+            return adding(authenticator.renewal(authenticated, caller), to: handing)
         }
     }
 
@@ -139,11 +142,11 @@ extension Sessions {
 }
 
 /// What may be changed about whom: swingmusic's own rules in its order, and those that close what it leaves open.
-enum ProfileRules {
+private enum ProfileRules {
     private static func refuse(_ status: Int, _ message: String) -> Refused { Refused(status: status, message: message) }
 
     static let nameTaken = refuse(400, "Username already exists")
-    static let fieldsRequired = refuse(400, "Username and password are required")
+    private static let fieldsRequired = refuse(400, "Username and password are required")
 
     /// - Parameter everybody: all rows as they are now.
     static func update(_ form: ProfileForm, by caller: User, everybody: [User]) -> Result<User, Refused> {
@@ -197,7 +200,7 @@ enum ProfileRules {
 }
 
 /// The body of the routes that change or make a user.
-struct ProfileForm: Equatable {
+private struct ProfileForm: Equatable {
     /// 0: oneself.
     var id: Int64 = 0
     var name = ""
@@ -219,7 +222,7 @@ struct ProfileForm: Equatable {
 }
 
 /// The body of the route that deletes a user.
-struct DeletionForm: Equatable {
+private struct DeletionForm: Equatable {
     var name: String
 
     static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
@@ -231,7 +234,7 @@ struct DeletionForm: Equatable {
 }
 
 /// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
-enum StrictBody {
+private enum StrictBody {
     enum Kind { case text, integer, texts }
 
     /// - Parameter known: the fields that may occur.
@@ -241,7 +244,7 @@ enum StrictBody {
         }
         let value: JSONValue
         do throws(JSONFault) {
-            value = try JSONReader.read(body.bytes, duplicates: .refuse)
+            value = try JSONValue(reading: body.bytes, .pythonWithoutDuplicates)
         } catch {
             let reason = error.reason == .duplicateName ? "A field occurs twice" : "Not JSON in UTF-8"
             return .failure(FormFault(message: reason))

@@ -1,3 +1,5 @@
+import JSON
+
 /// A session as it is shown.
 public struct ShownSession: Sendable, Equatable {
     public var id: String
@@ -42,7 +44,7 @@ extension Sessions {
     /// `DELETE /auth/sessions/{id}`: one's own, or for an admin anybody's.
     public func end(_ caller: Caller, session id: String) -> Answer {
         signedIn(caller, duplicates: .refused, changes: true) { authenticated in
-            let now = clock.now()
+            let now = clock.wall.milliseconds
             let hasEnded = try? database.write(.event) { rows -> Bool in
                 guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
                     return false
@@ -62,7 +64,7 @@ extension Sessions {
     /// `DELETE /auth/sessions`: all of one's own but this one, with every older token that is not known here.
     public func endOthers(_ caller: Caller) -> Answer {
         signedIn(caller, duplicates: .refused, changes: true) { authenticated in
-            let now = clock.now()
+            let now = clock.wall.milliseconds
             let ended = try? database.write(.event) { rows in
                 try endAll(authenticated.user.id, except: authenticated.session.id, in: rows, now)
             }
@@ -83,7 +85,7 @@ extension Sessions {
     }
 
     func openSessions(of userID: Int64?, current: String?) throws -> [ShownSession] {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let open = try database.read { try $0.openSessions(of: userID, now: now) }
         var names: [Int64: String] = [:]
         for account in try directory.accounts() { names[account.user.id] = account.user.name }
@@ -99,7 +101,7 @@ extension Sessions {
 
     /// Writes the present use down now, so that the list shows it.
     private func note(_ authenticated: AuthenticatedRequest, _ caller: Caller) {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         keepRecord(
             SessionRecord(
                 userID: authenticated.user.id, userName: authenticated.user.name, userAgent: caller.userAgent, address: caller.address,
@@ -114,7 +116,7 @@ extension Sessions {
 
     /// False where there is no such open session.
     public func end(session id: String) throws -> Bool {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let hasEnded = try database.write(.background) { try $0.end(session: id, now: now) }
         if hasEnded { forgetRecords([id]) }
         return hasEnded
@@ -123,7 +125,7 @@ extension Sessions {
     /// Ends all sessions of the user of that name, with every token that is not known here. nil where there is no such user.
     public func endAll(userNamed name: String) throws -> Int? {
         guard let row = try directory.account(named: name) else { return nil }
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let ended = try database.write(.background) { rows in
             try AccountSettlement.settle(row.user.id, row: try directory.account(id: row.user.id), in: rows, now: now)
             return try endAll(row.user.id, except: nil, in: rows, now + 1000)
@@ -134,7 +136,7 @@ extension Sessions {
 
     /// Refuses every token that was issued before now, whoever made it.
     public func endEverything() throws -> Int {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let ended = try database.write(.background) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)

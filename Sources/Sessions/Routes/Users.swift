@@ -1,3 +1,5 @@
+import JSON
+
 extension Sessions {
     /// `GET /auth/user`
     public func user(_ caller: Caller) -> Answer {
@@ -8,7 +10,7 @@ extension Sessions {
     /// - Parameter simplified: of the query, as sent; nil where it is not in it.
     public func users(_ caller: Caller, simplified: String?) -> Answer {
         let authenticated: AuthenticatedRequest?
-        switch authenticate(caller, duplicates: .firstCounts) {
+        switch authenticator.authenticate(caller, duplicates: .firstCounts) {
         case .present(let found): authenticated = found
         case .absent: authenticated = nil
         case .refused(let refused): return .refused(refused)
@@ -29,7 +31,7 @@ extension Sessions {
 }
 
 /// Who is shown to whom on the login page.
-struct UserListing: Equatable {
+private struct UserListing: Equatable {
     var users: [User]
     /// For admins.
     var settings: [JSONMember]
@@ -80,7 +82,7 @@ extension User {
 }
 
 /// A boolean of a query, as pydantic reads it.
-enum BooleanText {
+private enum BooleanText {
     static func read(_ text: String) -> Bool? {
         switch text.lowercased() {
         case "1", "true", "t", "yes", "y", "on": true

@@ -1,21 +1,41 @@
 import GRDB
 import Logging
+import Platform
 
 /// `sessions.db`: which tokens belong to which session, which sessions have ended, and what is known of each user.
 ///
 /// Every worker has it open; what one commits, the next question of any other sees.
 final class SessionDatabase: Sendable {
     private let file: SessionDatabaseFile
-    private let quick: ConnectionPool
-    private let patient: ConnectionPool
-    private let clock: SessionClock
+    private let quick: Connections
+    private let patient: Connections
+    private let clock: any HostClock
     private let log: Logger
     private let trouble: LogOnce
     private let evidence: @Sendable () -> Bool
     private let prepared = Locked<Preparation>(Preparation())  // guards which file was prepared; held while one is being prepared
 
+    /// Open connections, never to a file that was replaced meanwhile.
+    private struct Connections: Sendable {
+        private let file: SQLiteFile
+        private let pool: ConnectionPool<(queue: DatabaseQueue, file: FileIdentity)>
+
+        init(file: SQLiteFile, most: Int) {
+            self.file = file
+            pool = ConnectionPool(most: most)
+        }
+
+        func borrow<Result>(of identity: FileIdentity, _ body: (Database) throws -> Result) throws -> Result {
+            try pool.borrow(if: { $0.file == identity }, opening: { (try file.open(expecting: identity), identity) }) {
+                try $0.queue.inDatabase(body)
+            }
+        }
+
+        func removeAll() { pool.removeAll() }
+    }
+
     private struct Preparation {
-        var stamp: FileStamp?
+        var file: FileIdentity?
         var failure: SessionDatabaseError?
         var failedAt: Int64 = 0
     }
@@ -24,39 +44,39 @@ final class SessionDatabase: Sendable {
     enum Place { case event, background }
 
     /// - Parameter evidence: whether something else says that there was a `sessions.db` before.
-    init(folder: String, clock: SessionClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
+    init(folder: String, clock: any HostClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
         let file = SessionDatabaseFile(folder: folder)
         self.file = file
         self.clock = clock
         self.log = log
         self.evidence = evidence
-        quick = ConnectionPool(path: file.path) { _ in try file.connect(waiting: LockTimeout.brief) }
-        patient = ConnectionPool(path: file.path, most: 2) { _ in try file.connect(waiting: LockTimeout.long) }
-        trouble = LogOnce(about: "sessions.db", log: log)
+        quick = Connections(file: file.sqlite(.brief), most: 16)
+        patient = Connections(file: file.sqlite(.long), most: 2)
+        trouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
 
     /// The file as it is now, made if it is missing. A file that was replaced or removed is noticed here.
     func stamp() throws(SessionDatabaseError) -> FileStamp {
-        if let stamp = FileStamp(path: file.path), prepared.withLock({ $0.stamp?.isSameFile(as: stamp) ?? false }) { return stamp }
+        if let stamp = FileStamp(path: file.path), prepared.withLock({ $0.file == stamp.identity }) { return stamp }
         return try prepare()
     }
 
     /// What is known of a token and of its user.
     func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(SessionDatabaseError) -> TokenRow {
-        try guarded { try quick.borrow(at: stamp) { db in try SessionTables(db).answer(hash, userID: userID) } }
+        try guarded { try quick.borrow(of: stamp.identity) { db in try SessionTables(db).answer(hash, userID: userID) } }
     }
 
     func read<Result>(_ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
-        return try guarded { try quick.borrow(at: stamp) { db in try body(SessionTables(db)) } }
+        return try guarded { try quick.borrow(of: stamp.identity) { db in try body(SessionTables(db)) } }
     }
 
     /// One immediate transaction: all of `body` or nothing of it.
     func write<Result>(_ place: Place, _ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
-        let shelf = place == .event ? quick : patient
+        let connections = place == .event ? quick : patient
         return try guarded {
-            try shelf.borrow(at: stamp) { db in
+            try connections.borrow(of: stamp.identity) { db in
                 var result: Result?
                 try db.inTransaction(.immediate) {
                     result = try body(SessionTables(db))
@@ -69,35 +89,38 @@ final class SessionDatabase: Sendable {
     }
 
     func close() {
-        quick.closeAll()
-        patient.closeAll()
+        quick.removeAll()
+        patient.removeAll()
     }
 
     private func guarded<Result>(_ body: () throws -> Result) throws(SessionDatabaseError) -> Result {
         do {
             let result = try body()
-            trouble.settle()
+            settle()
             return result
         } catch let fault as UserDatabaseError {
             // A body that reads swingmusic's users: that file has its own complaint.
             throw .cannotUse("\(fault)")
         } catch {
             let fault = SessionDatabaseError(error)
-            trouble.raise(fault.words, now: clock.now())
+            complain(fault)
             throw fault
         }
     }
 
+    private func complain(_ fault: SessionDatabaseError) { trouble.raise(fault.words, now: clock.wall, "sessions.db: \(fault.words)") }
+    private func settle() { trouble.settle("sessions.db: all right again") }
+
     private func prepare() throws(SessionDatabaseError) -> FileStamp {
-        let now = clock.now()
+        let now = clock.wall.milliseconds
         let result = prepared.withLock { prepared -> Result<FileStamp, SessionDatabaseError> in
-            if let stamp = FileStamp(path: file.path), prepared.stamp?.isSameFile(as: stamp) ?? false { return .success(stamp) }
+            if let stamp = FileStamp(path: file.path), prepared.file == stamp.identity { return .success(stamp) }
             // A file that cannot be opened is tried again once a second, not by every request.
             if let failure = prepared.failure, abs(now - prepared.failedAt) < 1000 { return .failure(failure) }
             do throws(SessionDatabaseError) {
-                let opening = try file.prepare(now: now, knownToHaveBegun: evidence() || prepared.stamp != nil)
+                let opening = try file.prepare(now: now, knownToHaveBegun: evidence() || prepared.file != nil)
                 guard let stamp = FileStamp(path: file.path) else { throw .cannotOpen("it vanished") }
-                prepared = Preparation(stamp: stamp)
+                prepared = Preparation(file: stamp.identity)
                 if opening == .lost { log.error("sessions.db was lost: a new one is begun, and every token issued before now is refused") }
                 return .success(stamp)
             } catch {
@@ -105,7 +128,7 @@ final class SessionDatabase: Sendable {
                 return .failure(error)
             }
         }
-        if case .failure(let fault) = result { trouble.raise(fault.words, now: now) } else { trouble.settle() }
+        if case .failure(let fault) = result { complain(fault) } else { settle() }
         return try result.get()
     }
 }

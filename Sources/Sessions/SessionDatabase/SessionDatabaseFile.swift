@@ -1,12 +1,15 @@
 import Glibc
 import GRDB
+import Platform
 
 /// The file `sessions.db` and the mark beside it that tells a lost file from one that never was.
 struct SessionDatabaseFile: Sendable {
     let path: String
+    private let folder: String
     private let mark: String
 
     init(folder: String) {
+        self.folder = folder
         path = folder + "/sessions.db"
         mark = folder + "/sessions.begun"
     }
@@ -21,96 +24,66 @@ struct SessionDatabaseFile: Sendable {
     /// - Parameter now: ms since 1970.
     func prepare(now: Int64, knownToHaveBegun: Bool) throws(SessionDatabaseError) -> Opening {
         let wasBegun = knownToHaveBegun || access(mark, F_OK) == 0
-        // Only we may read it. O_EXCL: a file that SQLite may have open is not opened by hand (sqlite.org/howtocorrupt.html, 2.2).
-        let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
-        if descriptor >= 0 { close(descriptor) }
+        // Only we may read it. Where that cannot be, SQLite says why.
+        _ = try? Files.createPrivate(path)
         let opening: Opening
         do {
-            let queue = try connect(waiting: LockTimeout.long)
+            let queue = try sqlite(.long).open()
             defer { try? queue.close() }
             opening = try queue.inDatabase { db in try Self.makeTables(in: db, now: now, wasBegun: wasBegun) }
-        } catch let fault as SessionDatabaseError {
-            throw fault
         } catch {
-            throw SessionDatabaseError.cannotOpen(SessionDatabaseError(error).words)
+            let fault = SessionDatabaseError(error)
+            if case .cannotOpen = fault { throw fault }
+            throw SessionDatabaseError.cannotOpen(fault.words)
         }
         try leaveMark()
         return opening
     }
 
-    func connect(waiting: @escaping @Sendable (Int) -> Bool) throws -> DatabaseQueue {
-        var configuration = Configuration()
-        configuration.busyMode = .callback(waiting)
-        configuration.label = "sessions.db"
-        configuration.prepareDatabase { db in
-            // A rollback journal that is truncated costs a reader 8 µs where one that persists costs 19: it is looked into
-            // at every read. What is committed outlives a power cut (sqlite.org/pragma.html, synchronous).
-            try db.execute(sql: "PRAGMA journal_mode = TRUNCATE; PRAGMA synchronous = FULL")
-        }
-        return try DatabaseQueue(path: path, configuration: configuration)
+    /// How the file is opened.
+    func sqlite(_ lockWait: SQLiteFile.LockWait) -> SQLiteFile {
+        SQLiteFile(path: path, label: "sessions.db", journal: .truncate, lockWait: lockWait)
     }
 
     private static func makeTables(in db: Database, now: Int64, wasBegun: Bool) throws -> Opening {
         var opening = Opening.existing
         try db.inTransaction(.exclusive) {
-            if try SessionSchema.migrate(db) == 0 {
+            let found = try SessionSchema.steps.migrate(db) { db in
                 opening = wasBegun ? .lost : .begun
                 try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [now])
                 if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [now / 1000 + 1]) }
-            } else {
-                let check = try String.fetchOne(db, sql: "PRAGMA quick_check(1)")
-                guard check == "ok" else { throw SessionDatabaseError.cannotOpen("damaged: \(check ?? "no answer")") }
             }
+            if found > 0 { try db.checkSoundness() }
             return .commit
         }
         return opening
     }
 
     private func leaveMark() throws(SessionDatabaseError) {
-        let descriptor = open(mark, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
-        guard descriptor >= 0, fsync(descriptor) == 0 else { throw .cannotOpen("\(mark): \(String(cString: strerror(errno)))") }
-        close(descriptor)
-        let folder = open(String(path.dropLast("/sessions.db".count)), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if folder >= 0 {
-            fsync(folder)
-            close(folder)
+        do throws(SystemError) {
+            try Files.createPrivate(mark)
+            try Files.synchronize(mark)
+        } catch {
+            throw .cannotOpen("\(mark): \(error.reason)")
         }
+        try? Files.synchronize(folder)
     }
 }
 
-/// The tables of `sessions.db` and how they came to be. `PRAGMA user_version` is the number of steps a file has taken.
+extension SQLiteFile.LockWait {
+    /// On a request's way, in short steps since locks here are held for a millisecond.
+    static let brief = steps(of: .milliseconds(1), atMost: .milliseconds(250))
+    /// Off the requests' way.
+    static let long = steps(of: .milliseconds(2), atMost: .seconds(5))
+}
+
+/// The tables of `sessions.db` and how they came to be.
 enum SessionSchema {
-    /// "SWMS": the file is ours (sqlite.org/pragma.html#pragma_application_id).
+    /// "SWMS": the file is ours. The first version was without it.
     static let applicationID: Int32 = 0x5357_4D53
 
-    /// One a version; a step is never changed once it was released. While workers are replaced, those of the version before go on
-    /// with a file that has taken the next step, so a step only adds what their statements do not mind.
-    static let steps = [tables, "PRAGMA application_id = \(applicationID)"]
-
-    static var version: Int { steps.count }
-
-    /// Takes the steps that are missing. Call in a transaction.
-    /// - Returns: the version that was found; 0 for a new file.
-    static func migrate(_ db: Database, through steps: [String] = steps) throws -> Int {
-        let found = try check(db, known: steps.count)
-        for step in steps[found...] { try db.execute(sql: step) }
-        if found < steps.count { try db.execute(sql: "PRAGMA user_version = \(steps.count)") }
-        return found
-    }
-
-    private static func check(_ db: Database, known: Int) throws -> Int {
-        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        guard (0...known).contains(found) else {
-            throw SessionDatabaseError.cannotOpen("it has schema \(found), this release knows \(known): a newer release has written it")
-        }
-        let owner = try Int32.fetchOne(db, sql: "PRAGMA application_id") ?? 0
-        let isEmpty = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") == 0
-        // The first version had no application_id.
-        guard owner == applicationID || owner == 0 && (found == 1 || isEmpty) else {
-            throw SessionDatabaseError.cannotOpen("it is another program's database (application_id \(owner))")
-        }
-        return found
-    }
+    static let steps = SchemaSteps(
+        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)"])
 
     // Instants in ms since 1970 end in `At`; `refusedBefore`, `issuedAt` and `expiresAt` of tokens are seconds, as in tokens.
     private static let tables = """
@@ -179,6 +152,11 @@ enum SessionDatabaseError: Error, Equatable, CustomStringConvertible {
     init(_ error: any Error) {
         switch error {
         case let fault as SessionDatabaseError: self = fault
+        case DatabaseFault.newerSchema(let found, let known):
+            self = .cannotOpen("it has schema \(found), this release knows \(known): a newer release has written it")
+        case DatabaseFault.foreign(let owner): self = .cannotOpen("it is another program's database (application_id \(owner))")
+        case DatabaseFault.damaged(let verdict): self = .cannotOpen("damaged: \(verdict)")
+        case DatabaseFault.failed(let cause): self = .cannotUse(cause)
         case let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY: self = .busy
         case let error as DatabaseError: self = .cannotUse(error.message ?? "\(error.resultCode)")
         default: self = .cannotUse("\(error)")

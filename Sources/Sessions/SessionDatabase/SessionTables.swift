@@ -158,10 +158,6 @@ struct SessionTables {
             [change.userID, change.name, change.fingerprint.bytes.data, change.sessionID, until])
     }
 
-    func forgetExpectedChanges(_ userID: Int64) throws {
-        try execute("DELETE FROM expectedChange WHERE userID = ?", [userID])
-    }
-
     /// Takes a name for a moment; false where somebody else has it just now.
     func claim(name: String, for claimant: String, now: Int64, until: Int64) throws -> Bool {
         try execute("DELETE FROM nameClaim WHERE untilAt <= ? OR untilAt > ?", [now, now + 60_000])

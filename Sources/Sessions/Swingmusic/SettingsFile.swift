@@ -1,5 +1,7 @@
 import Glibc
+import JSON
 import Logging
+import Platform
 
 /// swingmusic's `settings.json`, read again when its time, size or inode change.
 final class SettingsFile: Sendable {
@@ -10,24 +12,24 @@ final class SettingsFile: Sendable {
     }
 
     private let folder: SwingmusicFolder
-    private let clock: SessionClock
+    private let clock: any HostClock
     private let log: Logger
     private let trouble: LogOnce
     private let known = Locked(Known())  // guards the settings last read and under which stamp
 
-    init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
+    init(folder: SwingmusicFolder, clock: any HostClock, log: Logger) {
         self.folder = folder
         self.clock = clock
         self.log = log
-        trouble = LogOnce(about: "settings.json", log: log)
+        trouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
 
     /// The settings in force. While the file is missing or half written the last good ones; nil if there never were any.
     func current() -> SwingmusicSettings? {
-        let now = clock.now()
+        let now = clock.wall
         let path = folder.files().settings
         guard let stamp = FileStamp(path: path) else {
-            trouble.raise("the file is missing", now: now)
+            trouble.raise("the file is missing", now: now, "settings.json: the file is missing")
             return known.withLock { $0.settings }
         }
         let (settings, isCurrent) = known.withLock { ($0.settings, $0.stamp == stamp) }
@@ -35,12 +37,12 @@ final class SettingsFile: Sendable {
         return reread(path, stamp, now) ?? settings
     }
 
-    private func reread(_ path: String, _ stamp: FileStamp, _ now: Int64) -> SwingmusicSettings? {
-        guard let text = WholeFile.read(path, most: 1 << 20), let settings = SwingmusicSettings(text: text) else {
-            trouble.raise("holds no readable serverId", now: now)
+    private func reread(_ path: String, _ stamp: FileStamp, _ now: WallTime) -> SwingmusicSettings? {
+        guard let text = Files.read(path, atMost: 1 << 20), let settings = SwingmusicSettings(text: text) else {
+            trouble.raise("holds no readable serverId", now: now, "settings.json: holds no readable serverId")
             return nil
         }
-        trouble.settle()
+        trouble.settle("settings.json: all right again")
         let isOtherKey = known.withLock { known -> Bool in
             let before = known.settings?.key.mark
             known = Known(settings: settings, stamp: stamp.isSettled(now: now) ? stamp : nil)
@@ -62,7 +64,8 @@ struct SwingmusicSettings: Sendable {
 
     /// nil where the text holds no usable `serverId`.
     init?(text: [UInt8]) {
-        guard let value = try? JSONReader.read(text), let serverID = value["serverId"]?.text, let key = SigningKey(serverID: serverID)
+        guard let value = try? JSONValue(reading: text, .python), let serverID = value["serverId"]?.text,
+            let key = SigningKey(serverID: serverID)
         else { return nil }
         self.serverID = serverID
         self.key = key

@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Platform
 
 /// Where swingmusic keeps its files, told from the folder that `SWINGMUSIC_CONFIG_DIR` names.
 ///

@@ -1,7 +1,8 @@
-import CSystem
 import Glibc
 import GRDB
+import JSON
 import Logging
+import Platform
 
 /// Why swingmusic's users cannot be read.
 enum UserDatabaseError: Error, Equatable {
@@ -15,21 +16,42 @@ final class UserDatabase: Sendable {
     /// A folder, and open connections to the database in it.
     private struct Place: Sendable {
         let files: SwingmusicFolder.Files
-        let shelf: ConnectionPool
+        let connections = ConnectionPool<Connection>(most: 16)
 
         var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
-        var isFolderClosed: Bool { access(files.folder, W_OK) != 0 }
+        /// Without write access to the folder a WAL database can only be read as immutable (sqlite.org/uri.html), which is right while
+        /// nobody has it open, that is while there is no `-wal`.
+        var isFrozen: Bool { access(files.folder, W_OK) != 0 && !hasLog }
+    }
+
+    /// An open connection, and what the file looked like that it opened.
+    struct Connection: Sendable {
+        let queue: DatabaseQueue
+        private let stamp: FileStamp
+        /// Opened as immutable: SQLite does not look for changes, so any change of the stamp makes the connection useless.
+        private let isFrozen: Bool
+
+        init(to path: String, at stamp: FileStamp, isFrozen: Bool) throws {
+            let file = SQLiteFile(
+                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly, lockWait: .brief)
+            (queue, self.stamp, self.isFrozen) = (try file.open(expecting: stamp.identity), stamp, isFrozen)
+        }
+
+        /// Whether it reads what the file holds now.
+        func isGood(at now: FileStamp, hasLog: @autoclosure () -> Bool) -> Bool {
+            isFrozen ? stamp == now && !hasLog() : stamp.identity == now.identity
+        }
     }
 
     private let folder: SwingmusicFolder
     private let latest = Locked<Place?>(nil)  // guards the place that was read last
     private let trouble: LogOnce
-    private let clock: SessionClock
+    private let clock: any HostClock
 
-    init(folder: SwingmusicFolder, clock: SessionClock, log: Logger) {
+    init(folder: SwingmusicFolder, clock: any HostClock, log: Logger) {
         self.folder = folder
         self.clock = clock
-        trouble = LogOnce(about: "swingmusic.db", log: log)
+        trouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
 
     /// Of the database as it is read now.
@@ -40,20 +62,10 @@ final class UserDatabase: Sendable {
         let files = folder.files()
         return latest.withLock { latest in
             if let latest, latest.files.folder == files.folder { return latest }
-            latest?.shelf.closeAll()
-            let place = Place(files: files, shelf: Self.shelf(files.database))
+            latest?.connections.removeAll()
+            let place = Place(files: files)
             latest = place
             return place
-        }
-    }
-
-    private static func shelf(_ path: String) -> ConnectionPool {
-        ConnectionPool(path: path) { isFrozen in
-            var configuration = Configuration()
-            configuration.readonly = true
-            configuration.busyMode = .callback(LockTimeout.brief)
-            configuration.label = "swingmusic.db"
-            return try DatabaseQueue(path: isFrozen ? immutableAddress(path) : path, configuration: configuration)
         }
     }
 
@@ -79,7 +91,7 @@ final class UserDatabase: Sendable {
         }
     }
 
-    func close() { latest.withLock { $0 }?.shelf.closeAll() }
+    func close() { latest.withLock { $0 }?.connections.removeAll() }
 
     private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
 
@@ -97,26 +109,17 @@ final class UserDatabase: Sendable {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
-            let result = try place.shelf.borrow(
-                at: stamp, isFrozen: { place.isFolderClosed && !place.hasLog }, isStale: { place.hasLog }, body)
-            trouble.settle()
+            let result = try place.connections.borrow(
+                if: { $0.isGood(at: stamp, hasLog: place.hasLog) },
+                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen) }
+            ) { try $0.queue.inDatabase(body) }
+            trouble.settle("swingmusic.db: all right again")
             return result
         } catch {
             let fault = Self.fault(error)
-            trouble.raise(Self.words(fault), now: clock.now())
+            trouble.raise(Self.words(fault), now: clock.wall, "swingmusic.db: \(Self.words(fault))")
             throw fault
         }
-    }
-
-    /// sqlite.org/uri.html: without write access to the folder a WAL database can only be read as immutable, which is right while
-    /// nobody has it open, that is while there is no `-wal`.
-    static func immutableAddress(_ path: String) -> String {
-        var address = "file:"
-        for byte in path.utf8 {
-            let isPlain = (48...57).contains(byte) || (97...122).contains(byte | 0x20) || "/._-".utf8.contains(byte)
-            address += isPlain ? String(Unicode.Scalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
-        return address + "?immutable=1"
     }
 
     private static func fault(_ error: any Error) -> UserDatabaseError {
@@ -162,7 +165,7 @@ public struct User: Sendable, Equatable {
         ])
     }
 
-    private static func value(_ text: String) -> JSONValue { (try? JSONReader.read(text))?.withoutDuplicates ?? .null }
+    private static func value(_ text: String) -> JSONValue { (try? JSONValue(reading: text, .python))?.withoutDuplicates ?? .null }
 }
 
 /// A user with the stored hash of the password. It stays in this room.
@@ -192,7 +195,7 @@ public struct UserCount: Sendable {
     /// - Parameter folder: swingmusic's.
     public init(in folder: String) throws(Fault) {
         let log = Logger(label: "check") { _ in SwiftLogNoOpLogHandler() }
-        let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: .system, log: log)
+        let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: SystemClock(), log: log)
         defer { directory.close() }
         do {
             users = try directory.accounts().count
@@ -206,10 +209,7 @@ public struct UserCount: Sendable {
 enum Rehash {
     /// Does nothing where the row has changed meanwhile. Throws GRDB's error where the file cannot be written.
     static func store(_ newHash: String, over oldHash: String, user id: Int64, path: String) throws {
-        var configuration = Configuration()
-        configuration.busyMode = .callback(LockTimeout.long)
-        configuration.label = "swingmusic.db rehash"
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let queue = try SQLiteFile(path: path, label: "swingmusic.db rehash", journal: .untouched, lockWait: .long).open()
         defer { try? queue.close() }
         try queue.inDatabase { db in
             try db.execute(sql: "UPDATE user SET password = ? WHERE id = ? AND password = ?", arguments: [newHash, id, oldHash])

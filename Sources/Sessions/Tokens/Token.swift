@@ -1,4 +1,5 @@
 import Crypto
+import JSON
 
 /// A token that was read and whose signature is good.
 struct Token: Sendable {

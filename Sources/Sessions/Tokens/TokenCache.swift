@@ -1,4 +1,4 @@
-import Synchronization
+import Platform
 
 /// The verified tokens of this process by the hash of their text, so that a repeated check reads and signs nothing.
 ///
@@ -70,7 +70,7 @@ final class RememberedToken: Sendable {
 
     /// - Parameter stamp: taken before the question was asked.
     func remember(_ answer: TokenRow, at stamp: FileStamp, now: Int64) {
-        guard stamp.isSettled(now: now) else { return }
+        guard stamp.isSettled(now: WallTime(milliseconds: now)) else { return }
         state.withLock {
             $0.answer = answer
             $0.stamp = stamp

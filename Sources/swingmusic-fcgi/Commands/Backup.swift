@@ -3,6 +3,8 @@ import Foundation
 import Gateway
 import Glibc
 import GRDB
+import JSON
+import Platform
 
 /// `swingmusic-fcgi backup`: copies of the databases, taken while the program serves.
 struct Backup: ParsableCommand {
@@ -23,33 +25,24 @@ struct Backup: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    private struct Copied: Encodable {
-        var file: String
-        var bytes: Int64
-    }
-
     func run() throws {
         let settings = try Startup().settings
         let source = settings.dataDirectory
         let sources = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
         guard !sources.isEmpty else { throw BackupError.nothingThere(source) }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        guard Self.place(folder) != Self.place(source) else { throw BackupError.sameFolder }
+        guard FileIdentity(path: folder) != FileIdentity(path: source) else { throw BackupError.sameFolder }
         let copied = try sources.map { file in
-            Copied(file: file.name, bytes: try file.copy(from: source, to: folder))
+            (file: file.name, bytes: try file.copy(from: source, to: folder))
         }
-        if json { return try Output.json(["copied": copied]) }
+        if json {
+            return Output.json(["copied": .array(copied.map { ["file": .string($0.file), "bytes": .integer($0.bytes)] })])
+        }
         for copy in copied { print("\(copy.file): \(copy.bytes) bytes, checked") }
-    }
-
-    /// Two names of one folder are the same place.
-    private static func place(_ path: String) -> [UInt64] {
-        var status = stat()
-        return stat(path, &status) == 0 ? [UInt64(status.st_dev), UInt64(status.st_ino)] : []
     }
 }
 
-enum BackupError: Error, CustomStringConvertible {
+private enum BackupError: Error, CustomStringConvertible {
     case nothingThere(String)
     case sameFolder
     case failed(file: String, reason: String)
@@ -74,50 +67,35 @@ extension DatabaseFile {
         defer { unlink(draft) }
         do {
             try begin(draft)
-            try vacuum("\(source)/\(name)", into: draft)
+            try reading("\(source)/\(name)", waiting: .seconds(10)) { db in
+                try db.execute(sql: "VACUUM INTO ?", arguments: [draft])
+            }
             _ = try examine(draft)
             try settle(draft, as: target, in: folder)
-        } catch let fault as Fault {
+        } catch let fault as DatabaseFault {
             throw BackupError.failed(file: name, reason: "it \(fault.words)")
         } catch let error as DatabaseError {
             throw BackupError.failed(file: name, reason: error.message ?? "\(error.resultCode)")
         }
-        var status = stat()
-        return stat(target, &status) == 0 ? Int64(status.st_size) : 0
+        return FileStamp(path: target)?.size ?? 0
     }
 
     /// An empty file may be vacuumed into, and is nobody else's from its first byte.
     private func begin(_ draft: String) throws {
-        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure(draft) }
-        close(descriptor)
-    }
-
-    private func vacuum(_ path: String, into draft: String) throws {
-        var configuration = Configuration()
-        configuration.readonly = true
-        configuration.busyMode = .timeout(10)
-        configuration.label = name
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
-        defer { try? queue.close() }
-        try queue.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [draft]) }
+        try naming(draft) { () throws(SystemError) in
+            guard try Files.createPrivate(draft) else { throw SystemError("open", code: EEXIST) }
+        }
     }
 
     /// On the disk before it takes the older copy's place, and the folder after.
     private func settle(_ draft: String, as target: String, in folder: String) throws {
-        try sync(draft, O_RDONLY)
-        guard rename(draft, target) == 0 else { throw failure(target) }
-        try sync(folder, O_RDONLY | O_DIRECTORY)
+        try naming(draft) { () throws(SystemError) in try Files.synchronize(draft) }
+        try naming(target) { () throws(SystemError) in guard rename(draft, target) == 0 else { throw SystemError("rename") } }
+        try naming(folder) { () throws(SystemError) in try Files.synchronize(folder) }
     }
 
-    private func sync(_ path: String, _ flags: CInt) throws {
-        let descriptor = open(path, flags | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path) }
-        defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw failure(path) }
-    }
-
-    private func failure(_ path: String) -> BackupError {
-        .failed(file: name, reason: "\(path): \(String(cString: strerror(errno)))")
+    /// Says in the error which file it was.
+    private func naming(_ path: String, _ work: () throws(SystemError) -> Void) throws(BackupError) {
+        do { try work() } catch { throw .failed(file: name, reason: "\(path): \(error.reason)") }
     }
 }

@@ -3,6 +3,8 @@ import Caching
 import Catalog
 import Foundation
 import Gateway
+import JSON
+import Platform
 
 /// `swingmusic-fcgi cache`: the four caches from the command line.
 struct CacheCommand: ParsableCommand {
@@ -29,18 +31,6 @@ struct CacheGet: ParsableCommand {
     @Flag(help: "Print one JSON object: value, version, times. A value that is not UTF-8 stands in valueBase64.")
     var json = false
 
-    private struct Shown: Encodable {
-        var cache: String
-        var key: String
-        var version: Int64
-        var storedAt: String
-        /// Left out when the entry never expires.
-        var expiresAt: String?
-        var tier: String
-        var value: String?
-        var valueBase64: String?
-    }
-
     func run() throws {
         let caches = try DataFolder().openCaches()
         defer { caches.close() }
@@ -52,11 +42,15 @@ struct CacheGet: ParsableCommand {
         let value = record?.body ?? found.entry.value[...]
         guard json else { return FileHandle.standardOutput.write(Data(value)) }
         let text = String(validating: value, as: UTF8.self)
-        try Output.json(
-            Shown(
-                cache: entry.cache.rawValue, key: entry.key, version: found.entry.version, storedAt: Output.time(found.entry.storedAt),
-                expiresAt: found.entry.expiresAt == .max ? nil : Output.time(found.entry.expiresAt), tier: found.tier.rawValue,
-                value: text, valueBase64: text == nil ? Data(value).base64EncodedString() : nil))
+        Output.json(
+            .object([
+                "cache": .string(entry.cache.rawValue), "key": .string(entry.key), "version": .integer(found.entry.version),
+                "storedAt": .string(Output.time(found.entry.storedAt)),
+                // Left out when the entry never expires.
+                "expiresAt": found.entry.expiresAt == .max ? nil : .string(Output.time(found.entry.expiresAt)),
+                "tier": .string(found.tier.rawValue), "value": text.map(JSONValue.string),
+                "valueBase64": text == nil ? .string(Data(value).base64EncodedString()) : nil,
+            ]))
     }
 }
 
@@ -76,11 +70,6 @@ struct CacheSet: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    private struct Written: Encodable {
-        var version: Int64
-        var expiresAt: String
-    }
-
     func validate() throws {
         if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
         if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
@@ -92,7 +81,7 @@ struct CacheSet: ParsableCommand {
         let caches = try DataFolder().openCaches()
         defer { caches.close() }
         let written = try caches.put(entry.cache, entry.bytes, bytes, ttl: ttl.flatMap { Duration(setting: $0) })
-        if json { try Output.json(Written(version: written.version, expiresAt: Output.time(written.expiresAt))) }
+        if json { Output.json(["version": .integer(written.version), "expiresAt": .string(Output.time(written.expiresAt))]) }
     }
 }
 
@@ -110,7 +99,7 @@ struct CacheDelete: ParsableCommand {
         let caches = try DataFolder().openCaches()
         defer { caches.close() }
         let wasThere = try caches.delete(entry.cache, entry.bytes)
-        if json { try Output.json(["deleted": wasThere]) }
+        if json { Output.json(["deleted": .bool(wasThere)]) }
         guard wasThere else {
             if !json { Output.complain("there is no entry \(entry.key) in \(entry.cache.rawValue)") }
             throw ExitStatus.nothingThere
@@ -147,7 +136,7 @@ struct CacheClear: ParsableCommand {
         let caches = try DataFolder().openCaches()
         defer { caches.close() }
         let count = try caches.clear(cache, prefix: Array(prefix.utf8))
-        if json { return try Output.json(["cleared": count]) }
+        if json { return Output.json(["cleared": .integer(count)]) }
         let verb = cache == .spotify ? "made due" : "deleted"
         print("\(count) entr\(count == 1 ? "y" : "ies") of \(cache.rawValue) \(verb)")
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import FastCGI
 import Foundation
 import Gateway
+import JSON
 
 /// `swingmusic-fcgi check`: is this installation sound, and what is to be done when it is not?
 struct Check: ParsableCommand {
@@ -38,7 +39,7 @@ struct Check: ParsableCommand {
         let findings = findings()
         let isSound = !findings.contains { $0.grade == .error }
         if json {
-            try Output.json(Verdict(sound: isSound, findings: findings))
+            Output.json(["sound": .bool(isSound), "findings": .array(findings.map(\.json))])
         } else if health {
             for finding in findings where finding.grade != .ok { Output.complain(finding.text) }
         } else {
@@ -46,11 +47,6 @@ struct Check: ParsableCommand {
             print(Self.summary(findings))
         }
         if !isSound { throw ExitCode.failure }
-    }
-
-    private struct Verdict: Encodable {
-        var sound: Bool
-        var findings: [Finding]
     }
 
     private func findings() -> [Finding] {

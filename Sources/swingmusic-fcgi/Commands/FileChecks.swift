@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import Glibc
 import GRDB
+import Platform
 
 /// SQLite, the data folder, and the databases in it. Nothing is created or changed.
 enum DatabaseCheck {
@@ -74,19 +75,18 @@ enum DatabaseCheck {
         do {
             let version = try file.examine(path)
             return [.ok(file.name, "sound, schema \(version)")]
-        } catch let fault as DatabaseFile.Fault {
-            return [.error(file.name, fault.words, remedy: fault.remedy(file))]
-        } catch let error as DatabaseError
-            where error.resultCode.primaryResultCode == .SQLITE_NOTADB || error.resultCode.primaryResultCode == .SQLITE_CORRUPT
-        {
-            return [.error(file.name, "is damaged: \(error.message ?? "not a database")", remedy: file.remedyWhenDamaged)]
         } catch {
-            let reason = (error as? DatabaseError)?.message ?? "\(error)"
-            return [
-                .error(
-                    file.name, "cannot be read: \(reason)", remedy: "it must belong to the user of 'serve', and so must the files beside it"
-                )
-            ]
+            let fault = DatabaseFault(error)
+            switch fault {
+            case .newerSchema, .damaged: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
+            default:
+                let reason = (error as? DatabaseError)?.message ?? "\(error)"
+                return [
+                    .error(
+                        file.name, "cannot be read: \(reason)",
+                        remedy: "it must belong to the user of 'serve', and so must the files beside it")
+                ]
+            }
         }
     }
 }
@@ -186,7 +186,7 @@ enum HealthCheck {
 enum IncludeCheck {
     static func findings(_ settings: Settings) -> [Finding] {
         guard let outdatedAt = IncludeFiles(dataDirectory: settings.dataDirectory).outdatedAt else { return [] }
-        let time = Date(timeIntervalSince1970: Double(outdatedAt) / 1000).formatted(.iso8601)
+        let time = Output.time(outdatedAt)
         return [
             .warning(
                 "nginx",

@@ -1,10 +1,11 @@
 import Foundation
 import Gateway
 import Glibc
+import JSON
 
 /// One line of `check`: what was looked at, how it stands, and what to do about it.
-struct Finding: Encodable {
-    enum Grade: String, Encodable { case ok, warning, error }
+struct Finding {
+    enum Grade: String { case ok, warning, error }
 
     var grade: Grade
     /// A setting, a file, or a few words: what the line is about.
@@ -21,6 +22,13 @@ struct Finding: Encodable {
 
     static func error(_ subject: String, _ detail: String, remedy: String) -> Finding {
         Finding(grade: .error, subject: subject, detail: detail, remedy: remedy)
+    }
+
+    var json: JSONValue {
+        .object([
+            "grade": .string(grade.rawValue), "subject": .string(subject), "detail": .string(detail),
+            "remedy": remedy.map(JSONValue.string),
+        ])
     }
 
     /// One line, and a second for the remedy.

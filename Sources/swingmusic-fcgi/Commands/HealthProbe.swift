@@ -78,7 +78,7 @@ enum HealthProbe {
 }
 
 /// As much of the FastCGI protocol as one question needs (FastCGI specification 1.0, sections 3 to 5).
-enum FastCGIText {
+private enum FastCGIText {
     private static let begin: UInt8 = 1
     private static let end: UInt8 = 3
     private static let parameters: UInt8 = 4

@@ -3,7 +3,9 @@ import Catalog
 import Foundation
 import Gateway
 import Glibc
+import JSON
 import Logging
+import Platform
 import RateLimiting
 import Sessions
 import Spotify
@@ -105,7 +107,9 @@ enum StoreCheck {
             guard health.isConnected else {
                 return [.error(subject, "\(dragonfly): \(health.message)", remedy: remedy(health.message))]
             }
-            return [.ok(subject, "\(dragonfly) is \(kind(caches.storeInfo() ?? [:])), answers in \(microseconds(health.latency)) µs")]
+            return [
+                .ok(subject, "\(dragonfly) is \(kind(caches.storeInfo() ?? [:])), answers in \(health.latency.wholeNanoseconds / 1000) µs")
+            ]
         } catch {
             return [
                 .warning(
@@ -117,10 +121,10 @@ enum StoreCheck {
 
     /// The connection is made in the background: it has some timeouts' time, and a second for starting.
     private static func answer(_ caches: Caches, within timeout: Duration) -> StoreHealth? {
-        let clock = ContinuousClock()
-        let end = clock.now + timeout * 3 + .seconds(1)
+        let clock = Platform.SystemClock()
+        let end = clock.monotonic + timeout * 3 + .seconds(1)
         var health = caches.storeHealth()
-        while let now = health, !now.isConnected, now.message == Self.notYet, clock.now < end {
+        while let now = health, !now.isConnected, now.message == Self.notYet, clock.monotonic < end {
             usleep(10_000)
             health = caches.storeHealth()
         }
@@ -141,10 +145,6 @@ enum StoreCheck {
         if message.contains("else than DragonflyDB") { return "correct DRAGONFLYDB_HOST and DRAGONFLYDB_PORT" }
         if message.contains("loading") { return "wait until it has loaded; SQLite serves meanwhile" }
         return "start DragonflyDB, or correct DRAGONFLYDB_HOST and DRAGONFLYDB_PORT; until then SQLite serves"
-    }
-
-    private static func microseconds(_ duration: Duration) -> Int64 {
-        duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000
     }
 }
 
@@ -188,8 +188,7 @@ enum SwingmusicCheck {
         guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
             return unreadable("settings.json", path)
         }
-        struct Form: Decodable { var serverId: String }
-        guard let form = try? JSONDecoder().decode(Form.self, from: data), !form.serverId.isEmpty else {
+        guard let serverID = try? JSONValue(reading: Array(data))["serverId"]?.text, !serverID.isEmpty else {
             return .error(
                 "settings.json", "\(path) holds no serverId, so no token can be checked",
                 remedy: "start swingmusic once (it writes the file), and see that the folder is its own")

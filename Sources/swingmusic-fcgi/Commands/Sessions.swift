@@ -1,4 +1,5 @@
 import ArgumentParser
+import JSON
 import Sessions
 
 /// `swingmusic-fcgi sessions`: who is signed in, and ending it.
@@ -23,7 +24,7 @@ struct SessionsList: ParsableCommand {
     @Flag(help: "Print a JSON array.")
     var json = false
 
-    private struct Shown: Encodable {
+    private struct Shown {
         var id: String
         var userID: Int64
         var user: String
@@ -43,6 +44,14 @@ struct SessionsList: ParsableCommand {
             createdAt = Output.time(session.createdAt)
             lastSeenAt = Output.time(session.seenAt)
         }
+
+        var json: JSONValue {
+            [
+                "id": .string(id), "userID": .integer(userID), "user": .string(user), "device": .string(device),
+                "userAgent": .string(userAgent), "address": .string(address), "createdAt": .string(createdAt),
+                "lastSeenAt": .string(lastSeenAt),
+            ]
+        }
     }
 
     func run() throws {
@@ -52,7 +61,7 @@ struct SessionsList: ParsableCommand {
         let sessions = try folder.openSessions(caches)
         defer { sessions.close() }
         let shown = try sessions.all().filter { user == nil || $0.userName == user }.map(Shown.init)
-        if json { return try Output.json(shown) }
+        if json { return Output.json(.array(shown.map(\.json))) }
         if shown.isEmpty { return print("no open sessions") }
         let rows =
             [["SESSION", "USER", "DEVICE", "ADDRESS", "SINCE", "LAST SEEN"]]
@@ -95,7 +104,7 @@ struct SessionsRevoke: ParsableCommand {
         let sessions = try folder.openSessions(caches)
         defer { sessions.close() }
         let ended = try end(sessions)
-        if json { try Output.json(["ended": ended ?? 0]) }
+        if json { Output.json(["ended": .integer(ended ?? 0)]) }
         guard let ended else {
             Output.complain(session == nil ? "there is no user of that name" : "there is no such open session")
             throw ExitStatus.nothingThere

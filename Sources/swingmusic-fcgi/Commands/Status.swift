@@ -27,7 +27,7 @@ struct Status: ParsableCommand {
         defer { caches.close() }
         let status = try InstallationStatus(settings: settings, version: ProgramVersion.text, caches: caches, log: .silent)
         if json {
-            try Output.json(status.json)
+            Output.json(status.json)
         } else {
             print(status.sections.map(Self.paragraph).joined(separator: "\n\n"))
         }

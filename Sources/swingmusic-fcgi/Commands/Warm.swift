@@ -3,6 +3,7 @@ import Catalog
 import Foundation
 import Gateway
 import Glibc
+import Platform
 import Spotify
 
 /// `swingmusic-fcgi warm`: has things fetched before anybody asks for them.
@@ -64,7 +65,7 @@ struct Warm: ParsableCommand {
         for (resource, reason) in round.failures.prefix(20) { Output.complain("\(resource.name): \(reason)") }
         if round.failures.count > 20 { Output.complain("... and \(round.failures.count - 20) more") }
         if json {
-            try Output.json(round.standing)
+            Output.json(round.standing.json)
         } else {
             print(round.standing.summary)
         }
@@ -75,7 +76,7 @@ struct Warm: ParsableCommand {
 extension ObjectKind: ExpressibleByArgument {}
 
 /// Why `warm` cannot begin.
-enum WarmError: Error, CustomStringConvertible {
+private enum WarmError: Error, CustomStringConvertible {
     case noCredentials
     case nothingNamed
     case unreadable(String)
@@ -90,21 +91,19 @@ enum WarmError: Error, CustomStringConvertible {
 }
 
 /// What `warm` was asked for, each thing once, in the order of its first mention.
-struct WarmList {
+private struct WarmList {
     private(set) var resources: [Resource] = []
     /// Lines with something in them, none of which names a thing; a CSV's header is one.
     private(set) var skippedLines = 0
 
     init(files: [String], bareKind: ObjectKind) throws {
         for file in files.isEmpty ? ["-"] : files {
-            let data: Data
             if file == "-" {
-                data = FileHandle.standardInput.readDataToEndOfFile()
+                add(String(decoding: FileHandle.standardInput.readDataToEndOfFile(), as: UTF8.self), bareKind)
             } else {
-                guard let read = FileManager.default.contents(atPath: file) else { throw WarmError.unreadable(file) }
-                data = read
+                guard let bytes = Files.read(file, atMost: 1 << 30) else { throw WarmError.unreadable(file) }
+                add(String(decoding: bytes, as: UTF8.self), bareKind)
             }
-            add(String(decoding: data, as: UTF8.self), bareKind)
         }
     }
 
@@ -133,7 +132,7 @@ struct WarmList {
 }
 
 /// Rows of comma-separated values (RFC 4180), with semicolons and tabs as separators too; a plain list is rows of one field.
-enum CSVRows {
+private enum CSVRows {
     static func read(_ text: String) -> [[String]] {
         var rows: [[String]] = []
         var row: [String] = []

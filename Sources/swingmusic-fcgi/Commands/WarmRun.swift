@@ -1,8 +1,9 @@
 import Caching
 import Catalog
-import CSystem
 import Foundation
 import Glibc
+import JSON
+import Platform
 import RateLimiting
 
 /// One run of `warm`: what is there, what is queued, what is still to be queued. The workers of `serve` make the calls.
@@ -41,12 +42,13 @@ final class WarmRun {
     /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
     /// for a while (a backup, a slow disk) is asked again: up to then nothing has changed.
     func step() throws {
-        let end = ContinuousClock.now + Self.patience
+        let clock = Platform.SystemClock()
+        let end = clock.monotonic + Self.patience
         while true {
             do {
                 return try look()
             } catch let error as RateLimiterError {
-                guard case .file(.locked) = error, ContinuousClock.now < end else { throw error }
+                guard case .file(.locked) = error, clock.monotonic < end else { throw error }
             }
         }
     }
@@ -106,12 +108,12 @@ final class WarmRun {
             if case .waiting(_, let until) = state { wait = until }
         }
         let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
-        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).components.seconds
+        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).wholeSeconds
     }
 }
 
 /// How far a run of `warm` is.
-struct WarmProgress: Encodable {
+struct WarmProgress {
     /// Different things that were named.
     var asked: Int
     /// Of these, in the database before.
@@ -144,16 +146,11 @@ struct WarmProgress: Encodable {
             + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
     }
 
-    private enum CodingKeys: String, CodingKey { case asked, already, fetched, failed, left, secondsLeft }
-
-    func encode(to encoder: any Encoder) throws {
-        var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(asked, forKey: .asked)
-        try container.encode(already, forKey: .already)
-        try container.encode(fetched, forKey: .fetched)
-        try container.encode(failed, forKey: .failed)
-        try container.encode(left, forKey: .left)
-        try container.encode(secondsLeft, forKey: .secondsLeft)
+    var json: JSONValue {
+        [
+            "asked": .integer(asked), "already": .integer(already), "fetched": .integer(fetched), "failed": .integer(failed),
+            "left": .integer(left), "secondsLeft": .integer(secondsLeft),
+        ]
     }
 }
 
@@ -161,7 +158,7 @@ struct WarmProgress: Encodable {
 final class ProgressLine {
     private let isTerminal = isatty(STDERR_FILENO) == 1
     private var lastLine = ""
-    private var nextPlainAt: UInt64 = 0
+    private var nextPlainAt = MonotonicTime(nanoseconds: 0)
 
     func show(_ standing: WarmProgress) {
         isTerminal ? draw(standing) : tell(standing)
@@ -183,9 +180,9 @@ final class ProgressLine {
     }
 
     private func tell(_ standing: WarmProgress) {
-        let now = csys_monotonic_ns()
+        let now = Platform.SystemClock().monotonic
         guard now >= nextPlainAt || standing.left == 0, standing.text != lastLine else { return }
-        nextPlainAt = now + 10_000_000_000
+        nextPlainAt = now + .seconds(10)
         lastLine = standing.text
         write(standing.text + "\n")
     }

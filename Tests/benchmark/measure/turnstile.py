@@ -1,4 +1,4 @@
-"""The turnstile: the pace of calls with several processes, and what a long queue costs."""
+"""The pace of calls with several processes, and what a long queue costs."""
 
 import re
 import sqlite3
@@ -134,7 +134,7 @@ def print_paces(options, paces):
              one["calls"]["count"], *(number(one["calls"][key], 2) for key in ("mean", "least", "p99", "most")), one["twice"], one["connections"],
              one["turns"]["mean"], f"≤ {one['turns']['half']:g}", f"{one['turns']['within_5']:.1%}"]
             for processes, one in paces.items()]
-    show(f"Turnstile: {options.lookups} lookups at {options.interval} ms",
+    show(f"Pace: {options.lookups} lookups at {options.interval} ms",
          ["processes", "grants: gaps", "mean ms", "least ms", "p99 ms", "below", "calls: gaps", "mean ms", "least ms", "p99 ms", "most ms",
           "asked twice", "connections", "a turn: mean ms", "median ms", "within 5 ms"], rows,
          "Grants as limiter.db has them, calls as the stand-in logs their arrival. A turn: how long the transaction took in which it was taken, "

@@ -8,7 +8,7 @@ from harness.sandbox import REPOSITORY
 from . import ways
 from .markdown import is_picture, snippets
 
-DOCUMENTS = ["README.md", *sorted(str(path.relative_to(REPOSITORY)) for path in (REPOSITORY / "docs").glob("*.md"))]
+DOCUMENTS = [str(path.relative_to(REPOSITORY)) for folder in ("", "docs") for path in sorted((REPOSITORY / folder).glob("*.md"))]
 
 
 @dataclass
@@ -41,6 +41,9 @@ CLAIMS = {
     ("README.md", "With your own nginx", 3): Claim(ways.whole_server),
     ("README.md", "With your own nginx", 4): Claim(ways.makes_nginx_read_it),
     ("README.md", "With Docker", 1): Claim(ways.starts_compose),
+    ("CONTRIBUTING.md", "Build and test", 1): Claim(ways.names_a_script, not_run="this test is part of what it runs"),
+    ("CONTRIBUTING.md", "Build and test", 2): Claim(ways.builds_and_tests, not_run="this test is part of what it runs"),
+    ("CONTRIBUTING.md", "Benchmark", 1): Claim(ways.names_a_script, not_run="it measures, and wants a machine of its own"),
     ("docs/failures.md", "swingmusic's web client by hand", 1): Claim(ways.brings_the_client),
     ("docs/nginx.md", "When a part is away", 1): Claim(ways.puts_swingmusic_back),
     ("docs/nginx.md", "How much one address may take", 1): Claim(ways.within_server),

@@ -1,5 +1,6 @@
 """The ways of trying a snippet. Each takes its text and the stack, and fails when the snippet does not do what the text around it says."""
 
+import functools
 import ipaddress
 import json
 import re
@@ -208,6 +209,29 @@ def names_a_script(text, stack):
         script = REPOSITORY / line.split()[0]
         expect(script.is_file() and bool(script.stat().st_mode & stat.S_IXUSR), True, f"{line} is there and may be run")
         subprocess.run(["bash", "-n", script], check=True, capture_output=True)
+
+
+def builds_and_tests(text, stack):
+    """Commands and options are Swift's, and what is to be tested is there: a suite in Swift, a module in Python."""
+    for line in commands(text):
+        command, *rest = line.split()
+        if command == "pytest":
+            expect([(REPOSITORY / path).is_file() for path in rest], [True], f"{line} names a module")
+            continue
+        expect((command, rest[0] in ("build", "test")), ("swift", True), "a command of Swift's")
+        options = _swift_options(rest[0])
+        for option, value in zip(rest[1:], [*rest[2:], ""]):
+            if option.startswith("--"):
+                expect(option in options, True, f"swift {rest[0]} has {option}")
+            else:
+                expect((REPOSITORY / "Tests" / option).is_dir(), True, f"{option} is a suite")
+            expect(option != "--filter" or bool(value) and not value.startswith("--"), True, "--filter names a suite")
+
+
+@functools.lru_cache(None)
+def _swift_options(command):
+    said = subprocess.run(["swift", command, "--help"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(r"--[a-z-]+", said))
 
 
 def runs_the_script(text, stack):

@@ -1,0 +1,83 @@
+import Platform
+import RateLimiting
+
+/// What is to be done about lookups.
+enum LookupAction {
+    case tell(SingleFlight.Told)
+    /// Ask the limiter's file. It may fail.
+    case ask(LimiterRequest)
+    /// Find out why these callers' lookups come so late, if that can be had: `explained`.
+    case explain([SingleFlight.Late])
+    /// Look for records that are to be renewed: `renew`.
+    case findDue(before: WallTime, usedSince: WallTime)
+    /// Make a connection ready; then `reachGate`, or `ended` when none came about.
+    case begin(call: Int)
+    /// Send the request, now; then `ended`.
+    case send(call: Int, Resource)
+    case note(Note)
+
+    /// What the log shall say.
+    enum Note {
+        case unknownLookup(String)
+        case failed(Resource, reason: String, attempt: Int, pause: Duration)
+        case notStored(Resource, String)
+        case tokenRefused(Resource)
+        case rateLimited(quotaExceeded: Bool, Duration)
+        case unreachable(reason: String, Duration)
+    }
+
+    /// What the end of a lease means for those who wait here.
+    enum Sequel {
+        case nothing
+        /// Its answer is here, from another call.
+        case finish(Resource)
+        /// It is given up, where the lease was still ours.
+        case fail(Resource, WaitOutcome)
+    }
+}
+
+/// What is asked of the limiter's file, or written to it.
+enum LimiterRequest {
+    /// Answered by `queued`.
+    case enqueue([SingleFlight.Wanted], for: [Waiter])
+    /// Answered by `queuedRenewals`.
+    case enqueueRenewals([Refresh.Due])
+    /// Whether anybody has changed the file: `changed`.
+    case changeCounter
+    /// Where lookups stand: `found`.
+    case states([Resource])
+    /// Whether a permit is due: `foresaw`.
+    case prospect
+    /// A fresh token: `hasToken`, or `mustWait`.
+    case token
+    /// Why no call is made: `isOut`.
+    case outage(until: MonotonicTime, after: Duration)
+    /// The right to make a call at once: `granted`, or `deniedPermit`.
+    case permit(call: Int)
+    /// The slot was not used; it is gone.
+    case losePermit(Lease)
+    /// Answered by `finished`.
+    case finish(Lease, LeaseResult, then: LookupAction.Sequel)
+    /// Store it and finish the lease, in one transaction, while the lease is ours: `stored`, or `couldNotStore`.
+    case store(LeasedLookup, Lesson)
+    /// The token of this call was refused: `refusedToken`.
+    case refuseToken(LeasedLookup, call: Int)
+    /// Spotify told us to wait: `cooledDown`.
+    case coolDown(LeasedLookup, retryAfter: Duration?, quotaExceeded: Bool)
+    /// Spotify cannot be reached: `backedOff`.
+    case backOff(reason: String)
+    /// An answer showed what kind of account this is.
+    case learn(AccountMode)
+
+    /// What a call taught.
+    enum Lesson {
+        case answer(ParsedAnswer)
+        case refusal(NegativeEntry)
+    }
+}
+
+/// A lookup that this worker has leased.
+struct LeasedLookup {
+    let lease: Lease
+    let resource: Resource
+}

@@ -1,0 +1,302 @@
+import Caching
+import Logging
+import Platform
+import RateLimiting
+import Spotify
+
+/// The one thread of a worker that queues lookups, takes permits and talks to Spotify. Nothing that it waits for is waited for
+/// by an event thread.
+final class LookupThread: Sendable {
+    private let inbox: LookupInbox
+    private let thread: WorkerThread
+
+    /// Longer than the limiter's file is waited for, and well within what a worker has to stop.
+    private static let stopLimit = Duration.seconds(5)
+
+    /// Starts the thread.
+    init(
+        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration,
+        clock: any HostClock, log: Logger
+    ) throws(SystemError) {
+        self.inbox = inbox
+        thread = try WorkerThread.start(named: "lookup") {
+            do {
+                // The loop and its Spotify client belong to this thread alone, so they are made on it.
+                try LookupLoop(
+                    inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log
+                ).run()
+            } catch {
+                log.critical("the Spotify client cannot start: \(error)")
+            }
+        }
+    }
+
+    /// Ends the thread after what it is just doing; calls in flight are given up, their leases fall to other workers.
+    func stop() {
+        inbox.stop()
+        thread.join(within: Self.stopLimit)
+    }
+}
+
+/// Carries out what `LookupScheduler` decides, round by round: what callers left, what other workers fetched, a permit when one is due,
+/// then the network or the bell. Confined to its thread.
+final class LookupLoop {
+    private let inbox: LookupInbox
+    private let recordStore: RecordStore
+    private let rateLimiter: RateLimiter
+    private let configuration: CatalogConfiguration
+    private let clock: any HostClock
+    private let log: Logger
+    /// The limiter's file cannot be used.
+    private let trouble: LogOnce
+    private let client: SpotifyClient
+    private let tokens: AccessTokenProvider?
+    private var scheduler: LookupScheduler
+    private var uses: UsageLog
+    private var accountMode: AccountMode?
+    /// The token of the call that is about to begin, and of those that have begun.
+    private var token = ""
+    private var tokensOfCalls: [Int: String] = [:]
+    /// What the call at the gate is told.
+    private var gate = Gate.hold
+
+    init(
+        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock,
+        log: Logger
+    ) throws(SpotifyError) {
+        self.inbox = inbox
+        self.recordStore = recordStore
+        self.rateLimiter = rateLimiter
+        self.configuration = configuration
+        self.clock = clock
+        self.log = log
+        trouble = LogOnce(log)
+        client = try SpotifyClient(endpoints: configuration.endpoints, log: log)
+        tokens = configuration.credentials.map {
+            AccessTokenProvider(credentials: $0, rateLimiter: rateLimiter, worker: configuration.worker, clock: clock)
+        }
+        let plan = RenewalPlan(ttl: configuration.recordTTL)
+        scheduler = LookupScheduler(hasCredentials: configuration.credentials != nil, plan: plan, clock: clock)
+        uses = UsageLog(caches: recordStore.caches, tolerance: plan.tolerance, clock: clock)
+    }
+
+    func run() {
+        while true {
+            let contents = inbox.collect()
+            if contents.stopping { return }
+            for number in contents.departures { scheduler.leave(number) }
+            if !contents.arrivals.isEmpty { admit(contents.arrivals) }
+            renew(contents.due)
+            uses.add(contents.used)
+            uses.step()
+            renewAhead()
+            carryOut(scheduler.watchOthers())
+            carryOut(scheduler.seekPermit(activeCalls: client.active))
+            client.poll(for: pause, wake: inbox.bell)
+        }
+    }
+
+    private var pause: Duration {
+        let pause = scheduler.pause(activeCalls: client.active)
+        return uses.next.map { min(pause, max(.zero, $0 - clock.monotonic)) } ?? pause
+    }
+
+    /// Between a caller's miss and now, records may have come.
+    private func admit(_ arrivals: [Waiter]) {
+        carryOut(
+            scheduler.admit(
+                arrivals.map { waiter in
+                    var waiter = waiter
+                    waiter.resources.removeAll { (try? recordStore.read($0))?.isGoodEnough(as: $0) ?? false }
+                    return waiter
+                }))
+    }
+
+    func renew(_ due: [Resource: WallTime]) {
+        if !due.isEmpty { carryOut(scheduler.renew(due.map { Refresh.Due(resource: $0.key, at: $0.value) })) }
+    }
+
+    func renewAhead() { carryOut(scheduler.renewAhead()) }
+
+    // MARK: Actions
+
+    /// Does what was decided. When a part of it needs the limiter's file and that fails no call is made, and the log says so once.
+    private func carryOut(_ actions: [LookupAction]) {
+        var hasAsked = false
+        do {
+            for action in actions { try perform(action, &hasAsked) }
+            if hasAsked { trouble.settle("the limiter's file works again") }
+        } catch {
+            let reason = "\(error)"
+            trouble.raise(reason, kind: "limiter", now: clock.wall, level: .error, "no call to Spotify is made: \(reason)")
+            carryOut(scheduler.limiterFailed(reason))
+        }
+    }
+
+    /// An action, and whatever comes of it.
+    private func perform(_ action: LookupAction, _ hasAsked: inout Bool) throws {
+        var more: [LookupAction] = []
+        switch action {
+        case .tell(let told): told.waiter.tell(told.outcome)
+        case .ask(let request):
+            hasAsked = true
+            more = try answer(request)
+        case .explain(let late): more = scheduler.explained(late, outage: (try? rateLimiter.status())?.outage)
+        case .findDue(let end, let start): more = scheduler.renew(recordsDue(before: end, usedSince: start))
+        case .begin(let call): begin(call)
+        case .send(let call, let resource):
+            configuration.noteCall()
+            gate = .send(target: resource.target(market: configuration.market), bearer: tokensOfCalls[call] ?? "")
+        case .note(let note): say(note)
+        }
+        for action in more { try perform(action, &hasAsked) }
+    }
+
+    private func answer(_ request: LimiterRequest) throws -> [LookupAction] {
+        switch request {
+        case .enqueue(let wanted, let arrivals):
+            return scheduler.queued(wanted, for: arrivals, try rateLimiter.enqueue(wanted.map(\.ask)))
+        case .enqueueRenewals(let due):
+            let asks = due.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
+            scheduler.queuedRenewals(due, try rateLimiter.enqueue(asks))
+        case .changeCounter: return scheduler.changed(to: try rateLimiter.changeCounter())
+        case .states(let resources):
+            return scheduler.found(resources, try rateLimiter.states(of: resources.map(\.name), estimating: false))
+        case .prospect: return scheduler.foresaw(try rateLimiter.peek(worker: configuration.worker))
+        case .token: return try findToken()
+        case .outage(let end, let pause): return scheduler.isOut(until: end, after: pause, try rateLimiter.status().outage)
+        case .permit(let call): return try takePermit(for: call)
+        case .losePermit(let lease): try rateLimiter.losePermit(lease)
+        case .finish(let lease, let result, let sequel): return scheduler.finished(sequel, isCurrent: try rateLimiter.finish(lease, result))
+        case .store(let lookup, let lesson): return try store(lookup, lesson)
+        case .refuseToken(let lookup, let call):
+            let isWorthAnother = try tokens?.refuse(tokensOfCalls[call] ?? "", for: lookup.resource.name) ?? false
+            return scheduler.refusedToken(lookup, isWorthAnother: isWorthAnother)
+        case .coolDown(let lookup, let retryAfter, let quotaExceeded):
+            let end = try rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+            return scheduler.cooledDown(lookup, until: end, quotaExceeded: quotaExceeded)
+        case .backOff(let reason): return scheduler.backedOff(reason, until: try rateLimiter.backOff(.upstream(reason)))
+        case .learn(let mode): try learn(mode)
+        }
+        return []
+    }
+
+    private func findToken() throws -> [LookupAction] {
+        switch try tokens?.stand(client) {
+        case .ready(let token):
+            self.token = token
+            return scheduler.hasToken()
+        case .wait(let pause, let reason): return scheduler.mustWait(pause, reason)
+        case nil: return []
+        }
+    }
+
+    private func takePermit(for call: Int) throws -> [LookupAction] {
+        let begin = clock.monotonic
+        switch try rateLimiter.permit(worker: configuration.worker) {
+        case .wait(let pause, _):
+            scheduler.deniedPermit(pause)
+            return []
+        case .granted(let lease):
+            configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
+            return scheduler.granted(lease, to: call, known: try Resource(name: lease.key).map { try recordStore.read($0) })
+        }
+    }
+
+    private func store(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(RateLimiterError) -> [LookupAction] {
+        do {
+            let isCurrent = try rateLimiter.finish(lookup.lease, .answered) {
+                switch lesson {
+                case .answer(let parsed): try recordStore.store(parsed)
+                case .refusal(let refusal): try recordStore.store(refusal, for: lookup.resource)
+                }
+            }
+            return scheduler.stored(lookup, isCurrent: isCurrent)
+        } catch .storing(let cause) {
+            return scheduler.couldNotStore(lookup, "\(cause)")
+        }
+    }
+
+    /// For the status page: written when it is new.
+    private func learn(_ mode: AccountMode) throws {
+        guard mode != accountMode else { return }
+        accountMode = mode
+        guard try rateLimiter.recall(AccountMode.fact) != mode.rawValue else { return }
+        try rateLimiter.remember(AccountMode.fact, mode.rawValue, until: nil)
+        log.notice("Spotify's answers show the account's mode", metadata: ["mode": "\(mode.rawValue)"])
+    }
+
+    /// Gate and completion are called from inside `poll`.
+    private func begin(_ call: Int) {
+        tokensOfCalls[call] = token
+        client.begin(
+            gate: { [unowned self] in
+                gate = .hold
+                carryOut(scheduler.reachGate(call))
+                return gate
+            },
+            completion: { [unowned self] result in
+                carryOut(scheduler.ended(call, result))
+                tokensOfCalls[call] = nil
+            })
+    }
+
+    private func recordsDue(before end: WallTime, usedSince start: WallTime) -> [Refresh.Due] {
+        let due = try? recordStore.caches.due(
+            before: end.milliseconds, usedSince: start.milliseconds, prefix: Array(Resource.cachePrefix.utf8), limit: Refresh.mostInRound)
+        return (due ?? []).compactMap { key, dueAt in
+            guard let resource = Resource(cacheKey: key), isToBeRenewed(resource) else { return nil }
+            return Refresh.Due(resource: resource, at: WallTime(milliseconds: dueAt))
+        }
+    }
+
+    /// Not what Spotify refused less than a day ago, and nothing at an endpoint that is closed for this account.
+    private func isToBeRenewed(_ resource: Resource) -> Bool {
+        if let endpoint = resource.endpointThatCloses, (try? recordStore.isClosed(endpoint)) != false { return false }
+        guard case .hit(let served)? = try? recordStore.read(resource) else { return false }
+        return served.record.refusedWith == nil || served.isDue
+    }
+
+    private func say(_ note: LookupAction.Note) {
+        switch note {
+        case .unknownLookup(let key): log.warning("an unknown lookup was skipped", metadata: ["lookup": "\(key)"])
+        case .failed(let resource, let reason, let attempt, let pause):
+            log.warning(
+                "a lookup failed",
+                metadata: [
+                    "lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
+                ])
+        case .notStored(let resource, let cause):
+            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.name)"])
+        case .tokenRefused(let resource):
+            log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
+        case .rateLimited(let quotaExceeded, let pause):
+            log.warning(
+                quotaExceeded ? "Spotify says that the quota is spent" : "Spotify limits the rate of calls",
+                metadata: ["wait": "\(pause.wholeSeconds)s"])
+        case .unreachable(let reason, let pause):
+            log.warning("Spotify cannot be reached", metadata: ["reason": "\(reason)", "pause": "\(pause.wholeSeconds)s"])
+        }
+    }
+}
+
+extension Reading {
+    /// Whether a caller who missed it may be told to read again: an old search result is none.
+    fileprivate func isGoodEnough(as resource: Resource) -> Bool {
+        switch self {
+        case .hit(let served): resource.cache == .spotify || served.freshness == .fresh
+        case .denied: true
+        case .miss: false
+        }
+    }
+}
+
+extension RateLimiterStatus {
+    /// Why no call is made, when that is not the pace.
+    fileprivate var outage: String? {
+        if let cooldown {
+            return cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
+        }
+        return tokenOutage?.reason ?? upstream?.reason
+    }
+}
