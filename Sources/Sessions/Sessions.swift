@@ -44,7 +44,7 @@ public final class Sessions: Sendable {
 
     /// - Parameter caches: `session` holds what is shown of each session, `temp` the failed tries.
     public convenience init(
-        _ configuration: SessionsConfiguration, caches: Caches, clock: any HostClock = Platform.SystemClock(), log: Logger
+        _ configuration: SessionsConfiguration, caches: Caches, clock: any HostClock = SystemClock(), log: Logger
     ) {
         self.init(
             configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)

@@ -93,7 +93,7 @@ struct DataFolder {
             CachesConfiguration(path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1),
             log: .silent)
         guard let store else { return caches }
-        let clock = Platform.SystemClock()
+        let clock = SystemClock()
         let end = clock.monotonic + store.timeout * 2
         while let health = caches.storeHealth(), !health.isConnected, clock.monotonic < end { usleep(5000) }
         return caches

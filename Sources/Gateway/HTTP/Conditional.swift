@@ -34,7 +34,7 @@ enum CacheStatus: Sendable, Equatable {
 
     /// A cache's own entry.
     init(_ found: Found) {
-        let now = Platform.SystemClock().wall.milliseconds
+        let now = SystemClock().wall.milliseconds
         let ttl = found.entry.expiresAt == .max ? .max / 1000 : (found.entry.expiresAt - now) / 1000
         self = .hit(found.tier, ttl: ttl, Freshness(expiresAt: found.entry.expiresAt, now: now), refusedWith: nil)
     }

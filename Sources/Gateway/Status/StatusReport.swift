@@ -95,7 +95,7 @@ struct StatusCollector: Sendable {
     let hasCredentials: Bool
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
-    func report(now: Int64 = Platform.SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
+    func report(now: Int64 = SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
         let limiter = Result { try rateLimiter.status() }
         let cached = caches.statistics()
         return StatusReport(

@@ -121,7 +121,7 @@ enum StoreCheck {
 
     /// The connection is made in the background: it has some timeouts' time, and a second for starting.
     private static func answer(_ caches: Caches, within timeout: Duration) -> StoreHealth? {
-        let clock = Platform.SystemClock()
+        let clock = SystemClock()
         let end = clock.monotonic + timeout * 3 + .seconds(1)
         var health = caches.storeHealth()
         while let now = health, !now.isConnected, now.message == Self.notYet, clock.monotonic < end {

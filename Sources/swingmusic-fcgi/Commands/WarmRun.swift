@@ -42,7 +42,7 @@ final class WarmRun {
     /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
     /// for a while (a backup, a slow disk) is asked again: up to then nothing has changed.
     func step() throws {
-        let clock = Platform.SystemClock()
+        let clock = SystemClock()
         let end = clock.monotonic + Self.patience
         while true {
             do {
@@ -180,7 +180,7 @@ final class ProgressLine {
     }
 
     private func tell(_ standing: WarmProgress) {
-        let now = Platform.SystemClock().monotonic
+        let now = SystemClock().monotonic
         guard now >= nextPlainAt || standing.left == 0, standing.text != lastLine else { return }
         nextPlainAt = now + .seconds(10)
         lastLine = standing.text
