@@ -74,7 +74,7 @@ public enum Tier: String, Sendable, CaseIterable {
 /// backup, or lost its last commits to a power cut (`synchronous=NORMAL`), does not hand out a number again whose copy may
 /// still be in DragonflyDB.
 enum EntryVersion {
-    static let randomBits: Int64 = 20
+    private static let randomBits: Int64 = 20
 
     static func next(after last: Int64, now: Int64, random: UInt32) -> Int64 {
         let clocked = min(max(now, 0), 1 << 42) << randomBits | Int64(random) & ((1 << randomBits) - 1)

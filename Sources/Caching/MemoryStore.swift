@@ -172,7 +172,7 @@ final class AdmissionFilter: @unchecked Sendable {
 
 /// A quick 64-bit hash of a key, the same in every process that has the seed: for shards and for the shared page.
 /// Not for anything that must not be guessed; a collision costs a look into the tier below.
-enum KeyHash {
+private enum KeyHash {
     static func hash(_ key: [UInt8], seed: UInt64) -> UInt64 {
         key.withUnsafeBytes { bytes in
             var state = seed ^ UInt64(bytes.count) &* 0x9E37_79B9_7F4A_7C15

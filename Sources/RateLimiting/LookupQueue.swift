@@ -96,7 +96,7 @@ private struct Queued {
 /// Letting asks into the queue.
 extension Transaction {
     /// The queue as it is; how much of it a client holds is looked up when the client asks (`know`).
-    func queueLimits(limit: Int) throws -> QueueLimits {
+    fileprivate func queueLimits(limit: Int) throws -> QueueLimits {
         var queueLimits = QueueLimits(limit: limit)
         for row in try rows("SELECT priority, count(*) FROM lookups WHERE failed = 0 GROUP BY priority") {
             guard let priority = Priority(rawValue: row[0]) else { continue }
@@ -113,7 +113,7 @@ extension Transaction {
     }
 
     /// Puts an ask into the queue or joins it to the lookup that is there; nil when that went well.
-    func admit(_ ask: Ask, _ queueLimits: inout QueueLimits) throws -> Refusal? {
+    fileprivate func admit(_ ask: Ask, _ queueLimits: inout QueueLimits) throws -> Refusal? {
         let wanted = max(now, ask.attendedUntil > 0 ? moment.instant(ofWall: ask.attendedUntil) : now)
         let queued = try queued(ask.key)
         for client in [ask.client, queued?.client].compactMap({ $0 }) { try know(client, &queueLimits) }

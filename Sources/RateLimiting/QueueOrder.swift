@@ -206,7 +206,7 @@ struct ClientLine: Equatable {
     var unattended: Int
 
     /// Clients are served in turn: the one whose last turn is longest ago, then the one that came first.
-    func precedes(_ other: ClientLine) -> Bool {
+    fileprivate func precedes(_ other: ClientLine) -> Bool {
         (served, joined) < (other.served, other.joined)
     }
 }

@@ -182,7 +182,7 @@ public final class RateLimiter: Sendable {
 
     // What a limiter knows when it decides: the file's word, and this process's own where that is stricter.
 
-    func history(_ transaction: Transaction) throws -> History {
+    private func history(_ transaction: Transaction) throws -> History {
         var history = try transaction.history(for: rateLimit)
         let known = memory.withLock { $0.newestGrant }
         if let known { history.newest = max(known, history.newest ?? known) }
@@ -240,12 +240,12 @@ public final class RateLimiter: Sendable {
 /// The calls of the last window, in `limiter.db`.
 extension Transaction {
     /// The n-th newest call, counted from 1. Ids have no gaps, so it is found without counting.
-    func grant(_ place: Int) throws -> BootTime? {
+    fileprivate func grant(_ place: Int) throws -> BootTime? {
         guard place > 0 else { return nil }
         return try one("SELECT instant FROM grants WHERE id = (SELECT max(id) FROM grants) - ?", [place - 1])
     }
 
-    func history(for rateLimit: RateLimit) throws -> History {
+    fileprivate func history(for rateLimit: RateLimit) throws -> History {
         History(
             newest: try grant(1),
             newestBackground: try one("SELECT instant FROM grants WHERE background ORDER BY id DESC LIMIT 1"),
@@ -255,7 +255,7 @@ extension Transaction {
     }
 
     /// The worker that made the newest call.
-    func lastWorker() throws -> String? {
+    fileprivate func lastWorker() throws -> String? {
         try one("SELECT worker FROM grants ORDER BY id DESC LIMIT 1")
     }
 
@@ -264,7 +264,7 @@ extension Transaction {
     }
 
     /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval).
-    func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws {
+    fileprivate func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws {
         try run(
             """
             INSERT INTO grants (id, instant, background, worker)

@@ -89,11 +89,11 @@ extension Transaction {
         try one("SELECT 1 FROM token WHERE token IS NOT NULL AND expires > ?", [now], as: Int.self) != nil
     }
 
-    func claimEnd(otherThan worker: String) throws -> BootTime? {
+    fileprivate func claimEnd(otherThan worker: String) throws -> BootTime? {
         try one("SELECT claimed_until FROM token WHERE claimed_by <> ? AND claimed_until > ?", [worker, now])
     }
 
-    func claim(_ worker: String, until: BootTime) throws {
+    fileprivate func claim(_ worker: String, until: BootTime) throws {
         try run("UPDATE token SET claimed_by = ?, claimed_until = ?", [worker, until])
     }
 

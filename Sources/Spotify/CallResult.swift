@@ -1,5 +1,4 @@
 import CLibCurl
-import FoundationEssentials
 import Glibc
 import JSON
 import Logging

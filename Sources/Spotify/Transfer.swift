@@ -7,7 +7,7 @@ import Platform
 /// (CURLOPT_PREREQFUNCTION). The request line and headers are written after that, so the gate can still name them.
 final class Transfer {
     /// Bodies over this are not taken.
-    static let largestBody = 8 << 20
+    private static let largestBody = 8 << 20
 
     let handle: UnsafeMutableRawPointer
     private let basePath: String

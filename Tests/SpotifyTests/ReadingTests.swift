@@ -9,8 +9,7 @@ import Testing
     private func isTaken(_ body: [UInt8]) -> Bool {
         let ending = Ending(
             stage: .sent(at: MonotonicTime(nanoseconds: 1)), code: CURLE_OK, words: "", status: 200, body: body, overflowed: false,
-            retryAfter: nil,
-            endedAt: MonotonicTime(nanoseconds: 2))
+            retryAfter: nil, endedAt: MonotonicTime(nanoseconds: 2))
         return ending.callResult == .answer(SpotifyAnswer(status: 200, body: body, elapsed: .nanoseconds(1)))
     }
 

@@ -5,7 +5,7 @@ struct SQLiteFailure: Error, Sendable {
     var code: CInt
     var message: String
 
-    var primary: CInt { code & 0xFF }
+    private var primary: CInt { code & 0xFF }
     /// The file is not a sound database: set it aside.
     var isDamage: Bool { primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB }
 }

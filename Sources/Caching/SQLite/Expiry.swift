@@ -134,7 +134,7 @@ extension EntryWriter {
 }
 
 /// The keys of a cache that begin with a prefix, as a range of the index on (cache, key).
-enum KeyRange {
+private enum KeyRange {
     static func condition(_ prefix: [UInt8]) -> String {
         Namespace.end(of: prefix) == nil ? "cache = ? AND key >= ?" : "cache = ? AND key >= ? AND key < ?"
     }
@@ -160,7 +160,7 @@ enum Counting {
 }
 
 extension Argument {
-    var databaseValue: DatabaseValue {
+    fileprivate var databaseValue: DatabaseValue {
         switch self {
         case .integer(let value): value.databaseValue
         case .bytes(let bytes): Data(bytes).databaseValue
