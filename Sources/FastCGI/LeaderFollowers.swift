@@ -1,5 +1,6 @@
 import CSystem
 import Glibc
+import Platform
 
 /// Which of the event threads serves: one leads, the others follow (leader/followers: Schmidt, Stal, Rohnert, Buschmann,
 /// Pattern-Oriented Software Architecture, volume 2).
@@ -134,10 +135,10 @@ final class LeaderFollowers: @unchecked Sendable {
         }
         let seen = piece
         looked = seen
-        let due = csys_monotonic_ns() + patience
+        let due = SystemClock().monotonic.nanoseconds + patience
         var until = timespec(tv_sec: Int(due / 1_000_000_000), tv_nsec: Int(due % 1_000_000_000))
         pthread_cond_timedwait(began, mutex, &until)
-        if isServing, piece == seen { return csys_monotonic_ns() >= due }
+        if isServing, piece == seen { return SystemClock().monotonic.nanoseconds >= due }
         patience = min(2 * patience, Self.patience.most)
         return false
     }

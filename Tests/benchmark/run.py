@@ -57,6 +57,8 @@ def read_options():
                       help="--turnstile: lengths of the queue")
     more.add_argument("--requests", type=int, default=1_000_000, help="--soak")
     parser.add_argument("--executable", help="of the program; .build/release/swingmusic-fcgi when not given, built when missing")
+    parser.add_argument("--before", metavar="EXECUTABLE", type=lambda text: str(Path(text).resolve()),
+                        help="--compare: another one, measured in the same rounds")
     parser.add_argument("--without-program", action="store_true", help="--compare: only the floor")
     parser.add_argument("--quote", type=Path, metavar="PAGE", help="put the tables into this page (docs/performance.md), each mode's between its marks")
     parser.add_argument("--json", metavar="FILE", help="everything measured, as JSON")

@@ -25,31 +25,35 @@ class Comparison:
         self.front = Front(sandbox)
         self.one = paths_file(sandbox, "one", [records.path_of(records.KNOWN)])
         self.store = start_store(sandbox)
-        head, body = self._program() if options.program else invented_answer(self.standin)
+        head, body = self._program(options.program, self.store) if options.program else invented_answer(self.standin)
+        if options.before:
+            self._program(options.before, start_store(sandbox), "before")
         self._floors(head, body)
         if options.flask_python:
             self._flask(body)
         self.contenders = in_order(self.contenders, options.only)
         self.front.start()
 
-    def _program(self):
-        """The program twice on one data folder: with the store, and on SQLite alone."""
+    def _program(self, executable, store, of=None):
+        """An executable twice on one data folder: with the store, and on SQLite alone. `of`: when it is not the one that is measured."""
         options, sandbox = self.options, self.sandbox
-        folder = sandbox.directory("data")
-        known = records.fetch_known(sandbox, options.program, self.standin, folder)
+        suffix, words = (f"-{of}", f", {of}") if of else ("", "")
+        folder = sandbox.directory(f"data{suffix}")
+        known = records.fetch_known(sandbox, executable, self.standin, folder)
         say(f"filling the data folder with {options.ids:,} records")
         records.fill(folder, options.ids)
-        many = paths_file(sandbox, "many", records.copies(options.ids, options.ids))
-        verify = paths_file(sandbox, "verify", ["/auth/verify"])
-        swingmusic = make_folder(sandbox.path("config", "swingmusic"))
-        with_store = responder(sandbox, options, self.standin, folder, "tiered", self.store, SWINGMUSIC_CONFIG_DIR=str(swingmusic)).start()
-        alone = responder(sandbox, options, self.standin, folder, "alone").start()
-        self.programs = {program: program.worker_pids() for program in (with_store, alone)}
+        many = paths_file(sandbox, f"many{suffix}", records.copies(options.ids, options.ids))
+        verify = paths_file(sandbox, f"verify{suffix}", ["/auth/verify"])
+        swingmusic = make_folder(sandbox.path(f"config{suffix}", "swingmusic"))
+        with_store = responder(sandbox, options, self.standin, folder, f"tiered{suffix}", store, executable,
+                               SWINGMUSIC_CONFIG_DIR=str(swingmusic)).start()
+        alone = responder(sandbox, options, self.standin, folder, f"alone{suffix}", executable=executable).start()
+        self.programs.update({program: program.worker_pids() for program in (with_store, alone)})
         for contender, program in [
-                (Contender("memory", "hit from memory", self.one, None, tier="memory"), with_store),
-                (Contender("dragonfly", f"hit from the store ({options.store})", many, None, tier="dragonfly"), with_store),
-                (Contender("sqlite", "hit from SQLite", many, None, tier="sqlite"), alone),
-                (Contender("verify", "/auth/verify", verify, None, headers=bearer()), with_store)]:
+                (Contender(f"memory{suffix}", f"hit from memory{words}", self.one, None, tier="memory"), with_store),
+                (Contender(f"dragonfly{suffix}", f"hit from the store ({options.store}){words}", many, None, tier="dragonfly"), with_store),
+                (Contender(f"sqlite{suffix}", f"hit from SQLite{words}", many, None, tier="sqlite"), alone),
+                (Contender(f"verify{suffix}", f"/auth/verify{words}", verify, None, headers=bearer()), with_store)]:
             contender.pids, contender.socket = (lambda program=program: family(program.pid)), program.address
             self._add_fastcgi(contender)
         return [(name, value) for name, value in known.headers.items()], known.body
@@ -141,8 +145,13 @@ class Comparison:
 
 def in_order(contenders, only):
     order = ["static", "plain", "epoll", "waiting", "memory", "dragonfly", "sqlite", "verify", "flask"]
-    wanted = [one for one in contenders if not only or one.name in only]
-    return sorted(wanted, key=lambda contender: order.index(contender.name))
+    wanted = [one for one in contenders if not only or kind(one) in only]
+    return sorted(wanted, key=lambda contender: order.index(kind(contender)))
+
+
+def kind(contender):
+    """Its name, whichever executable it is of."""
+    return contender.name.partition("-")[0]
 
 
 def invented_answer(standin):

@@ -74,13 +74,13 @@ class FlaskResponder:
             self.process.stop(5)
 
 
-def responder(sandbox, options, standin, folder, name, store=None, **settings):
-    """The program on a data folder, with the options' workers and threads."""
+def responder(sandbox, options, standin, folder, name, store=None, executable=None, **settings):
+    """The program, or another executable of it, on a data folder, with the options' workers and threads."""
     all_settings = {
         **spotify_settings(standin), **(store_settings(store, options) if store else {}),
         "SWINGMUSIC_FCGI_DATA_DIR": str(folder), "SWINGMUSIC_FCGI_THREADS": str(options.responder_threads),
         "SWINGMUSIC_FCGI_METADATA_AUTH": "off", "SWINGMUSIC_FCGI_LOG_LEVEL": "warning", **settings}
-    return Responder(sandbox, all_settings, options.workers, str(sandbox.socket_path(name)), name, options.program)
+    return Responder(sandbox, all_settings, options.workers, str(sandbox.socket_path(name)), name, executable or options.program)
 
 
 def store_settings(store, options):

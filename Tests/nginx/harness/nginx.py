@@ -63,8 +63,9 @@ class Nginx:
         user = " user root;" if os.geteuid() == 0 else ""
         return ["nginx", *more, "-e", "stderr", "-p", self.folder, "-c", self.configuration / "nginx.conf", "-g", f"daemon off;{user}"]
 
-    def start(self):
-        self.process = LoggedProcess(self.command(), self.log)
+    def start(self, under=()):
+        """`under`: the words of a command that runs another, such as faketime's."""
+        self.process = LoggedProcess([*under, *self.command()], self.log)
         eventually(lambda: http.request(self.port, "GET", "/swingmusic-fcgi/healthz", timeout=2).status, 10,
                    what="nginx answers")
         return self
