@@ -3,11 +3,14 @@ import Glibc
 import Synchronization
 
 /// A value behind one lock, shareable by reference. Whoever owns it says what it guards.
+/// (`@inlinable`, so that it is made for the value it holds: it stands on the way of a hit.)
 public final class Locked<Value>: Sendable {
-    private let mutex: Mutex<Value>
+    @usableFromInline let mutex: Mutex<Value>
 
+    @inlinable
     public init(_ value: sending Value) { mutex = Mutex(value) }
 
+    @inlinable
     public func withLock<Result: ~Copyable, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {

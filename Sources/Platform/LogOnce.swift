@@ -48,8 +48,9 @@ public final class LogOnce: Sendable {
     @discardableResult
     public func settle(_ message: @autoclosure () -> Logger.Message, metadata: @autoclosure () -> Logger.Metadata? = nil) -> Bool {
         let wasInTrouble = state.withLock { state in
-            defer { state = State() }
-            return state.kind != nil
+            guard state.kind != nil else { return false }
+            state = State()
+            return true
         }
         if wasInTrouble { log.notice(message(), metadata: metadata()) }
         return wasInTrouble

@@ -24,8 +24,8 @@ public final class SwingmusicFolder: Sendable {
         }
     }
 
-    /// The paths of what is read in it.
-    struct Files: Sendable {
+    /// The paths of what is read in it: one object for as long as they are the same, since every check of a session takes it.
+    final class Files: Sendable {
         let folder, settings, database: String
 
         init(folder: String) {

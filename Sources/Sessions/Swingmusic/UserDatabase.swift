@@ -61,7 +61,7 @@ final class UserDatabase: Sendable {
     private func place() -> Place {
         let files = folder.files()
         return latest.withLock { latest in
-            if let latest, latest.files.folder == files.folder { return latest }
+            if let latest, latest.files === files { return latest }
             latest?.connections.removeAll()
             let place = Place(files: files)
             latest = place
