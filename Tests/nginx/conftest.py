@@ -1,7 +1,6 @@
 """Fixtures of the integration tests, a time limit for each test, and the logs' last lines when one fails."""
 
 import contextlib
-import signal
 import sys
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.house import House  # noqa: E402
-from harness.sandbox import Sandbox, executable, last_lines  # noqa: E402
-
-#: Seconds that one test may take, its fixtures' start not counted.
-TIME_LIMIT = 120
+from harness.hooks import pytest_runtest_call, pytest_runtest_makereport  # noqa: E402, F401
+from harness.sandbox import Sandbox, executable  # noqa: E402
 
 
 def _factory():
@@ -44,24 +41,3 @@ def pytest_sessionstart(session):
         executable()
     except FileNotFoundError as error:
         pytest.exit(str(error), returncode=2)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item):
-    def too_long(*_):
-        raise TimeoutError(f"the test took more than {TIME_LIMIT} s")
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(TIME_LIMIT)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = (yield).get_result()
-    if report.failed:
-        report.sections.extend(last_lines())
