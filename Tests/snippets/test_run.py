@@ -21,7 +21,9 @@ def running():
     with Sandbox("run") as sandbox:
         port = free_port()
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-        process = LoggedProcess(["setsid", "bash", "-c", f"exec {command}"], sandbox.path("run.log"), {**kept, "PORT": str(port)}, cwd=REPOSITORY)
+        # Tests that run in the background have SIGINT ignored, and a shell cannot trap what was ignored when it began.
+        line = ["env", "--default-signal=INT", "setsid", "bash", "-c", f"exec {command}"]
+        process = LoggedProcess(line, sandbox.path("run.log"), {**kept, "PORT": str(port)}, cwd=REPOSITORY)
         sandbox.owns(process)
         ready = eventually(lambda: not process.running or "== Ready" in process.text(), 400, every=0.2, what="it is ready")
         assert ready and process.running, process.tail()
