@@ -29,22 +29,20 @@ public final class Gateway: Sendable {
         self.log = log
         let caches = try Caches(
             CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
-        let rateLimiter = try RateLimiter(
-            path: settings.dataDirectory + "/limiter.db",
-            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
-            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
+        let rateLimiter = try RateLimiter(of: settings, log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        maintenance = try MaintenanceThread(caches, sessions, scoreboard)
+        let collector = StatusCollector(
+            version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
+            sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
+            hasCredentials: settings.credentials != nil, isWorker: true)
+        maintenance = try MaintenanceThread(caches, sessions, collector)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
-        let collector = StatusCollector(
-            version: version, scoreboard: scoreboard, caches: caches, rateLimiter: rateLimiter, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil)
         router = Router(
             families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, log),
             crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
@@ -127,14 +125,15 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) throws(SystemError) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
-                scoreboard.sample()
+                collector.noteConditions()
+                collector.scoreboard.sample()
             }
         }
         self.stopping = stopping
