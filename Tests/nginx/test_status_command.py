@@ -66,7 +66,7 @@ def test_a_cooldown_and_what_was_logged_of_it_are_shown(new_house):
     house.standin.fail({"behaviour": "status", "status": 429, "retry_after": 600})
     assert house.get(track("refused")).status == 503
     lines = status(house).splitlines()
-    [cooldown] = [line.split() for line in lines if line.split()[:1] == ["cooldown"]]
+    [cooldown] = [line.split() for line in lines if line.split()[:2] == ["cooldown", "ends"]]
     assert cooldown[1:3] == ["ends", "in"] and "429:" in cooldown
     assert any(" warning " in line and "Spotify asks for a pause" in line for line in lines), "\n".join(lines)
 
