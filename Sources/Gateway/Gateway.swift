@@ -14,6 +14,8 @@ public final class Gateway: Sendable {
     private let caches: Caches
     private let maintenance: MaintenanceThread
     private let blockingWorker: BlockingWorker
+    /// Apart from the errands: whoever watches a file that hangs must not keep users from theirs.
+    private let healthWorker = BlockingWorker(name: "health", mostWaiting: 64)
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
     public let log: Logger
@@ -44,13 +46,13 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, log),
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, healthWorker, log),
             crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ log: Logger
     ) -> [(prefix: String, family: any RouteFamily)] {
         let responder = MetadataResponder(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
         let accessControl = AccessControl(
@@ -72,7 +74,7 @@ public final class Gateway: Sendable {
             (
                 "/swingmusic-fcgi/",
                 HealthRoutes(
-                    collector: collector, accessControl: accessControl, blockingWorker: blockingWorker,
+                    collector: collector, accessControl: accessControl, blockingWorker: healthWorker,
                     document: { OpenAPIDocument.bytes })
             ),
         ]
@@ -102,6 +104,7 @@ public final class Gateway: Sendable {
     public func close() {
         catalog.stop()
         blockingWorker.stop()
+        healthWorker.stop()
         maintenance.stop()
         sessions?.close()
         caches.close()

@@ -60,10 +60,11 @@ public struct FileStamp: Sendable, Hashable {
 
 /// Small deeds on files.
 public enum Files {
-    /// What the file system of a path has left for users other than root, in bytes (statvfs(3)); nil where it cannot be told.
+    /// What the file system of a path has left for users other than root, in bytes (statvfs(3)); nil where it cannot be told: some have
+    /// no size.
     public static func freeBytes(at path: String) -> UInt64? {
         var space = statvfs()
-        guard statvfs(path, &space) == 0 else { return nil }
+        guard statvfs(path, &space) == 0, space.f_blocks > 0 else { return nil }
         return UInt64(space.f_bavail) * UInt64(space.f_frsize)
     }
 

@@ -252,6 +252,17 @@ def test_guesses_are_throttled_like_wrong_logins_for_each_address_and_looks_are_
     assert {fresh.ask("GET", "/auth/bootstrap/status", source="127.0.0.9").status for _ in range(20)} == {200}
 
 
+def test_of_ipv6_a_64_is_one_address(sandbox):
+    front = Front(sandbox, [*INCLUDE, "set_real_ip_from 127.0.0.1;", "real_ip_header X-Forwarded-For;"], users=())
+
+    def statuses(addresses):
+        return [front.ask("POST", "/auth/invite/accept", headers={"X-Forwarded-For": address}, body={"code": "guess"}).status for address in addresses]
+    assert statuses(f"2001:db8:a:b:{n:x}::{n:x}" for n in range(12)) == [403] * 10 + [429] * 2
+    assert statuses(["2001:db8:a:c::1", "2001:db8:a:a:ffff::1"]) == [403] * 2
+    assert statuses(f"::ffff:192.0.2.{n}" for n in range(12)) == [403] * 12, "these are IPv4 addresses"
+    assert statuses(["198.51.100.7"] * 11) == [403] * 10 + [429]
+
+
 def test_strangers_may_look_at_the_status_and_no_more_and_send_little(fresh):
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         answer, seen = fresh.reached(method, "/auth/bootstrap/status")

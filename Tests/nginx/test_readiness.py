@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -370,6 +371,22 @@ def test_to_look_writes_nothing_and_is_quick(watched):
     assert {answer.status for answer in answers} == {200}
     assert sorted(answer.seconds for answer in answers)[50] < 0.05
     assert stamps() == before
+
+
+def test_whoever_watches_a_file_that_hangs_keeps_no_user_waiting(watched):
+    login = watched.post("/auth/login", {"username": "bob", "password": "bobpw"}).json()
+    holder = sqlite3.connect(watched.data / "limiter.db", timeout=10, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    watchers = threading.Thread(target=lambda: watched.at_once([PAGE + "readyz"] * 20))
+    watchers.start()
+    time.sleep(0.5)
+    answers = [watched.request("POST", "/auth/refresh", {"Authorization": f"Bearer {login['refreshtoken']}"}) for _ in range(5)]
+    assert {answer.status for answer in answers} == {200} and max(answer.seconds for answer in answers) < 1
+    assert watched.get(PAGE + "readyz").status == 503
+    holder.execute("ROLLBACK")
+    holder.close()
+    watchers.join(60)
+    watched.assert_said("ok")
 
 
 def test_the_metrics_have_every_word(watched):
