@@ -127,7 +127,9 @@ extension Caches {
         guard let store else { return }
         for batch in batches(items, bytes: \.entry.value.count) {
             let offers = batch.compactMap { offer(store, .spotify, $0.key, $0.entry, copyEpoch: $0.copyEpoch) }
-            guard !offers.isEmpty, store.offer(offers) == .taken, shared.isShared else { continue }
+            guard !offers.isEmpty, [.taken, .superseded].contains(store.offer(offers, isCurrent: isCurrent)), shared.isShared else {
+                continue
+            }
             for item in batch {
                 if let seal = try? record.seal(.spotify, item.key), seal == item.entry.seal { continue }
                 if !removeCopies(.spotify, [item.key]) { shared.raiseCopyEpoch() }
@@ -144,10 +146,15 @@ extension Caches {
             let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, copyEpoch: copyEpoch) }
             if cache != .spotify {
                 store.set(offers)
-            } else if store.offer(offers) != .taken, !removeCopies(cache, batch.map(\.key)) {
+            } else if store.offer(offers, isCurrent: isCurrent) != .taken, !removeCopies(cache, batch.map(\.key)) {
                 shared.raiseCopyEpoch()
             }
         }
+    }
+
+    /// A row that cannot be read says nothing against an offer.
+    private func isCurrent(_ offer: CopyOffer) -> Bool {
+        do { return try record.seal(.spotify, offer.key.key) == offer.copy.entry.seal } catch { return true }
     }
 
     /// No copy of what was deleted or has another end now.

@@ -98,7 +98,9 @@ struct ConformingDragonfly: ConformingStore {
         let now = SystemClock().now
         let entry = Entry(value: value, version: versions.next(), storedAt: now, expiresAt: now + ttl.wholeMilliseconds)
         let copy = StoredCopy(entry: entry, epoch: 1, copyEpoch: 1)
-        #expect(store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.wholeMilliseconds)]) == .taken)
+        #expect(
+            store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.wholeMilliseconds)], isCurrent: { _ in true })
+                == .taken)
         return entry
     }
     func delete(_ cache: CacheName, _ key: [UInt8]) { #expect(store.remove([store.key(cache, key)])) }

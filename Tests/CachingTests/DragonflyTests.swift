@@ -114,13 +114,35 @@ struct DragonflyTests {
         let offer = CopyOffer(
             key: store.key(.spotify, bytes("k")), copy: StoredCopy(entry: old, epoch: worker.record.epoch, copyEpoch: copyEpoch),
             milliseconds: 60_000)
-        #expect(store.offer([offer]) == .taken)
+        #expect(store.offer([offer], isCurrent: { _ in true }) == .taken)
         #expect(try value(worker, .spotify, "k") == "new")
         // The same carried out by a store that was asked before the newer write and answers after its failure.
         worker.shared.raiseCopyEpoch()
         store.set([offer])
         #expect(try value(worker, .spotify, "k") == "new")
         #expect(try tier(worker, .spotify, "k") == .dragonfly)
+    }
+
+    @Test("a writer or reader whose copy is late does not bring back what was replaced, though the newer copy was evicted meanwhile")
+    func lateAfterEviction() throws {
+        let house = try Household()
+        let (one, two) = (try house.worker(), try house.worker())
+        for isWriter in [true, false] {
+            let copyEpoch = one.shared.copyEpoch
+            let lifetime = Lifetime(nil, of: .spotify, keep: false, lifetimes: one.configuration.ttl)
+            let old = try one.record.write { try $0.put(.spotify, bytes("k"), bytes("old"), lifetime) }
+            // What another worker writes, and what the store does, before the first has come to tell of its own.
+            try two.put(.spotify, bytes("k"), bytes("new"))
+            house.server.command("FLUSHALL")
+            if isWriter {
+                one.publish(.spotify, [(key: bytes("k"), entry: old)], copyEpoch: copyEpoch)
+            } else {
+                one.fill(.spotify, bytes("k"), old, copyEpoch: copyEpoch, waits: true)
+            }
+            #expect(house.server.command("EXISTS", "swingmusic-fcgi:spotify:k") == "0")
+            #expect(try value(two, .spotify, "k") == "new" && value(one, .spotify, "k") == "new")
+            #expect(try tier(two, .spotify, "k") == .dragonfly)
+        }
     }
 
     @Test("clearing the copies empties the store and loses nothing")
