@@ -113,7 +113,9 @@ extension DragonflyStore {
             case .bytes(let bytes):
                 let offer = offers[index - 1]
                 let head = StoredCopy.Head(bytes)
-                if let head, head.epoch == offer.copy.epoch, head.seal.version > offer.copy.entry.version { return }
+                if let head, head.epoch == offer.copy.epoch, head.key == offer.copy.key, head.seal.version > offer.copy.entry.version {
+                    return
+                }
                 eligible.append(offer)
             case _ where index > 0: eligible.append(offers[index - 1])
             default: break
