@@ -30,7 +30,10 @@ public final class Gateway: Sendable {
         log.handler = ErrorLog(given.handler, page: scoreboard, redaction: Redaction(secrets: settings.secretTexts))
         self.log = log
         let caches = try Caches(
-            CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
+            CachesConfiguration(
+                path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
+                durable: settings.durableCaches),
+            log: log)
         let rateLimiter = try RateLimiter(of: settings, log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
@@ -40,7 +43,7 @@ public final class Gateway: Sendable {
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil, isWorker: true)
-        maintenance = try MaintenanceThread(caches, sessions, collector)
+        maintenance = try MaintenanceThread(caches, sessions, collector, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
@@ -64,7 +67,7 @@ public final class Gateway: Sendable {
                 "/spotify/v1/",
                 SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
             ),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
+            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: blockingWorker)),
             ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
             (
                 "/cache/",
@@ -128,13 +131,14 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector) throws(SystemError) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, log: Logger) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
+                if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()
                 collector.scoreboard.sample()
             }
