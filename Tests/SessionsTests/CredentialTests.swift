@@ -1,5 +1,4 @@
 import Testing
-
 @testable import Sessions
 
 @Suite struct CredentialTests {
