@@ -81,8 +81,8 @@ def test_our_pages_come_through_a_worker_that_is_there_already_from_the_next_sta
         installed.renew()
         page.open()
         await_control(page)
-        # The browser compares the script at this start, and takes the new one at once.
-        eventually(lambda: not is_clients(page.open("/swingmusic-fcgi/status", started=False)), 20, 0.5, what="the status page is ours")
+        # The browser compares the script a second after this start, and takes the new one at once.
+        eventually(lambda: not is_clients(page.open("/swingmusic-fcgi/status", started=False)), 30, 4, what="the status page is ours")
         assert page.run("return document.querySelectorAll('h2').length") >= 5, "the page, and not a refusal"
         page.picture("status-under-the-worker")
         for path in OURS:
