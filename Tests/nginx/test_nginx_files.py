@@ -96,10 +96,11 @@ NEEDED = {
     "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
     "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
     "events": ("location", "credential limits"), "events-full": ("location", ""),
+    "worker": ("location", ""), "worker-lines": ("location", ""),
 }
 
 #: What stands in the location before a file that does not include it itself.
-BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": ""}
+BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": "", "worker": "", "worker-lines": ""}
 
 
 def test_the_table_above_knows_every_include_file():
