@@ -9,7 +9,7 @@ import pytest
 import screen
 from harness import http
 from harness.nginx import Nginx
-from harness.sandbox import REPOSITORY, executable
+from harness.sandbox import REPOSITORY, Sandbox, executable
 from harness.waiting import eventually
 from house import Site, password
 from screen import Screen
@@ -57,6 +57,14 @@ class Installed(Site):
 @pytest.fixture
 def installed(sandbox):
     return Installed(sandbox)
+
+
+@pytest.fixture(scope="module")
+def renewed():
+    with Sandbox("renewed") as sandbox:
+        renewed = Installed(sandbox)
+        renewed.renew()
+        yield renewed
 
 
 def is_clients(page):
@@ -113,27 +121,25 @@ def test_the_script_is_the_clients_own_with_our_lines_before_it(installed):
     assert installed.worker().body.endswith(b"// newer\n")
 
 
-def test_whatever_the_script_is_called_it_has_our_lines_and_nothing_else_has(installed):
-    installed.renew()
-    (installed.swingmusic.client / "other-worker.js").write_text("// another\n")
-    named = installed.ask("GET", "/other-worker.js", headers=ASKED_AS_A_WORKER)
+def test_whatever_the_script_is_called_it_has_our_lines_and_nothing_else_has(renewed):
+    (renewed.swingmusic.client / "other-worker.js").write_text("// another\n")
+    named = renewed.ask("GET", "/other-worker.js", headers=ASKED_AS_A_WORKER)
     assert named.body.startswith(LINES.encode()) and named.body.endswith(b"// another\n")
-    assert installed.get("/sw.js").body == (CLIENT / "sw.js").read_bytes()
+    assert renewed.get("/sw.js").body == (CLIENT / "sw.js").read_bytes()
     for path in ("/assets/index.css", "/favicon.ico"):
-        assert LINES.encode() not in installed.ask("GET", path, headers=ASKED_AS_A_WORKER).body
-    missing = installed.ask("GET", "/none.js", headers=ASKED_AS_A_WORKER)
+        assert LINES.encode() not in renewed.ask("GET", path, headers=ASKED_AS_A_WORKER).body
+    missing = renewed.ask("GET", "/none.js", headers=ASKED_AS_A_WORKER)
     assert missing.status == 404 and LINES.encode() not in missing.body
 
 
 @pytest.mark.parametrize("path", ["/swingmusic-fcgi/worker-lines.js", "/folder", "/auth/user", "/file/x.js", "/img/x.js", "/nothome/x.js"])
-def test_what_a_worker_says_of_itself_opens_nothing(installed, path):
-    installed.renew()
-    answer = installed.ask("GET", path, headers=ASKED_AS_A_WORKER)
-    assert answer.status in (401, 404) and answer.status == installed.get(path).status
+def test_what_a_worker_says_of_itself_opens_nothing(renewed, path):
+    answer = renewed.ask("GET", path, headers=ASKED_AS_A_WORKER)
+    assert answer.status in (401, 404) and answer.status == renewed.get(path).status
 
 
-def test_the_same_holds_without_the_guard(installed, sandbox):
-    plain = Nginx(sandbox, installed.responder.address, swingmusic=installed.swingmusic.port).start()
+def test_the_same_holds_without_the_guard(renewed, sandbox):
+    plain = Nginx(sandbox, renewed.responder.address, swingmusic=renewed.swingmusic.port).start()
     answer = http.request(plain.port, "GET", "/sw.js", ASKED_AS_A_WORKER)
     assert answer.body.startswith(LINES.encode()) and answer.body.endswith((CLIENT / "sw.js").read_bytes())
 
