@@ -58,6 +58,7 @@ import Testing
         #expect(
             headline { $0.limiter = limiter { ($0.refusedCredentials, $0.tokenOutage) = (pause, pause) } }
                 == "degraded: refused-credentials")
+        #expect(headline { $0.limiter = limiter { $0.accountRefusal = pause } } == "degraded: refused-account")
         #expect(headline { $0.limiter = limiter { $0.tokenOutage = pause } } == "degraded: no-token")
         #expect(headline { $0.limiter = limiter { $0.upstream = pause } } == "degraded: spotify-unreachable")
         #expect(headline { $0.hasCredentials = false } == "degraded: no-credentials")

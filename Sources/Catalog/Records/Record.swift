@@ -26,6 +26,15 @@ public struct Record: Sendable, Equatable {
         self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// A form of a record whose tag is known.
+    init(form body: ArraySlice<UInt8>, linkPlaces: [UInt32], refusedWith: Int?, isExtended: Bool, tag: UInt64) {
+        self.body = body
+        self.linkPlaces = linkPlaces
+        self.refusedWith = refusedWith
+        self.isExtended = isExtended
+        self.tag = tag
+    }
+
     private static let magic = UInt8(ascii: "R")
     private static let layout: UInt8 = 1
     private static let fixedSize = 12
@@ -45,6 +54,12 @@ public struct Record: Sendable, Equatable {
         withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
         for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
         return bytes + body
+    }
+
+    /// The tag that a stored form has; nil for bytes that are none.
+    static func tag(ofEncoded bytes: [UInt8]) -> UInt64? {
+        guard bytes.count >= fixedSize, bytes[0] == magic, bytes[1] == layout else { return nil }
+        return bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) }
     }
 
     /// Reads the stored form; nil for bytes that are none (a foreign value, a newer layout), which is then a miss.
