@@ -17,7 +17,7 @@ class Spotify(StandIn):
     """The same world as the house's stand-in, as long as ids that a test made up are not asked for; without a log of ours."""
 
     def start(self):
-        command = [sys.executable, SCRIPT, "--port", self.port, "--mode", self.mode]
+        command = [sys.executable, SCRIPT, "--port", self.port, "--mode", self.mode, *self.options]
         self.process = LoggedProcess(command, self.sandbox.path(f"spotify-{self.port}.log"))
         eventually(lambda: self.figures(), 10, what="the second stand-in answers")
         self.token = self._token()
