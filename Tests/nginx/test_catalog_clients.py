@@ -14,8 +14,8 @@ KINDS = ("track", "album", "artist", "playlist")
 
 @pytest.fixture(scope="module")
 def house(open_house):
-    house = open_house("clients", workers=2, mode="development", SPOTIFY_FILL_REMOVED_FIELDS="on")
-    house.spotify = Spotify(house.sandbox, mode="extended").start()
+    house = open_house("clients", workers=2, mode="development", user="user7", SPOTIFY_FILL_REMOVED_FIELDS="on")
+    house.spotify = Spotify(house.sandbox, mode="extended", user="user7").start()
     house.mirror = f"http://127.0.0.1:{house.port}/spotify/v1/"
     return house
 

@@ -17,7 +17,7 @@ class Spotify(StandIn):
     """The same world as the house's stand-in, as long as ids that a test made up are not asked for; without a log of ours."""
 
     def start(self):
-        command = [sys.executable, SCRIPT, "--port", self.port, "--mode", self.mode]
+        command = [sys.executable, SCRIPT, "--port", self.port, "--mode", self.mode, *self.options]
         self.process = LoggedProcess(command, self.sandbox.path(f"spotify-{self.port}.log"))
         eventually(lambda: self.figures(), 10, what="the second stand-in answers")
         self.token = self._token()
@@ -58,6 +58,9 @@ class Spotify(StandIn):
 #: Fields that development mode took from everybody (references/changes/february-2026) or that only it lacks in the stand-in.
 REMOVED = {"popularity", "available_markets", "followers", "label", "album_group"}
 
+#: What follows from `country` and `additional_types`, which the mirror does not hand on.
+NOT_HANDED_ON = {"is_playable"}, {"additional_types"}
+
 
 def mirrored(value, base):
     """What the mirror makes of an answer of Spotify's: the links of paging objects point to it."""
@@ -72,7 +75,7 @@ def comparable(value):
 def _plain_link(link):
     parts = urllib.parse.urlsplit(link)
     path = parts.path.split("/v1/")[-1]
-    return [path, sorted(urllib.parse.parse_qsl(parts.query))]
+    return [path, sorted(pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] not in NOT_HANDED_ON[1])]
 
 
 def _walk(value, change):
@@ -91,7 +94,7 @@ def _without(value):
         return [_without(element) for element in value]
     if not isinstance(value, dict):
         return value
-    gone = set(REMOVED)
+    gone = REMOVED | NOT_HANDED_ON[0]
     if value.get("type") == "playlist" and "tracks" in value:
         gone.add("items")  # the same page under development mode's name
     return {key: _without(element) for key, element in value.items() if key not in gone}
