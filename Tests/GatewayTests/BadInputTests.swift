@@ -64,7 +64,7 @@ import Testing
     @Test(
         "A bad parameter is 400",
         arguments: [
-            "limit=51", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1e1", "limit=%2B5", "limit=99999999999999999999",
+            "limit=0", "limit=51", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=1e1", "limit=%2B5", "limit=99999999999999999999",
             "offset=-1",
             "offset=100001", "offset=x", "offset=%00", "market=se", "market=SWE", "market=%C3%85%C3%85", "market=", "limit=%zz",
             "market=%ff", "a=%",
@@ -72,7 +72,7 @@ import Testing
     func parameters(_ query: String) {
         #expect(isError(stage.get("/spotify/v1/albums/\(Self.id)/tracks", query), [400], spotify: true))
         #expect(isError(stage.get("/spotify/v1/artists/\(Self.id)/albums", query), [400], spotify: true))
-        #expect(isError(stage.get("/spotify/v1/search", "q=a&type=track&" + query), [400], spotify: true))
+        #expect(query == "limit=0" || isError(stage.get("/spotify/v1/search", "q=a&type=track&" + query), [400], spotify: true))
     }
 
     @Test(
@@ -97,7 +97,7 @@ import Testing
     @Test(
         "An unknown path is 404",
         arguments: [
-            "", "x", "tracks/\(id)/x", "albums/\(id)/tracks/x", "users/x/playlists/\(id)/x", "playlists/\(id)/owner",
+            "", "x", "tracks/\(id)/x", "albums/\(id)/tracks/x", "playlists/\(id)/owner",
             "shows/\(id)/chapters", "audiobooks/\(id)/episodes", "episodes/\(id)/x", "mel",
             "tracks/\(id)/audio", "playlists", "track/\(id)", "../tracks/\(id)",
         ])

@@ -3,8 +3,7 @@ import JSON
 /// Which members of an answer a caller wants (the Web API's `fields`): `total,items(added_at,track(name,album(!images,href)))`.
 ///
 /// Grammar, after the Web API reference, get-playlist: names by comma; a dot or parentheses lead into a member, of every element where it
-/// is an array; a group that begins with an exclamation mark names what is left out. Where a member is both named and led into, the whole
-/// of it is meant.
+/// is an array; an exclamation mark stands before what is left out. Where a member is both named and led into, the whole of it is meant.
 public struct FieldFilter: Sendable, Equatable {
     private var leavesOut = false
     private var entries: [Entry] = []
@@ -32,37 +31,36 @@ public struct FieldFilter: Sendable, Equatable {
     /// - Parameter leavesOut: it stands in what is left out.
     private static func group(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> FieldFilter? {
         guard depth < deepest else { return nil }
-        var filter = FieldFilter()
-        filter.leavesOut = leavesOut || isExclusion(rest)
+        var entries: [(entry: Entry, isOut: Bool)] = []
         repeat {
-            // Among names of what is wanted, one of what is not says nothing.
-            let isIdle = isExclusion(rest) && !filter.leavesOut
-            guard let entry = entry(&rest, depth: depth, leavesOut: filter.leavesOut) else { return nil }
-            if !isIdle { filter.add(entry) }
+            guard let next = entry(&rest, depth: depth, leavesOut: leavesOut) else { return nil }
+            entries.append(next)
         } while take(",", &rest)
+        var filter = FieldFilter()
+        filter.leavesOut = entries.allSatisfy(\.isOut)
+        // Among names of what is wanted, one of what is not says nothing.
+        for next in entries where next.isOut == filter.leavesOut { filter.add(next.entry) }
         return filter
     }
 
-    private static func entry(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> Entry? {
-        _ = take("!", &rest)
-        let name = rest.prefix { !",.()!".utf8.contains($0) }
+    private static func entry(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> (entry: Entry, isOut: Bool)? {
+        let isOut = take("!", &rest) || leavesOut
+        let name = rest.prefix { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_") }
         rest = rest[name.endIndex...]
         guard !name.isEmpty, depth < deepest else { return nil }
-        var entry = Entry(name: Array(name))
+        var found = Entry(name: Array(name))
         if take(".", &rest) {
+            guard let inner = entry(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
             var filter = FieldFilter()
-            filter.leavesOut = leavesOut || isExclusion(rest)
-            guard let inner = Self.entry(&rest, depth: depth + 1, leavesOut: filter.leavesOut) else { return nil }
-            filter.add(inner)
-            entry.inner = filter
+            filter.leavesOut = inner.isOut
+            filter.add(inner.entry)
+            found.inner = filter
         } else if take("(", &rest) {
-            guard let filter = group(&rest, depth: depth + 1, leavesOut: leavesOut), take(")", &rest) else { return nil }
-            entry.inner = filter
+            guard let filter = group(&rest, depth: depth + 1, leavesOut: isOut), take(")", &rest) else { return nil }
+            found.inner = filter
         }
-        return entry
+        return (found, isOut)
     }
-
-    private static func isExclusion(_ rest: ArraySlice<UInt8>) -> Bool { rest.first == UInt8(ascii: "!") }
 
     private static func take(_ sign: StaticString, _ rest: inout ArraySlice<UInt8>) -> Bool {
         guard rest.first == sign.utf8Start.pointee else { return false }

@@ -203,7 +203,9 @@ enum Episodes {
             var start = 0
             while start + name.count <= bytes.count {
                 let end = start + name.count
-                if bytes[end - 1] == name[name.count - 1], bytes[start..<end].elementsEqual(name), isEpisode(bytes, start..<end) { return true }
+                if bytes[end - 1] == name[name.count - 1], bytes[start..<end].elementsEqual(name), isEpisode(bytes, start..<end) {
+                    return true
+                }
                 start += Int(steps[Int(bytes[end - 1])])
             }
             return false
@@ -225,15 +227,18 @@ struct Page {
     let elements: [JSONNode]
     let total: Int
 
-    /// nil when `node` is no paging object. One that lacks its elements or its length is one: the other says what is known.
+    /// nil when `node` is no paging object. One with elements that does not say its length is as long as it must be; without both,
+    /// nothing is known.
     init?(_ node: JSONNode?) {
-        guard let node else { return nil }
-        let items = node["items"].flatMap { $0.kind == .array ? $0.elements : nil }
-        let stated = node["total"]?.integer.flatMap { $0 >= 0 ? $0 : nil }
-        guard items != nil || stated != nil else { return nil }
-        elements = items ?? []
+        guard let node, let items = node["items"], items.kind == .array else { return nil }
+        elements = items.elements
         let end = elements.isEmpty ? 0 : max(0, node["offset"]?.integer ?? 0) + elements.count
-        total = max(stated ?? (node["next"]?.string == nil ? end : end + 1), end)
+        if let stated = node["total"]?.integer, stated >= 0 {
+            total = max(stated, end)
+        } else {
+            guard !elements.isEmpty else { return nil }
+            total = node["next"]?.string == nil ? end : end + 1
+        }
     }
 
     private init() {

@@ -21,7 +21,9 @@ public struct SearchTerm: Hashable, Sendable {
         let words = query.unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
         guard !words.isEmpty else { return nil }
         key = words.map(Self.key(of:)).joined(separator: " ")
-        typed = query.unicodeScalars.contains("\0") ? String(String.UnicodeScalarView(query.unicodeScalars.map { $0 == "\0" ? " " : $0 })) : query
+        typed =
+            query.unicodeScalars.contains("\0")
+            ? String(String.UnicodeScalarView(query.unicodeScalars.map { $0 == "\0" ? " " : $0 })) : query
     }
 
     /// A word piece by piece: what stands in parentheses and quotes, and before and after a colon.

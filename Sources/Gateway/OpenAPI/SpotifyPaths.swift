@@ -6,7 +6,7 @@ enum SpotifyPaths {
             The Web API's own paths, parameters and bodies, answered from what is known here. Batches and top tracks work in development \
             mode, too. An id may also be a URI (spotify:track:...) or a link to open.spotify.com. A slash at the end is ignored. The query \
             of a search may be called query, as in links, and a market country. On a host name of its own the same is at /v1/. What needs \
-            a user (/me and every change) and what development mode closed (/browse, /users, /markets and the like) is 403.
+            a user (/me and every change) is 401, what development mode closed (/browse, /users, /markets and the like) 403.
             """,
         paths: [
             one("tracks", "track", "Track", example: "11dFghVXANMlKmJXsNCbNl", hasMarket: true),
@@ -42,7 +42,8 @@ enum SpotifyPaths {
                 "artists/{id}/top-tracks",
                 get(
                     "artistTopTracks", "An artist's best known tracks; in development mode what a search finds.",
-                    .object(["tracks": .list(of: .named("Track"), most: 10)]), [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market, country])),
+                    .object(["tracks": .list(of: .named("Track"), most: 10)]),
+                    [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market, country])),
             list(
                 "playlists/{id}/items", "playlistItems", "A playlist's items, as development mode has them.",
                 SpotifySchemas.page(of: "PlaylistItem", orNull: true), kind: "playlist", example: playlist, most: 100, usual: 100,
@@ -73,7 +74,8 @@ enum SpotifyPaths {
 
     private static func one(_ plural: String, _ kind: String, _ schema: String, example: String, hasMarket: Bool) -> DescribedPath {
         DescribedPath(
-            "\(plural)/{id}", get(kind, "One \(kind).", .named(schema), [id(kind, example: example)] + (hasMarket ? [market, country] : [])))
+            "\(plural)/{id}",
+            get(kind, "One \(kind).", .named(schema), [id(kind, example: example)] + (hasMarket ? [market, country] : [])))
     }
 
     private static func several(_ plural: String, _ schema: String, most: Int, example: String) -> DescribedPath {
@@ -91,7 +93,8 @@ enum SpotifyPaths {
         usual: Int = 20, more: [DescribedParameter] = []
     ) -> DescribedPath {
         DescribedPath(
-            template, get(name, summary, schema, [id(kind, example: example)] + paging(most: most, usual: usual) + [market, country] + more))
+            template,
+            get(name, summary, schema, [id(kind, example: example)] + paging(most: most, usual: usual) + [market, country] + more))
     }
 
     private static func id(_ kind: String, example: String) -> DescribedParameter {
@@ -100,7 +103,7 @@ enum SpotifyPaths {
 
     private static func paging(most: Int, usual: Int) -> [DescribedParameter] {
         [
-            .query("limit", "How many, \(usual) when left out; 0 for the total alone.", .integer(0, most)),
+            .query("limit", "How many, \(usual) when left out.", .integer(1, most)),
             .query("offset", "The place of the first, from 0.", .integer(0, 100_000)),
         ]
     }
@@ -121,7 +124,9 @@ enum SpotifyPaths {
     private static let searching: [DescribedParameter] = [
         .query("q", "What is searched for.", .text(pattern: "\\S", least: 1, most: 300), isRequired: true, example: "Carly Rae Jepsen"),
         .query(
-            "type", "Which kinds.", .list(of: .oneOf(["album", "artist", "playlist", "track", "show", "episode", "audiobook"]), least: 1, most: 7), isRequired: true,
+            "type", "Which kinds.",
+            .list(of: .oneOf(["album", "artist", "playlist", "track", "show", "episode", "audiobook"]), least: 1, most: 7),
+            isRequired: true,
             isList: true, example: ["track", "artist"]),
         .query("limit", "How many of each kind, 20 when left out; 0 for the totals alone.", .integer(0, 50)),
         .query("offset", "The place of the first, from 0; there are a thousand.", .integer(0, 999)), market, country,

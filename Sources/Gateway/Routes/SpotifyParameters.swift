@@ -18,8 +18,9 @@ struct SpotifyParameters {
         return market
     }
 
-    func limit(default fallback: Int, most: Int) throws(BadRequest) -> Int {
-        try number("limit", default: fallback, in: 0...most)
+    /// - Parameter least: 0 where the length alone may be asked for.
+    func limit(default fallback: Int, least: Int = 1, most: Int) throws(BadRequest) -> Int {
+        try number("limit", default: fallback, in: least...most)
     }
 
     func offset(most: Int = ListLimits.lastOffset) throws(BadRequest) -> Int { try number("offset", default: 0, in: 0...most) }
@@ -59,7 +60,7 @@ struct SpotifyParameters {
             throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query")
         }
         let kinds = try kinds()
-        let limit = try limit(default: 20, most: 50)
+        let limit = try limit(default: 20, least: 0, most: 50)
         let offset = try offset(most: ListLimits.searchResults - 1)
         return SearchQuestion(term: term, query: query, kinds: kinds, offset: offset, limit: limit, market: market)
     }

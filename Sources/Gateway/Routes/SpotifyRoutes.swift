@@ -48,7 +48,7 @@ struct SpotifyRoutes: RouteFamily {
     /// What is not here, and why.
     private func refusal(_ path: [String], _ method: Method) -> Response {
         if SpotifyClosed.needsUser(path, method) {
-            return errorFormat.error(403, "This request requires user authentication. The mirror asks Spotify as an app, for no user.")
+            return errorFormat.error(401, "Valid user authentication required. The mirror asks Spotify as an app, for no user.")
         }
         if SpotifyRoute(path) != nil { return errorFormat.methodNotAllowed("GET, HEAD") }
         if SpotifyClosed.isClosed(path) {
@@ -174,8 +174,8 @@ private enum SpotifyClosed {
     /// What development mode took away and cannot be made of what it left.
     static func isClosed(_ path: [String]) -> Bool {
         switch (path.count, path.first, path.last) {
-        case (_, "browse", _), (_, "users", _), (_, "audio-features", _), (_, "audio-analysis", _): true
-        case (1, "markets", _), (1, "recommendations", _): true
+        case (_, "browse", _), (_, "users", _), (_, "recommendations", _), (_, "audio-features", _), (_, "audio-analysis", _): true
+        case (1, "markets", _): true
         case (3, "artists", "related-artists"): true
         default: false
         }
