@@ -15,7 +15,7 @@ PLURALS = {"track": "tracks", "album": "albums", "artist": "artists"}
 
 @pytest.fixture(scope="module", params=["development", "extended"])
 def house(open_house, request):
-    house = open_house(f"mirror-{request.param}", workers=2, mode=request.param, user="user7")
+    house = open_house(f"mirror-{request.param}", workers=2, mode=request.param, user="user7", SPOTIFY_FILL_REMOVED_FIELDS="off")
     house.spotify = Spotify(house.sandbox, mode=request.param, user="user7").start()
     return house
 
