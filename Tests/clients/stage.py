@@ -131,7 +131,9 @@ def things(spotify, seed="clients"):
     one = {kind[:-1]: ids[0] for kind, ids in some.items()}
     for kind, more_than in (("album", 50), ("artist", 55), ("playlist", 100), ("show", 50)):
         one[kind] = spotify.ids(kind, 1, more_than=more_than, seed=seed)[0]
-    name = spotify.get(f"artists/{one['artist']}")["name"]
+    one["small_artist"] = spotify.ids("artist", 1, at_most=3, seed=seed)[0]
+    track = spotify.get(f"tracks/{one['track']}")
+    words = {"title": track["name"], "album_title": track["album"]["name"], "name": spotify.get(f"artists/{one['artist']}")["name"]}
     rare = next(text for text in (f"{seed} {n}" for n in range(200))
                 if 20 < spotify.get("search", q=text, type="track", limit=1)["tracks"]["total"] < 40)
-    return {**some, **one, "name": name, "rare": rare}
+    return {**some, **one, **words, "rare": rare}
