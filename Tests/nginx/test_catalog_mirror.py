@@ -161,7 +161,7 @@ def test_a_link_of_another_kind_or_a_short_one_is_400(house):
     name, before = house.spotify.ids("track", 1, seed="wrong")[0], house.standin.last_number()
     for form in (*forms("album", name), f"https://spotify.link/{name}", "https://spotify.link/abcdef", f"https://example.org/track/{name}",
                  f"https://open.spotify.com.example.org/track/{name}", f"https://example.org/open.spotify.com/track/{name}",
-                 "spotify:track:", f"spotify:episode:{name}"):
+                 "spotify:track:", f"spotify:episode:{name}", f"spotify:user:u:track:{name}", f"https://open.spotify.com/user/u/playlist/{name}"):
         assert house.get(f"/spotify/v1/tracks/{urllib.parse.quote(form, safe='')}").status in (400, 404), form
         assert house.get(f"/api/catalog/track/{urllib.parse.quote(form, safe='')}").status in (400, 404), form
     assert_spotify_error(house.get(f"/spotify/v1/tracks/spotify:album:{name}"), 400)

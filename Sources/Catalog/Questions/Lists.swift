@@ -1,36 +1,29 @@
 import JSON
-import Platform
 import Spotify
 
-/// `GET /albums/{id}/tracks`.
-public struct AlbumTracksQuestion: Question {
+/// `GET /albums/{id}/tracks`, `/shows/{id}/episodes`, `/audiobooks/{id}/chapters`.
+public struct PartsQuestion: Question {
+    let parts: ObjectParts
     let id: SpotifyID
     let window: Window
     let market: Market?
 
-    public init(id: SpotifyID, offset: Int, limit: Int, market: Market?) {
+    public init(_ parts: ObjectParts, of id: SpotifyID, offset: Int, limit: Int, market: Market?) {
+        self.parts = parts
         self.id = id
         self.window = Window(offset: offset, limit: limit)
         self.market = market
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
-        let list = AlbumTracks.list(of: id, in: album.root, market)
+        guard let object = try reader.document(.object(parts.parent, id, market: market)) else { return nil }
+        let list = PagedList.of(parts, id, in: object.root, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.linkBase, path: "/albums/\(id.text)/tracks", kept: marketParameter(market))
+        let path = "/\(parts.parent.plural)/\(id.text)/\(parts.name)"
+        let paging = PagingWriter(base: reader.linkBase, path: path, kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
         return writer.bytes[...]
-    }
-}
-
-/// An album's tracks: the first page stands in the album.
-enum AlbumTracks {
-    static func list(of id: SpotifyID, in album: JSONNode, _ market: Market?) -> PagedList {
-        PagedList(embedded: Page(album["tracks"]), pageSize: PageSize.list) { offset, reader in
-            Page(try reader.record(.albumTracks(id, offset: offset, market: market)))
-        }
     }
 }
 
@@ -62,9 +55,20 @@ public struct ArtistAlbumsQuestion: Question {
 /// An artist's albums, in pages of their own.
 enum ArtistAlbums {
     static func list(of id: SpotifyID, _ groups: AlbumGroups, _ market: Market?) -> PagedList {
-        PagedList(embedded: nil, pageSize: PageSize.list) { offset, reader in
-            Page(try reader.record(.artistAlbums(id, groups: groups, offset: offset, market: market)))
-        }
+        PagedList(pageSize: PageSize.list) { .artistAlbums(id, groups: groups, offset: $0, market: market) }
+    }
+}
+
+/// `GET /playlists/{id}`, with episodes as what they are (`additional_types`).
+public struct PlaylistQuestion: Question {
+    let resource: Resource
+
+    public init(id: SpotifyID, market: Market?) { resource = .object(.playlist, id, market: market) }
+
+    public var firstResource: Resource? { resource }
+
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
+        try reader.recordWithEpisodes(resource).map { reader.verbatim($0) }
     }
 }
 
@@ -74,18 +78,29 @@ public struct PlaylistItemsQuestion: Question {
     let part: PlaylistPart
     let window: Window
     let market: Market?
+    let hasEpisodes: Bool
+    let kept: [(name: String, value: String)]
 
-    public init(id: SpotifyID, part: PlaylistPart, offset: Int, limit: Int, market: Market?) {
+    /// - Parameters:
+    ///   - hasEpisodes: episodes are wanted as what they are (`additional_types`).
+    ///   - kept: what else of the request its links have.
+    public init(
+        id: SpotifyID, part: PlaylistPart, offset: Int, limit: Int, market: Market?, hasEpisodes: Bool = false,
+        kept: [(name: String, value: String)] = []
+    ) {
         self.id = id
         self.part = part
         self.window = Window(offset: offset, limit: limit)
         self.market = market
+        self.hasEpisodes = hasEpisodes
+        self.kept = (hasEpisodes ? [("additional_types", "track,episode")] : []) + kept
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
+        guard let list = try PlaylistItems.list(of: id, market, hasEpisodes: hasEpisodes, &reader) else { return nil }
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
+        let path = "/playlists/\(id.text)/\(part.rawValue)"
+        let paging = PagingWriter(base: reader.linkBase, path: path, kept: marketParameter(market) + kept)
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { ListRecord.write(element: $0, as: part, &$1) }
         return writer.bytes[...]
@@ -94,99 +109,33 @@ public struct PlaylistItemsQuestion: Question {
 
 /// A playlist's items: the first hundred stand in the playlist, unless the account may not read them.
 enum PlaylistItems {
-    static func list(of id: SpotifyID, _ market: Market?, _ reader: inout RecordReader) throws -> PagedList? {
-        guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = try? JSONDocument(record.body)
+    static func list(of id: SpotifyID, _ market: Market?, hasEpisodes: Bool = false, _ reader: inout RecordReader) throws -> PagedList? {
+        func read(_ resource: Resource, _ reader: inout RecordReader) throws -> Record? {
+            hasEpisodes ? try reader.recordWithEpisodes(resource) : try reader.record(resource)
+        }
+        guard let record = try read(.object(.playlist, id, market: market), &reader), let playlist = try? JSONDocument(record.body)
         else { return nil }
-        guard let embedded = Page(playlist.root["items"]) else { throw NegativeEntry(status: 403, message: "Forbidden") }
+        guard let items = playlist.root["items"] else { throw NegativeEntry(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
-        return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
+        var list = PagedList(embedded: Page(items), pageSize: PageSize.list) { .playlistItems(id, asked, offset: $0, market: market) }
+        list.read = { resource, reader in
             do {
-                return Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
+                return try read(resource, &reader)
             } catch let denial as NegativeEntry where denial.status == 403 {
                 // The account's mode has changed since the playlist was fetched.
-                return Page(try reader.record(.playlistItems(id, asked.other, offset: offset, market: market)))
+                return try resource.ofOtherPart.flatMap { try read($0, &reader) }
             }
         }
+        return list
+    }
+}
+
+extension Resource {
+    /// A page of a playlist's items as the other mode of an account calls it.
+    fileprivate var ofOtherPart: Resource? {
+        guard case .playlistItems(let id, let part, let offset, let market) = self else { return nil }
+        return .playlistItems(id, part.other, offset: offset, market: market)
     }
 }
 
 private func marketParameter(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }
-
-/// Writes paging objects with the mirror's own links.
-struct PagingWriter {
-    /// `https://host`.
-    var base: String
-    /// `/albums/<id>/tracks`.
-    var path: String
-    /// What the links keep of the request besides offset and limit, in order.
-    var kept: [(name: String, value: String)]
-
-    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (JSONNode, inout JSONWriter) -> Void) {
-        let end = window.offset + window.limit
-        writer.object { writer in
-            writer.member("href", link(window.offset, window.limit))
-            writer.key("items")
-            writer.array { writer in for item in stretch.elements { element(item, &writer) } }
-            writer.member("limit", window.limit)
-            writer.member("next", end < stretch.total ? link(end, window.limit) : nil)
-            writer.member("offset", window.offset)
-            writer.member("previous", window.offset > 0 ? link(max(0, window.offset - window.limit), window.limit) : nil)
-            writer.member("total", stretch.total)
-        }
-    }
-
-    private func link(_ offset: Int, _ limit: Int) -> String {
-        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value, keeping: ","))" }.joined()
-        return "\(base)/spotify/v1\(path)?offset=\(offset)&limit=\(limit)\(more)"
-    }
-}
-
-/// A stretch of a long list that is kept in pages: from `offset`, at most `limit` elements.
-struct Window {
-    var offset: Int
-    var limit: Int
-}
-
-/// A list in pages: the first may stand in its parent, the others are records of their own, aligned to their size.
-struct PagedList {
-    /// The page that the parent brought.
-    var embedded: Page?
-    var pageSize: Int
-    /// The page at an aligned offset; nil when it is not here, which the reader has noted.
-    var page: (_ offset: Int, _ reader: inout RecordReader) throws -> Page?
-
-    struct Stretch {
-        var elements: [JSONNode]
-        var total: Int
-    }
-
-    /// The window's elements; what is missing is noted by the reader and left out. nil when not even the length is known.
-    func stretch(_ window: Window, _ reader: inout RecordReader) throws -> Stretch? {
-        guard let total = try total(window, &reader) else { return nil }
-        var elements: [JSONNode] = []
-        var at = window.offset
-        let end = min(window.offset + window.limit, total)
-        while at < end {
-            let (page, start) = try holder(of: at, &reader)
-            guard let page, at - start < page.elements.count else {
-                at = start + pageSize
-                continue
-            }
-            let stop = min(end, start + page.elements.count)
-            elements += page.elements[(at - start)..<(stop - start)]
-            at = stop
-        }
-        return Stretch(elements: elements, total: total)
-    }
-
-    private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
-        if let embedded { return embedded.total }
-        return try page(window.offset / pageSize * pageSize, &reader)?.total
-    }
-
-    private func holder(of index: Int, _ reader: inout RecordReader) throws -> (Page?, start: Int) {
-        if let embedded, index < embedded.elements.count { return (embedded, 0) }
-        let start = index / pageSize * pageSize
-        return (try page(start, &reader), start)
-    }
-}

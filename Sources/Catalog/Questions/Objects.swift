@@ -1,7 +1,7 @@
 import JSON
 import Spotify
 
-/// `GET /{tracks,albums,artists,playlists}/{id}`: one record as it is.
+/// `GET /{tracks,albums,artists,playlists,shows,episodes,audiobooks,chapters}/{id}`, `/playlists/{id}/images`: one record as it is.
 public struct ObjectQuestion: Question {
     let resource: Resource
 
@@ -9,10 +9,10 @@ public struct ObjectQuestion: Question {
 
     public var firstResource: Resource? { resource }
 
-    /// Only an album and a playlist hold a page.
+    /// Only some objects hold a page.
     public var mayLinkBack: Bool {
         switch resource {
-        case .object(.track, _, _), .object(.artist, _, _): false
+        case .object(.track, _, _), .object(.artist, _, _), .object(.episode, _, _), .object(.chapter, _, _), .playlistImages: false
         default: true
         }
     }
@@ -22,7 +22,8 @@ public struct ObjectQuestion: Question {
     }
 }
 
-/// `GET /{tracks,albums,artists}?ids=`: single records in the asked order. null means that Spotify said 404, never "not here yet".
+/// `GET /{tracks,albums,artists,shows,episodes,audiobooks,chapters}?ids=`: single records in the asked order. null means that Spotify
+/// refused it, never "not here yet".
 public struct BatchQuestion: Question {
     let kind: ObjectKind
     let ids: [SpotifyID]
@@ -36,20 +37,28 @@ public struct BatchQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 3000 * ids.count)
+        var isKnown = false
+        var refusal: NegativeEntry?
         try writer.object { writer in
-            writer.key(kind.rawValue + "s")
+            writer.key(kind.plural)
             try writer.array { writer in
                 for id in ids {
                     let resource = Resource.object(kind, id, market: kind == .artist ? nil : market)
                     do {
-                        if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.linkBase)) }
-                    } catch let denial as NegativeEntry where denial.status == 404 {
+                        guard let record = try reader.record(resource) else { continue }
+                        writer.raw(record.body(linkedTo: reader.linkBase))
+                        isKnown = true
+                    } catch let denial as NegativeEntry {
                         writer.null()
+                        if denial.status != 404 { refusal = refusal ?? denial }
                     }
                 }
             }
         }
-        return reader.missing.isEmpty ? writer.bytes[...] : nil
+        guard reader.missing.isEmpty else { return nil }
+        // What is refused with another word than "not found" is none of a list's gaps, unless the others are there.
+        if let refusal, !isKnown { throw refusal }
+        return writer.bytes[...]
     }
 }
 

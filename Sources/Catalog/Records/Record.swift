@@ -67,17 +67,18 @@ public struct Record: Sendable, Equatable {
         guard linkPlaces.allSatisfy({ $0 <= body.count }) else { return nil }
     }
 
-    /// The body with a request's own scheme and host in its links.
-    public func body(linkedTo base: String) -> ArraySlice<UInt8> {
+    /// The body with a request's own scheme and host in its links, and without their first part where the request had none.
+    public func body(linkedTo base: LinkBase) -> ArraySlice<UInt8> {
         guard !linkPlaces.isEmpty else { return body }
         var linked: [UInt8] = []
-        linked.reserveCapacity(body.count + linkPlaces.count * base.utf8.count)
+        linked.reserveCapacity(body.count + linkPlaces.count * base.origin.utf8.count)
         var start = body.startIndex
         for place in linkPlaces {
             let end = body.startIndex + Int(place)
             linked += body[start..<end]
-            linked += base.utf8
+            linked += base.origin.utf8
             start = end
+            if base.isBare, body[end...].starts(with: MirrorLink.folder.utf8) { start += MirrorLink.folder.utf8.count }
         }
         return (linked + body[start...])[...]
     }
@@ -121,6 +122,7 @@ public enum AccountMode: String, Sendable {
             guard root.has("tracks") != root.has("items") else { return nil }
             self = root.has("tracks") ? .extended : .development
         case .topTracks: self = .extended
+        case .withEpisodes(let plain): self.init(plain, root)
         default: return nil
         }
     }

@@ -2,6 +2,7 @@ import Caching
 import Catalog
 import FastCGI
 import Platform
+import Spotify
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
@@ -11,11 +12,13 @@ struct MetadataResponder: Sendable {
     /// `SWINGMUSIC_FCGI_PUBLIC_URL`.
     let publicURL: BaseURL?
 
-    func answer(_ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil)
-        -> Outcome
-    {
+    /// - Parameter isBare: asked as `/v1/...`; links say so.
+    func answer(
+        _ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
+        isBare: Bool = false
+    ) -> Outcome {
         let inquiry = Inquiry(
-            catalog: catalog, question: question, base: question.mayLinkBack ? base(of: request) : "",
+            catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
             conditional: Conditional(request, errorFormat, notFound: notFound), client: client)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request))
@@ -35,7 +38,7 @@ struct MetadataResponder: Sendable {
     private func patience(of request: Request) -> WaitPreference { WaitPreference(request.parameter("HTTP_PREFER"), most: missWait) }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
-    private func base(of request: Request) -> String {
+    private func origin(of request: Request) -> String {
         if let publicURL { return publicURL.text }
         let scheme = request.parameter("REQUEST_SCHEME") == "https" || request.parameter("HTTPS") == "on" ? "https" : "http"
         return BaseURL(scheme: scheme, host: request.parameter("HTTP_HOST") ?? "")?.text ?? ""
@@ -46,7 +49,7 @@ struct MetadataResponder: Sendable {
 private struct Inquiry: Sendable {
     let catalog: Catalog
     let question: any Question
-    let base: String
+    let base: LinkBase
     let conditional: Conditional
     let client: String
 
@@ -72,7 +75,7 @@ private struct Inquiry: Sendable {
 private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
-    private let base: String
+    private let base: LinkBase
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
@@ -83,7 +86,7 @@ private final class PendingRequest: Sendable {
     /// How long somebody who does not want to wait is kept until the queue has said how long it is.
     private static let shortWait = Duration.seconds(2)
 
-    init(catalog: Catalog, question: any Question, base: String, conditional: Conditional, client: String, patience: WaitPreference) {
+    init(catalog: Catalog, question: any Question, base: LinkBase, conditional: Conditional, client: String, patience: WaitPreference) {
         self.catalog = catalog
         self.question = question
         self.base = base
@@ -231,11 +234,7 @@ enum LinkFolding {
     /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
     /// The scheme may be missing. What follows the link stays a segment of its own.
     static func fold(_ path: [String]) -> [String] {
-        guard path.count > 2 else { return path }
-        let host = path[1] == "https:" || path[1] == "http:" ? 2 : 1
-        guard host == 2 || path[1] == "open.spotify.com" else { return path }
-        let isLocalised = path.count > host + 1 && path[host + 1].hasPrefix("intl-")
-        let end = min(path.count, host + (isLocalised ? 4 : 3))
-        return [path[0], path[1..<end].joined(separator: "/")] + path[end...]
+        guard path.count > 2, let length = SpotifyID.linkLength(path.dropFirst()) else { return path }
+        return [path[0], path[1...length].joined(separator: "/")] + path[(length + 1)...]
     }
 }

@@ -21,11 +21,12 @@ ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 class House:
     """A context manager. `store`: True for a redis-server, or an object with `settings()`; `settings` go to the program,
     None takes one away. `start=False` leaves the program (alone) to the test. `user` (user0 to user999): whose tokens the stand-in gives,
-    where a test is about the items of playlists in development mode."""
+    where a test is about the items of playlists in development mode. `nginx_server`: further lines of nginx's server {}."""
 
-    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", user=None, **settings):
+    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", user=None, nginx_server=(), **settings):
         self.name, self.workers, self._wanted_store, self._start = name, workers, store, start
         self._address, self._mode, self._user, self._settings = address, mode, user, settings
+        self._nginx_server = nginx_server
 
     def __enter__(self):
         self.sandbox = Sandbox(self.name)
@@ -48,7 +49,7 @@ class House:
         self.responder = Responder(self.sandbox, settings, self.workers, self._address)
         if self._start:
             self.responder.start()
-        self.nginx = Nginx(self.sandbox, self.responder.address).start()
+        self.nginx = Nginx(self.sandbox, self.responder.address, server=self._nginx_server).start()
 
     @property
     def port(self):
