@@ -30,6 +30,7 @@ public struct RecordStore: Sendable {
     let clock: any HostClock
     /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
     private let temporaryTTL: Duration
+    let filledRecords: FilledRecords
 
     /// How long a record that Spotify no longer knows is left alone.
     private static let gonePause = Duration.seconds(86_400)
@@ -42,16 +43,18 @@ public struct RecordStore: Sendable {
         self.caches = caches
         self.temporaryTTL = temporaryTTL
         self.clock = clock
+        filledRecords = FilledRecords(now: clock.monotonic)
     }
 
     /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
-    public func read(_ resource: Resource) throws(CacheError) -> Reading {
-        try read(resource, found: try caches.get(resource.cache, resource.cacheKey))
+    /// - Parameter filled: with the fields that development mode removed.
+    public func read(_ resource: Resource, filled: Bool = false) throws(CacheError) -> Reading {
+        try read(resource, found: try caches.get(resource.cache, resource.cacheKey), filled: filled)
     }
 
     /// The same for what `caches.get` has answered already.
-    func read(_ resource: Resource, found: Found?) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource) { return .hit(served) }
+    func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
+        if let found, let served = served(found, resource, filled: filled) { return .hit(served) }
         if let found = try caches.get(.temp, resource.denialKey), let denial = NegativeEntry(encoded: found.entry.value) {
             return .denied(denial, found.tier, ttl: (found.entry.expiresAt - clock.wall.milliseconds) / 1000)
         }
@@ -62,9 +65,10 @@ public struct RecordStore: Sendable {
         try caches.get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
     }
 
-    private func served(_ found: Found, _ resource: Resource) -> Served? {
+    private func served(_ found: Found, _ resource: Resource, filled: Bool = false) -> Served? {
         let entry = found.entry
-        guard let record = Record(encoded: entry.value) else { return nil }
+        let form = filled ? filledRecords.record(of: resource, entry, now: clock.monotonic) : Record(encoded: entry.value)
+        guard let record = form else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
         let end = record.refusedWith == nil ? due : entry.storedAt
         let now = clock.wall.milliseconds
@@ -139,8 +143,13 @@ final class NotedRecords: Sendable {
     ///
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
-    func read(_ resource: Resource, ahead: ReadAhead? = nil) throws(CacheError) -> Reading {
-        let reading = if let ahead { try recordStore.read(resource, found: ahead.found) } else { try recordStore.read(resource) }
+    func read(_ resource: Resource, ahead: ReadAhead? = nil, filled: Bool = false) throws(CacheError) -> Reading {
+        let reading =
+            if let ahead {
+                try recordStore.read(resource, found: ahead.found, filled: filled)
+            } else {
+                try recordStore.read(resource, filled: filled)
+            }
         if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
             let key = ahead?.key ?? resource.cacheKey
             if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
@@ -150,7 +159,9 @@ final class NotedRecords: Sendable {
     }
 
     /// Reads a record that nobody asked for by its name: no note is made.
-    func glance(_ resource: Resource) throws(CacheError) -> Reading { try recordStore.read(resource) }
+    func glance(_ resource: Resource, filled: Bool = false) throws(CacheError) -> Reading {
+        try recordStore.read(resource, filled: filled)
+    }
 }
 
 /// A record that was read before its question was asked: from memory, or from DragonflyDB without waiting for it.

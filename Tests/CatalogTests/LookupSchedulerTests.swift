@@ -122,7 +122,7 @@ extension LimiterRequest {
         case .losePermit: "lose the permit"
         case .finish(_, .answered, _): "finish, answered"
         case .finish(_, .failed(let reason, let pause, let isFinal), _):
-            "finish, \(isFinal ? "given up" : "failed"), \(reason), for \(pause.wholeSeconds) s"
+            "finish, \(isFinal ? "given up" : "failed"), \(Obstacle(encoded: reason).words), for \(pause.wholeSeconds) s"
         case .store(let lookup, .answer): "store the answer to \(lookup.resource.digit)"
         case .store(let lookup, .refusal(let refusal)): "store the refusal of \(lookup.resource.digit), \(refusal.status)"
         case .refuseToken(_, let call): "refuse the token of call \(call)"
@@ -328,7 +328,8 @@ extension Resource {
             desk.scheduler.cooledDown(lookup, until: end, quotaExceeded: false).map(\.line)
                 == ["finish, failed, rate limited, for 0 s", "note a limit, 30 s"])
         #expect(desk.scheduler.foresaw(.wait(.seconds(30), .cooldown)).map(\.line) == ["ask why no call is made"])
-        let told = desk.scheduler.isOut(until: desk.clock.monotonic + .seconds(30), after: .seconds(30), "Spotify says wait")
+        let told = desk.scheduler.isOut(
+            until: desk.clock.monotonic + .seconds(30), after: .seconds(30), Obstacle(.spotify, "Spotify says wait"))
         #expect(told.map(\.line) == ["tell 1 failed, Spotify says wait, for 30 s"])
         desk.clock.advance(.seconds(30))
         #expect(desk.answer(desk.send(1, attempt: 2), 1) == ["tell 2 own"])

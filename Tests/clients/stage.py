@@ -91,9 +91,8 @@ class Mirrored(Way):
     def __init__(self, house, certificate):
         super().__init__(house.sandbox, certificate)
         self.house = house
-        lines = [certificate.lines(self.port), f"location = /api/token {{ proxy_pass http://127.0.0.1:{house.standin.port}; }}"]
-        if "location /v1/" not in (REPOSITORY / "nginx/swingmusic-fcgi/metadata.conf").read_text():
-            lines.append("location /v1/ { rewrite ^/v1/(.*)$ /spotify/v1/$1 last; }")
+        lines = [certificate.lines(self.port), "include swingmusic-fcgi/spotify-host.conf;",
+                 f"location = /api/token {{ proxy_pass http://127.0.0.1:{house.standin.port}; }}"]
         self.nginx = Nginx(house.sandbox, house.responder.address, server=lines).start()
 
 
@@ -101,7 +100,7 @@ class Stage:
     """All three in one sandbox, as a context manager; `settings` are the program's."""
 
     def __init__(self, name, **settings):
-        self.house = House(name, workers=2, mode="development", SPOTIFY_FILL_REMOVED_FIELDS="on", **settings)
+        self.house = House(name, workers=2, mode="development", **settings)
 
     def __enter__(self):
         self.house.__enter__()

@@ -112,12 +112,12 @@ def test_a_batch_has_the_asked_order_and_null_only_for_what_does_not_exist(house
     assert len(house.standin.calls(missing_id(kind))) == 1 and len(house.standin.calls(there[2])) == 1
 
 
-def test_a_batch_that_is_not_complete_is_503_and_complete_later(new_house):
+def test_a_batch_that_is_not_complete_is_429_and_complete_later(new_house):
     house = new_house("batch-parts", workers=2, SPOTIFY_MIN_INTERVAL="250ms")
     ids = house.standin.ids("track", 12, seed="parts")
     path = f"/spotify/v1/tracks?ids={','.join(ids)}"
     first = house.get(path, {"Prefer": "wait=1"})
-    assert_spotify_error(first, 503)
+    assert_spotify_error(first, 429)
     assert 1 <= retry_after(first) <= 5, "twelve calls at four a second"
     assert b"null" not in first.body
     eventually(lambda: len(house.standin.calls()) == 12, 10, what="its parts stay queued")

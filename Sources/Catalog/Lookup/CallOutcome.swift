@@ -11,7 +11,7 @@ enum CallOutcome: Sendable {
     /// Spotify told us to wait.
     case coolDown(retryAfter: Duration?, quotaExceeded: Bool)
     /// Something failed on the way, after the slot was spent.
-    case retry(reason: String)
+    case retry(Obstacle)
     /// No connection came about; no slot was spent.
     case unreachable(reason: String)
     /// The permit was not ours after all; nothing was sent.
@@ -33,7 +33,8 @@ enum CallOutcome: Sendable {
         case .forbidden(let message): self = .refusal(NegativeEntry(status: 403, message: message))
         case .rateLimited(let retryAfter, let quotaExceeded):
             self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
-        default: self = sent ? .retry(reason: error.description) : .unreachable(reason: error.description)
+        case .timedOut where sent: self = .retry(Obstacle(.timeout, error.description))
+        default: self = sent ? .retry(Obstacle(.spotify, error.description)) : .unreachable(reason: error.description)
         }
     }
 }

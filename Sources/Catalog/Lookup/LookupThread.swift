@@ -89,6 +89,7 @@ final class LookupLoop {
             renew(contents.due)
             uses.add(contents.used)
             uses.step()
+            recordStore.filledRecords.purge(now: clock.monotonic)
             renewAhead()
             carryOut(scheduler.watchOthers())
             carryOut(scheduler.seekPermit(activeCalls: client.active))
@@ -164,7 +165,10 @@ final class LookupLoop {
             return scheduler.found(resources, try rateLimiter.states(of: resources.map(\.name), estimating: false))
         case .prospect: return scheduler.foresaw(try rateLimiter.peek(worker: configuration.worker))
         case .token: return try findToken()
-        case .outage(let end, let pause): return scheduler.isOut(until: end, after: pause, try rateLimiter.status().outage)
+        case .outage(let end, let pause):
+            let outage = try rateLimiter.status().outage
+            inbox.note(outage, until: end)
+            return scheduler.isOut(until: end, after: pause, outage)
         case .permit(let call): return try takePermit(for: call)
         case .losePermit(let lease): try rateLimiter.losePermit(lease)
         case .finish(let lease, let result, let sequel): return scheduler.finished(sequel, isCurrent: try rateLimiter.finish(lease, result))
@@ -211,6 +215,7 @@ final class LookupLoop {
                 case .refusal(let refusal): try recordStore.store(refusal, for: lookup.resource)
                 }
             }
+            inbox.note(nil, until: clock.monotonic)
             return scheduler.stored(lookup, isCurrent: isCurrent)
         } catch .storing(let cause) {
             return scheduler.couldNotStore(lookup, "\(cause)")
@@ -293,10 +298,11 @@ extension Reading {
 
 extension RateLimiterStatus {
     /// Why no call is made, when that is not the pace.
-    fileprivate var outage: String? {
+    fileprivate var outage: Obstacle? {
         if let cooldown {
-            return cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
+            let words = cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
+            return Obstacle(.cooldown, "\(words) until \(WallTime(milliseconds: cooldown.endsAt).text)")
         }
-        return tokenOutage?.reason ?? upstream?.reason
+        return tokenOutage.map { Obstacle(.credentials, $0.reason) } ?? upstream.map { Obstacle(.spotify, $0.reason) }
     }
 }

@@ -65,6 +65,8 @@ public struct RecordReader {
     private(set) var missing: [Resource] = []
     /// For the mirror's links.
     let linkBase: LinkBase
+    /// Records are read with the fields that development mode removed.
+    var fillsRemovedFields = false
     private var ahead: ReadAhead?
     private var account = ReadSummary()
     /// The tag of the one record whose body is the answer, or of nothing else.
@@ -79,7 +81,7 @@ public struct RecordReader {
 
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try records.read(resource, ahead: takeAhead(of: resource)) {
+        switch try records.read(resource, ahead: takeAhead(of: resource), filled: fillsRemovedFields) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
@@ -104,7 +106,7 @@ public struct RecordReader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try records.glance(resource) else { return nil }
+        guard case .hit(let served) = try records.glance(resource, filled: fillsRemovedFields) else { return nil }
         account.count(served)
         return served.record
     }

@@ -47,6 +47,12 @@ public struct Record: Sendable, Equatable {
         return bytes + body
     }
 
+    /// The tag that a stored form has; nil for bytes that are none.
+    static func tag(ofEncoded bytes: [UInt8]) -> UInt64? {
+        guard bytes.count >= fixedSize, bytes[0] == magic, bytes[1] == layout else { return nil }
+        return bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) }
+    }
+
     /// Reads the stored form; nil for bytes that are none (a foreign value, a newer layout), which is then a miss.
     public init?(encoded bytes: [UInt8]) {
         guard bytes.count >= Self.fixedSize, bytes[0] == Self.magic, bytes[1] == Self.layout else { return nil }

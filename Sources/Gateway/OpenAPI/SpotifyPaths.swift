@@ -69,7 +69,7 @@ enum SpotifyPaths {
     private static func get(_ id: String, _ summary: String, _ schema: Schema, _ parameters: [DescribedParameter]) -> DescribedOperation {
         DescribedOperation(
             method: .get, id: id, summary: summary, access: SpotifyRoutes.access, parameters: parameters + MetadataAnswers.headers,
-            answers: MetadataAnswers.all(schema, error: .named("SpotifyError")))
+            answers: MetadataAnswers.all(schema, error: .named("SpotifyError"), waiting: MetadataAnswers.mirror))
     }
 
     private static func one(_ plural: String, _ kind: String, _ schema: String, example: String, hasMarket: Bool) -> DescribedPath {
@@ -240,8 +240,12 @@ enum SpotifySchemas {
 
 /// What every metadata route may answer, in its family's shape of errors.
 enum MetadataAnswers {
-    /// - Parameter schema: of the answer itself.
-    static func all(_ schema: Schema, error: Schema, takesBody: Bool = false) -> [DescribedAnswer] {
+    /// - Parameters:
+    ///   - schema: of the answer itself.
+    ///   - waiting: what is said of what is not here yet.
+    static func all(
+        _ schema: Schema, error: Schema, takesBody: Bool = false, waiting: [(status: Int, words: String)] = plain
+    ) -> [DescribedAnswer] {
         [
             .json(200, "What was asked for.", schema, headers: [.cacheStatus]),
             .json(
@@ -252,12 +256,31 @@ enum MetadataAnswers {
             .json(401, "A session is needed and there is none, or its token is no good.", error, headers: [.authenticate]),
             .json(403, "Spotify does not give this to this account; or a page of another site used the user's cookie.", error),
             .json(404, "Spotify does not know it.", error),
-        ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : []) + [
-            .json(
-                503, "Not known, and not to be had within the caller's patience; or the session cannot be checked.", error,
-                headers: [.retryAfter])
-        ]
+        ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : [])
+            + waiting.map { status, words in
+                .json(status, words, error, headers: status == 429 ? [.retryAfter, .rateLimitReset] : [.retryAfter])
+            }
     }
+
+    static let plain = [
+        (status: 503, words: "Not known, and not to be had within the caller's patience; or the session cannot be checked.")
+    ]
+
+    static let mirror = [
+        (
+            status: 429,
+            words: """
+            Not known yet, and a matter of waiting: for a turn, the queue, a share of it, a cooldown, the hour. It is gone on with; \
+            Retry-After is when it should be here, a minute at most where that is long.
+            """
+        ),
+        (status: 502, words: "Spotify failed, or cannot be reached."),
+        (
+            status: 503,
+            words: "No credentials or refused ones, a limiter or database that cannot be used; or the session cannot be checked."
+        ),
+        (status: 504, words: "Spotify did not answer in time."),
+    ]
 
     /// What every one of them may be asked with.
     static let headers: [DescribedParameter] = [

@@ -12,8 +12,8 @@ from .sandbox import Sandbox
 from .standin import StandIn, spotify_id
 from .waiting import eventually
 
-#: Where a test is not about the default pace.
-BRISK = {"SPOTIFY_MIN_INTERVAL": "20ms", "SPOTIFY_CALLS_PER_HOUR": "100000"}
+#: Where a test is not about the default pace, or how long a client of the Web API is kept (it is kept as long as everybody else, then).
+BRISK = {"SPOTIFY_MIN_INTERVAL": "20ms", "SPOTIFY_CALLS_PER_HOUR": "100000", "SWINGMUSIC_FCGI_MIRROR_WAIT": "25s"}
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
