@@ -18,11 +18,11 @@ def error(status, message, **more):
 
 
 def market_of(query):
-    """`market`, or `country`, as it was called before; None when neither is given."""
-    market = query.get("market") or query.get("country")
+    """`market`, or `country`, as it was called before; None when neither is given, or the token's, which an app's has not."""
+    market = query.get("market", query.get("country"))
     if market is not None and market != "from_token" and market not in data.MARKETS:
         raise Refusal(400, "Invalid market code")
-    return market
+    return None if market == "from_token" else market
 
 
 def whole_number(query, name, default, least, most):

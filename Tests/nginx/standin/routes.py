@@ -12,6 +12,8 @@ from spoken import BOOK_MARKETS, PART, WHOLE, part_count
 
 BATCHES = {"tracks": 50, "albums": 20, "artists": 50, "shows": 50, "episodes": 50, "audiobooks": 50, "chapters": 50}
 KIND = "|".join([*BATCHES, "playlists"])
+PARTS = {"albums": ("tracks",), "artists": ("albums", "top-tracks", "related-artists"), "playlists": ("items", "tracks", "images"),
+         "shows": ("episodes",), "audiobooks": ("chapters",)}
 
 
 class Routes:
@@ -35,7 +37,8 @@ class Routes:
     def route(self, path, query):
         if path == "/v1/search":
             return self.search.answer(query)
-        if found := re.fullmatch(rf"/v1/({KIND})/([^/]+)(?:/([a-z-]+))?", path):
+        found = re.fullmatch(rf"/v1/({KIND})/([^/]+)(?:/([a-z-]+))?", path)
+        if found and (found[3] is None or found[3] in PARTS.get(found[1], ())):
             return self.single(found[1][:-1], found[2], found[3], query)
         if path[4:] in BATCHES:
             self.only_extended()
@@ -69,14 +72,12 @@ class Routes:
             return self.album_tracks(place, text, query, market)
         if (kind, part) == ("artist", "albums"):
             return self.artist_albums(place, text, query, market)
-        if kind == "playlist" and part in ("items", "tracks"):
-            return self.playlist_items(place, text, part, query, market)
         if (kind, part) == ("playlist", "images"):
             return self.world.playlist(place)["images"]
-        if kind == "artist" and part in ("top-tracks", "related-artists"):
-            self.only_extended()
-            return self.top_tracks(place, market) if part == "top-tracks" else self.related(place)
-        raise Refusal(404, "Service not found")
+        if kind == "playlist":
+            return self.playlist_items(place, text, part, query, market)
+        self.only_extended()
+        return self.top_tracks(place, market) if part == "top-tracks" else self.related(place)
 
     def track(self, place, text, query, market):
         return self.world.track(place, market)
@@ -111,8 +112,6 @@ class Routes:
         if part is None and place.kind in WHOLE:
             return self.world.spoken.full_part(place)
         parts = f"{PART.get(place.kind)}s"
-        if part not in (None, parts):
-            raise Refusal(404, "Service not found")
 
         def item(at):
             return self.world.spoken.part(PART[place.kind], place.artist, at)
