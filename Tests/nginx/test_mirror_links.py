@@ -71,8 +71,11 @@ def test_every_link_leads_to_an_answer_and_every_list_to_its_end_and_back(house,
         assert answer.status == 200, (route, answer)
         found = links(answer.json(), base)
         assert found, f"{route} has links of the mirror's own"
+        # In development mode the items of others' playlists, which a search finds, are for nobody.
+        closed = house.standin.mode == "development" and route.startswith("search")
         for link in set(found):
-            assert house.get(link[len(f"http://127.0.0.1:{house.port}"):]).status == 200, (route, link)
+            status = house.get(link[len(f"http://127.0.0.1:{house.port}"):]).status
+            assert status == 200 or status == 403 and closed and "/playlists/" in link, (route, link, status)
         for page in pages(answer.json()):
             if page["href"].startswith(base):
                 to_the_end_and_back(house, base, route, page)

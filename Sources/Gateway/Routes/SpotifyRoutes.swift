@@ -15,13 +15,18 @@ struct SpotifyRoutes: RouteFamily {
     var otherPrefix: String? { Self.barePrefix }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        let path = LinkFolding.fold(routed.segments)
+        let path = LinkFolding.fold(Self.withoutOwner(routed.segments))
         let isRead = routed.request.method == .get || routed.request.method == .head
         guard isRead, let route = SpotifyRoute(path) else { return .now(refusal(path, routed.request.method)) }
         switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
         case .refused(let response): return .now(response)
         case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
         }
+    }
+
+    /// `users/NAME/playlists/ID`, as playlists were asked for until 2018, as they are asked for now.
+    private static func withoutOwner(_ path: [String]) -> [String] {
+        path.count > 3 && path[0] == "users" && path[2] == "playlists" ? Array(path.dropFirst(2)) : path
     }
 
     private func answer(_ route: SpotifyRoute, _ path: [String], _ routed: RoutedRequest, _ client: String) -> Outcome {
@@ -71,11 +76,6 @@ private enum SpotifyRoute {
 
     /// nil for a path that the mirror does not have.
     init?(_ path: [String]) {
-        // As playlists were asked for until 2018.
-        if path.count > 3, path[0] == "users", path[2] == "playlists" {
-            self.init(Array(path.dropFirst(2)))
-            return
-        }
         switch (path.count, path.first ?? "", path.last ?? "") {
         case (1, "search", _): self = .search
         case (2, "playlists", _): self = .playlist
@@ -150,9 +150,7 @@ private enum SpotifyRoute {
     }
 
     private func id(_ path: [String], _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
-        // An owner may stand before a playlist.
-        let place = path.first == "users" ? 3 : 1
-        guard let id = SpotifyID(path[place], kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
+        guard let id = SpotifyID(path[1], kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
         return id
     }
 }
