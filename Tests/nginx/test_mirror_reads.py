@@ -14,7 +14,7 @@ SPOKEN = ["show", "episode", "audiobook", "chapter"]
 
 @pytest.fixture(scope="module", params=["development", "extended"])
 def house(open_house, request):
-    house = open_house(f"reads-{request.param}", workers=2, mode=request.param, user="user7",
+    house = open_house(f"reads-{request.param}", workers=2, mode=request.param, user="user7", SPOTIFY_FILL_REMOVED_FIELDS="off",
                        nginx_server=["include swingmusic-fcgi/spotify-host.conf;"])
     house.spotify = Spotify(house.sandbox, mode=request.param, user="user7").start()
     return house

@@ -37,7 +37,8 @@ def page(path, query, default, most, total, item, kept=("market",), least=1):
     limit, offset = whole_number(query, "limit", default, least, most), whole_number(query, "offset", 0, 0, 100_000)
 
     def link(start):
-        more = {name: query[name] for name in kept if query.get(name)}
+        more = {name: query[name] for name in kept if query.get(name) and name != "market"}
+        more.update({"market": market_of(query)} if "market" in kept and market_of(query) else {})
         return f"{data.API}{path}?{urlencode({'offset': start, 'limit': limit, **more})}"
     items = [item(at) for at in range(offset, min(offset + limit, total))]
     return {"href": link(offset), "items": items, "limit": limit, "next": link(offset + limit) if limit and offset + limit < total else None,
