@@ -80,7 +80,7 @@ import Testing
         let text = String(decoding: body, as: UTF8.self)
         func place(_ link: String) -> UInt32 { UInt32(text.distance(from: text.startIndex, to: text.range(of: link)!.lowerBound)) }
         let filled = RemovedFields.filled(Record(body: body, linkPlaces: [place("/x"), place("/y")]), of: nil)
-        let linked = String(decoding: filled.body(linkedTo: "http://one"), as: UTF8.self)
+        let linked = String(decoding: filled.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
         #expect(linked.contains(#""href":"http://one/x""#) && linked.contains(#""next":"http://one/y""#))
         #expect(filled.tag == Record(body: Array(filled.body)).tag)
     }

@@ -24,7 +24,8 @@ import Testing
         func link(_ offset: Int) -> String { #""https://api.spotify.com/v1/\#(path)?offset=\#(offset)&limit=50""# }
         let end = offset + items.count
         let (next, previous) = (end < total ? link(end) : "null", offset > 0 ? link(max(0, offset - 50)) : "null")
-        return #"{"href":\#(link(offset)),"items":[\#(items.joined(separator: ","))],"limit":50,"next":\#(next),"offset":\#(offset),"previous":\#(previous),"total":\#(total)}"#
+        let place = #""limit":50,"next":\#(next),"offset":\#(offset),"previous":\#(previous),"total":\#(total)"#
+        return #"{"href":\#(link(offset)),"items":[\#(items.joined(separator: ","))],\#(place)}"#
     }
 
     private func things(_ range: Range<Int>) -> [String] { range.map { #"{"id":"\#($0)","type":"thing"}"# } }
@@ -158,7 +159,8 @@ import Testing
         let playlist = try get(stage, "/spotify/v1/playlists/\(Self.id)?additional_types=episode")
         for part in ["tracks", "items"] {
             let link = playlist[part]?["next"]?.string
-            #expect(link == "http://music.example/spotify/v1/playlists/\(Self.id)/\(part)?offset=100&limit=50&additional_types=track,episode")
+            #expect(
+                link == "http://music.example/spotify/v1/playlists/\(Self.id)/\(part)?offset=100&limit=50&additional_types=track,episode")
         }
     }
 

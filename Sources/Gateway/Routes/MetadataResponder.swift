@@ -210,8 +210,8 @@ final class FollowUps: Sendable {
         guard isNew else { return }
         _ = catalog.inbox.wait(for: resources, client: client, until: SystemClock().monotonic + time) { [self] outcome in
             underWay.withLock { _ = $0.remove(resources) }
-            guard case .finished = outcome, rounds > 1,
-                case .missing(let more)? = try? catalog.answer(question, base: LinkBase("")), !more.isEmpty
+            guard case .finished = outcome, rounds > 1, case .missing(let more)? = try? catalog.answer(question, base: LinkBase("")),
+                !more.isEmpty
             else { return }
             wait(catalog, question, more, client, until: Self.longest, rounds: rounds - 1)
         }
