@@ -32,8 +32,10 @@ public struct RecordStore: Sendable {
     private let temporaryTTL: Duration
     let filledRecords: FilledRecords
 
-    /// How long a record that Spotify no longer knows is left alone.
+    /// How long a record that Spotify has refused more than once is left alone. After the first time it is `TEMP_CACHE_TTL`.
     private static let gonePause = Duration.seconds(86_400)
+    /// How long a refusal is believed that spoke of the account, though others are served.
+    private static let doubtfulPause = Duration.seconds(300)
     /// How long an old search result may stand in when no newer one can be had.
     private static let searchGrace = Duration.seconds(7 * 86_400)
     /// How long an endpoint that answered 403 counts as closed.
@@ -86,18 +88,21 @@ public struct RecordStore: Sendable {
         }
     }
 
-    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal, and
-    /// not asked for again for a day.
-    func store(_ denial: NegativeEntry, for resource: Resource) throws(CacheError) {
-        if denial.status == 403, let endpoint = resource.endpointThatCloses {
+    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal; it is asked for
+    /// again as soon, and when it is refused again, after a day each time.
+    /// - Parameter briefly: for five minutes.
+    func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false) throws(CacheError) {
+        let first = briefly ? min(Self.doubtfulPause, temporaryTTL) : temporaryTTL
+        if !briefly, denial.status == 403, let endpoint = resource.endpointThatCloses {
             _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
         }
         guard var known = try record(of: resource)?.record, resource.cache == .spotify else {
-            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: nil)
+            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: first)
             return
         }
+        let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
-        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: Self.gonePause)
+        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: pause)
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.

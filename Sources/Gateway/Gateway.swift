@@ -28,7 +28,10 @@ public final class Gateway: Sendable {
         log.handler = ErrorLog(given.handler, page: scoreboard, redaction: Redaction(secrets: settings.secretTexts))
         self.log = log
         let caches = try Caches(
-            CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
+            CachesConfiguration(
+                path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
+                durable: settings.durableCaches),
+            log: log)
         let rateLimiter = try RateLimiter(
             path: settings.dataDirectory + "/limiter.db",
             rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
@@ -37,7 +40,7 @@ public final class Gateway: Sendable {
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        maintenance = try MaintenanceThread(caches, sessions, scoreboard)
+        maintenance = try MaintenanceThread(caches, sessions, scoreboard, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
@@ -65,7 +68,7 @@ public final class Gateway: Sendable {
                 "/spotify/v1/",
                 SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
             ),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
+            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: blockingWorker)),
             ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
             (
                 "/cache/",
@@ -128,13 +131,14 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) throws(SystemError) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard, log: Logger) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
+                if scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
                 scoreboard.sample()
             }
         }

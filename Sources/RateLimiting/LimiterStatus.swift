@@ -30,6 +30,8 @@ public struct RateLimiterStatus: Sendable, Equatable {
     /// While upstream, or the token, is not tried.
     public var upstream: Interruption?
     public var tokenOutage: Interruption?
+    /// Since Spotify refuses this account, until it answers a call; its end, when that is tried next, may be in the past.
+    public var accountRefusal: Interruption?
     /// Lookups that wait for a permit, by the rank they have now.
     public var waiting: [Priority: Int]
     public var leased: Int
@@ -54,6 +56,7 @@ extension RateLimiter {
                 backgroundLimit: rateLimit.backgroundLimit, nextSlotAt: nextSlot(forecast.callers),
                 nextBackgroundSlotAt: nextSlot(forecast.background), cooldown: try transaction.cooldown(),
                 upstream: try transaction.interruption(.upstream), tokenOutage: try transaction.interruption(.token),
+                accountRefusal: try transaction.interruption(.account, isOver: true),
                 waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
                 callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt)
         }
@@ -78,8 +81,9 @@ extension Transaction {
             quotaExceeded: pause.quotaExceeded)
     }
 
-    fileprivate func interruption(_ kind: Backoff.Kind) throws -> RateLimiterStatus.Interruption? {
-        guard let pause = try pause(kind), pause.until > now else { return nil }
+    /// - Parameter isOver: also when its end has passed.
+    fileprivate func interruption(_ kind: Backoff.Kind, isOver: Bool = false) throws -> RateLimiterStatus.Interruption? {
+        guard let pause = try pause(kind), isOver || pause.until > now else { return nil }
         return .init(
             recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until), failures: pause.repeats,
             reason: pause.reason)

@@ -83,7 +83,7 @@ private struct Usual {
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)
         case .workers:
-            settings.workers == ProcessInfo.processInfo.activeProcessorCount ? .words("number of cores") : .text("\(settings.workers)")
+            settings.workers == Processors.available ? .words("number of cores that the process may use") : .text("\(settings.workers)")
         case .threads: .text("\(settings.threads)")
         case .missWait: .duration(settings.missWait)
         case .mirrorWait: .duration(settings.mirrorWait)
@@ -108,6 +108,7 @@ private struct Usual {
         case .spotifyTimeout: .duration(settings.spotify.timeout)
         case .spotifyMarket: optional(settings.market)
         case .spotifyFillRemovedFields: .text(settings.fillRemovedFields ? "on" : "off")
+        case .durableCaches: .text(settings.durableCaches.map(\.rawValue).sorted().joined(separator: ","))
         case .spotifyCacheTTL: .duration(settings.ttl.spotify)
         case .sessionCacheTTL: .duration(settings.ttl.session)
         case .userCacheTTL: .duration(settings.ttl.user)

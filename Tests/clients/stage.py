@@ -91,9 +91,8 @@ class Mirrored(Way):
     def __init__(self, house, certificate):
         super().__init__(house.sandbox, certificate)
         self.house = house
-        lines = [certificate.lines(self.port), f"location = /api/token {{ proxy_pass http://127.0.0.1:{house.standin.port}; }}"]
-        if "location /v1/" not in (REPOSITORY / "nginx/swingmusic-fcgi/metadata.conf").read_text():
-            lines.append("location /v1/ { rewrite ^/v1/(.*)$ /spotify/v1/$1 last; }")
+        lines = [certificate.lines(self.port), "include swingmusic-fcgi/spotify-host.conf;",
+                 f"location = /api/token {{ proxy_pass http://127.0.0.1:{house.standin.port}; }}"]
         self.nginx = Nginx(house.sandbox, house.responder.address, server=lines).start()
 
 
@@ -101,7 +100,7 @@ class Stage:
     """All three in one sandbox, as a context manager; `settings` are the program's."""
 
     def __init__(self, name, **settings):
-        self.house = House(name, workers=2, mode="development", SPOTIFY_FILL_REMOVED_FIELDS="on", **settings)
+        self.house = House(name, workers=2, mode="development", **settings)
 
     def __enter__(self):
         self.house.__enter__()
@@ -131,7 +130,9 @@ def things(spotify, seed="clients"):
     one = {kind[:-1]: ids[0] for kind, ids in some.items()}
     for kind, more_than in (("album", 50), ("artist", 55), ("playlist", 100), ("show", 50)):
         one[kind] = spotify.ids(kind, 1, more_than=more_than, seed=seed)[0]
-    name = spotify.get(f"artists/{one['artist']}")["name"]
+    one["small_artist"] = spotify.ids("artist", 1, at_most=3, seed=seed)[0]
+    track = spotify.get(f"tracks/{one['track']}")
+    words = {"title": track["name"], "album_title": track["album"]["name"], "name": spotify.get(f"artists/{one['artist']}")["name"]}
     rare = next(text for text in (f"{seed} {n}" for n in range(200))
                 if 20 < spotify.get("search", q=text, type="track", limit=1)["tracks"]["total"] < 40)
-    return {**some, **one, "name": name, "rare": rare}
+    return {**some, **one, **words, "rare": rare}

@@ -87,6 +87,14 @@ def test_search_puts_pages_of_ten_together(house, limit, offset):
     assert all(urllib.parse.parse_qs(call["query"])["limit"] == ["10"] for call in calls) and len(calls) <= limit // 10 + 2
 
 
+def test_the_end_of_one_kind_is_not_the_end_of_another(house):
+    """Without a market there are no shows: beyond that known end are tracks all the same."""
+    query = "q=Ghost+Letters&type=track,show,episode"
+    assert house.get(f"/spotify/v1/search?{query}&limit=10").json()["shows"]["total"] == 0
+    got = house.get(f"/spotify/v1/search?{query}&limit=10&offset=20").json()
+    assert list(got) == ["tracks", "shows", "episodes"] and len(got["tracks"]["items"]) == 10
+
+
 def test_case_and_spaces_make_no_second_search(house):
     first = house.get("/spotify/v1/search?q=Neon%20%20Bones&type=track")
     before = house.standin.last_number()

@@ -4,8 +4,8 @@ import Spotify
 enum CallOutcome: Sendable {
     /// A complete answer.
     case answer([UInt8])
-    /// Spotify said no, and will say so again.
-    case refusal(NegativeEntry)
+    /// Spotify said no, and will say so again. `ofAccount`: it may mean everything that this account asks for.
+    case refusal(NegativeEntry, ofAccount: Bool)
     /// The token was refused: renew it and ask once more.
     case renewToken
     /// Spotify told us to wait.
@@ -28,9 +28,10 @@ enum CallOutcome: Sendable {
     private init(_ error: SpotifyError, sent: Bool) {
         switch error {
         case .unauthorized: self = .renewToken
-        case .notFound(let message): self = .refusal(NegativeEntry(status: 404, message: message))
-        case .badRequest(let message): self = .refusal(NegativeEntry(status: 400, message: message))
-        case .forbidden(let message): self = .refusal(NegativeEntry(status: 403, message: message))
+        case .notFound(let message): self = .refusal(NegativeEntry(status: 404, message: message), ofAccount: false)
+        case .badRequest(let message): self = .refusal(NegativeEntry(status: 400, message: message), ofAccount: false)
+        case .forbidden(let message): self = .refusal(NegativeEntry(status: 403, message: message), ofAccount: false)
+        case .accountRefused(let message): self = .refusal(NegativeEntry(status: 403, message: message), ofAccount: true)
         case .rateLimited(let retryAfter, let quotaExceeded):
             self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
         case .timedOut where sent: self = .retry(Obstacle(.timeout, error.description))
@@ -50,4 +51,22 @@ enum Retries {
         let first: Duration = attended ? .seconds(1) : .seconds(60)
         return min(first * (1 << doublings), .seconds(3600))
     }
+}
+
+/// A refusal as the limiter's file keeps it in mind for whichever worker makes the control call: `a` or `-`, and the entry.
+struct SuspectedWords {
+    var refusal: NegativeEntry
+    var ofAccount: Bool
+
+    init(_ refusal: NegativeEntry, ofAccount: Bool) {
+        self.refusal = refusal
+        self.ofAccount = ofAccount
+    }
+
+    init?(text: String) {
+        guard let mark = text.first, let refusal = NegativeEntry(encoded: Array(text.dropFirst().utf8)) else { return nil }
+        self.init(refusal, ofAccount: mark == "a")
+    }
+
+    var text: String { (ofAccount ? "a" : "-") + String(decoding: refusal.encoded, as: UTF8.self) }
 }

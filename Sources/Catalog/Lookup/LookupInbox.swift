@@ -100,6 +100,8 @@ public struct Obstacle: Sendable, Equatable {
         case cooldown
         /// There are no credentials, or Spotify refuses them.
         case credentials
+        /// Spotify refuses this account.
+        case account
         /// This server cannot: its limiter's file or its database, no room, a restart.
         case server
         /// Spotify failed, or cannot be reached.
@@ -138,4 +140,16 @@ struct Waiter: Sendable {
     var deadline: MonotonicTime
     /// Called once, on the lookup thread.
     var tell: @Sendable (WaitOutcome) -> Void
+}
+
+extension RateLimiterStatus {
+    /// Why no call is made, when that is not the pace.
+    var outage: Obstacle? {
+        if let cooldown {
+            let words = cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
+            return Obstacle(.cooldown, "\(words) until \(WallTime(milliseconds: cooldown.endsAt).text)")
+        }
+        if let refusal = accountRefusal { return Obstacle(.account, "Spotify refuses this account: \(refusal.reason)") }
+        return tokenOutage.map { Obstacle(.credentials, $0.reason) } ?? upstream.map { Obstacle(.spotify, $0.reason) }
+    }
 }

@@ -182,14 +182,14 @@ struct LookupScheduler {
 
     /// - Parameter known: what the database holds of it; nil where the name is no resource's.
     mutating func granted(_ lease: Lease, to call: Int, known: Reading?) -> [LookupAction] {
-        guard let resource = Resource(name: lease.key), let known else {
+        guard let resource = Resource(name: lease.subject), let known else {
             // A lookup that only a newer version of this program knows how to make.
             let result = LeaseResult.failed(reason: "unknown lookup", retryAfter: .seconds(86_400), final: true)
             return [.note(.unknownLookup(lease.key)), .ask(.finish(lease, result, then: .nothing))]
         }
-        if isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
+        if !lease.isControl, isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
         guard lease.isFresh(now: clock.boot) else { return [.ask(.losePermit(lease))] }
-        sent[call] = LeasedLookup(lease: lease, resource: resource)
+        sent[call] = LeasedLookup(lease: lease, resource: resource, isKnown: known.isUnrefused)
         return [.send(call: call, resource)]
     }
 
@@ -224,8 +224,7 @@ struct LookupScheduler {
                 return again(lookup, Obstacle(.spotify, "Spotify's answer has an unknown form"))
             }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
-        case .refusal(let refusal):
-            return [.ask(.store(lookup, .refusal(refusal)))] + learn(AccountMode(lookup.resource, refusedWith: refusal))
+        case .refusal(let refusal, let ofAccount): return refused(lookup, refusal, ofAccount: ofAccount)
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
         case .coolDown(let retryAfter, let quotaExceeded):
             return [.ask(.coolDown(lookup, retryAfter: retryAfter, quotaExceeded: quotaExceeded))]
@@ -235,11 +234,29 @@ struct LookupScheduler {
         }
     }
 
+    /// A refusal is the thing's own, unless it speaks of the account, or the thing was answered before; then another call shows which it is.
+    private func refused(_ lookup: LeasedLookup, _ refusal: NegativeEntry, ofAccount: Bool) -> [LookupAction] {
+        switch refusal.status {
+        case 403 where lookup.lease.isControl: return [.ask(.confirmRefusal(lookup, refusal))]
+        case 403 where ofAccount || lookup.isKnown && !lookup.lease.isControl:
+            return [.ask(.suspect(lookup, refusal, ofAccount: ofAccount))]
+        default: return [.ask(.store(lookup, .refusal(refusal)))] + learn(AccountMode(lookup.resource, refusedWith: refusal))
+        }
+    }
+
+    func suspected(_ lookup: LeasedLookup, _ refusal: NegativeEntry, ofAccount: Bool, _ suspicion: Suspicion) -> [LookupAction] {
+        guard suspicion == .unfounded else { return [] }
+        return [.ask(.store(lookup, .refusal(refusal, briefly: ofAccount)))]
+            + (ofAccount ? [] : learn(AccountMode(lookup.resource, refusedWith: refusal)))
+    }
+
     private func learn(_ mode: AccountMode?) -> [LookupAction] { mode.map { [.ask(.learn($0))] } ?? [] }
 
     /// The answer is stored and the lookup finished; not, where the lease was lost: then it is another worker's answer that counts.
-    mutating func stored(_ lookup: LeasedLookup, isCurrent: Bool) -> [LookupAction] {
-        isCurrent ? tell(singleFlight.finish(lookup.resource)) : []
+    /// - Parameter believed: what was refused before a control call, whose refusal is stored now.
+    mutating func stored(_ lookup: LeasedLookup, isCurrent: Bool, believed: Resource? = nil) -> [LookupAction] {
+        guard isCurrent else { return [] }
+        return tell(singleFlight.finish(lookup.resource) + (believed.map { singleFlight.finish($0) } ?? []))
     }
 
     func couldNotStore(_ lookup: LeasedLookup, _ cause: String) -> [LookupAction] {
@@ -299,5 +316,12 @@ struct LookupScheduler {
     mutating func limiterFailed(_ reason: String) -> [LookupAction] {
         nextPermitAt = clock.monotonic + .seconds(1)
         return tell(singleFlight.failImpatient(before: .never, .failed(Obstacle(.server, reason), after: .seconds(30))))
+    }
+}
+
+extension Reading {
+    /// Spotify answered it the last time.
+    fileprivate var isUnrefused: Bool {
+        if case .hit(let served) = self { served.record.refusedWith == nil } else { false }
     }
 }

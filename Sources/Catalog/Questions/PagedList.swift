@@ -75,6 +75,8 @@ struct PagedList {
     private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
         if let embedded { return embedded.total }
         let start = window.offset / pageSize * pageSize
+        // The other kinds of a search share its pages.
+        let isWantedAnyway = reader.missing.contains(resource(start))
         do {
             if let page = try page(start, &reader) { return page.total }
         } catch let denial as NegativeEntry {
@@ -83,7 +85,7 @@ struct PagedList {
         }
         // Beyond an end that is known nothing is asked: Spotify answers such questions with errors.
         guard let total = try knownTotal(before: start, &reader), total <= window.offset else { return nil }
-        reader.forget(resource(start))
+        if !isWantedAnyway { reader.forget(resource(start)) }
         return total
     }
 

@@ -18,12 +18,18 @@ final class BlockingWorker: Sendable {
 
     /// Parks the caller until `work` has made its answer.
     func run(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
+        begin(errorFormat) { reply in reply(work()) }
+    }
+
+    /// Parks the caller until `work`, or whom it has told to, calls `reply`; the thread goes on with the next piece when `work` returns.
+    func begin(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable (_ reply: @escaping @Sendable (Response) -> Void) -> Void) -> Outcome
+    {
         let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: SystemClock().monotonic + patience,
                 parked: { [queue] reply in
-                    if !queue.submit({ reply.send(work()) }) { reply.send(busy) }
+                    if !queue.submit({ work { reply.send($0) } }) { reply.send(busy) }
                 },
                 ended: { _ in busy }))
     }

@@ -65,7 +65,7 @@ extension Obstacle {
     fileprivate var status: Int {
         switch kind {
         case .turn, .cooldown: 429
-        case .credentials, .server: 503
+        case .credentials, .account, .server: 503
         case .spotify: 502
         case .timeout: 504
         }

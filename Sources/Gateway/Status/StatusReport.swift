@@ -106,7 +106,7 @@ struct StatusCollector: Sendable {
                 $0.bytes > 0
             },
             kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
-            readiness: readiness(cached, limiter.fault))
+            readiness: readiness(cached, limiter))
     }
 
     private func ages(now: Int64) -> [AgeLook] {
@@ -122,10 +122,10 @@ struct StatusCollector: Sendable {
     /// Why nothing, or not everything, can be served.
     func readiness() -> Readiness {
         let limiter = Result { try rateLimiter.status() }
-        return readiness(caches.statistics(), limiter.fault)
+        return readiness(caches.statistics(), limiter)
     }
 
-    private func readiness(_ cached: CacheStatistics, _ limiterFault: String?) -> Readiness {
+    private func readiness(_ cached: CacheStatistics, _ limiter: Result<RateLimiterStatus, any Error>) -> Readiness {
         var readiness = Readiness()
         do { _ = try caches.get(.temp, Array("readyz".utf8)) } catch { readiness.reasons.append("the database cannot be read: \(error)") }
         if let refusal = cached.writeRefusal {
@@ -133,8 +133,13 @@ struct StatusCollector: Sendable {
         } else if access(dataDirectory, W_OK) != 0 {
             readiness.reasons.append("the data folder cannot be written")
         }
-        if let limiterFault { readiness.reasons.append("the limiter cannot be used, nothing is looked up: \(limiterFault)") }
+        if let limiterFault = limiter.fault {
+            readiness.reasons.append("the limiter cannot be used, nothing is looked up: \(limiterFault)")
+        }
         if !hasCredentials { readiness.warnings.append("SPOTIFY_CLIENT_ID is not set: what is cached is served, nothing new is looked up") }
+        if let refusal = (try? limiter.get())?.accountRefusal {
+            readiness.warnings.append("Spotify refuses this account, nothing new is looked up: \(refusal.reason)")
+        }
         if let fault = cached.store?.fault { readiness.warnings.append("DragonflyDB is not used: \(fault)") }
         return readiness
     }

@@ -43,6 +43,14 @@ enum SpotifyCheck {
                     "told us to wait until \(Output.time(cooldown.endsAt))\(cooldown.quotaExceeded ? " (the quota is spent)" : "")",
                     remedy: "wait: calls begin again by themselves; make sure that nothing else uses this app's credentials"))
         }
+        if let refusal = status.accountRefusal {
+            findings.append(
+                .error(
+                    "Spotify account", "is refused, whatever is asked for (last at \(Output.time(refusal.recordedAt))): \(refusal.reason)",
+                    remedy:
+                        "see that the app's owner has Premium, and look at the app's page at developer.spotify.com; calls begin again by themselves"
+                ))
+        }
         if let outage = status.tokenOutage {
             findings.append(
                 .warning(

@@ -58,9 +58,6 @@ class Spotify(StandIn):
 #: Fields that development mode took from everybody (references/changes/february-2026) or that only it lacks in the stand-in.
 REMOVED = {"popularity", "available_markets", "followers", "label", "album_group"}
 
-#: What follows from `country` and `additional_types`, which the mirror does not hand on.
-NOT_HANDED_ON = {"is_playable"}, {"additional_types"}
-
 
 def mirrored(value, base):
     """What the mirror makes of an answer of Spotify's: the links of paging objects point to it."""
@@ -75,7 +72,8 @@ def comparable(value):
 def _plain_link(link):
     parts = urllib.parse.urlsplit(link)
     path = parts.path.split("/v1/")[-1]
-    return [path, sorted(pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] not in NOT_HANDED_ON[1])]
+    # The mirror names its own order of them, and none where there are no episodes.
+    return [path, sorted(pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] != "additional_types")]
 
 
 def _walk(value, change):
@@ -94,7 +92,7 @@ def _without(value):
         return [_without(element) for element in value]
     if not isinstance(value, dict):
         return value
-    gone = REMOVED | NOT_HANDED_ON[0]
+    gone = set(REMOVED)
     if value.get("type") == "playlist" and "tracks" in value:
         gone.add("items")  # the same page under development mode's name
     return {key: _without(element) for key, element in value.items() if key not in gone}

@@ -18,11 +18,11 @@ def error(status, message, **more):
 
 
 def market_of(query):
-    """`market`, or `country`, as it was called before; None when neither is given."""
-    market = query.get("market") or query.get("country")
+    """`market`, or `country`, as it was called before; None when neither is given, or the token's, which an app's has not."""
+    market = query.get("market", query.get("country"))
     if market is not None and market != "from_token" and market not in data.MARKETS:
         raise Refusal(400, "Invalid market code")
-    return market
+    return None if market == "from_token" else market
 
 
 def whole_number(query, name, default, least, most):
@@ -37,7 +37,8 @@ def page(path, query, default, most, total, item, kept=("market",), least=1):
     limit, offset = whole_number(query, "limit", default, least, most), whole_number(query, "offset", 0, 0, 100_000)
 
     def link(start):
-        more = {name: query[name] for name in kept if query.get(name)}
+        more = {name: query[name] for name in kept if query.get(name) and name != "market"}
+        more.update({"market": market_of(query)} if "market" in kept and market_of(query) else {})
         return f"{data.API}{path}?{urlencode({'offset': start, 'limit': limit, **more})}"
     items = [item(at) for at in range(offset, min(offset + limit, total))]
     return {"href": link(offset), "items": items, "limit": limit, "next": link(offset + limit) if limit and offset + limit < total else None,

@@ -12,6 +12,8 @@ from spoken import BOOK_MARKETS, PART, WHOLE, part_count
 
 BATCHES = {"tracks": 50, "albums": 20, "artists": 50, "shows": 50, "episodes": 50, "audiobooks": 50, "chapters": 50}
 KIND = "|".join([*BATCHES, "playlists"])
+PARTS = {"albums": ("tracks",), "artists": ("albums", "top-tracks", "related-artists"), "playlists": ("items", "tracks", "images"),
+         "shows": ("episodes",), "audiobooks": ("chapters",)}
 
 
 class Routes:
@@ -28,14 +30,15 @@ class Routes:
         try:
             value = self.route(path.rstrip("/"), query)
             value = data.shape(value) if self.development else value
-            return 200, filtered(value, query) if path.startswith("/v1/playlists/") else value
+            return 200, filtered(value, query) if isinstance(value, dict) and path.startswith("/v1/playlists/") else value
         except Refusal as refusal:
             return refusal.status, error(refusal.status, refusal.message)
 
     def route(self, path, query):
         if path == "/v1/search":
             return self.search.answer(query)
-        if found := re.fullmatch(rf"/v1/({KIND})/([^/]+)(?:/([a-z-]+))?", path):
+        found = re.fullmatch(rf"/v1/({KIND})/([^/]+)(?:/([a-z-]+))?", path)
+        if found and (found[3] is None or found[3] in PARTS.get(found[1], ())):
             return self.single(found[1][:-1], found[2], found[3], query)
         if path[4:] in BATCHES:
             self.only_extended()
@@ -60,7 +63,14 @@ class Routes:
         return place
 
     def single(self, kind, text, part, query):
-        place, market = self.place(kind, text), market_of(query)
+        if part in ("top-tracks", "related-artists"):
+            self.only_extended()
+        place = self.place(kind, text)
+        if (kind, part) == ("playlist", "images"):
+            return self.world.playlist(place)["images"]
+        if (kind, part) == ("artist", None):
+            return self.world.artist(place)
+        market = market_of(query)
         if kind in PART or kind in WHOLE:
             return self.spoken(place, text, part, query, market)
         if part is None:
@@ -69,23 +79,15 @@ class Routes:
             return self.album_tracks(place, text, query, market)
         if (kind, part) == ("artist", "albums"):
             return self.artist_albums(place, text, query, market)
-        if kind == "playlist" and part in ("items", "tracks"):
+        if kind == "playlist":
             return self.playlist_items(place, text, part, query, market)
-        if (kind, part) == ("playlist", "images"):
-            return self.world.playlist(place)["images"]
-        if kind == "artist" and part in ("top-tracks", "related-artists"):
-            self.only_extended()
-            return self.top_tracks(place, market) if part == "top-tracks" else self.related(place)
-        raise Refusal(404, "Service not found")
+        return self.top_tracks(place, market) if part == "top-tracks" else self.related(place)
 
     def track(self, place, text, query, market):
         return self.world.track(place, market)
 
-    def artist(self, place, text, query, market):
-        return self.world.artist(place)
-
     def album(self, place, text, query, market):
-        return {**self.world.album(place, market), "tracks": self.album_tracks(place, text, {}, market, 50)}
+        return {**self.world.album(place, market), "tracks": self.album_tracks(place, text, {"market": market} if market else {}, market, 50)}
 
     def album_tracks(self, place, text, query, market, default=20):
         tracks = self.world.tracks(place)
@@ -93,7 +95,7 @@ class Routes:
                     lambda at: self.world.track_link(*tracks[at], market))
 
     def artist_albums(self, place, text, query, market):
-        groups = [g for g in query.get("include_groups", ",".join(data.GROUPS)).split(",") if g]
+        groups = [g for g in (query.get("include_groups") or ",".join(data.GROUPS)).split(",") if g]
         if any(group not in data.GROUPS for group in groups):
             raise Refusal(400, "Invalid include_groups")
         albums = [entry for entry in data.discography(place.artist) if entry[0] in groups]
@@ -111,8 +113,6 @@ class Routes:
         if part is None and place.kind in WHOLE:
             return self.world.spoken.full_part(place)
         parts = f"{PART.get(place.kind)}s"
-        if part not in (None, parts):
-            raise Refusal(404, "Service not found")
 
         def item(at):
             return self.world.spoken.part(PART[place.kind], place.artist, at)

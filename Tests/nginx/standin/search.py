@@ -15,9 +15,9 @@ class Search:
         self.routes, self.world = routes, routes.world
 
     def answer(self, query):
-        text = (query.get("q") or query.get("query") or "").strip()
+        text = query.get("q") or query.get("query") or ""
         kinds = [kind for kind in query.get("type", "").split(",") if kind]
-        if not text:
+        if not text.strip():
             raise Refusal(400, "No search query")
         if not kinds:
             raise Refusal(400, "Missing parameter type")
