@@ -7,8 +7,10 @@ import Testing
 @testable import Catalog
 
 @Suite struct RemovedFieldsTests {
+    func filled(_ record: Record, of resource: Resource?) -> Record { RemovedFields(of: record, resource).filled(record) }
+
     func fill(_ json: String, of resource: Resource? = nil) -> String {
-        String(decoding: RemovedFields.filled(Record(body: Array(json.utf8)), of: resource).body, as: UTF8.self)
+        String(decoding: filled(Record(body: Array(json.utf8)), of: resource).body, as: UTF8.self)
     }
 
     @Test(
@@ -79,10 +81,11 @@ import Testing
         let body = Array(#"{"a":{"type":"show"},"href":"/x","b":{"type":"show"},"next":"/y"}"#.utf8)
         let text = String(decoding: body, as: UTF8.self)
         func place(_ link: String) -> UInt32 { UInt32(text.distance(from: text.startIndex, to: text.range(of: link)!.lowerBound)) }
-        let filled = RemovedFields.filled(Record(body: body, linkPlaces: [place("/x"), place("/y")]), of: nil)
-        let linked = String(decoding: filled.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
+        let plain = Record(body: body, linkPlaces: [place("/x"), place("/y")])
+        let record = filled(plain, of: nil)
+        let linked = String(decoding: record.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
         #expect(linked.contains(#""href":"http://one/x""#) && linked.contains(#""next":"http://one/y""#))
-        #expect(filled.tag == Record(body: Array(filled.body)).tag)
+        #expect(record.tag != plain.tag && record.tag == filled(plain, of: nil).tag)
     }
 }
 
@@ -113,7 +116,7 @@ import Testing
 
     @Test("No more is kept than there is room for, and after a rest nothing")
     func bound() {
-        let records = FilledRecords(bytes: 40_000, now: MonotonicTime(nanoseconds: 0))
+        let records = FilledRecords(bytes: 16_000, now: MonotonicTime(nanoseconds: 0))
         for version in 1...1000 { _ = records.record(of: track, entry(Int64(version), "\(version)"), now: MonotonicTime(nanoseconds: 1)) }
         #expect((40...130).contains(records.count))
         records.purge(now: MonotonicTime(nanoseconds: 30_000_000_000))
@@ -121,6 +124,17 @@ import Testing
         records.purge(now: MonotonicTime(nanoseconds: 61_000_000_000))
         records.purge(now: MonotonicTime(nanoseconds: 122_000_000_000))
         #expect(records.count == 0)
+    }
+
+    @Test("A large record is kept as it is served, a small one is put together anew")
+    func large() throws {
+        let records = FilledRecords(now: MonotonicTime(nanoseconds: 0))
+        let now = MonotonicTime(nanoseconds: 1)
+        for (version, name) in [(1, "small"), (2, String(repeating: "large", count: 2000))] {
+            let first = try #require(records.record(of: track, entry(Int64(version), name), now: now))
+            #expect(try #require(records.record(of: track, entry(Int64(version), name), now: now)) == first)
+            #expect(String(decoding: first.body, as: UTF8.self).hasSuffix(#""popularity":0}"#))
+        }
     }
 
     @Test("What the caches hold stays as Spotify said it")

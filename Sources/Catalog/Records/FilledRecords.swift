@@ -2,15 +2,21 @@ import Caching
 import Platform
 import Synchronization
 
-/// Records with the fields that development mode removed, made once and kept in this worker's memory beside what the caches hold: by the
-/// version of the entry, which never repeats, so that none is ever another's or an older one.
+/// What records lack of the fields that development mode removed, found out once and kept in this worker's memory beside what the caches hold: by
+/// the version of the entry, which never repeats, so that none is ever another's or an older one.
 ///
-/// Bounded by bytes; what was not used for longest goes first, and all of it after a minute or two of rest.
+/// Of a small record only the places are kept, some dozen bytes, so that there is room for a hundred thousand: putting the fields in is a
+/// copy of some kilobytes. A large one is kept as it is served. Bounded by bytes; what was not used for longest goes first, and all of it after
+/// a minute or two of rest.
 final class FilledRecords: Sendable {
     private struct Held {
-        var record: Record
+        var fields: RemovedFields
+        /// Of a large record.
+        var filled: Record?
         /// The plain record's tag: of a file that was exchanged, a version might mean another record.
         var plainTag: UInt64
+
+        var cost: Int { FilledRecords.overhead + fields.words.count * 8 + (filled?.body.count ?? 0) }
     }
 
     /// Two generations: what is used moves into the younger one, and the older one is let go when the younger one is full.
@@ -21,9 +27,8 @@ final class FilledRecords: Sendable {
         var turnedAt: MonotonicTime
 
         mutating func keep(_ held: Held, _ version: Int64, atMost most: Int, now: MonotonicTime) {
-            let cost = held.record.body.count + FilledRecords.overhead
-            if youngBytes + cost > most { turn(now: now) }
-            if young.updateValue(held, forKey: version) == nil { youngBytes += cost }
+            if youngBytes + held.cost > most { turn(now: now) }
+            if young.updateValue(held, forKey: version) == nil { youngBytes += held.cost }
         }
 
         mutating func turn(now: MonotonicTime) {
@@ -38,8 +43,10 @@ final class FilledRecords: Sendable {
     private let generations: Mutex<Generations>
     /// Of one generation.
     private let most: Int
-    private static let overhead = 200
+    private static let overhead = 120
     private static let rest = Duration.seconds(60)
+    /// From here on a record is kept whole.
+    private static let large = 8192
 
     /// - Parameter bytes: the bound, of both generations together.
     init(bytes: Int = 16 << 20, now: MonotonicTime) {
@@ -50,21 +57,23 @@ final class FilledRecords: Sendable {
     /// The filled form of an entry; nil where that holds no record.
     func record(of resource: Resource, _ entry: Entry, now: MonotonicTime) -> Record? {
         guard let plainTag = Record.tag(ofEncoded: entry.value) else { return nil }
-        if let known = find(entry.version, plainTag, now: now) { return known }
+        let known = find(entry.version, plainTag, now: now)
+        if let filled = known?.filled { return filled }
         guard let plain = Record(encoded: entry.value) else { return nil }
-        let filled = RemovedFields.filled(plain, of: resource)
-        if filled.body.count <= most / 2 {
-            generations.withLock { $0.keep(Held(record: filled, plainTag: plainTag), entry.version, atMost: most, now: now) }
-        }
+        if let known { return known.fields.filled(plain) }
+        var held = Held(fields: RemovedFields(of: plain, resource), plainTag: plainTag)
+        let filled = held.fields.filled(plain)
+        if plain.body.count > Self.large, plain.body.count < most / 2, !held.fields.words.isEmpty { held.filled = filled }
+        generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) }
         return filled
     }
 
-    private func find(_ version: Int64, _ plainTag: UInt64, now: MonotonicTime) -> Record? {
+    private func find(_ version: Int64, _ plainTag: UInt64, now: MonotonicTime) -> Held? {
         generations.withLock { generations in
-            if let held = generations.young[version] { return held.plainTag == plainTag ? held.record : nil }
+            if let held = generations.young[version] { return held.plainTag == plainTag ? held : nil }
             guard let held = generations.old.removeValue(forKey: version), held.plainTag == plainTag else { return nil }
             generations.keep(held, version, atMost: most, now: now)
-            return held.record
+            return held
         }
     }
 

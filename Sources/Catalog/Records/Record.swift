@@ -26,6 +26,15 @@ public struct Record: Sendable, Equatable {
         self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// A form of a record whose tag is known.
+    init(form body: ArraySlice<UInt8>, linkPlaces: [UInt32], refusedWith: Int?, isExtended: Bool, tag: UInt64) {
+        self.body = body
+        self.linkPlaces = linkPlaces
+        self.refusedWith = refusedWith
+        self.isExtended = isExtended
+        self.tag = tag
+    }
+
     private static let magic = UInt8(ascii: "R")
     private static let layout: UInt8 = 1
     private static let fixedSize = 12
