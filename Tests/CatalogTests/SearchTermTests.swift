@@ -62,6 +62,14 @@ import Testing
         #expect(read.cacheKey == resource.cacheKey && read.denialKey == resource.denialKey)
     }
 
+    @Test("The log's name of a search has nothing of what was typed, and every other is the lookup's")
+    func logged() throws {
+        let search = Resource.search(try #require(SearchTerm("My Secret/NOT x")), kinds: [.track, .show], offset: 20, market: Market("SE"))
+        #expect(search.loggedName == "search/track,show/20")
+        let track = Resource.object(.track, Sample.id(1), market: nil)
+        #expect(track.loggedName == track.name)
+    }
+
     @Test("What was typed in another way is found, and what was refused, too")
     func found() throws {
         let house = try House()

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness.house import BRISK
+from harness.house import BRISK, assert_spotify_error
 
 LINKS = ("href", "next", "previous")
 #: Where a client finds it: the mirror's own path, and that of Spotify on a host name of its own.
@@ -105,3 +105,10 @@ def test_the_same_record_has_tags_of_its_own_at_each_place(house):
     assert len(set(tags.values())) == 2
     for place in PLACES:
         assert house.get(f"{place}/albums/{album}", {"If-None-Match": tags[place]}).status == 304
+
+
+def test_while_the_program_is_away_the_bare_place_says_so_in_spotifys_words(new_house):
+    house = new_house("links-away", start=False, nginx_server=["include swingmusic-fcgi/spotify-host.conf;"])
+    answer = house.get("/v1/tracks/x")
+    assert_spotify_error(answer, 502)
+    assert answer.headers["retry-after"] == "5"

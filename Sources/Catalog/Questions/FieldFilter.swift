@@ -6,9 +6,9 @@ import JSON
 /// is an array; an exclamation mark stands before what is left out. Where a member is both named and led into, the whole of it is meant.
 public struct FieldFilter: Sendable, Equatable {
     private var leavesOut = false
-    private var entries: [Entry] = []
+    private var choices: [Choice] = []
 
-    private struct Entry: Sendable, Equatable {
+    private struct Choice: Sendable, Equatable {
         var name: [UInt8]
         /// nil: the whole member.
         var inner: FieldFilter?
@@ -31,29 +31,29 @@ public struct FieldFilter: Sendable, Equatable {
     /// - Parameter leavesOut: it stands in what is left out.
     private static func group(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> FieldFilter? {
         guard depth < deepest else { return nil }
-        var entries: [(entry: Entry, isOut: Bool)] = []
+        var choices: [(choice: Choice, isOut: Bool)] = []
         repeat {
-            guard let next = entry(&rest, depth: depth, leavesOut: leavesOut) else { return nil }
-            entries.append(next)
+            guard let next = choice(&rest, depth: depth, leavesOut: leavesOut) else { return nil }
+            choices.append(next)
         } while take(",", &rest)
         var filter = FieldFilter()
-        filter.leavesOut = entries.allSatisfy(\.isOut)
+        filter.leavesOut = choices.allSatisfy(\.isOut)
         // Among names of what is wanted, one of what is not says nothing.
-        for next in entries where next.isOut == filter.leavesOut { filter.add(next.entry) }
+        for next in choices where next.isOut == filter.leavesOut { filter.add(next.choice) }
         return filter
     }
 
-    private static func entry(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> (entry: Entry, isOut: Bool)? {
+    private static func choice(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> (choice: Choice, isOut: Bool)? {
         let isOut = take("!", &rest) || leavesOut
         let name = rest.prefix { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_") }
         rest = rest[name.endIndex...]
         guard !name.isEmpty, depth < deepest else { return nil }
-        var found = Entry(name: Array(name))
+        var found = Choice(name: Array(name))
         if take(".", &rest) {
-            guard let inner = entry(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
+            guard let inner = choice(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
             var filter = FieldFilter()
             filter.leavesOut = inner.isOut
-            filter.add(inner.entry)
+            filter.add(inner.choice)
             found.inner = filter
         } else if take("(", &rest) {
             guard let filter = group(&rest, depth: depth + 1, leavesOut: isOut), take(")", &rest) else { return nil }
@@ -68,14 +68,14 @@ public struct FieldFilter: Sendable, Equatable {
         return true
     }
 
-    private mutating func add(_ entry: Entry) {
-        guard let place = entries.firstIndex(where: { $0.name == entry.name }) else { return entries.append(entry) }
-        guard let more = entry.inner, var inner = entries[place].inner, inner.leavesOut == more.leavesOut else {
-            entries[place].inner = nil
+    private mutating func add(_ choice: Choice) {
+        guard let place = choices.firstIndex(where: { $0.name == choice.name }) else { return choices.append(choice) }
+        guard let more = choice.inner, var inner = choices[place].inner, inner.leavesOut == more.leavesOut else {
+            choices[place].inner = nil
             return
         }
-        for entry in more.entries { inner.add(entry) }
-        entries[place].inner = inner
+        for choice in more.choices { inner.add(choice) }
+        choices[place].inner = inner
     }
 
     // MARK: Filtering
@@ -100,11 +100,11 @@ public struct FieldFilter: Sendable, Equatable {
     }
 
     private func write(_ key: String, _ value: JSONNode, _ writer: inout JSONWriter) {
-        let entry = entries.first { $0.name.elementsEqual(key.utf8) }
-        if let inner = entry?.inner {
+        let choice = choices.first { $0.name.elementsEqual(key.utf8) }
+        if let inner = choice?.inner {
             writer.key(key)
             inner.write(value, &writer)
-        } else if (entry != nil) != leavesOut {
+        } else if (choice != nil) != leavesOut {
             writer.member(key, raw: value.raw)
         }
     }
