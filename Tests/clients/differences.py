@@ -8,7 +8,7 @@ from harness.spotify import API
 #: Every difference by name. The words stand in docs/clients.md.
 NAMED = {
     "fields": "What development mode took from an object is there, with neutral values.",
-    "links": "`href`, `next` and `previous` of lists lead to the mirror and name their parameters in its own order; the embedded list of a playlist "
+    "links": "`href`, `next` and `previous` of lists lead to the mirror and name parameters and `include_groups` in its own order; the embedded list of a playlist "
              "names no `additional_types` where it has no episodes.",
     "both names": "A playlist's list stands there as `items` and as `tracks`, and each element's thing as `item` and as `track`.",
     "batches": "`tracks?ids=` and its kin, `artists/{id}/top-tracks` and `playlists/{id}/tracks` are answered, which development mode refuses.",
@@ -124,7 +124,8 @@ def _link(link, found):
     if not link.startswith(API):
         found.add("links")
     path = parts.path.split("/v1/")[-1]
-    return [path, sorted(pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] != "additional_types")]
+    pairs = [(name, sorted(filter(None, value.split(","))) if name == "include_groups" else value) for name, value in urllib.parse.parse_qsl(parts.query)]
+    return [path, sorted((name, value) for name, value in pairs if name != "additional_types")]
 
 
 def _first_items(value):

@@ -57,14 +57,17 @@ class Way:
 
     def run(self, library, things, python=LIBRARIES, only=None, timeout=170):
         """What driver.py says: {"library", "calls"}."""
-        home = self.sandbox.directory(f"home-{library}-{self.port}")
-        environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1",
-                       "SSL_CERT_FILE": str(self.certificate.path), "REQUESTS_CA_BUNDLE": str(self.certificate.path)}
+        environment = self.environment(library)
         given = json.dumps({"port": self.port, "things": things, "only": only})
-        done = subprocess.run([python, CALLS / "driver.py", library], input=given, env=environment, cwd=home, capture_output=True, text=True,
-                              timeout=timeout)
+        done = subprocess.run([python, CALLS / "driver.py", library], input=given, env=environment, cwd=environment["HOME"], capture_output=True,
+                              text=True, timeout=timeout)
         assert done.returncode == 0, f"{library}: {done.stderr[-2000:]}"
         return json.loads(done.stdout)
+
+    def environment(self, name):
+        """Variables for a library's process: a home of its own, and the authority that it is to trust."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self.sandbox.directory(f"home-{name}-{self.port}")), "LANG": "C.UTF-8",
+                "PYTHONDONTWRITEBYTECODE": "1", "SSL_CERT_FILE": str(self.certificate.path), "REQUESTS_CA_BUNDLE": str(self.certificate.path)}
 
 
 class Direct(Way):

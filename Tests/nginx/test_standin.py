@@ -74,9 +74,13 @@ def test_an_episode_in_a_playlist_looks_like_a_track_to_who_does_not_know_episod
     (name,) = spotify.ids("playlist", episode=True)
 
     def found(**query):
-        return next(item["track"] for item in spotify.get(f"playlists/{name}/tracks", **query)["items"] if item["track"]["episode"])
+        items = spotify.get(f"playlists/{name}/tracks", **query)["items"]
+        return next(item["track"] for item in items if item["track"] and item["track"]["episode"])
     assert "show" not in found() and found()["album"]["album_type"] is None
-    assert "artists" not in found(additional_types="track,episode") and found(additional_types="episode")["show"]["type"] == "show"
+    assert "artists" not in found(additional_types="track,episode", market="US")
+    assert found(additional_types="episode", market="US")["show"]["type"] == "show"
+    items = spotify.get(f"playlists/{name}/tracks", additional_types="track,episode")["items"]
+    assert not any(item["track"] and item["track"]["episode"] for item in items), "nobody's token has no country"
 
 
 def test_a_playlist_is_filtered_by_fields(spotify):

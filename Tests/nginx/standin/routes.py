@@ -96,7 +96,7 @@ class Routes:
 
     def artist_albums(self, place, text, query, market):
         groups = [g for g in (query.get("include_groups") or ",".join(data.GROUPS)).split(",") if g]
-        if any(group not in data.GROUPS for group in groups):
+        if not groups or any(group not in data.GROUPS for group in groups):
             raise Refusal(400, "Invalid include_groups")
         albums = [entry for entry in data.discography(place.artist) if entry[0] in groups]
 
@@ -147,6 +147,8 @@ class Routes:
         def item(at):
             element = self.world.playlist_item(place.artist, at, market, "episode" in types)
             track = element.pop("track")
+            if "episode" in types and track and track["episode"] and market is None and self.settings["user"] is None:
+                track = None  # what is spoken is nowhere without a country, and nobody has none
             return {**element, key: track}
         most = self.settings["playlist_limit"]
         return page(f"/playlists/{text}/{part}", query, most, most, data.playlist_count(place.artist), item, ("additional_types", "market"))

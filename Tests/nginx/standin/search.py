@@ -23,7 +23,7 @@ class Search:
             raise Refusal(400, "Missing parameter type")
         if bad := [kind for kind in kinds if kind not in SEARCHED]:
             raise Refusal(400, f"Bad search type field {bad[0]}")
-        if len(text) > queries.LONGEST:
+        if len(text.strip()) > queries.LONGEST:
             raise Refusal(400, f"Query exceeds maximum length of {queries.LONGEST} characters")
         default, most = (5, 10) if self.routes.development else (20, 50)
         whole_number(query, "offset", 0, 0, 1000)
