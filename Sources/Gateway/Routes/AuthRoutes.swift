@@ -20,13 +20,14 @@ struct AuthRoutes: RouteFamily {
 
     /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
     /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : .anyone }
+    /// The page of one's devices is for nobody else's scripts: what is in it proves that a form is of that page.
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { ["verify", "devices"].contains(routed.rest) ? .nobody : .anyone }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         guard let sessions else { return .now(withoutSessions(routed)) }
         let caller = Caller(request, publicURL: publicURL)
-        if routed.rest == "verify" { return .now(AuthResponse.verification(verify(sessions, caller, routed))) }
+        if routed.rest == "verify" { return verify(sessions, caller, routed) }
         let style = AuthResponse(isHead: request.method == .head)
         if request.method == .options { return .now(style.options()) }
         switch AuthRoute.match(routed.rest, request.method) {
@@ -40,18 +41,36 @@ struct AuthRoutes: RouteFamily {
         }
     }
 
-    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Verification {
+    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
         let method = routed.request.parameter("REQUEST_METHOD") ?? ""
         // Asked a thousand times a second, and nearly always without a query.
         let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
-        return sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
+        let verification = sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
+        let response = AuthResponse.verification(verification)
+        guard verification.status == 204, Self.changesPassword(routed.request) else { return .now(response) }
+        return blockingWorker.run(errorFormat, busy: response) {
+            sessions.expectPasswordChange(caller)
+            return response
+        }
+    }
+
+    /// Whether the request that nginx asks about sets the caller's own password at a server behind the guard: the extended version of
+    /// swingmusic does so at a path of its own, and nginx hands on no body with its question.
+    private static func changesPassword(_ request: Request) -> Bool {
+        switch request.method {
+        case .get, .head, .options: false
+        default:
+            request.withParameter("REQUEST_URI") { uri in
+                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+            } ?? false
+        }
     }
 
     /// What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
     private func outcome(_ route: AuthRoute, _ routed: RoutedRequest, _ sessions: Sessions, _ caller: Caller, _ style: AuthResponse)
         -> Outcome
     {
-        let isDeleting = routed.request.method == .delete
+        let (isDeleting, isPosting) = (routed.request.method == .delete, routed.request.method == .post)
         let query = routed.query
         let body = FormBody(routed.request)
         switch route {
@@ -60,7 +79,8 @@ struct AuthRoutes: RouteFamily {
         case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
         case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
         case .updateProfile:
-            return park(style) { finish in sessions.updateProfile(body, caller) { finish(style.response($0)) }.map(style.response) }
+            return hand(routed, sessions, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
+            }
         case .refresh: return errand(style) { sessions.refresh(caller) }
         case .pairCode: return errand(style) { sessions.pairCode(caller) }
         case .pair:
@@ -72,9 +92,51 @@ struct AuthRoutes: RouteFamily {
             let user = query["user"]
             return errand(style) { sessions.list(caller, user: user) }
         case .session(let id): return errand(style) { sessions.end(caller, session: id) }
-        case .createUser: return blockingWorker.run(errorFormat) { style.response(sessions.createUser(body, caller)) }
-        case .createGuest: return blockingWorker.run(errorFormat) { style.response(sessions.createGuest(body, caller)) }
-        case .deleteUser: return blockingWorker.run(errorFormat) { style.response(sessions.deleteUser(body, caller)) }
+        case .devices where isPosting:
+            let (form, scheme) = (DeviceForm(body), Self.scheme(routed.request))
+            return page(style) { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
+        case .devices: return page(style) { sessions.devices(caller) }
+        case .createUser: return hand(routed, sessions, style) { request, _ in sessions.createUser(body, caller, as: request) }
+        case .createGuest: return hand(routed, sessions, style) { request, _ in sessions.createGuest(body, caller, as: request) }
+        case .deleteUser: return hand(routed, sessions, style) { _, _ in sessions.deleteUser(body, caller) }
+        }
+    }
+
+    private func page(_ style: AuthResponse, _ work: @escaping @Sendable () -> (outcome: DeviceOutcome, cookie: String?)) -> Outcome {
+        blockingWorker.run(errorFormat) {
+            let (outcome, cookie) = work()
+            return style.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
+        }
+    }
+
+    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
+    /// browsers let no page send the header to another origin.
+    private static func scheme(_ request: Request) -> String? {
+        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
+        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
+        return ["http", "https"].contains(scheme) ? scheme : nil
+    }
+
+    /// What swingmusic carries out if `attempt` says so. nginx comes back with the same request when swingmusic did not answer it
+    /// (`@swingmusic_profile_away` in sessions.conf).
+    /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
+    ///   request may come to nothing.
+    private func hand(
+        _ routed: RoutedRequest, _ sessions: Sessions, _ style: AuthResponse,
+        _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
+    ) -> Outcome {
+        let name = routed.request.parameter("REQUEST_ID") ?? ""
+        if let failed = routed.request.parameter("HANDED_ON_STATUS") {
+            return blockingWorker.run(errorFormat) {
+                sessions.handingFailed(name)
+                return style.away(status: failed == "504" ? 504 : 502)
+            }
+        }
+        let request = name.isEmpty ? Sessions.nameForRequest() : name
+        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
+            guard let handing = attempt(request, { answer(style.response($0)) }) else { return .handedOver }
+            if case .contested = handing, !isLast { return .again }
+            return .done(style.response(handing))
         }
     }
 
@@ -117,6 +179,7 @@ enum AuthRoute: Equatable {
     case verify
     case sessions
     case session(String)
+    case devices
     case updateProfile, createUser, createGuest, deleteUser
 
     /// As `Sessions` sees to it.
@@ -125,7 +188,7 @@ enum AuthRoute: Equatable {
         case .login: .open
         case .logout, .users, .pair, .createUser: .optional
         case .refresh: .refresh
-        case .user, .pairCode, .verify, .sessions, .session, .updateProfile, .createGuest, .deleteUser: .session
+        case .user, .pairCode, .verify, .sessions, .session, .devices, .updateProfile, .createGuest, .deleteUser: .session
         }
     }
 
@@ -168,6 +231,7 @@ enum AuthRoute: Equatable {
         case "pair": [(.get, .pair)]
         case "logout": [(.get, .logout)]
         case "sessions": [(.get, .sessions), (.delete, .sessions)]
+        case "devices": [(.get, .devices), (.post, .devices)]
         case "profile/update": [(.put, .updateProfile)]
         case "profile/create": [(.post, .createUser)]
         case "profile/guest/create": [(.post, .createGuest)]
@@ -217,7 +281,13 @@ private struct AuthResponse: Sendable {
             response.add("X-Accel-Redirect", "@swingmusic_profile")
             for cookie in cookies { response.add("Set-Cookie", cookie) }
             return response
+        case .contested: return response(Handing.taken)
         }
+    }
+
+    /// In the words of `@swingmusic_away` in sessions.conf.
+    func away(status: Int) -> Response {
+        dressed(ErrorFormat.swingmusic.unavailable("swingmusic does not answer", retryAfter: .seconds(10), status: status))
     }
 
     /// OPTIONS is always 200 and empty.
