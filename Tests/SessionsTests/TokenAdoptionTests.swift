@@ -99,6 +99,11 @@ import Testing
         house.pass(seconds: 2)
         try house.change(#"INSERT INTO user (username, password, roles) VALUES ('admin', 'x', '["admin"]')"#)
         #expect(worker.user(.cookie(try house.foreignToken(user: 1))).status == 200)
+        // What is made for another user meanwhile is another matter.
+        try house.change("INSERT INTO user (username, password, roles) VALUES ('bob', ?, '[]')", [Household.hashOf["bob"]])
+        #expect(worker.user(.cookie(try house.foreignToken(user: 2))).status == (adoption == .never ? 401 : 200))
+        #expect(worker.logout(.bearer(try worker.tokens(of: "bob").access)).status == 200)
+        #expect(worker.user(.cookie(try house.foreignToken(user: 2))).status == 401)
         house.pass(seconds: 60)
         #expect(worker.user(.cookie(try house.foreignToken(user: 1))).status == (adoption == .never ? 401 : 200))
     }
@@ -109,8 +114,7 @@ import Testing
             (nil, EndedTokens(), nil), (5, EndedTokens(), nil), (4, EndedTokens(endedAt: 5999), nil), (5, EndedTokens(endedAt: 5999), 5999),
             (nil, EndedTokens(endedAt: 5999), 5999), (9, EndedTokens(endedAt: 8000, refusedBefore: [3, 7]), 3000),
             (2, EndedTokens(refusedBefore: [3]), nil), (9, EndedTokens(refusedBefore: [3 - TokenIssuer.lifetime]), nil),
-            (70, EndedTokens(endedAt: 0, firstUserAt: 10_500), nil), (71, EndedTokens(endedAt: 0, firstUserAt: 10_500), 0),
-            (9, EndedTokens(endedAt: 0, firstUserAt: 10_500), 0),
+            (20, EndedTokens(endedAt: 5999, firstUserAt: 10_500), 5999),
         ] as [(Int64?, EndedTokens, Int64?)])
     func decision(issuedAt: Int64?, ended: EndedTokens, end: Int64?) {
         #expect(TokenAdoption.safe.end(ofTokenIssuedAt: issuedAt, among: ended, now: 3000) == end)
@@ -125,5 +129,8 @@ import Testing
         #expect(end(5, EndedTokens(begunAt: 5000)) == 99_000)
         #expect(end(nil, EndedTokens(begunAt: 5000)) == 99_000)
         #expect(end(4, EndedTokens()) == 99_000)
+        let first = EndedTokens(begunAt: 5000, firstUserAt: 10_500)
+        #expect([9, 10, 70, 71].map { end($0, first) } == [99_000, nil, nil, 99_000])
+        #expect(end(20, EndedTokens(endedAt: 19_999, begunAt: 5000, firstUserAt: 10_500)) == 19_999)
     }
 }

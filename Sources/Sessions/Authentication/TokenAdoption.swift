@@ -5,7 +5,7 @@
 public enum TokenAdoption: String, CaseIterable, Sendable {
     /// Those of users none of whose tokens has ended, and of the others those from before that end.
     case safe
-    /// Those from before there was a `sessions.db`.
+    /// Of these those from before there was a `sessions.db`, and the one that the first user is given with the account.
     case never
 
     /// From when on a token counts as ended that is seen for the first time, in ms since 1970; nil for one that is let in.
@@ -13,15 +13,11 @@ public enum TokenAdoption: String, CaseIterable, Sendable {
     ///   - issuedAt: its `iat`, in seconds. A token that does not say it may be of any time.
     ///   - now: ms since 1970.
     func end(ofTokenIssuedAt issuedAt: Int64?, among ended: EndedTokens, now: Int64) -> Int64? {
-        if let issuedAt, let firstUserAt = ended.firstUserAt, (0...Self.firstUserSeconds).contains(issuedAt - firstUserAt / 1000) {
-            return nil
-        }
-        switch self {
-        case .safe:
-            guard let end = ended.earliestEnd(now: now) else { return nil }
-            return isBefore(issuedAt, end) ? nil : end
-        case .never: return ended.begunAt.map { isBefore(issuedAt, $0) } ?? false ? nil : now
-        }
+        if let end = ended.earliestEnd(now: now), !isBefore(issuedAt, end) { return end }
+        guard self == .never else { return nil }
+        if let begunAt = ended.begunAt, isBefore(issuedAt, begunAt) { return nil }
+        if let issuedAt, let madeAt = ended.firstUserAt, (0...Self.firstUserSeconds).contains(issuedAt - madeAt / 1000) { return nil }
+        return now
     }
 
     /// In whole seconds, as tokens have them, the instant rounded down.
@@ -37,7 +33,7 @@ struct EndedTokens: Sendable, Equatable {
     var endedAt: Int64?
     /// Seconds since 1970: tokens of before that are not known here are refused.
     var refusedBefore: [Int64] = []
-    /// When the file was begun, and when the first user was made through us; ms since 1970.
+    /// When the file was begun, and when this user was made through us as the first one; ms since 1970.
     var begunAt: Int64?
     var firstUserAt: Int64?
 

@@ -79,13 +79,13 @@ struct SessionTables {
         ).map(Self.session)
     }
 
-    /// What `TokenAdoption` asks for.
+    /// What `TokenAdoption` asks for. The first row of an empty table has the number 1 (sqlite.org/autoinc.html).
     func endedTokens(of userID: Int64, now: Int64) throws -> EndedTokens {
         let sql = """
             SELECT (SELECT min(endedAt) FROM session s WHERE userID = ?1 AND endedAt IS NOT NULL AND EXISTS (
                 SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?2))),
             (SELECT refusedBefore FROM account WHERE userID = ?1), (SELECT value FROM fact WHERE name = 'refusedBefore'),
-            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt')
+            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt' AND ?1 = 1)
             """
         guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, now / 1000]) else { return EndedTokens() }
         return EndedTokens(
