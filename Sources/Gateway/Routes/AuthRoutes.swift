@@ -29,6 +29,7 @@ struct AuthRoutes: RouteFamily {
         let caller = Caller(request, publicURL: publicURL)
         if routed.rest == "verify" { return verify(sessions, caller, routed) }
         let style = AuthResponse(isHead: request.method == .head)
+        if let status = request.parameter("HANDED_ON_STATUS") { return handedBack(request, sessions, style, status) }
         if request.method == .options { return .now(style.options()) }
         switch AuthRoute.match(routed.rest, request.method) {
         case .route(let route) where route.endsSessions(request.method) && RawPath(request)?.isAs(compared: request) == false:
@@ -47,22 +48,24 @@ struct AuthRoutes: RouteFamily {
         let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
         let verification = sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
         let response = AuthResponse.verification(verification)
-        guard verification.status == 204, Self.changesPassword(routed.request) else { return .now(response) }
-        return blockingWorker.run(errorFormat, busy: response) {
-            sessions.expectPasswordChange(caller)
-            return response
-        }
+        guard verification.status == 204 else { return .now(response) }
+        return pass(response, sessions, caller, routed.request)
     }
 
-    /// Whether the request that nginx asks about sets the caller's own password at a server behind the guard: the extended version of
-    /// swingmusic does so at a path of its own, and nginx hands on no body with its question.
-    private static func changesPassword(_ request: Request) -> Bool {
+    /// Lets a request go on to a server behind the guard. The extended version of swingmusic has a path at which one sets one's own
+    /// password: to what cannot be seen here, so that it happens is noted first.
+    private func pass(_ response: Response, _ sessions: Sessions, _ caller: Caller, _ request: Request) -> Outcome {
         switch request.method {
-        case .get, .head, .options: false
+        case .get, .head, .options: return .now(response)
         default:
-            request.withParameter("REQUEST_URI") { uri in
+            let changesPassword = request.withParameter("REQUEST_URI") { uri in
                 uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
-            } ?? false
+            }
+            guard changesPassword ?? false else { return .now(response) }
+            return blockingWorker.run(errorFormat, busy: response) {
+                sessions.expectPasswordChange(caller)
+                return response
+            }
         }
     }
 
@@ -79,7 +82,7 @@ struct AuthRoutes: RouteFamily {
         case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
         case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
         case .updateProfile:
-            return hand(routed, sessions, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
+            return hand(routed, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
             }
         case .refresh: return errand(style) { sessions.refresh(caller) }
         case .pairCode: return errand(style) { sessions.pairCode(caller) }
@@ -96,9 +99,9 @@ struct AuthRoutes: RouteFamily {
             let (form, scheme) = (DeviceForm(body), Self.scheme(routed.request))
             return page(style) { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
         case .devices: return page(style) { sessions.devices(caller) }
-        case .createUser: return hand(routed, sessions, style) { request, _ in sessions.createUser(body, caller, as: request) }
-        case .createGuest: return hand(routed, sessions, style) { request, _ in sessions.createGuest(body, caller, as: request) }
-        case .deleteUser: return hand(routed, sessions, style) { _, _ in sessions.deleteUser(body, caller) }
+        case .createUser: return hand(routed, style) { request, _ in sessions.createUser(body, caller, as: request) }
+        case .createGuest: return hand(routed, style) { request, _ in sessions.createGuest(body, caller, as: request) }
+        case .deleteUser: return hand(routed, style) { _, _ in sessions.deleteUser(body, caller) }
         }
     }
 
@@ -117,21 +120,23 @@ struct AuthRoutes: RouteFamily {
         return ["http", "https"].contains(scheme) ? scheme : nil
     }
 
-    /// What swingmusic carries out if `attempt` says so. nginx comes back with the same request when swingmusic did not answer it
-    /// (`@swingmusic_profile_away` in sessions.conf).
+    /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
+    private func handedBack(_ request: Request, _ sessions: Sessions, _ style: AuthResponse, _ status: String) -> Outcome {
+        let name = request.parameter("REQUEST_ID") ?? ""
+        return blockingWorker.run(errorFormat) {
+            sessions.handingFailed(name)
+            return style.away(status: status == "504" ? 504 : 502)
+        }
+    }
+
+    /// What swingmusic carries out if `attempt` says so.
     /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
     ///   request may come to nothing.
     private func hand(
-        _ routed: RoutedRequest, _ sessions: Sessions, _ style: AuthResponse,
+        _ routed: RoutedRequest, _ style: AuthResponse,
         _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
     ) -> Outcome {
         let name = routed.request.parameter("REQUEST_ID") ?? ""
-        if let failed = routed.request.parameter("HANDED_ON_STATUS") {
-            return blockingWorker.run(errorFormat) {
-                sessions.handingFailed(name)
-                return style.away(status: failed == "504" ? 504 : 502)
-            }
-        }
         let request = name.isEmpty ? Sessions.nameForRequest() : name
         return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
             guard let handing = attempt(request, { answer(style.response($0)) }) else { return .handedOver }
