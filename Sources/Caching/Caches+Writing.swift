@@ -1,11 +1,13 @@
+import Platform
+
 extension Caches {
-    /// Writes a value: acknowledged when it is in `cache.db`. `ttl` nil: the cache's default. `keep`: the row never
-    /// expires (preferences). `onlyIfVersion`: the version that is to be replaced, 0 when there must be no entry;
-    /// throws `.versionChanged` when it is another.
+    /// Writes a value: acknowledged when it is in `cache.db`, of a durable cache when it would outlive a power cut; with `waits: false` that is
+    /// asked of `whenSettled`. `ttl` nil: the cache's default. `keep`: the row never expires (preferences). `onlyIfVersion`: the version that is
+    /// to be replaced, 0 when there must be no entry; throws `.versionChanged` when it is another.
     @discardableResult
     public func put(
         _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration? = nil, keep: Bool = false,
-        onlyIfVersion: Int64? = nil
+        onlyIfVersion: Int64? = nil, waits: Bool = true
     ) throws(CacheError) -> Entry {
         try EntryLimits.check(key: key, value: value)
         let lifetime = lifetime(cache, ttl, keep: keep)
@@ -14,6 +16,7 @@ extension Caches {
             try writer.put(cache, key, value, lifetime, onlyIfVersion: onlyIfVersion)
         }
         publish(cache, [(key, entry)], copyEpoch: copyEpoch)
+        if waits { try settle(cache) }
         return entry
     }
 
@@ -31,6 +34,7 @@ extension Caches {
         var last: [[UInt8]: Entry] = [:]
         for (write, entry) in zip(writes, entries) { last[write.key] = entry }
         publish(cache, last.map { (key: $0.key, entry: $0.value) }, copyEpoch: copyEpoch)
+        try settle(cache)
         return entries
     }
 
@@ -39,7 +43,7 @@ extension Caches {
     /// while every other writer waits: no input or output in it.
     @discardableResult
     public func update(
-        _ cache: CacheName, _ key: [UInt8], ttl: Duration? = nil, keep: Bool = false, _ change: (Entry?) -> [UInt8]?
+        _ cache: CacheName, _ key: [UInt8], ttl: Duration? = nil, keep: Bool = false, waits: Bool = true, _ change: (Entry?) -> [UInt8]?
     ) throws(CacheError) -> Entry? {
         try EntryLimits.check(key: key)
         let lifetime = lifetime(cache, ttl, keep: keep)
@@ -50,15 +54,17 @@ extension Caches {
             return try writer.put(cache, key, value, lifetime)
         }
         if let entry { publish(cache, [(key, entry)], copyEpoch: copyEpoch) }
+        if waits { try settle(cache) }
         return entry
     }
 
     /// Removes the entry; of `spotify`, makes it due, to be served stale. Answers whether there was one.
     @discardableResult
-    public func delete(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Bool {
+    public func delete(_ cache: CacheName, _ key: [UInt8], waits: Bool = true) throws(CacheError) -> Bool {
         try EntryLimits.check(key: key)
         let wasThere = try record.write { writer in try writer.delete(cache, key) }
         withdraw(cache, key)
+        if waits { try settle(cache) }
         return wasThere
     }
 
@@ -69,13 +75,14 @@ extension Caches {
         let end = lifetime(cache, length).end(from: clock.now)
         let wasThere = try record.write { writer in try writer.expire(cache, key, at: end) }
         if wasThere { withdraw(cache, key) }
+        try settle(cache)
         return wasThere
     }
 
     /// Removes every entry whose key begins with `prefix`, at once whatever their number when the prefix is empty or a
     /// namespace; of `spotify`, makes them due. Answers how many.
     @discardableResult
-    public func clear(_ cache: CacheName, prefix: [UInt8] = []) throws(CacheError) -> Int {
+    public func clear(_ cache: CacheName, prefix: [UInt8] = [], waits: Bool = true) throws(CacheError) -> Int {
         try EntryLimits.check(key: prefix)
         let count = try record.write { writer in try writer.clear(cache, prefix: prefix) }
         if cache == .spotify {
@@ -84,8 +91,26 @@ extension Caches {
         } else if count > 0 {
             store?.sweep(cache, prefix: prefix)
         }
+        if waits { try settle(cache) }
         return count
     }
+
+    // MARK: What outlives a power cut
+
+    /// Calls `done` when all that was written to the cache by now is kept as it was promised: for a durable cache, when it would outlive a
+    /// power cut. For who wrote with `waits: false`, so that one thread's writes share a sync.
+    /// - Parameter done: called once, at once or by a thread that may block; with why the promise cannot be given.
+    public func whenSettled(_ cache: CacheName, _ done: @escaping @Sendable (CacheError?) -> Void) {
+        guard configuration.durable.contains(cache) else { return done(nil) }
+        sync.whenDone { [self] fault in done(fault.map(unsynced)) }
+    }
+
+    private func settle(_ cache: CacheName) throws(CacheError) {
+        guard configuration.durable.contains(cache) else { return }
+        do throws(SystemError) { try sync.finish() } catch { throw unsynced(error) }
+    }
+
+    func unsynced(_ fault: SystemError) -> CacheError { record.refused("the log cannot be brought to the disk: \(fault.reason)") }
 
     /// The numbers of the records of `spotify` under these keys, for `touch`: found in an index, without a lock. A key without a
     /// record has none.
@@ -112,9 +137,9 @@ extension Caches {
 
     /// A copy of what was read from the record; `copyEpoch` as it stood before that.
     /// - Parameter waits: false: the filler's thread tells the store, soon.
-    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, copyEpoch: UInt64, waits: Bool) {
+    func fill(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, copyEpoch: UInt64, replacesWrong: Bool = false, waits: Bool) {
         if cache == .spotify {
-            let item = Backfill.Item(key: key, entry: entry, copyEpoch: copyEpoch)
+            let item = Backfill.Item(key: key, entry: entry, copyEpoch: copyEpoch, replacesWrong: replacesWrong)
             if waits { fill([item]) } else { backfill?.add(item) { [weak self] in self?.fill($0) } }
         } else if let store, let offer = offer(store, cache, key, entry, copyEpoch: copyEpoch) {
             store.set([offer])
@@ -126,8 +151,12 @@ extension Caches {
     private func fill(_ items: [Backfill.Item]) {
         guard let store else { return }
         for batch in batches(items, bytes: \.entry.value.count) {
+            let wrong = batch.filter(\.replacesWrong).map(\.key)
+            if !wrong.isEmpty { _ = removeCopies(.spotify, wrong) }
             let offers = batch.compactMap { offer(store, .spotify, $0.key, $0.entry, copyEpoch: $0.copyEpoch) }
-            guard !offers.isEmpty, store.offer(offers) == .taken, shared.isShared else { continue }
+            guard !offers.isEmpty, [.taken, .superseded].contains(store.offer(offers, isCurrent: isCurrent)), shared.isShared else {
+                continue
+            }
             for item in batch {
                 if let seal = try? record.seal(.spotify, item.key), seal == item.entry.seal { continue }
                 if !removeCopies(.spotify, [item.key]) { shared.raiseCopyEpoch() }
@@ -144,10 +173,15 @@ extension Caches {
             let offers = batch.compactMap { offer(store, cache, $0.key, $0.entry, copyEpoch: copyEpoch) }
             if cache != .spotify {
                 store.set(offers)
-            } else if store.offer(offers) != .taken, !removeCopies(cache, batch.map(\.key)) {
+            } else if store.offer(offers, isCurrent: isCurrent) != .taken, !removeCopies(cache, batch.map(\.key)) {
                 shared.raiseCopyEpoch()
             }
         }
+    }
+
+    /// A row that cannot be read says nothing against an offer.
+    private func isCurrent(_ offer: CopyOffer) -> Bool {
+        do { return try record.seal(.spotify, offer.key.key) == offer.copy.entry.seal } catch { return true }
     }
 
     /// No copy of what was deleted or has another end now.
@@ -178,7 +212,9 @@ extension Caches {
             cache, expiresAt: entry.expiresAt, now: clock.now, standard: configuration.ttl[cache])
         return milliseconds.map {
             CopyOffer(
-                key: store.key(cache, key), copy: StoredCopy(entry: entry, epoch: record.epoch, copyEpoch: copyEpoch), milliseconds: $0)
+                key: store.key(cache, key),
+                copy: StoredCopy(entry: entry, epoch: record.epoch, copyEpoch: copyEpoch, key: StoredCopy.hash(of: key, in: cache)),
+                milliseconds: $0)
         }
     }
 

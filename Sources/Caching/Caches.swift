@@ -4,8 +4,8 @@ import Synchronization
 
 /// The four caches over a worker's memory, DragonflyDB and SQLite. Safe to use from any thread.
 ///
-/// SQLite is the record. A write is acknowledged when it is in `cache.db`; what lies above are copies, and a copy is
-/// served only when it is known to be what the record says (`CopyValidity`, docs/caching.md).
+/// SQLite is the record. A write is acknowledged when it is in `cache.db`, and one of a durable cache when it would outlive a power cut;
+/// what lies above are copies, and a copy is served only when it is known to be what the record says (`CopyValidity`, docs/caching.md).
 public final class Caches: Sendable {
     let configuration: CachesConfiguration
     let clock: any HostClock
@@ -17,6 +17,7 @@ public final class Caches: Sendable {
     /// There is one when there is a store.
     let backfill: Backfill?
     let maintenance: Maintenance
+    let sync: LogSync
     let counters = CounterBook()
     var shared: SharedState { record.shared }
 
@@ -33,10 +34,15 @@ public final class Caches: Sendable {
         let record = try CacheDatabase(path: configuration.path, threads: configuration.threads, clock: clock, log: log)
         self.record = record
         maintenance = Maintenance(record: record, log: log)
+        let path = configuration.path
+        sync = LogSync(
+            record.shared, synchronize: { () throws(SystemError) in try LogSync.log(of: path) },
+            checkpoint: { (try? record.tend { Maintenance.checkpoint($0) }) == .some(true) })
         memory = MemoryStore(
             bytes: configuration.memoryBytes, lifetime: configuration.memoryLifetime, shared: record.shared)
         store = configuration.dragonfly.map {
-            DragonflyStore($0, threads: configuration.threads, shared: record.shared, clock: clock, log: log)
+            DragonflyStore(
+                $0, threads: configuration.threads, shared: record.shared, epoch: { record.epoch }, clock: clock, log: log)
         }
         backfill = store == nil ? nil : Backfill()
     }
@@ -44,6 +50,7 @@ public final class Caches: Sendable {
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
         backfill?.close()
+        sync.stop()
         store?.close()
         record.close()
         shared.maintenance?.unlock()
@@ -106,13 +113,16 @@ public final class Caches: Sendable {
     /// DragonflyDB's INFO, field by field, at most its timeout long; nil when it does not answer or there is none.
     public func storeInfo() -> [String: String]? { store?.info() }
 
-    /// One small step of purge, checkpoint and check, when this process is the one that does it. About once a second,
+    /// A sync of the log, and one small step of purge, checkpoint and check, when this process is the one that does it. About once a second,
     /// from a thread that may block. Throws what kept it from its work; call it again all the same.
     public func maintain() throws(CacheError) {
         memory.purge(now: clock.monotonic)
         counters.flush(to: shared)
         try record.lookAgain()
+        // First: a purge may take its time, and what was written is lost with the power until this is done.
+        let synced = Result { () throws(SystemError) in try sync.finishOlder() }
         try maintenance.step()
+        do { try synced.get() } catch { throw unsynced(error) }
     }
 
     /// Empties DragonflyDB of the copies, in the background; what is cached is found in SQLite.
@@ -130,6 +140,8 @@ final class Backfill: Sendable {
         let entry: Entry
         /// As it stood before the entry was read.
         let copyEpoch: UInt64
+        /// What lies there is no copy of it, and goes first: its header may not be believed either.
+        var replacesWrong = false
     }
 
     private struct Waiting {

@@ -66,10 +66,13 @@ public struct CachesConfiguration: Sendable {
     public var memoryLifetime: Duration
     /// How many threads read at once: so many connections are opened ahead.
     public var threads: Int
+    /// Caches whose writes are acknowledged only when they would outlive a power cut. What the others lose is what was written in the last
+    /// seconds before it (see `Caches.maintain`).
+    public var durable: Set<CacheName>
 
     public init(
         path: String, ttl: CacheLifetimes = CacheLifetimes(), dragonfly: DragonflyConfiguration? = nil,
-        memoryBytes: Int = 16 << 20, memoryLifetime: Duration = .seconds(3), threads: Int = 4
+        memoryBytes: Int = 16 << 20, memoryLifetime: Duration = .seconds(3), threads: Int = 4, durable: Set<CacheName> = [.user]
     ) {
         self.path = path
         self.ttl = ttl
@@ -77,6 +80,7 @@ public struct CachesConfiguration: Sendable {
         self.memoryBytes = memoryBytes
         self.memoryLifetime = memoryLifetime
         self.threads = threads
+        self.durable = durable
     }
 }
 

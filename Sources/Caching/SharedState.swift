@@ -9,6 +9,7 @@ import Platform
 /// - copyEpoch: grows when DragonflyDB's copies may have missed a write (see `CopyValidity`).
 /// - marks: one counter for every 8192th of `spotify`'s keys, grows with every write: what memory holds under another
 ///   count is not served.
+/// - commits, synced: how many commits there were, and how many of them are on the disk (see `LogSync`).
 /// - tallies: hits and misses of all workers, for the dashboard.
 ///
 /// `@unchecked Sendable`: what `start` points at is touched with atomic operations only.
@@ -20,15 +21,18 @@ final class SharedState: @unchecked Sendable {
     let gate: WriteGate
     /// Held for life by the process that purges and checkpoints; nil where there is no file to lock (a folder that cannot be written).
     let maintenance: FileLock?
+    /// Held while the log is brought to the disk.
+    let syncing: FileLock?
 
     private static let length = 40960
     private static let layout: UInt64 = 0x5347_4143_4845_0001
     private static let invalidationCounters: UInt64 = 8192
     private enum Offset {
-        static let seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, counters = 1024, invalidations = 4096
+        static let seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, commits = 40, synced = 48, logDoubt = 56, counters = 1024,
+            invalidations = 4096
     }
     private enum LockByte {
-        static let gate: Int64 = 0, maintenance: Int64 = 1, making: Int64 = 2
+        static let gate: Int64 = 0, maintenance: Int64 = 1, making: Int64 = 2, syncing: Int64 = 3
     }
 
     /// - Throws: when another process began to make the file and does not come to its end.
@@ -37,6 +41,7 @@ final class SharedState: @unchecked Sendable {
         start = memory.address(0, Self.length)
         gate = WriteGate(lock: memory.file?.lock(LockByte.gate))
         maintenance = memory.file?.lock(LockByte.maintenance)
+        syncing = memory.file?.lock(LockByte.syncing)
     }
 
     /// Memory of one's own is for where no file can be had. While a file is being made it would hide what the other workers write, so this
@@ -69,6 +74,20 @@ final class SharedState: @unchecked Sendable {
     func takeReadOnly() -> Bool {
         defer { csys_store64(start + Offset.readOnly, 0) }
         return csys_load64(start + Offset.readOnly) != 0
+    }
+
+    /// Commits of all workers that were counted; each is counted after it was made.
+    var commits: UInt64 { csys_load64(start + Offset.commits) }
+    func countCommit() { _ = csys_add64(start + Offset.commits, 1) }
+    /// The first so many of them would outlive a power cut. May say less than is so.
+    var synced: UInt64 {
+        get { csys_load64(start + Offset.synced) }
+        set { csys_store64(start + Offset.synced, newValue) }
+    }
+    /// A sync of the log has failed: what it should have written may be lost, whatever the next one says.
+    var isLogDoubtful: Bool {
+        get { csys_load64(start + Offset.logDoubt) != 0 }
+        set { csys_store64(start + Offset.logDoubt, newValue ? 1 : 0) }
     }
 
     func invalidations(_ hash: UInt64) -> UInt32 { csys_load32(invalidationAddress(hash)) }

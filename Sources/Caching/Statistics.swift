@@ -48,7 +48,8 @@ public struct StoreStatistics: Sendable, Equatable {
     public var faults: UInt64
     public var refusedCopies: UInt64
     public var staleCopies: UInt64
-    public var foreignValues: UInt64
+    /// Values that were no copy of what was asked for: of another key, cut, changed, or another program's.
+    public var wrongCopies: UInt64
     /// Nanoseconds, a running mean of the last reads.
     public var latency: UInt64
 }
@@ -128,7 +129,7 @@ final class StoreCounts: Sendable {
     /// Copies the store did not take.
     let refusedCopies = Atomic<UInt64>(0)
     /// Values that are no copies, or of another `cache.db`.
-    let foreignValues = Atomic<UInt64>(0)
+    let wrongCopies = Atomic<UInt64>(0)
     /// Copies that were not the record's and so were not served.
     let staleCopies = Atomic<UInt64>(0)
     /// Of the last reads, a running mean in nanoseconds.

@@ -63,9 +63,13 @@ public final class Catalog: Sendable {
         try records.recordStore.preferences(of: user)
     }
 
-    /// Changes a user's preferences, in one transaction, for good.
-    public func changePreferences(of user: Int, _ change: (inout Preferences) -> Void) throws(CacheError) {
+    /// Changes a user's preferences, in one transaction, for good. May wait for another process's writing.
+    /// - Parameter done: called once when the change would outlive a power cut, or with why it may not; at once or by a thread that may block.
+    public func changePreferences(
+        of user: Int, _ change: (inout Preferences) -> Void, done: @escaping @Sendable (CacheError?) -> Void
+    ) throws(CacheError) {
         try records.recordStore.changePreferences(of: user, change)
+        records.recordStore.caches.whenSettled(.user, done)
     }
 
     /// Ends the lookup thread.

@@ -28,7 +28,10 @@ public final class Gateway: Sendable {
         log.handler = ErrorLog(given.handler, page: scoreboard, redaction: Redaction(secrets: settings.secretTexts))
         self.log = log
         let caches = try Caches(
-            CachesConfiguration(path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly), log: log)
+            CachesConfiguration(
+                path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
+                durable: settings.durableCaches),
+            log: log)
         let rateLimiter = try RateLimiter(
             path: settings.dataDirectory + "/limiter.db",
             rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
@@ -64,7 +67,7 @@ public final class Gateway: Sendable {
                 "/spotify/v1/",
                 SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
             ),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
+            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: blockingWorker)),
             ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
             (
                 "/cache/",

@@ -90,7 +90,9 @@ struct DataFolder {
     func openCaches(withStore: Bool = true) throws -> Caches {
         let store = withStore ? settings.dragonfly : nil
         let caches = try Caches(
-            CachesConfiguration(path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1),
+            CachesConfiguration(
+                path: path + "/cache.db", ttl: settings.ttl, dragonfly: store, memoryLifetime: .zero, threads: 1,
+                durable: settings.durableCaches),
             log: .silent)
         guard let store else { return caches }
         let clock = SystemClock()

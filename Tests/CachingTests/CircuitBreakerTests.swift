@@ -82,12 +82,17 @@ struct DecisionTests {
     @Test("a copy is read back as it was written, and nothing else is taken for one")
     func copy() {
         let copy = StoredCopy(
-            entry: Entry(value: bytes("value"), version: 7, storedAt: 8, expiresAt: .max), epoch: -9, copyEpoch: 10)
+            entry: Entry(value: bytes("value"), version: 7, storedAt: 8, expiresAt: .max), epoch: -9, copyEpoch: 10, key: 11)
         var written: [UInt8] = []
         copy.append(to: &written)
         #expect(written.count == copy.size)
         #expect(written.withUnsafeBytes { StoredCopy($0) } == copy)
         for length in 0..<written.count { #expect(written[..<length].withUnsafeBytes { StoredCopy($0) } == nil) }
+        for place in written.indices {
+            var changed = written
+            changed[place] ^= 1 << UInt8(place % 8)
+            #expect(changed.withUnsafeBytes { StoredCopy($0) } == nil, "byte \(place)")
+        }
         written.append(0)
         #expect(written.withUnsafeBytes { StoredCopy($0) } == nil)
         #expect([UInt8](repeating: 0, count: 60).withUnsafeBytes { StoredCopy($0) } == nil)
@@ -95,7 +100,7 @@ struct DecisionTests {
 
     @Test("a copy is served unasked only for spotify, in this era, of this file, over a page that is shared")
     func trust() {
-        let copy = StoredCopy(entry: Entry(value: [], version: 1, storedAt: 1, expiresAt: 2), epoch: 5, copyEpoch: 6)
+        let copy = StoredCopy(entry: Entry(value: [], version: 1, storedAt: 1, expiresAt: 2), epoch: 5, copyEpoch: 6, key: 0)
         func verdict(_ cache: CacheName, epoch: Int64 = 5, copyEpoch: UInt64 = 6, isShared: Bool = true) -> CopyValidity.Verdict {
             CopyValidity.verdict(copy, of: cache, epoch: epoch, copyEpoch: copyEpoch, isShared: isShared)
         }

@@ -89,7 +89,7 @@ struct ConformingDragonfly: ConformingStore {
         server = try RedisServer()
         store = DragonflyStore(
             DragonflyConfiguration(host: "unix:" + server.socket, timeout: .seconds(5)), threads: 1,
-            shared: try SharedState(path: server.folder.file("page")), clock: SystemClock(), log: LogLines().logger)
+            shared: try SharedState(path: server.folder.file("page")), epoch: { 1 }, clock: SystemClock(), log: LogLines().logger)
         try wait(for: "the first probe") { [store] in store.isAnswering }
     }
 
@@ -97,8 +97,10 @@ struct ConformingDragonfly: ConformingStore {
     func put(_ cache: CacheName, _ key: [UInt8], _ value: [UInt8], ttl: Duration) -> Entry {
         let now = SystemClock().now
         let entry = Entry(value: value, version: versions.next(), storedAt: now, expiresAt: now + ttl.wholeMilliseconds)
-        let copy = StoredCopy(entry: entry, epoch: 1, copyEpoch: 1)
-        #expect(store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.wholeMilliseconds)]) == .taken)
+        let copy = StoredCopy(entry: entry, epoch: 1, copyEpoch: 1, key: StoredCopy.hash(of: key, in: cache))
+        #expect(
+            store.offer([CopyOffer(key: store.key(cache, key), copy: copy, milliseconds: ttl.wholeMilliseconds)], isCurrent: { _ in true })
+                == .taken)
         return entry
     }
     func delete(_ cache: CacheName, _ key: [UInt8]) { #expect(store.remove([store.key(cache, key)])) }

@@ -38,6 +38,12 @@ func value(_ caches: Caches, _ cache: CacheName, _ key: String) throws -> String
     try look(caches, cache, bytes(key)).map { String(decoding: $0.entry.value, as: UTF8.self) }
 }
 
+/// The key of an entry's copy, as the server has it.
+func copyKey(_ caches: Caches, _ cache: CacheName, _ key: String) -> String {
+    let place = caches.store?.key(cache, bytes(key))
+    return String(decoding: (place?.prefix ?? []) + (place?.key ?? []), as: UTF8.self)
+}
+
 @Suite("DragonflyDB serves, and may do what it likes", .enabled(if: RedisServer.isInstalled))
 struct DragonflyTests {
     @Test("a value is served from it, under a key that ends in the key's bytes, with the time that is left", arguments: CacheName.allCases)
@@ -46,12 +52,12 @@ struct DragonflyTests {
         let worker = try house.worker()
         try worker.put(cache, bytes("ns/key"), bytes("v"))
         #expect(try tier(worker, cache, "ns/key") == .dragonfly)
-        let key = "swingmusic-fcgi:\(cache.rawValue):ns/key"
+        let key = copyKey(worker, cache, "ns/key")
         let left = Int64(house.server.command("PTTL", key) ?? "") ?? 0
         let whole = worker.configuration.ttl[cache].wholeMilliseconds
         #expect((whole - 5000...whole).contains(left))
         try worker.put(cache, bytes("short"), bytes("v"), ttl: .seconds(9))
-        let short = Int64(house.server.command("PTTL", "swingmusic-fcgi:\(cache.rawValue):short") ?? "") ?? 0
+        let short = Int64(house.server.command("PTTL", copyKey(worker, cache, "short")) ?? "") ?? 0
         #expect((8000...9000).contains(short))
     }
 
@@ -69,7 +75,7 @@ struct DragonflyTests {
     func garbage(_ cache: CacheName) throws {
         let house = try Household()
         let worker = try house.worker()
-        let key = "swingmusic-fcgi:\(cache.rawValue):k"
+        let key = copyKey(worker, cache, "k")
         try worker.put(cache, bytes("k"), bytes("right"))
         for attack in [["SET", key, "garbage"], ["DEL", key], ["SETRANGE", key, "5", "xxxxxxxxxxxxxxxxxxxx"], ["APPEND", key, "x"]] {
             switch attack.count {
@@ -112,15 +118,91 @@ struct DragonflyTests {
         try worker.put(.spotify, bytes("k"), bytes("new"))
         let store = try #require(worker.store)
         let offer = CopyOffer(
-            key: store.key(.spotify, bytes("k")), copy: StoredCopy(entry: old, epoch: worker.record.epoch, copyEpoch: copyEpoch),
+            key: store.key(.spotify, bytes("k")),
+            copy: StoredCopy(
+                entry: old, epoch: worker.record.epoch, copyEpoch: copyEpoch, key: StoredCopy.hash(of: bytes("k"), in: .spotify)),
             milliseconds: 60_000)
-        #expect(store.offer([offer]) == .taken)
+        #expect(store.offer([offer], isCurrent: { _ in true }) == .taken)
         #expect(try value(worker, .spotify, "k") == "new")
         // The same carried out by a store that was asked before the newer write and answers after its failure.
         worker.shared.raiseCopyEpoch()
         store.set([offer])
         #expect(try value(worker, .spotify, "k") == "new")
         #expect(try tier(worker, .spotify, "k") == .dragonfly)
+    }
+
+    @Test("a writer or reader whose copy is late does not bring back what was replaced, though the newer copy was evicted meanwhile")
+    func lateAfterEviction() throws {
+        let house = try Household()
+        let (one, two) = (try house.worker(), try house.worker())
+        for isWriter in [true, false] {
+            let copyEpoch = one.shared.copyEpoch
+            let lifetime = Lifetime(nil, of: .spotify, keep: false, lifetimes: one.configuration.ttl)
+            let old = try one.record.write { try $0.put(.spotify, bytes("k"), bytes("old"), lifetime) }
+            // What another worker writes, and what the store does, before the first has come to tell of its own.
+            try two.put(.spotify, bytes("k"), bytes("new"))
+            house.server.command("FLUSHALL")
+            if isWriter {
+                one.publish(.spotify, [(key: bytes("k"), entry: old)], copyEpoch: copyEpoch)
+            } else {
+                one.fill(.spotify, bytes("k"), old, copyEpoch: copyEpoch, waits: true)
+            }
+            #expect(house.server.command("EXISTS", copyKey(one, .spotify, "k")) == "0")
+            #expect(try value(two, .spotify, "k") == "new" && value(one, .spotify, "k") == "new")
+            #expect(try tier(two, .spotify, "k") == .dragonfly)
+        }
+    }
+
+    @Test(
+        "a copy of another key or cache, cut or changed, is no copy: SQLite answers, it is counted, and put right",
+        arguments: CacheName.allCases)
+    func wrongCopies(_ cache: CacheName) throws {
+        let house = try Household()
+        let worker = try house.worker()
+        let (key, other) = (copyKey(worker, cache, "k"), copyKey(worker, cache, "other"))
+        let elsewhere = copyKey(worker, cache == .temp ? .user : .temp, "k")
+        func write() throws {
+            try worker.put(cache, bytes("k"), bytes("right"))
+            // Newer than the right one, so nothing but its key speaks against it.
+            try worker.put(cache, bytes("other"), bytes("wrong"))
+            try worker.put(cache == .temp ? .user : .temp, bytes("k"), bytes("wrong"))
+        }
+        let attacks: [(String, () -> Void)] = [
+            ("of another key", { house.server.command("COPY", other, key, "REPLACE") }),
+            ("of another cache", { house.server.command("COPY", elsewhere, key, "REPLACE") }),
+            ("of another version", { house.server.command("SETRANGE", key, "23", "\u{7F}") }),
+            ("with another value", { house.server.command("SETRANGE", key, "64", "w") }),
+            ("longer", { house.server.command("APPEND", key, "x") }),
+        ]
+        for (place, (what, attack)) in attacks.enumerated() {
+            try write()
+            attack()
+            #expect(try value(worker, cache, "k") == "right", "\(what)")
+            #expect(worker.store?.figures.wrongCopies == UInt64(place + 1), "\(what)")
+            worker.backfill?.drain()
+            #expect(try tier(worker, cache, "k") == .dragonfly, "\(what)")
+            #expect(try value(worker, cache, "k") == "right", "\(what)")
+        }
+        #expect(house.log.count(containing: "something else under a key") == 1)
+    }
+
+    @Test("hosts that share a store have keys of their own, and each is served its own from it", arguments: CacheName.allCases)
+    func twoHosts(_ cache: CacheName) throws {
+        let house = try Household()
+        let one = try house.worker()
+        let folder = TemporaryFolder()
+        let other = try Caches(
+            CachesConfiguration(path: folder.file("cache.db"), dragonfly: one.configuration.dragonfly, memoryLifetime: .zero),
+            log: house.log.logger)
+        defer { other.close() }
+        try wait(for: "the store") { other.store?.isAnswering == true }
+        for round in 0..<3 {
+            try one.put(cache, bytes("k"), bytes("one\(round)"))
+            try other.put(cache, bytes("k"), bytes("other\(round)"))
+            #expect(try value(one, cache, "k") == "one\(round)" && tier(one, cache, "k") == .dragonfly)
+            #expect(try value(other, cache, "k") == "other\(round)" && tier(other, cache, "k") == .dragonfly)
+        }
+        #expect(copyKey(one, cache, "k") != copyKey(other, cache, "k"))
     }
 
     @Test("clearing the copies empties the store and loses nothing")
@@ -156,7 +238,7 @@ struct DragonflyTests {
         let worker = try house.worker()
         let keys = (0..<150).map { bytes("k\($0)") }
         try worker.put(cache, keys.map { (key: $0, value: $0, ttl: nil) })
-        house.server.command("DEL", "swingmusic-fcgi:\(cache.rawValue):k3")
+        house.server.command("DEL", copyKey(worker, cache, "k3"))
         let found = try worker.get(cache, keys + [bytes("absent")])
         #expect(found.dropLast().map { $0?.entry.value } == keys)
         #expect(found.last == .some(nil))

@@ -68,7 +68,7 @@ struct OutageTests {
         try one.delete(cache, bytes("deleted"))
         house.server.kill()
         try house.server.start()
-        #expect(house.server.command("EXISTS", "swingmusic-fcgi:\(cache.rawValue):deleted") == "1")
+        #expect(house.server.command("EXISTS", copyKey(one, cache, "deleted")) == "1")
         for _ in 0..<250 {
             for worker in [one, two] {
                 #expect(try value(worker, cache, "changed") == "new")

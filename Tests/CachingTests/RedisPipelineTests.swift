@@ -93,7 +93,7 @@ struct RedisPipelineTests {
         let house = try Household()
         let worker = try house.worker()
         try worker.put(.spotify, bytes("k"), bytes("v"))
-        let key = "swingmusic-fcgi:spotify:k"
+        let key = copyKey(worker, .spotify, "k")
         for command in [["SET", key, "somebody's"], ["DEL", key], ["RPUSH", key, "a"]] {
             _ = house.server.command("DEL", key)
             switch command[0] {
@@ -104,7 +104,7 @@ struct RedisPipelineTests {
             #expect(try value(worker, .spotify, "k") == "v")
             #expect(worker.store?.isAnswering == true)
         }
-        #expect(worker.store?.figures.foreignValues ?? 0 >= 2)
+        #expect(worker.store?.figures.wrongCopies ?? 0 >= 2)
         house.server.command("CONFIG", "SET", "requirepass", "secret")
         house.server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no")
         #expect(try value(worker, .spotify, "k") == "v")

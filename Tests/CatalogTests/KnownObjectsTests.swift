@@ -1,3 +1,5 @@
+import Caching
+import Platform
 import Testing
 
 @testable import Catalog
@@ -80,11 +82,15 @@ import Testing
     @Test("Preferences are clamped, merged and kept")
     func preferences() throws {
         #expect(try house.catalog.preferences(of: 7) == Preferences())
-        try house.catalog.changePreferences(of: 7) { preferences in
+        let faults = Monitor([CacheError?]())
+        let note: @Sendable (CacheError?) -> Void = { fault in faults.update { $0.append(fault) } }
+        let all = { (preferences: inout Preferences) in
             for count in Preferences.Count.all { preferences.set(count, 1000) }
             preferences.markets = [Market("se")!]
         }
-        try house.catalog.changePreferences(of: 7) { $0.showsExplicit = false }
+        try house.catalog.changePreferences(of: 7, all, done: note)
+        try house.catalog.changePreferences(of: 7, { $0.showsExplicit = false }, done: note)
+        #expect(faults.wait(within: .seconds(10)) { $0.count == 2 ? $0 : nil } == [nil, nil])
         let text = String(decoding: try house.catalog.preferences(of: 7).json(of: 7), as: UTF8.self)
         #expect(
             text

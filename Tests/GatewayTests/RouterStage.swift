@@ -36,7 +36,10 @@ final class RouterStage {
         let accessControl = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
         router = Router(families: [
             ("/spotify/v1/", SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: fillsRemovedFields)),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl)),
+            (
+                "/api/catalog/",
+                CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: BlockingWorker(name: "errands"))
+            ),
         ])
     }
 

@@ -108,6 +108,7 @@ private struct Usual {
         case .spotifyTimeout: .duration(settings.spotify.timeout)
         case .spotifyMarket: optional(settings.market)
         case .spotifyFillRemovedFields: .text(settings.fillRemovedFields ? "on" : "off")
+        case .durableCaches: .text(settings.durableCaches.map(\.rawValue).sorted().joined(separator: ","))
         case .spotifyCacheTTL: .duration(settings.ttl.spotify)
         case .sessionCacheTTL: .duration(settings.ttl.session)
         case .userCacheTTL: .duration(settings.ttl.user)

@@ -65,7 +65,8 @@ import Testing
             return
         }
         #expect(error.name == name, "\(error)")
-        #expect(csys_monotonic_ns() - start < 1_500_000_000)
+        // By the call's own timeout, not the ten seconds that it is driven here; a busy machine may take its time.
+        #expect(csys_monotonic_ns() - start < 5_000_000_000)
         #expect(caller.asked == 1)
         #expect(try caller.standIn.calls().count == 1)
         try caller.standIn.fail("")

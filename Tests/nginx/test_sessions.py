@@ -152,6 +152,11 @@ def test_with_metadata_auth_session_the_metadata_routes_are_for_users(sandbox):
         assert {own.ask("GET", path, bearer=bob).status for path in (mirror, item)} == {200}
         assert own.ask("POST", "/api/catalog/preferences/2", cookie=bob, body={"show_explicit": False}).status == 200
         assert own.ask("GET", "/api/catalog/preferences/2", cookie=bob).json()["show_explicit"] is False
+        changed = own.ask("POST", "/api/catalog/preferences/2", cookie=bob,
+                          body={"max_search_results": 500, "preferred_markets": ["SE", "se"], "unknown": 1})
+        assert changed.json() == {"message": "Preferences updated successfully"}
+        kept = own.ask("GET", "/api/catalog/preferences/2?user_id=3", cookie=bob).json()
+        assert (kept["max_search_results"], kept["preferred_markets"], kept["show_explicit"]) == (100, ["SE"], False)
         assert own.ask("GET", "/api/catalog/preferences/3", cookie=bob).status == 403
         foreign = {"Origin": "https://evil.example"}
         assert own.ask("POST", "/api/catalog/preferences/2", cookie=bob, body={"show_explicit": True}, headers=foreign).status == 403

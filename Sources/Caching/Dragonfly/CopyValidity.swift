@@ -56,7 +56,7 @@ extension Caches {
             // (a backup, a lost commit): such a copy would never be replaced.
             _ = removeCopies(cache, [key])
         }
-        if let found { fill(cache, key, found.entry, copyEpoch: look.copyEpoch, waits: waits) }
+        if let found { fill(cache, key, found.entry, copyEpoch: look.copyEpoch, replacesWrong: look.isWrong, waits: waits) }
         return found
     }
 }

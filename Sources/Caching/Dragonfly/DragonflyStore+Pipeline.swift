@@ -22,8 +22,12 @@ extension DragonflyStore {
                 pipeline.close()
                 continue
             }
-            let acceptance = pipeline.ask(for: self.key(cache, key), copyEpoch: shared.copyEpoch) { [self] look in
-                if look != nil { counts.note(askedAt: begin, answeredAt: clock.monotonic) }
+            let acceptance = pipeline.ask(for: self.key(cache, key), copyEpoch: shared.copyEpoch) { [self] answer in
+                let look = answer?.of(key, in: cache)
+                if let look {
+                    counts.note(askedAt: begin, answeredAt: clock.monotonic)
+                    noteWrong(look)
+                }
                 then(look)
             }
             if case .ended = acceptance { continue }

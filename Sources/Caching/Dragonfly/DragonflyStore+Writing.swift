@@ -13,6 +13,8 @@ enum CopyOfferResult {
     case taken
     /// Certainly not in the store; an older one may be.
     case refused
+    /// Some are no longer the record's and were not set; an older one may be there.
+    case superseded
     /// Not known: the connection failed, or others wrote the same keys again and again.
     case unknown
 }
@@ -36,13 +38,15 @@ extension DragonflyStore {
 
     /// Sets copies, but never over a newer one of the same `cache.db`: two workers that write one key at once cannot
     /// leave the older copy behind, and neither can a reader that fills in what it has read before.
-    func offer(_ offers: [CopyOffer]) -> CopyOfferResult {
+    /// - Parameter isCurrent: whether an entry is still the record's, asked when its key is watched: the newer copy of one that is not may
+    ///   have come and been evicted before, and then nothing in the store tells.
+    func offer(_ offers: [CopyOffer], isCurrent: (CopyOffer) -> Bool) -> CopyOfferResult {
         guard mayWrite else { return .refused }
         let deadline = SystemClock().monotonic + configuration.timeout
         for _ in 0..<3 {
             guard
                 let result = use({ connection throws(StoreFault) in
-                    try offerOnce(offers, connection, deadline)
+                    try offerOnce(offers, connection, deadline, isCurrent)
                 })
             else { return .unknown }
             if let result { return result }
@@ -53,10 +57,17 @@ extension DragonflyStore {
     /// WATCH makes EXEC fail when a key was written after its header was read (redis.io/docs/interact/transactions).
     /// nil: that has happened.
     private func offerOnce(
-        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: MonotonicTime
+        _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: MonotonicTime, _ isCurrent: (CopyOffer) -> Bool
     ) throws(StoreFault) -> CopyOfferResult? {
-        let eligible = try replaceable(offers, connection, deadline)
-        guard !eligible.isEmpty else { return .taken }
+        let replaceable = try replaceable(offers, connection, deadline)
+        let eligible = replaceable.filter(isCurrent)
+        let result = eligible.count == replaceable.count ? CopyOfferResult.taken : .superseded
+        guard !eligible.isEmpty else {
+            var unwatch = CommandBuffer()
+            unwatch.command("UNWATCH")
+            try connection.exchange(unwatch, deadline: deadline) { (_, _) throws(StoreFault) in }
+            return result
+        }
         var commands = CommandBuffer()
         commands.command("MULTI")
         for offer in eligible { commands.set(offer.key, offer.copy, milliseconds: offer.milliseconds) }
@@ -75,10 +86,12 @@ extension DragonflyStore {
             default: break
             }
         }
-        return isDone || refusal != nil ? settle(refusal, eligible.count) : nil
+        guard isDone || refusal != nil else { return nil }
+        let settled = settle(refusal, eligible.count)
+        return settled == .taken ? result : settled
     }
 
-    /// Watches the keys and answers the offers that are newer than what lies there. When there are none the watch ends.
+    /// Watches the keys and answers the offers that are newer than what lies there.
     private func replaceable(
         _ offers: [CopyOffer], _ connection: RedisConnection, _ deadline: MonotonicTime
     ) throws(StoreFault) -> [CopyOffer] {
@@ -100,16 +113,13 @@ extension DragonflyStore {
             case .bytes(let bytes):
                 let offer = offers[index - 1]
                 let head = StoredCopy.Head(bytes)
-                if let head, head.epoch == offer.copy.epoch, head.seal.version > offer.copy.entry.version { return }
+                if let head, head.epoch == offer.copy.epoch, head.key == offer.copy.key, head.seal.version > offer.copy.entry.version {
+                    return
+                }
                 eligible.append(offer)
             case _ where index > 0: eligible.append(offers[index - 1])
             default: break
             }
-        }
-        if eligible.isEmpty {
-            var unwatch = CommandBuffer()
-            unwatch.command("UNWATCH")
-            try connection.exchange(unwatch, deadline: deadline) { (_, _) throws(StoreFault) in }
         }
         return eligible
     }

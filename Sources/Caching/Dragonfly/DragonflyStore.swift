@@ -19,9 +19,14 @@ final class DragonflyStore: Sendable {
     /// The breaker's answer for the hit path, without its lock.
     private let isReady = Atomic<Bool>(false)
     let healthMonitor = HealthMonitorRequests()
-    private let prefixes: [CacheName: [UInt8]]
+    /// The file's own number of the `cache.db` whose copies are meant, now.
+    private let epoch: @Sendable () -> Int64
+    private let prefixes: Mutex<KeyPrefixes>
 
-    init(_ configuration: DragonflyConfiguration, threads: Int, shared: SharedState, clock: any HostClock, log: Logger) {
+    init(
+        _ configuration: DragonflyConfiguration, threads: Int, shared: SharedState, epoch: @escaping @Sendable () -> Int64,
+        clock: any HostClock, log: Logger
+    ) {
         self.configuration = configuration
         self.shared = shared
         self.clock = clock
@@ -29,10 +34,8 @@ final class DragonflyStore: Sendable {
         connections = max(threads, 1) + 2
         pipelines = RedisPipelines(wanted: max(threads, 1))
         breaker = Mutex(CircuitBreaker(now: clock.wall))
-        prefixes = Dictionary(
-            uniqueKeysWithValues: CacheName.allCases.map {
-                ($0, Array("\(configuration.prefix)\($0.rawValue):".utf8))
-            })
+        self.epoch = epoch
+        prefixes = Mutex(KeyPrefixes(configuration.prefix, epoch()))
         startHealthMonitor()
     }
 
@@ -49,7 +52,15 @@ final class DragonflyStore: Sendable {
     /// Whether the breaker is closed.
     var isAnswering: Bool { isReady.load(ordering: .acquiring) }
 
-    func key(_ cache: CacheName, _ key: [UInt8]) -> StoreKey { StoreKey(prefix: prefixes[cache] ?? [], key: key) }
+    func key(_ cache: CacheName, _ key: [UInt8]) -> StoreKey { StoreKey(prefix: prefix(cache), key: key) }
+
+    private func prefix(_ cache: CacheName) -> [UInt8] {
+        let epoch = epoch()
+        return prefixes.withLock { prefixes in
+            if prefixes.epoch != epoch { prefixes = KeyPrefixes(configuration.prefix, epoch) }
+            return prefixes[cache]
+        }
+    }
 
     /// Lends a connection. A fault opens the breaker; nil then, and when no connection is at hand.
     func use<Result>(
@@ -133,27 +144,35 @@ final class DragonflyStore: Sendable {
             for key in keys { commands.command("GET", self.key(cache, key)) }
             var looks: [LookupResult] = []
             looks.reserveCapacity(keys.count)
-            try connection.exchange(commands) { (_, reply) throws(StoreFault) in
-                looks.append(LookupResult(copy: try self.copy(reply), copyEpoch: copyEpoch))
+            try connection.exchange(commands) { (index, reply) throws(StoreFault) in
+                looks.append(try self.look(reply, copyEpoch: copyEpoch).of(keys[index], in: cache))
             }
             return looks
         }
+        looks?.forEach { noteWrong($0) }
         if looks != nil { counts.note(askedAt: begin, answeredAt: clock.monotonic) }
         counts.commands.add(UInt64(keys.count), ordering: .relaxed)
         return looks
     }
 
     /// A value of another kind or shape is as good as none; any other error says something about the store.
-    private func copy(_ reply: RedisReply) throws(StoreFault) -> StoredCopy? {
+    private func look(_ reply: RedisReply, copyEpoch: UInt64) throws(StoreFault) -> LookupResult {
         switch reply {
-        case .none: return nil
+        case .none: return LookupResult(copy: nil, copyEpoch: copyEpoch)
         case .bytes(let bytes):
-            if let copy = StoredCopy(bytes) { return copy }
+            if let copy = StoredCopy(bytes) { return LookupResult(copy: copy, copyEpoch: copyEpoch) }
         case .error(let text) where !text.hasPrefix("WRONGTYPE"): throw StoreFault(reply: text)
         default: break
         }
-        counts.foreignValues.add(1, ordering: .relaxed)
-        return nil
+        return LookupResult(copy: nil, copyEpoch: copyEpoch, isWrong: true)
+    }
+
+    /// Counts what is no copy of what was asked for, and says once that there is such a thing.
+    func noteWrong(_ look: LookupResult) {
+        guard look.isWrong, counts.wrongCopies.add(1, ordering: .relaxed).oldValue == 0 else { return }
+        log.warning(
+            "DragonflyDB had something else under a key than what was put there; SQLite answers, and it is put right. This is said once",
+            metadata: ["dragonfly": "\(configuration)"])
     }
 
     var figures: StoreStatistics {
@@ -163,7 +182,7 @@ final class DragonflyStore: Sendable {
             commands: counts.commands.load(ordering: .relaxed), faults: counts.faults.load(ordering: .relaxed),
             refusedCopies: counts.refusedCopies.load(ordering: .relaxed),
             staleCopies: counts.staleCopies.load(ordering: .relaxed),
-            foreignValues: counts.foreignValues.load(ordering: .relaxed),
+            wrongCopies: counts.wrongCopies.load(ordering: .relaxed),
             latency: counts.latency.load(ordering: .relaxed))
     }
 
@@ -244,4 +263,20 @@ final class HealthMonitorRequests: Sendable {
 
     /// Waits out the time between two probes, whoever rings. false: the end has come.
     func rest(for length: Duration) -> Bool { state.wait(within: length) { $0.isStopped ? false : nil } ?? true }
+}
+
+/// What the keys of each cache begin with: the program's prefix and the number of the `cache.db` whose copies they are, so that hosts which
+/// share a store do not take each other's for their own.
+private struct KeyPrefixes {
+    let epoch: Int64
+    private let prefixes: [[UInt8]]
+
+    init(_ prefix: String, _ epoch: Int64) {
+        self.epoch = epoch
+        let file = String(UInt64(bitPattern: epoch), radix: 16)
+        prefixes = CacheName.allCases.map { Array("\(prefix)\(file):\($0.rawValue):".utf8) }
+    }
+
+    /// `CacheName`'s numbers are its order.
+    subscript(cache: CacheName) -> [UInt8] { prefixes[Int(cache.number)] }
 }

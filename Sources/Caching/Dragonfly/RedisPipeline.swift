@@ -139,9 +139,7 @@ final class RedisPipeline: Sendable {
                 case .error(let text) where !text.hasPrefix("WRONGTYPE"):
                     refused.append(asked)
                     throw StoreFault(reply: text)
-                case .foreign, .error:
-                    counts.foreignValues.add(1, ordering: .relaxed)
-                    asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch))
+                case .foreign, .error: asked.then(LookupResult(copy: nil, copyEpoch: asked.copyEpoch, isWrong: true))
                 }
             }
             return nil

@@ -1,30 +1,49 @@
 import CLibHiredis
 
-/// What DragonflyDB keeps under a key: an entry, the `cache.db` it is of, and the copy epoch in which it was known to be the
-/// record's. A header of 48 bytes, little-endian, and the value:
+/// What DragonflyDB keeps under a key: an entry, the key and the `cache.db` it is of, and the copy epoch in which it was known to be the
+/// record's. A header of 64 bytes, little-endian, and the value:
 ///
-///     "SFC1"  length of the value (UInt32)  epoch  version  storedAt  expiresAt  copy epoch (Int64 each)
+///     "SFC2"  length of the value (UInt32)  epoch  version  storedAt  expiresAt  copy epoch (Int64 each)
+///     hash of cache and key  checksum of all that (UInt64 each)
+///
+/// The checksum tells a copy that was cut or changed on its way, the hash one that was made under another key. Neither is a signature: who can
+/// write the store can make both.
 struct StoredCopy: Sendable, Equatable {
     var entry: Entry
     var epoch: Int64
     var copyEpoch: UInt64
+    /// `hash(of:in:)` of what it was made for.
+    var key: UInt64
 
-    static let headerBytes = 48
-    private static let magic: UInt32 = 0x3143_4653
+    static let headerBytes = 64
+    private static let magic: UInt32 = 0x3243_4653
 
-    /// nil for whatever is not such a copy: another program's value, a cut one.
+    static func hash(of key: [UInt8], in cache: CacheName) -> UInt64 {
+        KeyHash.hash(key, seed: UInt64(cache.number))
+    }
+
+    /// nil for whatever is not such a copy: another program's value, a cut or changed one.
     init?(_ bytes: UnsafeRawBufferPointer) {
-        guard let head = Head(bytes), bytes.count == Self.headerBytes + head.length else { return nil }
+        guard let head = Head(bytes), bytes.count == Self.headerBytes + head.length, head.checksum == Self.checksum(bytes) else {
+            return nil
+        }
         let value = [UInt8](UnsafeRawBufferPointer(rebasing: bytes[Self.headerBytes...]))
         entry = Entry(
             value: value, version: head.seal.version, storedAt: head.seal.storedAt, expiresAt: head.seal.expiresAt)
-        (epoch, copyEpoch) = (head.epoch, head.copyEpoch)
+        (epoch, copyEpoch, key) = (head.epoch, head.copyEpoch, head.key)
     }
 
-    init(entry: Entry, epoch: Int64, copyEpoch: UInt64) {
+    init(entry: Entry, epoch: Int64, copyEpoch: UInt64, key: UInt64) {
         self.entry = entry
         self.epoch = epoch
         self.copyEpoch = copyEpoch
+        self.key = key
+    }
+
+    /// Of a whole copy, but for the checksum's own place.
+    private static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let head = KeyHash.hash(UnsafeRawBufferPointer(rebasing: bytes[..<(headerBytes - 8)]), seed: 0)
+        return KeyHash.checksum(UnsafeRawBufferPointer(rebasing: bytes[headerBytes...]), seed: head)
     }
 
     /// The header alone: which copy lies there is known without its value.
@@ -33,6 +52,8 @@ struct StoredCopy: Sendable, Equatable {
         var epoch: Int64
         var seal: Seal
         var copyEpoch: UInt64
+        var key: UInt64
+        fileprivate var checksum: UInt64
 
         init?(_ bytes: UnsafeRawBufferPointer) {
             guard bytes.count >= headerBytes, Self.number(bytes, 0, as: UInt32.self) == magic else { return nil }
@@ -42,6 +63,8 @@ struct StoredCopy: Sendable, Equatable {
                 version: Self.number(bytes, 16, as: Int64.self), storedAt: Self.number(bytes, 24, as: Int64.self),
                 expiresAt: Self.number(bytes, 32, as: Int64.self))
             copyEpoch = Self.number(bytes, 40, as: UInt64.self)
+            key = Self.number(bytes, 48, as: UInt64.self)
+            checksum = Self.number(bytes, 56, as: UInt64.self)
         }
 
         private static func number<Number: FixedWidthInteger>(
@@ -55,6 +78,7 @@ struct StoredCopy: Sendable, Equatable {
         func append<Number: FixedWidthInteger>(_ number: Number) {
             withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
         }
+        let start = bytes.count
         append(Self.magic)
         append(UInt32(entry.value.count))
         append(epoch)
@@ -62,7 +86,13 @@ struct StoredCopy: Sendable, Equatable {
         append(entry.storedAt)
         append(entry.expiresAt)
         append(copyEpoch)
+        append(key)
+        append(UInt64.zero)
         bytes.append(contentsOf: entry.value)
+        bytes.withUnsafeMutableBytes { all in
+            let checksum = Self.checksum(UnsafeRawBufferPointer(rebasing: all[start...]))
+            all.storeBytes(of: checksum.littleEndian, toByteOffset: start + Self.headerBytes - 8, as: UInt64.self)
+        }
     }
 
     var size: Int { Self.headerBytes + entry.value.count }
@@ -120,6 +150,18 @@ final class StoredCopyReply {
 /// What lies under a key, and the copy epoch that held after the connection was taken and before the store was asked. (An
 /// copy epoch from before could be that of an earlier life of the store, whose snapshot the connection may now show.)
 struct LookupResult {
-    var copy: StoredCopy?
-    var copyEpoch: UInt64
+    private(set) var copy: StoredCopy?
+    let copyEpoch: UInt64
+    /// Something lies there that is no copy of what was asked for: of another key, cut, changed, or not ours.
+    private(set) var isWrong: Bool
+
+    init(copy: StoredCopy?, copyEpoch: UInt64, isWrong: Bool = false) {
+        (self.copy, self.copyEpoch, self.isWrong) = (copy, copyEpoch, isWrong)
+    }
+
+    /// The same, and without a copy that was made for another key. (`COPY` and `RENAME` do that, and a proxy that mixes up its answers.)
+    func of(_ key: [UInt8], in cache: CacheName) -> LookupResult {
+        guard let copy, copy.key != StoredCopy.hash(of: key, in: cache) else { return self }
+        return LookupResult(copy: nil, copyEpoch: copyEpoch, isWrong: true)
+    }
 }

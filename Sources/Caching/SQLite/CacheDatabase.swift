@@ -108,6 +108,7 @@ final class CacheDatabase: Sendable {
                 try transaction.settle(db)
                 return .commit
             }
+            shared.countCommit()
             return result
         }
     }
@@ -136,7 +137,7 @@ final class CacheDatabase: Sendable {
 
     /// Says so in the log when it is news, not once per request.
     @discardableResult
-    private func refused(_ reason: String) -> CacheError {
+    func refused(_ reason: String) -> CacheError {
         writing.raise(
             reason, kind: "write", now: clock.wall, level: .error, "cache.db cannot be written; what is cached is still served",
             metadata: ["reason": "\(reason)"])

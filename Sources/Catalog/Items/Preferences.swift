@@ -62,7 +62,7 @@ extension RecordStore {
     }
 
     func changePreferences(of user: Int, _ change: (inout Preferences) -> Void) throws(CacheError) {
-        _ = try caches.update(.user, Self.preferencesKey(user), keep: true) { entry in
+        _ = try caches.update(.user, Self.preferencesKey(user), keep: true, waits: false) { entry in
             var preferences = entry.map { Preferences(stored: $0.value) } ?? Preferences()
             change(&preferences)
             return preferences.json(of: user)

@@ -46,6 +46,15 @@ final class BlockingWorker: Sendable {
         attempt(errorFormat, busy: busy) { _, _ in .done(work()) }
     }
 
+    /// Parks the caller until `work`, or whom it has told to, calls `reply`; the thread goes on with the next piece when `work` returns.
+    func begin(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable (_ reply: @escaping @Sendable (Response) -> Void) -> Void) -> Outcome
+    {
+        attempt(errorFormat) { _, reply in
+            work(reply)
+            return .handedOver
+        }
+    }
+
     /// Parks the caller until an attempt has led to an answer.
     /// - Parameters:
     ///   - limit: an attempt after this is the last one.

@@ -30,8 +30,8 @@ struct CacheRoutes: RouteFamily {
 
     private func clear(_ cache: CacheName, _ request: Request) -> Outcome {
         guard request.method == .delete else { return .now(errorFormat.methodNotAllowed("DELETE")) }
-        return writing {
-            let count = try caches.clear(cache)
+        return writing(cache) {
+            let count = try caches.clear(cache, waits: false)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
@@ -42,14 +42,19 @@ struct CacheRoutes: RouteFamily {
         case .get, .head: return .now(answering { try read(cache, key, isCatalogs, isHead: routed.request.method == .head) })
         case .put where isCatalogs: return .now(errorFormat.error(403, "The catalog's own entries cannot be written"))
         case .put: return write(cache, key, routed)
-        case .delete: return writing { try caches.delete(cache, key) ? Self.done() : errorFormat.error(404, "Not found") }
+        case .delete:
+            return writing(cache) { try caches.delete(cache, key, waits: false) ? Self.done() : errorFormat.error(404, "Not found") }
         default: return .now(errorFormat.methodNotAllowed("GET, HEAD, PUT, DELETE"))
         }
     }
 
-    /// SQLite may keep a writer waiting; never an event thread.
-    private func writing(_ write: @escaping @Sendable () throws -> Response) -> Outcome {
-        blockingWorker.run(errorFormat) { answering(write) }
+    /// SQLite may keep a writer waiting, and the disk one whose write is to outlive a power cut; never an event thread.
+    private func writing(_ cache: CacheName, _ write: @escaping @Sendable () throws -> Response) -> Outcome {
+        blockingWorker.begin(errorFormat) { reply in
+            let response = answering(write)
+            caches.whenSettled(cache) { fault in reply(fault.map { errorFormat.unavailable("\($0)", retryAfter: .seconds(10)) } ?? response)
+            }
+        }
     }
 
     private func answering(_ make: () throws -> Response) -> Response {
@@ -83,8 +88,8 @@ struct CacheRoutes: RouteFamily {
         }
         var value: [UInt8] = []
         if case .bytes(let bytes) = routed.request.body { value = bytes }
-        return writing { [ttl, value] in
-            try caches.put(cache, key, value, ttl: ttl)
+        return writing(cache) { [ttl, value] in
+            try caches.put(cache, key, value, ttl: ttl, waits: false)
             return Self.done()
         }
     }

@@ -7,6 +7,7 @@ import Spotify
 struct CatalogRoutes: RouteFamily {
     let responder: MetadataResponder
     let accessControl: AccessControl
+    let blockingWorker: BlockingWorker
     let errorFormat = ErrorFormat.plain
 
     func answer(_ routed: RoutedRequest) -> Outcome {
@@ -14,9 +15,9 @@ struct CatalogRoutes: RouteFamily {
         let method = routed.request.method
         guard route.methods.contains(method) else { return .now(errorFormat.methodNotAllowed(route.allowed)) }
         if case .preferences(let user) = route {
-            return .now(
-                PreferenceRoutes(catalog: responder.catalog, accessControl: accessControl, errorFormat: errorFormat).answer(
-                    routed, user: user))
+            return PreferenceRoutes(
+                catalog: responder.catalog, accessControl: accessControl, blockingWorker: blockingWorker, errorFormat: errorFormat
+            ).answer(routed, user: user)
         }
         switch accessControl.admit(routed.request, to: route.access, errorFormat) {
         case .refused(let response): return .now(response)
@@ -124,43 +125,56 @@ private enum CatalogRoute {
 struct PreferenceRoutes: Sendable {
     let catalog: Catalog
     let accessControl: AccessControl
+    let blockingWorker: BlockingWorker
     let errorFormat: ErrorFormat
     static let access = Access.session
 
-    func answer(_ routed: RoutedRequest, user text: String) -> Response {
+    func answer(_ routed: RoutedRequest, user text: String) -> Outcome {
         switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
-        case .refused(let response): return response
+        case .refused(let response): return .now(response)
         case .admitted(_, let user, let renewal):
-            guard let asked = Int(text), asked >= 0 else { return errorFormat.error(400, "Invalid user id") }
-            guard let user, user == asked else { return errorFormat.error(403, "Forbidden") }
-            return answer(routed, user).renewing(renewal)
+            guard let asked = Int(text), asked >= 0 else { return .now(errorFormat.error(400, "Invalid user id")) }
+            guard let user, user == asked else { return .now(errorFormat.error(403, "Forbidden")) }
+            return (routed.request.method == .post ? change(routed, user) : .now(read(user))).renewing(renewal)
         }
     }
 
-    private func answer(_ routed: RoutedRequest, _ user: Int) -> Response {
-        do {
-            if routed.request.method == .post {
-                let change = try change(CatalogParameters(routed).body())
-                try catalog.changePreferences(of: user, change)
-                return json(Array(#"{"message":"Preferences updated successfully"}"#.utf8))
-            }
-            return json(try catalog.preferences(of: user).json(of: user))
-        } catch let error as BadRequest {
-            return errorFormat.error(error.status, error.message)
+    private func read(_ user: Int) -> Response {
+        do throws(CacheError) { return json(try catalog.preferences(of: user).json(of: user)) } catch { return unusable(error) }
+    }
+
+    /// Writing may have to wait, for another process and for the disk; never on an event thread.
+    private func change(_ routed: RoutedRequest, _ user: Int) -> Outcome {
+        let change: @Sendable (inout Preferences) -> Void
+        do throws(BadRequest) {
+            change = try self.change(CatalogParameters(routed).body())
         } catch {
-            return errorFormat.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
+            return .now(errorFormat.error(error.status, error.message))
         }
+        return blockingWorker.begin(errorFormat) { reply in
+            do throws(CacheError) {
+                try catalog.changePreferences(of: user, change) { fault in
+                    reply(fault.map(unusable) ?? json(Array(#"{"message":"Preferences updated successfully"}"#.utf8)))
+                }
+            } catch {
+                reply(unusable(error))
+            }
+        }
+    }
+
+    private func unusable(_ error: CacheError) -> Response {
+        errorFormat.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
     }
 
     /// What the body asks for; what it does not name stays.
-    private func change(_ body: JSONObject) throws(BadRequest) -> (inout Preferences) -> Void {
+    private func change(_ body: JSONObject) throws(BadRequest) -> @Sendable (inout Preferences) -> Void {
         var counts: [(Preferences.Count, Int)] = []
         for count in Preferences.Count.all {
             if let value = try body.integer(count.name) { counts.append((count, value)) }
         }
         let showsExplicit = try body.bool("show_explicit")
         let markets = body.has("preferred_markets") ? try markets(body.strings("preferred_markets")) : nil
-        return { preferences in
+        return { [counts] preferences in
             for (count, value) in counts { preferences.set(count, value) }
             if let showsExplicit { preferences.showsExplicit = showsExplicit }
             if let markets { preferences.markets = markets }

@@ -37,6 +37,7 @@ public struct Settings: Sendable {
     public var market: String?
     public var fillRemovedFields: Bool
     public var ttl: CacheLifetimes
+    public var durableCaches: Set<CacheName>
 
     /// - Parameter environment: variable names and values.
     /// - Throws: the first setting that does not parse.
@@ -67,6 +68,7 @@ public struct Settings: Sendable {
         market = try Self.market(reader)
         fillRemovedFields = try reader.choice(.spotifyFillRemovedFields, default: Switch.off) == .on
         ttl = try Self.ttls(reader)
+        durableCaches = try Self.durableCaches(reader)
     }
 
     /// What a self-hoster should know at the start, a line each.
@@ -149,6 +151,19 @@ public struct Settings: Sendable {
             session: try reader.duration(.sessionCacheTTL, default: usual.session, atLeast: .seconds(1)),
             user: try reader.duration(.userCacheTTL, default: usual.user, atLeast: .seconds(1)),
             temp: try reader.duration(.tempCacheTTL, default: usual.temp, atLeast: .seconds(1)))
+    }
+
+    /// `user` always; it cannot be had again.
+    private static func durableCaches(_ reader: SettingsReader) throws(SettingError) -> Set<CacheName> {
+        let given = try reader.text(.durableCaches) ?? ""
+        var caches: Set<CacheName> = [.user]
+        for name in given.split(separator: ",").map({ $0.trimmingCharacters(in: .whitespaces) }) {
+            guard let cache = CacheName(rawValue: name), cache != .spotify else {
+                throw reader.wrong(.durableCaches, given, "is not a list of user, session and temp")
+            }
+            caches.insert(cache)
+        }
+        return caches
     }
 
     /// What must not be shown anywhere.

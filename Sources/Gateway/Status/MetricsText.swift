@@ -111,6 +111,9 @@ extension StatusReport {
         for kind in kinds { text.sample("records", [("kind", kind.kind)], kind.entries) }
         guard let store = caches.store else { return }
         text.single("store_used", .gauge, "1 while DragonflyDB is asked (this worker's view).", store.isUsed ? 1 : 0)
+        text.single(
+            "store_wrong_copies_total", .counter, "Values in DragonflyDB that were no copy of what was asked for (this worker's view).",
+            store.wrongCopies)
     }
 
     /// 0 when it has come.
