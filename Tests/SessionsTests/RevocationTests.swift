@@ -150,6 +150,18 @@ import Testing
         #expect(house.records.count == 0)
     }
 
+    @Test("a use that is written late does not undo a later one")
+    func seenLate() throws {
+        let access = try house.foreignToken(user: 2)
+        _ = workers[0].user(.bearer(access))
+        house.pass(seconds: 1)
+        var phone = Caller.cookie(access)
+        phone.userAgent = "Dart/3.4 (dart:io)"
+        #expect(workers[1].list(phone, user: nil).text.contains("Swing Music app"))
+        workers[0].maintain()
+        #expect(try workers[2].openSessions(of: 2, current: nil).map(\.device) == ["Swing Music app"])
+    }
+
     @Test("revocations outlive a restart")
     func restart() throws {
         let mine = try family("bob")
