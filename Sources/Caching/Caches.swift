@@ -117,6 +117,7 @@ public final class Caches: Sendable {
     /// from a thread that may block. Throws what kept it from its work; call it again all the same.
     public func maintain() throws(CacheError) {
         memory.purge(now: clock.monotonic)
+        if shared.mend() { log.warning("cache.db.shared was cut, replaced or removed: it was made anew") }
         counters.flush(to: shared)
         try record.lookAgain()
         // First: a purge may take its time, and what was written is lost with the power until this is done.

@@ -60,6 +60,10 @@ final class SharedState: @unchecked Sendable {
         throw .cannotRead("another process is making cache.db.shared")
     }
 
+    /// Makes the page anew where it was cut, replaced or removed. Whether it did; every copy and what memory holds is doubtful then, since the
+    /// page begins at random.
+    func mend() -> Bool { memory.mend() }
+
     /// Whether other processes see it. When not, a worker may not conclude anything from what it does not see here.
     var isShared: Bool { memory.isShared }
 

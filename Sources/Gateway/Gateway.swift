@@ -40,7 +40,7 @@ public final class Gateway: Sendable {
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        maintenance = try MaintenanceThread(caches, sessions, scoreboard)
+        maintenance = try MaintenanceThread(caches, sessions, scoreboard, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
@@ -130,13 +130,14 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard) throws(SystemError) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard, log: Logger) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
+                if scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
                 scoreboard.sample()
             }
         }

@@ -121,6 +121,22 @@ public final class LockFile: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Makes this the opening of what the path names by now, made where there is nothing. Locks that were held are gone.
+    func reopen(_ path: String, permissions: mode_t) throws(SystemError) {
+        let fresh = open(path, O_RDWR | O_CREAT | O_CLOEXEC, permissions)
+        guard fresh >= 0 else { throw SystemError("open") }
+        defer { close(fresh) }
+        // At no instant does the number name another file than one of the two.
+        guard csys_replace_descriptor(fresh, descriptor) == 0 else { throw SystemError("dup3") }
+    }
+
+    /// Whether the path names the file that is open.
+    func isStill(at path: String) -> Bool {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return false }
+        return FileIdentity(path: path) == FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
     /// The lock on one byte, which need not be within the file.
     public func lock(_ byte: Int64) -> FileLock { FileLock(file: self, byte: byte) }
 }

@@ -161,7 +161,7 @@ extension Supervisor {
 
     private func report(_ note: WorkforceAction.Note) {
         switch note {
-        case .firstWorkerFailed: log.critical("a worker ended before it could serve: stopping")
+        case .firstWorkerFailed: log.critical("a worker ended before it could serve, again and again or for good: stopping")
         case .startsAgain(_, let pause): log.info("a worker is started again", metadata: ["after": "\(pause)"])
         case .replacementFailed: log.error("a new worker ended before it could serve: the others stay as they are")
         case .replacementDone: log.info("all workers are replaced")

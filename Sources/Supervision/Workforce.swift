@@ -3,7 +3,8 @@ import Platform
 /// Which workers ought to run: events in, actions out. No process, signal or clock is touched here.
 ///
 /// There are as many slots as workers are wanted. A slot has one occupant, and during a replacement a successor beside it.
-/// The first worker of all is started alone: a setting that is wrong is then said once, not once per worker.
+/// The first worker of all is started alone: a setting that is wrong is then said once, not once per worker. Other failures are given some time
+/// to pass.
 struct Workforce: Sendable {
     private struct Worker {
         let slot: Int
@@ -31,6 +32,7 @@ struct Workforce: Sendable {
     }
 
     private let timeouts: WorkerTimeouts
+    private let beganAt: MonotonicTime
     private var phase = Phase.opening
     private var slots: [Slot]
     private var workers: [Int: Worker] = [:]
@@ -41,6 +43,7 @@ struct Workforce: Sendable {
 
     init(count: Int, timeouts: WorkerTimeouts = WorkerTimeouts(), now: MonotonicTime) {
         self.timeouts = timeouts
+        beganAt = now
         slots = Array(repeating: Slot(), count: max(1, count))
         slots[0].dueAt = now
     }
@@ -120,7 +123,10 @@ struct Workforce: Sendable {
         guard slots[worker.slot].occupant == number else { return [] }
         slots[worker.slot].occupant = nil
         guard slots[worker.slot].hasServed else {
-            return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
+            guard exit.mayPass, now - beganAt < timeouts.opening else {
+                return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
+            }
+            return refill(slot: worker.slot, after: now - worker.startedAt, now)
         }
         return refill(slot: worker.slot, after: now - worker.startedAt, now)
     }
@@ -275,6 +281,15 @@ enum WorkerExit: Sendable, Equatable {
         self = signal == 0 ? .status((waitStatus >> 8) & 0xff) : .signal(signal)
     }
 
+    /// Whether another try may end better. Not where the worker says that it is set up wrongly (78, EX_CONFIG in sysexits.h), or there is no
+    /// such program.
+    var mayPass: Bool {
+        switch self {
+        case .status(78), .notStarted: false
+        default: true
+        }
+    }
+
     /// What `serve` exits with when this ends it: never 0, since a worker that ends before it serves has failed.
     var serveStatus: Int32 {
         switch self {
@@ -290,6 +305,9 @@ enum WorkerExit: Sendable, Equatable {
 struct WorkerTimeouts: Sendable {
     /// To announce that it serves. A large database is checked in that time.
     var start: Duration = .seconds(120)
+    /// For a first worker that serves, from the start of `serve`: what keeps one from it may pass (a file that another process holds, a disk that
+    /// comes late).
+    var opening: Duration = .seconds(30)
     /// To answer what its kept connections and parked callers still want: the event loop ends its drain after 75 s.
     var drain: Duration = .seconds(90)
     /// To stop. `serve` itself has promised to end within 10 s.

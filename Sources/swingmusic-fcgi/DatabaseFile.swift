@@ -1,6 +1,7 @@
 import Caching
 import GRDB
 import GRDBSQLite
+import Glibc
 import Platform
 import RateLimiting
 import Sessions
@@ -36,6 +37,20 @@ struct DatabaseFile {
             return "\(path) \(fault.words); \(file.remedy(for: fault))"
         }
     }
+
+    /// Takes what an older version of the program left open to every user of the host from them, where it is this user's.
+    static func closeToOthers(in folder: String) {
+        let pages = ["cache.db.shared", "figures.shared"]
+        for path in (all.flatMap(\.names) + pages).map({ "\(folder)/\($0)" }) {
+            var status = stat()
+            guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(), status.st_mode & 0o007 != 0
+            else { continue }
+            chmod(path, status.st_mode & 0o770)
+        }
+    }
+
+    /// The file and those that SQLite keeps beside it.
+    var names: [String] { ["", "-wal", "-shm", "-journal"].map { name + $0 } }
 
     static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 

@@ -17,6 +17,8 @@ struct Startup {
 
     /// Ends the process with one line and status 78 when a setting does not parse.
     init() throws {
+        // Before the first file is made: what is kept here is nobody else's, SQLite's journals and the shared pages included.
+        umask(umask(0o077) | 0o027)
         do {
             settings = try Settings(environment: ProcessInfo.processInfo.environment)
         } catch {
@@ -38,6 +40,7 @@ struct Startup {
             let refusals = DatabaseFile.refusals(in: path)
             for refusal in refusals { log.critical("\(refusal)") }
             guard refusals.isEmpty else { throw ExitCode(Self.configurationError) }
+            DatabaseFile.closeToOthers(in: path)
             return
         }
         do {

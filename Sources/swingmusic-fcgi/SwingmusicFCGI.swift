@@ -4,6 +4,7 @@ import FastCGI
 import Foundation
 import Gateway
 import Glibc
+import Logging
 import Platform
 import Sessions
 import Supervision
@@ -35,7 +36,7 @@ struct Serve: ParsableCommand {
         do {
             try startup.prepareDataDirectory()
             let inherited = ListeningSocket.inherited()
-            let socket = try inherited ?? ListeningSocket.bind(settings.listen, mode: settings.socketMode, group: settings.socketGroup)
+            let socket = try inherited ?? bind(settings, startup.log)
             for warning in settings.warnings { startup.log.warning("\(warning)") }
             startup.log.notice(
                 "serving",
@@ -57,6 +58,18 @@ struct Serve: ParsableCommand {
         } catch {
             startup.log.critical("\(error)")
             throw ExitCode.failure
+        }
+    }
+}
+
+extension Serve {
+    private func bind(_ settings: Settings, _ log: Logger) throws(ListenError) -> ListeningSocket {
+        let orphans = OrphanedWorkers(
+            sharing: [SettingName.listen.rawValue, SettingName.dataDirectory.rawValue], in: ProcessInfo.processInfo.environment, log: log)
+        return try orphans.outwait { () throws(ListenError) in
+            try ListeningSocket.bind(settings.listen, mode: settings.socketMode, group: settings.socketGroup)
+        } isTheirFault: { error in
+            if case .inUse = error { true } else { false }
         }
     }
 }

@@ -83,7 +83,7 @@ private struct Usual {
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)
         case .workers:
-            settings.workers == ProcessInfo.processInfo.activeProcessorCount ? .words("number of cores") : .text("\(settings.workers)")
+            settings.workers == Processors.available ? .words("number of cores that the process may use") : .text("\(settings.workers)")
         case .threads: .text("\(settings.threads)")
         case .missWait: .duration(settings.missWait)
         case .queueLimit: .text("\(settings.queueLimit)")

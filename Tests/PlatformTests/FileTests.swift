@@ -146,7 +146,7 @@ import Testing
     private let layout: UInt64 = 0x7465_7374_0000_0001
     init() throws { folder = try TemporaryFolder() }
 
-    private func opened(_ layout: UInt64? = nil, fill: (SharedMemory) -> Void = { _ in }) -> SharedMemory {
+    private func opened(_ layout: UInt64? = nil, fill: @escaping @Sendable (SharedMemory) -> Void = { _ in }) -> SharedMemory {
         SharedMemory(path: folder.file("page"), length: 8192, layout: layout ?? self.layout, permissions: 0o640, lockByte: 0, fill: fill)
     }
 
@@ -166,15 +166,15 @@ import Testing
 
     @Test("of many that come at once one fills it, and what it holds outlives them")
     func once() {
-        let fills = Atomic(0)
+        let fills = Monitor(0)
         DispatchQueue.concurrentPerform(iterations: 8) { _ in
             let memory = opened { memory in
-                fills.add(1, ordering: .relaxed)
+                fills.update { $0 += 1 }
                 memory.store64(7, at: 8)
             }
             #expect(memory.isShared && memory.load64(at: 8) == 7)
         }
-        #expect(fills.load(ordering: .relaxed) == 1)
+        #expect(fills.withLock { $0 } == 1)
         #expect(opened().load64(at: 8) == 7)
     }
 
@@ -195,6 +195,33 @@ import Testing
         memory.add64(5, at: 16)
         #expect(reader.isShared && reader.load64(at: 16) == 5)
         #expect(SharedMemory(existing: folder.file("page"), length: 16_384, layout: layout) == nil, "shorter than it should be")
+    }
+
+    @Test("a file that is cut, removed or replaced ends nobody: it is made anew, and shared again")
+    func mended() throws {
+        let fill: @Sendable (SharedMemory) -> Void = { $0.store64(.random(in: 1 ... .max), at: 8) }
+        let (one, other) = (opened(fill: fill), opened(fill: fill))
+        #expect(!one.mend() && !other.mend())
+        let deeds: [(String, () throws -> Void)] = [
+            ("cut", { #expect(truncate(folder.file("page"), 0) == 0) }),
+            ("cut short", { #expect(truncate(folder.file("page"), 4096) == 0) }),
+            ("removed", { #expect(unlink(folder.file("page")) == 0) }),
+            ("replaced", { try Data(count: 100).write(to: URL(fileURLWithPath: folder.file("page"))) }),
+        ]
+        for (what, deed) in deeds {
+            let before = one.load64(at: 8)
+            one.store64(5, at: 4096)
+            try deed()
+            // Beyond the end there is nothing but zeroes, and then it is known that nobody else sees them.
+            if what.hasPrefix("cut") { #expect(other.load64(at: 4096) == 0 && !other.isShared, "\(what)") }
+            #expect(one.mend(), "\(what)")
+            _ = other.mend()
+            #expect(one.isShared && other.isShared, "\(what)")
+            #expect(one.load64(at: 8) != before && one.load64(at: 8) == other.load64(at: 8) && one.load64(at: 4096) == 0, "\(what)")
+            one.store64(7, at: 4096)
+            #expect(other.load64(at: 4096) == 7, "\(what)")
+            #expect(!one.mend() && !other.mend(), "\(what)")
+        }
     }
 
     @Test("without a file there is memory of one's own, and it says so")
@@ -224,5 +251,26 @@ import Testing
         #expect(file.lock(0).tryLock())
         let memory = opened()
         #expect(memory.isShared && !memory.isBeingMade && memory.load64(at: 512) == 7)
+    }
+}
+
+@Suite("Processors") struct ProcessorTests {
+    @Test("a quota counts in whole processors, rounded up; no limit is none")
+    func quota() {
+        let lines: [(String, Int?)] = [
+            ("max 100000\n", nil), ("150000 100000\n", 2), ("200000 100000", 2), ("1000 100000", 1), ("", nil), ("x y", nil), ("0 0", nil),
+        ]
+        for (text, count) in lines { #expect(Processors.quota(text) == count, "\(text)") }
+    }
+
+    @Test("the groups above count, too")
+    func groups() {
+        #expect(
+            Processors.paths("1:name=systemd:/x\n0::/a/b\n")
+                == ["/sys/fs/cgroup/a/b/cpu.max", "/sys/fs/cgroup/a/cpu.max", "/sys/fs/cgroup/cpu.max"])
+        #expect(Processors.paths("0::/\n") == ["/sys/fs/cgroup/cpu.max"])
+        #expect(Processors.paths("0::/../x\n") == ["/sys/fs/cgroup/cpu.max"])
+        #expect(Processors.paths("4:cpu:/x\n") == [])
+        #expect(Processors.available >= 1)
     }
 }

@@ -58,9 +58,24 @@ struct OpeningTests {
         _ = shop.begin()
         _ = shop.at(1, .ready(worker: 1))
         #expect(
-            shop.at(2, .ended(worker: 2, .signal(11)))
+            shop.at(40, .ended(worker: 2, .signal(11)))
                 == [.note(.firstWorkerFailed(worker: 2)), .closeAddress, .send(.stop, worker: 1)])
-        #expect(shop.at(3, .ended(worker: 1, .status(0))) == [.finish(status: 139)])
+        #expect(shop.at(41, .ended(worker: 1, .status(0))) == [.finish(status: 139)])
+    }
+
+    @Test("though its first worker fails, when what kept it passes within half a minute; and not later")
+    func firstFailsForAWhile() {
+        var shop = Shop(count: 2)
+        _ = shop.begin()
+        #expect(shop.at(0.1, .ended(worker: 1, .status(1))) == [.note(.startsAgain(slot: 0, after: .milliseconds(250)))])
+        #expect(shop.deadline != nil)
+        #expect(shop.at(0.4) == [.start(worker: 2)])
+        #expect(shop.at(1, .ready(worker: 2)) == [.start(worker: 3)])
+        var other = Shop(count: 2)
+        _ = other.begin()
+        #expect(
+            other.at(31, .ended(worker: 1, .status(1)))
+                == [.note(.firstWorkerFailed(worker: 1)), .closeAddress, .finish(status: 1)])
     }
 
     @Test("never with status 0 when it failed", arguments: [WorkerExit.status(0), .unknown, .notStarted(2)])

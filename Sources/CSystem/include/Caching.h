@@ -27,11 +27,26 @@ static inline int csys_lock_byte(int descriptor, int64_t byte, int exclusive) {
     return fcntl(descriptor, CSYS_OFD_SETLK, &lock) == 0 ? 0 : errno;
 }
 
+/** dup3(2) with O_CLOEXEC, which glibc shows only under _GNU_SOURCE. 0, or -1 with errno. */
+int csys_replace_descriptor(int fresh, int old);
+
 /** A mapping of the first `length` bytes shared with every process that maps the file, or NULL. */
 static inline void *csys_map_shared(int descriptor, uint64_t length) {
     void *start = mmap(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     return start == MAP_FAILED ? 0 : start;
 }
+
+/** The same in place of the mapping that begins at `start`, which goes. */
+static inline int csys_map_shared_again(void *start, int descriptor, uint64_t length) {
+    return mmap(start, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, descriptor, 0) == MAP_FAILED ? -1 : 0;
+}
+
+/** Has a mapping outlive its file's being cut: the first touch beyond the end puts zeroes in place of all of it. Sixteen mappings at most;
+    one more ends the process as it would without this. */
+void csys_guard_shared(void *start, uint64_t length);
+
+/** Before the mapping goes. */
+void csys_unguard_shared(void *start);
 
 static inline uint64_t csys_load64(const void *at) { return __atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE); }
 static inline void csys_store64(void *at, uint64_t value) { __atomic_store_n((uint64_t *)at, value, __ATOMIC_RELEASE); }

@@ -12,6 +12,9 @@
 /* glibc shows it under _GNU_SOURCE only, which Swift's importer does not set. */
 extern int ppoll(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *);
 
+/** How many processors the process may run on (sched_getaffinity(2)). */
+int csys_processors_allowed(void);
+
 /** Waits until a descriptor can be read (1), the time is over (0), or a signal came (-1, errno EINTR). A negative descriptor just waits. */
 static inline int csys_wait_readable(int descriptor, uint64_t nanoseconds) {
     struct pollfd watched = {descriptor, POLLIN, 0};

@@ -2,6 +2,7 @@ import Caching
 import FastCGI
 import Foundation
 import Logging
+import Platform
 import Sessions
 import Spotify
 
@@ -47,7 +48,7 @@ public struct Settings: Sendable {
         socketMode = try Self.mode(reader)
         socketGroup = try reader.text(.socketGroup)
         dataDirectory = try reader.text(.dataDirectory) ?? "/var/lib/swingmusic-fcgi"
-        workers = try reader.number(.workers, default: max(1, ProcessInfo.processInfo.activeProcessorCount), in: 1...256)
+        workers = try reader.number(.workers, default: min(256, Processors.available), in: 1...256)
         threads = try reader.number(.threads, default: 4, in: 1...64)
         missWait = try reader.duration(.missWait, default: .seconds(25))
         queueLimit = try reader.number(.queueLimit, default: 1000, in: 1...1_000_000)

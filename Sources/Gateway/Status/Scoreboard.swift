@@ -39,6 +39,20 @@ final class Scoreboard: Sendable {
         begin(now: now)
     }
 
+    /// Makes the file anew where it was cut, replaced or removed; what was counted is gone then. About once a second.
+    /// - Returns: whether it did.
+    func mend(now: Int64 = SystemClock().wall.milliseconds) -> Bool {
+        guard let own else { return false }
+        let isAnew = memory.mend()
+        // Another worker may have been the one that made it anew.
+        guard isAnew || memory.load64(at: own + Field.process) != UInt64(getpid()) else { return false }
+        // Where another has it meanwhile both count there, and the sums are right all the same.
+        _ = memory.file?.lock(Self.firstSlotLock + Int64((own - Offset.slots) / Self.slotBytes)).tryLock()
+        memory.store64(UInt64(bitPattern: now), at: own + Field.startedAt)
+        memory.store64(UInt64(getpid()), at: own + Field.process)
+        return isAnew
+    }
+
     /// Reads what the workers count, without a slot and without making the file. Where there is none, nothing was counted.
     init(reading path: String) {
         memory =

@@ -72,6 +72,13 @@ enum DatabaseCheck {
     private static func state(of file: DatabaseFile, in folder: String) -> [Finding] {
         let path = "\(folder)/\(file.name)"
         guard access(path, F_OK) == 0 else { return [.ok(file.name, "is not there yet; 'serve' makes it")] }
+        if let name = file.names.first(where: { !isUsable("\(folder)/\($0)", in: folder) }) {
+            return [
+                .error(
+                    file.name, "\(folder)/\(name) cannot be read and written by the user of 'serve'",
+                    remedy: "chown --reference=\(folder) \(folder)/*.db* (as root); a restore made by root leaves files like this")
+            ]
+        }
         do {
             let version = try file.examine(path)
             return [.ok(file.name, "sound, schema \(version)")]
@@ -88,6 +95,17 @@ enum DatabaseCheck {
                 ]
             }
         }
+    }
+}
+
+extension DatabaseCheck {
+    /// Whether who runs `serve`, the folder's owner when root asks, may write the file; a file that is not there does no harm.
+    private static func isUsable(_ path: String, in folder: String) -> Bool {
+        var (file, home) = (stat(), stat())
+        guard stat(path, &file) == 0, stat(folder, &home) == 0 else { return true }
+        guard geteuid() == 0 else { return access(path, R_OK | W_OK) == 0 }
+        return home.st_uid == 0 || file.st_uid == home.st_uid || file.st_mode & 0o006 == 0o006
+            || (file.st_gid == home.st_gid && file.st_mode & 0o060 == 0o060)
     }
 }
 
