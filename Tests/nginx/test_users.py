@@ -114,12 +114,23 @@ def change(own, access, path=CHANGE, method="POST", headers=None):
     return answer
 
 
-def test_a_password_changed_behind_the_guard_leaves_this_session_and_ends_the_others(own):
-    mine, other = own.log_in("bob")["accesstoken"], own.family("bob")
-    assert change(own, mine).status == 200
-    assert json.loads(own.swingmusic.requests[-1]["body"])["new_password"] == "new one"
-    own.assert_ended(other)
-    assert own.everywhere(mine) == {200}
+@pytest.mark.parametrize("guarded", [[CHANGE], []], ids=["a guarded location", "handed on by the program"])
+def test_a_password_changed_behind_the_guard_leaves_this_session_and_ends_the_others(guarded):
+    with Household("users-password", guarded=guarded) as own:
+        mine, other = own.log_in("bob")["accesstoken"], own.family("bob")
+        assert change(own, mine).status == 200
+        assert json.loads(own.swingmusic.requests[-1]["body"])["new_password"] == "new one"
+        own.assert_ended(other)
+        assert own.everywhere(mine) == {200}
+
+
+def test_what_is_handed_on_below_auth_and_not_answered_is_502_in_our_words():
+    with Household("users-away") as own:
+        bob = own.log_in("bob")["accesstoken"]
+        own.swingmusic.hangs_up = True
+        for method, path in (("POST", CHANGE), ("GET", "/auth/invites")):
+            answer = own.ask(method, path, cookie=bob)
+            assert (answer.status, answer.json()) == (502, {"msg": "swingmusic does not answer"}), answer
 
 
 @pytest.mark.parametrize("more", [{"method": "GET"}, {"path": f"/guarded/..{CHANGE}"}, {"path": "/guarded/x"}, {"path": f"/guarded/x?{CHANGE}"}])
