@@ -98,7 +98,7 @@ public final class Gateway: Sendable {
         Sessions(
             SessionsConfiguration(
                 swingmusicFolder: folder, dataFolder: settings.dataDirectory, isRegistrationOpen: settings.registration == .open,
-                origins: settings.corsOrigins.named.map(\.text)),
+                origins: settings.corsOrigins.named.map(\.text), adoption: settings.adoption),
             caches: caches, log: log)
     }
 
