@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 
 extension Caches {
@@ -93,6 +94,20 @@ extension Caches {
         }
         if waits { try settle(cache) }
         return count
+    }
+
+    /// Removes records of `spotify` that were neither asked for, as far as that is known, nor fetched or renewed since `instant` (wall-clock
+    /// milliseconds). By hand only: nothing else ever removes one. Answers how many.
+    public func prune(unusedSince instant: Int64) throws(CacheError) -> Int {
+        var count = 0
+        while true {
+            let keys = try record.write { writer in try writer.prune(unusedSince: instant) }
+            for key in keys { withdraw(.spotify, key) }
+            count += keys.count
+            if keys.count < EntryWriter.step { return count }
+            // Whoever waits at the gate goes first.
+            usleep(2000)
+        }
     }
 
     // MARK: What outlives a power cut

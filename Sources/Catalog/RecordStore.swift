@@ -126,8 +126,6 @@ extension Resource {
         if case .search = self { .temp } else { .spotify }
     }
 
-    var denialKey: [UInt8] { Self.key("denied/\(name)") }
-
     var endpointThatCloses: Endpoint? {
         if case .topTracks = self { .topTracks } else { nil }
     }

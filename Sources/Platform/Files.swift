@@ -169,6 +169,9 @@ public struct FileLock: Sendable {
     /// Takes the lock when nobody has it. Taking it twice is taking it once.
     public func tryLock() -> Bool { csys_lock_byte(file.descriptor, byte, 1) == 0 }
 
+    /// Takes the lock beside others who take it so; nobody has it exclusively then.
+    public func tryShared() -> Bool { csys_lock_byte(file.descriptor, byte, 2) == 0 }
+
     public func unlock() { _ = csys_lock_byte(file.descriptor, byte, 0) }
 
     /// Takes the lock, waiting at most so long. It looks often at first and then once a millisecond: the locks here are held shortly.

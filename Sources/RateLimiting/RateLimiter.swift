@@ -140,6 +140,15 @@ public final class RateLimiter: Sendable {
         return isCurrent
     }
 
+    /// Takes the whole window to be spent, for a file that does not know the latest calls: nothing is granted until a window has passed.
+    public func spendWindow() throws(RateLimiterError) {
+        try file.write { transaction in
+            for _ in 0..<rateLimit.callsPerWindow {
+                try transaction.spend(at: transaction.now, background: false, worker: "restore", rateLimit: rateLimit)
+            }
+        }
+    }
+
     /// When to look again at an empty queue: another process may have died and left something in it.
     private static var emptyWait: Duration { .seconds(10) }
 

@@ -52,14 +52,44 @@ struct Startup {
     }
 }
 
+/// `program.lock` in the data folder: shared by all who use the databases, had alone by who exchanges them. It goes with the process.
+struct FolderLock {
+    private let lock: FileLock
+
+    private static let patience = Duration.seconds(30)
+    private static let look: UInt32 = 50_000
+
+    private init(_ folder: String) throws(SystemError) { lock = try LockFile(path: folder + "/program.lock").lock(0) }
+
+    /// For a process that uses the databases, to be kept for its life. Waits for a restore that is under way. Where no lock is to be had (a
+    /// folder that cannot be written) nothing can be exchanged either.
+    static func use(_ folder: String, log: Logger) throws(StartupError) -> FolderLock? {
+        guard let own = try? FolderLock(folder) else { return nil }
+        let end = SystemClock().monotonic + patience
+        while !own.lock.tryShared() {
+            guard SystemClock().monotonic < end else { throw .restoring }
+            usleep(look)
+        }
+        return own
+    }
+
+    /// For who exchanges the databases. nil: somebody uses them.
+    static func haveAlone(_ folder: String) throws(SystemError) -> FolderLock? {
+        let own = try FolderLock(folder)
+        return own.lock.tryLock() ? own : nil
+    }
+}
+
 /// Why a command cannot begin.
 enum StartupError: Error, CustomStringConvertible {
     case dataDirectory(path: String, reason: String)
     case noSocket
+    case restoring
 
     var description: String {
         switch self {
         case .dataDirectory(let path, let reason): "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason)"
+        case .restoring: "a restore is under way in the data folder"
         case .noSocket: "descriptor 0 is not a listening socket; start 'worker' through serve, spawn-fcgi or a systemd socket unit"
         }
     }
@@ -68,17 +98,29 @@ enum StartupError: Error, CustomStringConvertible {
 /// The data folder, for commands that work beside a running `serve`.
 struct DataFolder {
     let settings: Settings
+    private let lock: FolderLock?
     var path: String { settings.dataDirectory }
 
     /// Reads the settings, finds the folder, and acts as its owner from then on.
     /// - Throws: `ExitCode` 78 for settings that do not parse, `DataFolderError`.
-    init() throws {
-        settings = try Startup().settings
+    init() throws { try self.init(locking: true) }
+
+    /// The same for who exchanges the databases, which nobody may use meanwhile.
+    static func toExchange() throws -> (folder: DataFolder, lock: FolderLock) {
+        let folder = try DataFolder(locking: false)
+        guard let lock = try FolderLock.haveAlone(folder.path) else { throw DataFolderError.inUse(folder.path) }
+        return (folder, lock)
+    }
+
+    private init(locking: Bool) throws {
+        let startup = try Startup()
+        settings = startup.settings
         var status = stat()
         guard stat(settings.dataDirectory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
             throw DataFolderError.missing(settings.dataDirectory)
         }
         if geteuid() == 0, status.st_uid != 0 { try Self.become(status.st_uid, status.st_gid) }
+        lock = locking ? try FolderLock.use(settings.dataDirectory, log: startup.log) : nil
     }
 
     /// Root would leave files behind that the program's own user could not write.
@@ -112,12 +154,14 @@ struct DataFolder {
 
 private enum DataFolderError: Error, CustomStringConvertible {
     case missing(String)
+    case inUse(String)
     case notAllowed(uid_t, String)
     case noSessions
 
     var description: String {
         switch self {
         case .missing(let path): "SWINGMUSIC_FCGI_DATA_DIR: there is no folder \(path); run this with the environment of 'serve'"
+        case .inUse(let path): "\(path) is in use: stop 'serve', and whatever else of this program works on it"
         case .notAllowed(let user, let reason): "the data folder is user \(user)'s, and this process cannot become that user: \(reason)"
         case .noSessions: "SWINGMUSIC_CONFIG_DIR is not set: there are no sessions here"
         }

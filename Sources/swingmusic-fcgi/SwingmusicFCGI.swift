@@ -17,7 +17,10 @@ struct SwingmusicFCGI: ParsableCommand {
         abstract: "A FastCGI responder for swingmusic's metadata and session routes.",
         discussion: "Settings are read from the environment; the README names the first few, docs/settings.md all.",
         version: ProgramVersion.text,
-        subcommands: [Serve.self, Worker.self, Check.self, Status.self, CacheCommand.self, SessionsCommand.self, Backup.self, Warm.self],
+        subcommands: [
+            Serve.self, Worker.self, Check.self, Status.self, CacheCommand.self, SessionsCommand.self, Backup.self, Restore.self,
+            Warm.self,
+        ],
         defaultSubcommand: Serve.self)
 }
 
@@ -88,6 +91,8 @@ struct Worker: ParsableCommand {
         do {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
             try startup.prepareDataDirectory()
+            let lock = try FolderLock.use(startup.settings.dataDirectory, log: startup.log)
+            defer { withExtendedLifetime(lock) {} }
             let worker = "\(getpid())-\(SystemClock().wall.milliseconds)"
             let gateway = try Gateway(settings: startup.settings, worker: worker, version: ProgramVersion.text, log: startup.log)
             let loop = try EventLoop(

@@ -83,7 +83,7 @@ import Testing
         func place(_ link: String) -> UInt32 { UInt32(text.distance(from: text.startIndex, to: text.range(of: link)!.lowerBound)) }
         let plain = Record(body: body, linkPlaces: [place("/x"), place("/y")])
         let record = filled(plain, of: nil)
-        let linked = String(decoding: record.body(linkedTo: "http://one"), as: UTF8.self)
+        let linked = String(decoding: record.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
         #expect(linked.contains(#""href":"http://one/x""#) && linked.contains(#""next":"http://one/y""#))
         #expect(record.tag != plain.tag && record.tag == filled(plain, of: nil).tag)
     }

@@ -33,9 +33,9 @@ ROUTES = [
 
 def measure():
     """For each route what extended mode, development mode and the mirror over it answer; None where it is refused."""
-    with House("fields", workers=1, mode="development") as house:
-        extended = Spotify(house.sandbox, mode="extended").start()
-        development = Spotify(house.sandbox, mode="development").start()
+    with House("fields", workers=1, mode="development", user="user7") as house:
+        extended = Spotify(house.sandbox, mode="extended", user="user7").start()
+        development = Spotify(house.sandbox, mode="development", user="user7").start()
         names = {"track": extended.ids("track")[0], "album": extended.ids("album", more_than=3)[0],
                  "artist": extended.ids("artist", more_than=20)[0], "playlist": extended.ids("playlist", more_than=20)[0]}
         return [[ask(*(_named(text, names) for text in (path, json.dumps(query)))) for ask in (_spotify(extended), _spotify(development), _mirror(house))]

@@ -11,8 +11,8 @@ from harness.waiting import eventually
 
 @pytest.fixture(scope="module", params=["development", "extended"])
 def house(open_house, request):
-    house = open_house(f"lessons-{request.param}", workers=2, mode=request.param, SPOTIFY_FILL_REMOVED_FIELDS="off")
-    house.spotify = Spotify(house.sandbox, mode=request.param).start()
+    house = open_house(f"lessons-{request.param}", workers=2, mode=request.param, user="user7", SPOTIFY_FILL_REMOVED_FIELDS="off")
+    house.spotify = Spotify(house.sandbox, mode=request.param, user="user7").start()
     return house
 
 

@@ -51,14 +51,14 @@ SPOTIPY = {
 
 @pytest.mark.parametrize("what", SPOTIPY)
 def test_untouched_spotipy_gets_it_at_its_first_call_at_the_default_pace(new_house, what):
-    house = new_house("spotipy", workers=2, mode="development", **DEFAULTS)
+    house = new_house("spotipy", workers=2, mode="development", user="user7", **DEFAULTS)
     wishes = Wishes(house.standin)
     house.get(track("the-pace-is-not-fresh"))
     assert SPOTIPY[what](spotipy_client(house), wishes)
 
 
 def test_tekores_retrying_sender_gets_it(new_house, monkeypatch):
-    house = new_house("tekore", workers=2, mode="development", **DEFAULTS)
+    house = new_house("tekore", workers=2, mode="development", user="user7", **DEFAULTS)
     monkeypatch.setattr(tekore_base, "prefix", mirror(house))
     client = tekore.Spotify("whatever", sender=tekore.RetryingSender(retries=3))
     assert len(client.tracks(Wishes(house.standin).tracks)) == 10
@@ -66,7 +66,7 @@ def test_tekores_retrying_sender_gets_it(new_house, monkeypatch):
 
 
 def test_asyncspotify_gets_it(new_house, monkeypatch):
-    house = new_house("asyncspotify", workers=2, mode="development", **DEFAULTS)
+    house = new_house("asyncspotify", workers=2, mode="development", user="user7", **DEFAULTS)
     monkeypatch.setattr(Route, "BASE", mirror(house).rstrip("/"))
     wishes = Wishes(house.standin)
 
@@ -86,7 +86,7 @@ def test_asyncspotify_gets_it(new_house, monkeypatch):
 
 
 def test_a_client_without_retries_gets_an_error_that_it_can_read_within_five_seconds(new_house):
-    house = new_house("no-retries", workers=2, mode="development", **DEFAULTS)
+    house = new_house("no-retries", workers=2, mode="development", user="user7", **DEFAULTS)
     client = spotipy.Spotify(auth="whatever", retries=0, status_retries=0)
     client.prefix = mirror(house)
     begun = time.monotonic()

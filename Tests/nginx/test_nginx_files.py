@@ -91,17 +91,18 @@ def test_nginx_finds_every_configuration_sound(sandbox, variant):
 
 NEEDED = {
     "upstream": ("http", ""), "credential": ("http", ""), "limits": ("http", "credential"), "songs": ("http", ""),
-    "metadata": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
+    "metadata": ("server", "upstream"), "spotify-host": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
     "swingmusic": ("server", "upstream credential limits songs sessions"), "unguarded": ("server", "credential limits songs"),
     "guard": ("location", "upstream credential sessions"), "guard-admin": ("location", "upstream credential sessions"),
     "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
     "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
     "events": ("location", "credential limits"), "events-full": ("location", ""),
     "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
+    "worker": ("location", ""), "worker-lines": ("location", ""),
 }
 
 #: What stands in the location before a file that does not include it itself.
-BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": ""}
+BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": "", "worker": "", "worker-lines": ""}
 
 
 def test_the_table_above_knows_every_include_file():

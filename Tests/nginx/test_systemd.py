@@ -30,18 +30,29 @@ def analyze(*words):
 
 
 def test_systemd_finds_nothing_wrong_with_the_units(units):
-    judged = analyze("verify", units / "swingmusic-fcgi.service", units / "swingmusic-fcgi.socket")
+    judged = analyze("verify", units / "swingmusic-fcgi.service", units / "swingmusic-fcgi.socket",
+                     units / "swingmusic-fcgi-backup.service", units / "swingmusic-fcgi-backup.timer")
     # systemd looks at the host's other units as well.
     assert judged.returncode == 0 and "swingmusic-fcgi" not in judged.stderr, judged
 
 
-def test_the_service_is_closed_to_what_it_does_not_need(units):
-    judged = analyze("security", "--offline=true", units / "swingmusic-fcgi.service")
+@pytest.mark.parametrize("unit", ["swingmusic-fcgi.service", "swingmusic-fcgi-backup.service"])
+def test_the_service_is_closed_to_what_it_does_not_need(units, unit):
+    judged = analyze("security", "--offline=true", units / unit)
     assert float(re.search(r"Overall exposure level.*: ([\d.]+)", judged.stdout)[1]) <= 1.5, judged.stdout
 
 
 def value(unit, name):
     return re.search(rf"^{name}=(.*)$", (UNITS / unit).read_text(), re.MULTILINE)[1]
+
+
+def test_the_command_of_the_nightly_backup_makes_one(sandbox):
+    words = value("swingmusic-fcgi-backup.service", "ExecStart").split()
+    assert words[:4] == ["/usr/local/bin/swingmusic-fcgi", "backup", "--keep", "14"]
+    responder = Responder(sandbox, {}, workers=1).start()
+    folder = sandbox.path("backup")
+    made = subprocess.run([executable(), *words[1:4], folder], env=sandbox.environment(**responder.settings), timeout=30)
+    assert made.returncode == 0 and [len(list(each.iterdir())) for each in folder.iterdir()] == [2]
 
 
 def test_the_command_of_the_service_serves_on_the_sockets_descriptor_and_check_finds_it_well(sandbox):

@@ -16,11 +16,11 @@
 /* fcntl(2): open file description locks. glibc shows the names only under _GNU_SOURCE. */
 #define CSYS_OFD_SETLK 37
 
-/** Takes (exclusive != 0) or lets go of the lock on one byte, without waiting. 0, or errno (EAGAIN: another has it). */
-static inline int csys_lock_byte(int descriptor, int64_t byte, int exclusive) {
+/** Takes the lock on one byte (1: exclusive, 2: shared) or lets go of it (0), without waiting. 0, or errno (EAGAIN: another has it). */
+static inline int csys_lock_byte(int descriptor, int64_t byte, int kind) {
     struct flock lock;
     memset(&lock, 0, sizeof lock);
-    lock.l_type = exclusive ? F_WRLCK : F_UNLCK;
+    lock.l_type = kind == 1 ? F_WRLCK : kind == 2 ? F_RDLCK : F_UNLCK;
     lock.l_whence = SEEK_SET;
     lock.l_start = byte;
     lock.l_len = 1;

@@ -299,17 +299,17 @@ final class LookupLoop {
 
     private func say(_ note: LookupAction.Note) {
         switch note {
-        case .unknownLookup(let key): log.warning("an unknown lookup was skipped", metadata: ["lookup": "\(key)"])
+        case .unknownLookup(let key): log.warning("an unknown lookup was skipped", metadata: ["lookup": "\(key.prefix { $0 != "/" })"])
         case .failed(let resource, let reason, let attempt, let pause):
             log.warning(
                 "a lookup failed",
                 metadata: [
-                    "lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
+                    "lookup": "\(resource.loggedName)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
                 ])
         case .notStored(let resource, let cause):
-            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.name)"])
+            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.loggedName)"])
         case .tokenRefused(let resource):
-            log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
+            log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.loggedName)"])
         case .rateLimited(let quotaExceeded, let pause):
             log.warning(
                 quotaExceeded ? "Spotify says that the quota is spent" : "Spotify limits the rate of calls",

@@ -2,6 +2,7 @@ import Caching
 import Catalog
 import FastCGI
 import Platform
+import Spotify
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
@@ -14,11 +15,13 @@ struct MetadataResponder: Sendable {
     let publicURL: BaseURL?
     let followUps = FollowUps()
 
-    func answer(_ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil)
-        -> Outcome
-    {
+    /// - Parameter isBare: asked as `/v1/...`; links say so.
+    func answer(
+        _ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
+        isBare: Bool = false
+    ) -> Outcome {
         let inquiry = Inquiry(
-            catalog: catalog, question: question, base: question.mayLinkBack ? base(of: request) : "",
+            catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
             conditional: Conditional(request, errorFormat, notFound: notFound), client: client, followUps: followUps)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request, errorFormat))
@@ -40,7 +43,7 @@ struct MetadataResponder: Sendable {
     }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
-    private func base(of request: Request) -> String {
+    private func origin(of request: Request) -> String {
         if let publicURL { return publicURL.text }
         let scheme = request.parameter("REQUEST_SCHEME") == "https" || request.parameter("HTTPS") == "on" ? "https" : "http"
         return BaseURL(scheme: scheme, host: request.parameter("HTTP_HOST") ?? "")?.text ?? ""
@@ -51,7 +54,7 @@ struct MetadataResponder: Sendable {
 private struct Inquiry: Sendable {
     let catalog: Catalog
     let question: any Question
-    let base: String
+    let base: LinkBase
     let conditional: Conditional
     let client: String
     let followUps: FollowUps
@@ -79,7 +82,7 @@ private struct Inquiry: Sendable {
 private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
-    private let base: String
+    private let base: LinkBase
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
@@ -92,7 +95,7 @@ private final class PendingRequest: Sendable {
     private static let shortWait = Duration.seconds(2)
 
     init(
-        catalog: Catalog, question: any Question, base: String, conditional: Conditional, client: String, patience: WaitPreference,
+        catalog: Catalog, question: any Question, base: LinkBase, conditional: Conditional, client: String, patience: WaitPreference,
         followUps: FollowUps
     ) {
         self.catalog = catalog
@@ -207,7 +210,8 @@ final class FollowUps: Sendable {
         guard isNew else { return }
         _ = catalog.inbox.wait(for: resources, client: client, until: SystemClock().monotonic + time) { [self] outcome in
             underWay.withLock { _ = $0.remove(resources) }
-            guard case .finished = outcome, rounds > 1, case .missing(let more)? = try? catalog.answer(question, base: ""), !more.isEmpty
+            guard case .finished = outcome, rounds > 1, case .missing(let more)? = try? catalog.answer(question, base: LinkBase("")),
+                !more.isEmpty
             else { return }
             wait(catalog, question, more, client, until: Self.longest, rounds: rounds - 1)
         }
@@ -295,11 +299,7 @@ enum LinkFolding {
     /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
     /// The scheme may be missing. What follows the link stays a segment of its own.
     static func fold(_ path: [String]) -> [String] {
-        guard path.count > 2 else { return path }
-        let host = path[1] == "https:" || path[1] == "http:" ? 2 : 1
-        guard host == 2 || path[1] == "open.spotify.com" else { return path }
-        let isLocalised = path.count > host + 1 && path[host + 1].hasPrefix("intl-")
-        let end = min(path.count, host + (isLocalised ? 4 : 3))
-        return [path[0], path[1..<end].joined(separator: "/")] + path[end...]
+        guard path.count > 2, let length = SpotifyID.linkLength(path.dropFirst()) else { return path }
+        return [path[0], path[1...length].joined(separator: "/")] + path[(length + 1)...]
     }
 }

@@ -15,18 +15,34 @@ struct Backup: ParsableCommand {
             name, so a backup that fails leaves the last good one. The folder is made when it is missing, for its owner alone: \
             limiter.db holds a Spotify token.
 
-            To restore: stop 'serve', remove cache.db-wal and cache.db-shm, put the copies into the data folder as its owner, start. \
-            Revocations made since the backup are forgotten with sessions.db; 'sessions revoke --everything' makes that safe.
+            With --keep N the copies go into a folder of their own in it, named after the time (2026-11-26T012400Z), and of such folders \
+            the newest N stay.
+
+            'restore' brings a backup back.
             """)
 
     @Argument(help: "The folder for the copies; not the data folder.")
     var folder: String
 
+    @Option(help: "Make a dated folder, and keep this many of them.")
+    var keep: Int?
+
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    func validate() throws {
+        if let keep, keep < 1 { throw ValidationError("--keep needs at least 1: the backup that is made") }
+    }
+
     func run() throws {
         let settings = try Startup().settings
+        guard let keep else { return try copy(settings, to: folder) }
+        let dated = DatedBackups(folder: folder)
+        try dated.make { draft in try copy(settings, to: draft) }
+        try dated.prune(keeping: keep)
+    }
+
+    private func copy(_ settings: Settings, to folder: String) throws {
         let source = settings.dataDirectory
         let sources = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
         guard !sources.isEmpty else { throw BackupError.nothingThere(source) }
@@ -57,11 +73,54 @@ private enum BackupError: Error, CustomStringConvertible {
     }
 }
 
+/// Folders of backups that are named after the time at which they were begun (UTC).
+struct DatedBackups {
+    let folder: String
+
+    /// Its own name comes last: a folder of that form is a whole backup.
+    func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws {
+        let name = Self.name(now)
+        let draft = "\(folder)/\(name).new"
+        try? FileManager.default.removeItem(atPath: draft)
+        do {
+            try fill(draft)
+        } catch {
+            try? FileManager.default.removeItem(atPath: draft)
+            throw error
+        }
+        guard rename(draft, "\(folder)/\(name)") == 0 else {
+            throw BackupError.failed(file: name, reason: SystemError("rename").reason)
+        }
+        do throws(SystemError) { try Files.synchronize(folder) } catch { throw BackupError.failed(file: name, reason: error.reason) }
+    }
+
+    /// The names, oldest first.
+    var names: [String] {
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return entries.filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
+    }
+
+    func prune(keeping count: Int) throws {
+        for name in names.dropLast(count) { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
+    }
+
+    /// `2026-11-26T012400Z`: sorted by name is sorted by time, and no colon is in the way anywhere.
+    static func name(_ time: WallTime) -> String {
+        var seconds = time_t(time.milliseconds / 1000)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let date = "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+        return "\(date)T\(two(parts.tm_hour))\(two(parts.tm_min))\(two(parts.tm_sec))Z"
+    }
+}
+
 extension DatabaseFile {
     /// Copies the database as it is at one moment (sqlite.org/lang_vacuum.html, VACUUM INTO), checks the copy, and only then gives it
     /// its name. Answers its size in bytes.
-    func copy(from source: String, to folder: String) throws -> Int64 {
-        let target = "\(folder)/\(name)"
+    /// - Parameter copy: the copy's name; nil: the file's own.
+    func copy(from source: String, to folder: String, as copy: String? = nil) throws -> Int64 {
+        let target = "\(folder)/\(copy ?? name)"
         let draft = "\(target).new"
         unlink(draft)
         defer { unlink(draft) }

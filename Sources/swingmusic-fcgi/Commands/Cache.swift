@@ -18,7 +18,7 @@ struct CacheCommand: ParsableCommand {
             Entries of 'spotify' are never lost by delete and clear: they become due, are served stale, and are fetched again. \
             Exits 3 when there is no such entry.
             """,
-        subcommands: [CacheGet.self, CacheSet.self, CacheDelete.self, CacheClear.self])
+        subcommands: [CacheGet.self, CacheSet.self, CacheDelete.self, CacheClear.self, CachePrune.self])
 }
 
 /// `cache get`: the value's bytes as they are, or with `--json` what is known of the entry.
@@ -139,6 +139,38 @@ struct CacheClear: ParsableCommand {
         if json { return Output.json(["cleared": .integer(count)]) }
         let verb = cache == .spotify ? "made due" : "deleted"
         print("\(count) entr\(count == 1 ? "y" : "ies") of \(cache.rawValue) \(verb)")
+    }
+}
+
+/// `cache prune`: removes records for good.
+struct CachePrune: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "prune",
+        abstract: "Remove Spotify's records that nobody has used for long.",
+        discussion: """
+            The program itself never removes a record. A use renews a record that is due, so one counts as unused when it was neither fetched nor \
+            renewed within the time, and not asked for within the last week. What is removed has to be fetched again when it is asked for.
+            """)
+
+    @Option(help: "For how long; a duration such as 365d, a week at least.")
+    var unusedFor: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    private var length: Duration? { Duration(setting: unusedFor).flatMap { $0 >= .seconds(7 * 86_400) ? $0 : nil } }
+
+    func validate() throws {
+        if length == nil { throw ValidationError("--unused-for is a duration of a week at least, such as 365d") }
+    }
+
+    func run() throws {
+        guard let length else { return }
+        let caches = try DataFolder().openCaches()
+        defer { caches.close() }
+        let count = try caches.prune(unusedSince: SystemClock().wall.milliseconds - length.wholeMilliseconds)
+        if json { return Output.json(["removed": .integer(count)]) }
+        print("\(count) record\(count == 1 ? "" : "s") removed")
     }
 }
 
