@@ -88,3 +88,11 @@ struct LeasedLookup {
     /// Spotify has answered it before, and not refused it since.
     var isKnown = false
 }
+
+extension Resource {
+    /// The name for the log: without what was typed.
+    var loggedName: String {
+        guard case .search(_, let kinds, let offset, _) = self else { return name }
+        return "search/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)"
+    }
+}

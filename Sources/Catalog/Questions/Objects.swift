@@ -75,3 +75,133 @@ public struct FilledQuestion<Asked: Question>: Question {
         return try asked.compose(&reader)
     }
 }
+
+/// Which members of an answer a caller wants (the Web API's `fields`): `total,items(added_at,track(name,album(!images,href)))`.
+///
+/// Grammar, after the Web API reference, get-playlist: names by comma; a dot or parentheses lead into a member, of every element where it
+/// is an array; an exclamation mark stands before what is left out. Where a member is both named and led into, the whole of it is meant.
+public struct FieldFilter: Sendable, Equatable {
+    private var leavesOut = false
+    private var choices: [Choice] = []
+
+    private struct Choice: Sendable, Equatable {
+        var name: [UInt8]
+        /// nil: the whole member.
+        var inner: FieldFilter?
+    }
+
+    private static let deepest = 16
+
+    /// nil for what is none: an empty name, a parenthesis without its other half, more than 16 levels.
+    public init?(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        guard let filter = Self.group(&rest, depth: 0, leavesOut: false), rest.isEmpty else { return nil }
+        self = filter
+    }
+
+    private init() {}
+
+    // MARK: Reading
+
+    /// Entries by comma, up to a closing parenthesis or the end.
+    /// - Parameter leavesOut: it stands in what is left out.
+    private static func group(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> FieldFilter? {
+        guard depth < deepest else { return nil }
+        var choices: [(choice: Choice, isOut: Bool)] = []
+        repeat {
+            guard let next = choice(&rest, depth: depth, leavesOut: leavesOut) else { return nil }
+            choices.append(next)
+        } while take(",", &rest)
+        var filter = FieldFilter()
+        filter.leavesOut = choices.allSatisfy(\.isOut)
+        // Among names of what is wanted, one of what is not says nothing.
+        for next in choices where next.isOut == filter.leavesOut { filter.add(next.choice) }
+        return filter
+    }
+
+    private static func choice(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> (choice: Choice, isOut: Bool)? {
+        let isOut = take("!", &rest) || leavesOut
+        let name = rest.prefix { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_") }
+        rest = rest[name.endIndex...]
+        guard !name.isEmpty, depth < deepest else { return nil }
+        var found = Choice(name: Array(name))
+        if take(".", &rest) {
+            guard let inner = choice(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
+            var filter = FieldFilter()
+            filter.leavesOut = inner.isOut
+            filter.add(inner.choice)
+            found.inner = filter
+        } else if take("(", &rest) {
+            guard let filter = group(&rest, depth: depth + 1, leavesOut: isOut), take(")", &rest) else { return nil }
+            found.inner = filter
+        }
+        return (found, isOut)
+    }
+
+    private static func take(_ sign: StaticString, _ rest: inout ArraySlice<UInt8>) -> Bool {
+        guard rest.first == sign.utf8Start.pointee else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private mutating func add(_ choice: Choice) {
+        guard let place = choices.firstIndex(where: { $0.name == choice.name }) else { return choices.append(choice) }
+        guard let more = choice.inner, var inner = choices[place].inner, inner.leavesOut == more.leavesOut else {
+            choices[place].inner = nil
+            return
+        }
+        for choice in more.choices { inner.add(choice) }
+        choices[place].inner = inner
+    }
+
+    // MARK: Filtering
+
+    /// What of an answer's JSON is wanted; the bytes as they are when they are no JSON.
+    func filtered(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let document = try? JSONDocument(body) else { return body }
+        var writer = JSONWriter(reserving: body.count / 2)
+        write(document.root, &writer)
+        return writer.bytes[...]
+    }
+
+    private func write(_ node: JSONNode, _ writer: inout JSONWriter) {
+        switch node.kind {
+        case .object:
+            writer.object { writer in
+                for (key, value) in node.members { write(key, value, &writer) }
+            }
+        case .array: writer.array { writer in for element in node.elements { write(element, &writer) } }
+        default: writer.raw(node.raw)
+        }
+    }
+
+    private func write(_ key: String, _ value: JSONNode, _ writer: inout JSONWriter) {
+        let choice = choices.first { $0.name.elementsEqual(key.utf8) }
+        if let inner = choice?.inner {
+            writer.key(key)
+            inner.write(value, &writer)
+        } else if (choice != nil) != leavesOut {
+            writer.member(key, raw: value.raw)
+        }
+    }
+}
+
+/// A question of whose answer only some members are wanted.
+public struct FieldsQuestion: Question {
+    let asked: any Question
+    let fields: FieldFilter
+    public var mayBePatchy: Bool { asked.mayBePatchy }
+    public var mayLinkBack: Bool { asked.mayLinkBack }
+    public var firstResource: Resource? { asked.firstResource }
+
+    public init(_ asked: any Question, fields: FieldFilter) {
+        self.asked = asked
+        self.fields = fields
+    }
+
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
+        let body = try asked.compose(&reader)
+        reader.forgetVerbatim()
+        return body.map { fields.filtered($0) }
+    }
+}

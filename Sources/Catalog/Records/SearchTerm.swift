@@ -47,11 +47,3 @@ public struct SearchTerm: Hashable, Sendable {
 
     public func hash(into hasher: inout Hasher) { key.utf8.forEach { hasher.combine($0) } }
 }
-
-extension Resource {
-    /// The name for the log: without what was typed.
-    var loggedName: String {
-        guard case .search(_, let kinds, let offset, _) = self else { return name }
-        return "search/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)"
-    }
-}
