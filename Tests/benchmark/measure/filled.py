@@ -14,7 +14,7 @@ from .processor import family, total_cpu
 from .table import median, show
 
 #: What is asked for, by the bytes of its plain answer, roughly: its kind and how many things are in it.
-THINGS = {"2 KB": ("track", -1, 1000), "8 KB": ("album", 9, 12), "16 KB": ("album", 24, 50), "64 KB": ("playlist", 12, 20)}
+THINGS = {"2 KB": ("track", -1, 1000), "8 KB": ("album", 7, 11), "32 KB": ("playlist", 8, 12), "64 KB": ("playlist", 18, 24)}
 
 
 class Pair:
