@@ -39,7 +39,7 @@ let package = Package(
         .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
         .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
-        .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", logging], exclude: ["README.md"]),
+        .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", crypto, logging], exclude: ["README.md"]),
 
         // What a route means.
         .target(

@@ -107,6 +107,12 @@ public final class Caches: Sendable {
             writeRefusal: record.writeRefusal)
     }
 
+    /// What this worker has met with. From memory: costs nothing, and may be asked every second.
+    public func troubles() -> CacheTroubles {
+        CacheTroubles(
+            writeRefusal: record.writeRefusal, isDiskFull: record.isDiskFull, storeFault: store?.figures.fault)
+    }
+
     /// One PING to DragonflyDB, at most its timeout long; nil without DRAGONFLYDB_HOST.
     public func storeHealth() -> StoreHealth? { store?.health() }
 

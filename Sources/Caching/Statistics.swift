@@ -24,6 +24,25 @@ public struct CacheStatistics: Sendable, Equatable {
     public var store: StoreStatistics?
     /// Why `cache.db` cannot be written; nil: it can, as far as is known.
     public var writeRefusal: String?
+
+    /// Of caches that are not open.
+    public static let unknown = CacheStatistics(services: [], memoryEntries: 0, memoryBytes: 0, store: nil, writeRefusal: nil)
+}
+
+/// What stands in the caches' way.
+public struct CacheTroubles: Sendable, Equatable {
+    /// Why `cache.db` cannot be written; nil: it can, as far as is known.
+    public var writeRefusal: String?
+    /// Whether it is for want of room.
+    public var isDiskFull = false
+    /// Why DragonflyDB is not used; nil: nothing is known against it, or there is none.
+    public var storeFault: StoreFault?
+
+    public init(writeRefusal: String? = nil, isDiskFull: Bool = false, storeFault: StoreFault? = nil) {
+        self.writeRefusal = writeRefusal
+        self.isDiskFull = isDiskFull
+        self.storeFault = storeFault
+    }
 }
 
 /// A namespace of a cache: the keys that begin with its name and `/`; the empty one has those without a `/`.

@@ -14,6 +14,8 @@ public final class Gateway: Sendable {
     private let caches: Caches
     private let maintenance: MaintenanceThread
     private let blockingWorker: BlockingWorker
+    /// Apart from the errands: whoever watches a file that hangs must not keep users from theirs.
+    private let healthWorker = BlockingWorker(name: "health", mostWaiting: 64)
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
     public let log: Logger
@@ -32,30 +34,28 @@ public final class Gateway: Sendable {
                 path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
                 durable: settings.durableCaches),
             log: log)
-        let rateLimiter = try RateLimiter(
-            path: settings.dataDirectory + "/limiter.db",
-            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
-            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), log: log)
+        let rateLimiter = try RateLimiter(of: settings, log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
         sessions?.open()
-        maintenance = try MaintenanceThread(caches, sessions, scoreboard, log: log)
+        let collector = StatusCollector(
+            version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
+            sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
+            hasCredentials: settings.credentials != nil, isWorker: true)
+        maintenance = try MaintenanceThread(caches, sessions, collector, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
-        let collector = StatusCollector(
-            version: version, scoreboard: scoreboard, caches: caches, rateLimiter: rateLimiter, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, log),
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, healthWorker, log),
             crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ log: Logger
     ) -> [(prefix: String, family: any RouteFamily)] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
@@ -78,7 +78,7 @@ public final class Gateway: Sendable {
             (
                 "/swingmusic-fcgi/",
                 HealthRoutes(
-                    collector: collector, accessControl: accessControl, blockingWorker: blockingWorker,
+                    collector: collector, accessControl: accessControl, blockingWorker: healthWorker,
                     document: { OpenAPIDocument.bytes })
             ),
         ]
@@ -108,6 +108,7 @@ public final class Gateway: Sendable {
     public func close() {
         catalog.stop()
         blockingWorker.stop()
+        healthWorker.stop()
         maintenance.stop()
         sessions?.close()
         caches.close()
@@ -131,15 +132,16 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ scoreboard: Scoreboard, log: Logger) throws(SystemError) {
+    init(_ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, log: Logger) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain()
-                if scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
-                scoreboard.sample()
+                if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
+                collector.noteConditions()
+                collector.scoreboard.sample()
             }
         }
         self.stopping = stopping

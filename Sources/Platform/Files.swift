@@ -60,6 +60,17 @@ public struct FileStamp: Sendable, Hashable {
 
 /// Small deeds on files.
 public enum Files {
+    /// What the file system of a path has left for users other than root, in bytes (statvfs(3)); nil where it cannot be told: some have
+    /// no size.
+    public static func freeBytes(at path: String) -> UInt64? {
+        var space = statvfs()
+        guard statvfs(path, &space) == 0, space.f_blocks > 0 else { return nil }
+        return UInt64(space.f_bavail) * UInt64(space.f_frsize)
+    }
+
+    /// Whether less than 1 MiB is left, that is less than a single value may take.
+    public static func isFull(at path: String) -> Bool { freeBytes(at: path).map { $0 < 1 << 20 } ?? false }
+
     /// A small file in one piece; nil where it cannot be read or is longer than `most` bytes.
     public static func read(_ path: String, atMost most: Int) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -27,6 +27,10 @@ struct Backoff: Equatable {
     var repeats: Int
     var quotaExceeded = false
     var reason = ""
+    /// Of a token that could not be had: tells with which credentials. Empty: it is not known.
+    var credentials = ""
+    /// They were refused.
+    var isRefusal = false
 
     /// The pause after one more failure at `now`. It is never shortened. What fails while a pause lasts was under
     /// way before it began and does not make it grow.
@@ -44,17 +48,23 @@ struct Backoff: Equatable {
 extension Transaction {
     func pause(_ kind: Backoff.Kind) throws -> Backoff? {
         try row(
-            "SELECT recorded, until, repeats, quota_exceeded, reason FROM pauses WHERE what = ?", [kind.rawValue]
-        ).map { Backoff(recorded: $0[0], until: $0[1], repeats: $0[2], quotaExceeded: $0[3], reason: $0[4]) }
+            "SELECT recorded, until, repeats, quota_exceeded, reason, credentials, refused FROM pauses WHERE what = ?", [kind.rawValue]
+        ).map {
+            Backoff(
+                recorded: $0[0], until: $0[1], repeats: $0[2], quotaExceeded: $0[3], reason: $0[4], credentials: $0[5], isRefusal: $0[6])
+        }
     }
 
     func set(_ kind: Backoff.Kind, _ pause: Backoff) throws {
         try run(
             """
-            INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason, credentials, refused)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """,
-            [kind.rawValue, pause.recorded, pause.until, pause.repeats, pause.quotaExceeded, pause.reason])
+            [
+                kind.rawValue, pause.recorded, pause.until, pause.repeats, pause.quotaExceeded, pause.reason, pause.credentials,
+                pause.isRefusal,
+            ])
     }
 
     /// A call came back well: upstream is there, and the next cooldown starts small again. While a cooldown

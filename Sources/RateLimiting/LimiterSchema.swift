@@ -4,7 +4,7 @@ import Platform
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
     /// The application_id is "SWMT".
-    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first])
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second])
 
     private static let first =
         """
@@ -68,6 +68,13 @@ enum LimiterSchema {
             value TEXT NOT NULL,
             until INTEGER
         ) WITHOUT ROWID;
+        """
+
+    /// Whose a pause of the token is: a mark of the credentials that it was met with, and whether they were refused.
+    private static let second =
+        """
+        ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
+        ALTER TABLE pauses ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
         """
 
     /// The first rows of a file that is new.

@@ -30,6 +30,8 @@ public struct RateLimiterStatus: Sendable, Equatable {
     /// While upstream, or the token, is not tried.
     public var upstream: Interruption?
     public var tokenOutage: Interruption?
+    /// Since the credentials of this process were refused, until a token is had: also between two attempts.
+    public var refusedCredentials: Interruption?
     /// Since Spotify refuses this account, until it answers a call; its end, when that is tried next, may be in the past.
     public var accountRefusal: Interruption?
     /// Lookups that wait for a permit, by the rank they have now.
@@ -48,6 +50,7 @@ extension RateLimiter {
             let forecast = try forecast(transaction)
             let snapshot = try transaction.snapshot()
             let moment = transaction.moment
+            let tokenPause = try tokenPause(transaction)
             func nextSlot(_ nextSlot: NextSlot) -> Int64 {
                 nextSlot.instant == .always ? moment.wall.milliseconds : moment.wall(of: nextSlot.instant)
             }
@@ -55,8 +58,9 @@ extension RateLimiter {
                 callsInWindow: try transaction.callsInWindow(of: rateLimit), callsPerWindow: rateLimit.callsPerWindow,
                 backgroundLimit: rateLimit.backgroundLimit, nextSlotAt: nextSlot(forecast.callers),
                 nextBackgroundSlotAt: nextSlot(forecast.background), cooldown: try transaction.cooldown(),
-                upstream: try transaction.interruption(.upstream), tokenOutage: try transaction.interruption(.token),
-                accountRefusal: try transaction.interruption(.account, isOver: true),
+                upstream: transaction.interruption(try transaction.pause(.upstream)), tokenOutage: transaction.interruption(tokenPause),
+                refusedCredentials: tokenPause.flatMap { $0.isRefusal ? transaction.described($0) : nil },
+                accountRefusal: try transaction.pause(.account).map { transaction.described($0) },
                 waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
                 callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt)
         }
@@ -81,10 +85,13 @@ extension Transaction {
             quotaExceeded: pause.quotaExceeded)
     }
 
-    /// - Parameter isOver: also when its end has passed.
-    fileprivate func interruption(_ kind: Backoff.Kind, isOver: Bool = false) throws -> RateLimiterStatus.Interruption? {
-        guard let pause = try pause(kind), isOver || pause.until > now else { return nil }
-        return .init(
+    /// While the pause lasts.
+    fileprivate func interruption(_ pause: Backoff?) -> RateLimiterStatus.Interruption? {
+        pause.flatMap { $0.until > now ? described($0) : nil }
+    }
+
+    fileprivate func described(_ pause: Backoff) -> RateLimiterStatus.Interruption {
+        .init(
             recordedAt: moment.wall(of: pause.recorded), endsAt: moment.wall(of: pause.until), failures: pause.repeats,
             reason: pause.reason)
     }

@@ -5,7 +5,9 @@ public enum Outage: Sendable, Equatable {
     /// Spotify's Web API, before a byte was sent. The reason is for the log and the status.
     case upstream(String)
     /// The token could not be had.
-    case token(String)
+    /// - credentials: tells with which credentials, so that others need not wait; not the secret. Empty: whoever asks has to wait.
+    /// - isRefusal: they were refused. That is remembered until a token is had, or others are in use.
+    case token(String, credentials: String = "", isRefusal: Bool = false)
 }
 
 /// Cooldowns and outages, shared by all workers.
@@ -42,19 +44,19 @@ extension RateLimiter {
     ///
     /// - Returns: the pause's end in wall-clock milliseconds.
     public func backOff(_ outage: Outage) throws(RateLimiterError) -> Int64 {
-        let (kind, growth, reason): (Backoff.Kind, Backoff.Growth, String) =
+        let (kind, growth, reason, credentials, isRefusal): (Backoff.Kind, Backoff.Growth, String, String, Bool) =
             switch outage {
-            case .upstream(let reason): (.upstream, .upstream, reason)
-            case .token(let reason): (.token, .token, reason)
+            case .upstream(let reason): (.upstream, .upstream, reason, "", false)
+            case .token(let reason, let credentials, let isRefusal): (.token, .token, reason, credentials, isRefusal)
             }
         let (isNew, end) = try file.write { transaction in
-            let earlier = try transaction.pause(kind)
+            let earlier = kind == .token ? try tokenPause(transaction) : try transaction.pause(kind)
             if kind == .token { try transaction.releaseClaim() }
             if let earlier, earlier.until > transaction.now {
                 return (false, transaction.moment.wall(of: earlier.until))
             }
             var pause = Backoff.after(earlier, now: transaction.now, told: nil, growth: growth)
-            pause.reason = reason
+            (pause.reason, pause.credentials, pause.isRefusal) = (reason, credentials, isRefusal)
             try transaction.set(kind, pause)
             return (true, transaction.moment.wall(of: pause.until))
         }
@@ -64,6 +66,12 @@ extension RateLimiter {
                 metadata: ["what": "\(kind.rawValue)", "reason": "\(reason)", "until": "\(end)"])
         }
         return end
+    }
+
+    /// The pause of who asks for a token; nil where there is none, or it was met with other credentials than this process has.
+    func tokenPause(_ transaction: Transaction) throws -> Backoff? {
+        guard let pause = try transaction.pause(.token), pause.credentials.isEmpty || isOurs(pause.credentials) else { return nil }
+        return pause
     }
 
     /// A call came back well outside of a lease (`finish` with `.answered` says it by itself).

@@ -15,6 +15,8 @@ public final class RateLimiter: Sendable {
     /// How many callers' lookups may wait; renewals and warming may each have half as many besides.
     let queueLimit: Int
     let leaseLifetime: Duration
+    /// Whether a mark in the file is of the credentials that this process has.
+    let isOurs: @Sendable (_ mark: String) -> Bool
     let clock: any HostClock
     let log: Logger
     /// Guards what this process knows by itself.
@@ -35,11 +37,13 @@ public final class RateLimiter: Sendable {
     ///     and may run as another user than the workers.
     ///   - queueLimit: how many callers' lookups may wait.
     ///   - leaseLifetime: after this time a lookup that its worker did not finish falls to another.
+    ///   - isOurs: whether a mark, as `backOff` was given one for a token, is of the credentials that this process has.
     /// - Throws: `settings` for values that make no sense. A file that cannot be used does not throw here: it is
     ///   logged, and every call throws the cause until the file can be used.
     public init(
         path: String, rateLimit: RateLimit, queueLimit: Int, leaseLifetime: Duration,
-        clock: any HostClock = SystemClock(), creating: Bool = true, log: Logger
+        isOurs: @escaping @Sendable (_ mark: String) -> Bool = { _ in true }, clock: any HostClock = SystemClock(), creating: Bool = true,
+        log: Logger
     ) throws(RateLimiterError) {
         if let fault = rateLimit.fault { throw .settings(fault) }
         if queueLimit < 1 { throw .settings("the queue holds fewer than one lookup") }
@@ -47,6 +51,7 @@ public final class RateLimiter: Sendable {
         self.rateLimit = rateLimit
         self.queueLimit = queueLimit
         self.leaseLifetime = leaseLifetime
+        self.isOurs = isOurs
         self.clock = clock
         self.log = log
         file = LimiterDatabase(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
@@ -212,7 +217,7 @@ public final class RateLimiter: Sendable {
         let upstream = try transaction.pause(.upstream)?.until
         let account = try transaction.pause(.account)?.until
         // Without a token no call can be made before the next attempt to get one.
-        let token = try transaction.hasToken() ? nil : transaction.pause(.token)?.until
+        let token = try transaction.hasToken() ? nil : tokenPause(transaction)?.until
         return Blocks(
             cooldown: [known, told].compactMap { $0 }.filter { $0 > now }.max(),
             outage: [upstream, token, account].compactMap { $0 }.filter { $0 > now }.max())

@@ -44,7 +44,7 @@ extension RateLimiter {
             if let token = try transaction.token(), token.token != refusing, token.renewAt > transaction.moment.wall.milliseconds {
                 return .current(token)
             }
-            if let pause = try transaction.pause(.token), pause.until > now {
+            if let pause = try tokenPause(transaction), pause.until > now {
                 return .wait(pause.until - now, .backoff)
             }
             if let end = try transaction.claimEnd(otherThan: worker) {

@@ -11,6 +11,7 @@ public final class Sessions: Sendable {
     let configuration: SessionsConfiguration
     let clock: any HostClock
     let log: Logger
+    let folder: SwingmusicFolder
     let settings: SettingsFile
     let directory: UserDatabase
     let database: SessionDatabase
@@ -33,7 +34,7 @@ public final class Sessions: Sendable {
         self.records = records
         self.hasher = hasher ?? PasswordHasher(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)
-        let folder = SwingmusicFolder(configuration.swingmusicFolder, log: log)
+        folder = SwingmusicFolder(configuration.swingmusicFolder, log: log)
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }

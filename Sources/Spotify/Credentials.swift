@@ -1,5 +1,7 @@
+import Crypto
 import FoundationEssentials
 import JSON
+import Platform
 
 /// What the accounts service gave out. Printing or reflecting on it never shows the token.
 public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
@@ -33,6 +35,23 @@ public struct SpotifyCredentials: Sendable, CustomStringConvertible, CustomDebug
     public init(clientID: String, clientSecret: String) {
         self.clientID = clientID
         self.clientSecret = clientSecret
+    }
+
+    /// What tells these credentials from others and does not hold them: another each time, made of a random name and the HMAC-SHA256
+    /// (RFC 2104) of the credentials under it.
+    public func mark() -> String { mark(salt: RandomName.letters(bits: 128)) }
+
+    /// Whether a mark was made of these.
+    public func fits(_ mark: String) -> Bool {
+        guard let salt = mark.split(separator: ".", maxSplits: 1).first else { return false }
+        return self.mark(salt: String(salt)) == mark
+    }
+
+    private func mark(salt: String) -> String {
+        // The length keeps apart what would be the same text.
+        let text = "\(clientID.utf8.count) \(clientID)\(clientSecret)"
+        let code = HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: SymmetricKey(data: Data(salt.utf8)))
+        return "\(salt).\(Hexadecimal.text(code))"
     }
 
     public var description: String { "SpotifyCredentials(clientID: \(clientID))" }

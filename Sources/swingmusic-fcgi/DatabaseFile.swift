@@ -64,6 +64,12 @@ struct DatabaseFile {
         }
     }
 
+    /// Opens the file for reading and looks whether this program can use it. Throws `DatabaseFault` or GRDB's error.
+    func glance(_ path: String) throws {
+        let found = try version(path)
+        guard found <= schema else { throw DatabaseFault.newerSchema(found: found, known: schema) }
+    }
+
     /// Waits only briefly for a lock: every worker asks this before it starts.
     private func version(_ path: String) throws -> Int {
         try reading(path, waiting: .milliseconds(300), SchemaSteps.version)

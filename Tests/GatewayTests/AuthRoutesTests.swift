@@ -19,12 +19,43 @@ import Testing
         #expect(AuthRoute.match("login", .get) == .notFound)
         #expect(AuthRoute.match("sessions/abc", .get) == .notFound)
         #expect(AuthRoute.match("login/", .post) == .notFound)
-        #expect(AuthRoute.match("nothing", .post) == .notFound)
+        #expect(AuthRoute.match("nothing", .post) == .foreign)
         #expect(AuthRoute.match("user", .post) == .methodNotAllowed(allowed: "GET, HEAD, OPTIONS"))
         #expect(AuthRoute.match("login", .put) == .methodNotAllowed(allowed: "POST, OPTIONS"))
         #expect(AuthRoute.match("sessions", .other("BREW")) == .methodNotAllowed(allowed: "GET, HEAD, DELETE, OPTIONS"))
         for path in ["login", "users", "pairs", "logout", "refresh", "profile/create"] { #expect(AuthRoute.isExempt(path[...])) }
         for path in ["user", "getpaircode", "profile/update", "sessions", "x"] { #expect(!AuthRoute.isExempt(path[...])) }
+    }
+}
+
+@Suite("What swingmusic might read as a route of ours is not handed on") struct ForeignPathTests {
+    /// swingmusic's own, all of which are answered here (its contract), and those that are ours alone.
+    private static let ours = [
+        "login", "getpaircode", "pair", "refresh", "profile/update", "profile/create", "profile/guest/create", "profile/delete", "logout",
+        "users", "user", "sessions", "sessions/abc",
+    ]
+
+    @Test("in none of its spellings, whatever the method", arguments: ours)
+    func spellings(_ path: String) {
+        let last = path.split(separator: "/").last ?? ""
+        let spellings = [
+            path, path + "/", path + "//", "/" + path, path.uppercased(), path.capitalized, path + ";a=b", path + "%2f", path + "%00",
+            path + "\n", path + " ", "x/../" + path, "x/%2e%2e/" + path, "%2e/" + path, path.replacing("/", with: "%2F"), path + "/.",
+            path + "/x/%2e%2e", path.replacing("/", with: "\\"),
+            path.replacing(last, with: "%" + String(last.utf8.first ?? 0, radix: 16) + last.dropFirst()),
+        ]
+        for spelling in spellings {
+            for method in [Method.get, .post, .put, .delete, .other("BREW")] where AuthRoute.match(spelling[...], method) == .foreign {
+                Issue.record("\(method) \(spelling) would be handed on")
+            }
+        }
+    }
+
+    @Test(
+        "and what is swingmusic's alone is",
+        arguments: ["password/change", "invite", "invite/accept", "loginx", "users/3", "pair/all", "profile", "", "bootstrap/status"])
+    func foreign(_ path: String) {
+        for method in [Method.get, .post, .put, .delete, .other("PATCH")] { #expect(AuthRoute.match(path[...], method) == .foreign) }
     }
 }
 
@@ -82,14 +113,33 @@ import Testing
 
     @Test("a path or method that is none asks for a token first, except below the open paths")
     func unmatched() throws {
-        #expect(try ask("GET", "/auth/nothing").status == 401)
-        #expect(try ask("GET", "/auth/nothing", [bearer]).status == 404)
+        #expect(try ask("GET", "/auth/login/").status == 404)
+        #expect(try ask("GET", "/auth/USER").status == 401)
+        #expect(try ask("GET", "/auth/USER", [bearer]).status == 404)
         #expect(try ask("POST", "/auth/user").status == 401)
         let refused = try ask("POST", "/auth/user", [bearer])
         #expect(refused.status == 405)
         #expect(refused.header("Allow") == "GET, HEAD, OPTIONS")
         #expect(try ask("GET", "/auth/login").status == 404)
         #expect(try ask("DELETE", "/auth/login").status == 405)
+    }
+
+    @Test("what is swingmusic's alone is handed on for who has a session, and for nobody else")
+    func handedOn() throws {
+        for path in ["/auth/nothing", "/auth/loginx", "/auth/password/change", "/auth/"] {
+            for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
+                #expect(try ask(method, path).status == 401)
+                #expect(try ask(method, path, [("HTTP_AUTHORIZATION", "Bearer rubbish")]).status == 422)
+                #expect(try ask(method, path, [bearer]).header("X-Accel-Redirect") == "@swingmusic_profile")
+                #expect(try ask(method, path, [cookie, cookie]).status == 401)
+                let foreign = try ask(method, path, [cookie, ("HTTP_ORIGIN", "https://evil.example")])
+                #expect(foreign.status == (method == "GET" ? 200 : 403))
+                #expect((foreign.header("X-Accel-Redirect") == nil) == (method != "GET"))
+            }
+        }
+        let routes = AuthRoutes(sessions: sessions, blockingWorker: BlockingWorker(name: "test"), publicURL: nil)
+        #expect(routes.bodyPolicy(RoutedRequest(request: Request(testing: []), rest: "password/change")) == .ignore)
+        #expect(routes.bodyPolicy(RoutedRequest(request: Request(testing: []), rest: "login")) == .read(limit: 65_536))
     }
 
     @Test("OPTIONS is 200 and empty, and a preflight of ours is granted with credentials")
@@ -156,6 +206,7 @@ import Testing
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=admin")]).status == 204)
         #expect(try ask("GET", "/auth/verify", [cookie, ("QUERY_STRING", "role=owner")]).status == 403)
         #expect(try ask("POST", "/auth/verify", [cookie, ("HTTP_ORIGIN", "https://evil.example")]).status == 403)
+        #expect(try ask("POST", "/auth/verify", [("QUERY_STRING", "first=1")]).status == 403)
         let routes = AuthRoutes(sessions: sessions, blockingWorker: BlockingWorker(name: "test"), publicURL: nil)
         #expect(routes.bodyPolicy(RoutedRequest(request: Request(testing: []), rest: "verify")) == .ignore)
     }

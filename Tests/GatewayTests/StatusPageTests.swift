@@ -21,7 +21,7 @@ import Testing
             files: [FileLook(name: "cache.db", bytes: 4096)],
             kinds: [NamespaceStatistics(name: Array("catalog:<script>".utf8), entries: 5, bytes: 10, lastUpdated: nil)],
             lines: [LoggedLine(time: 0, process: 1, level: "error", text: "</li><script>alert('x')</script>&\u{0}")],
-            readiness: Readiness(reasons: ["\"quoted\" <i>"], warnings: []))
+            readiness: Readiness(complaints: [.init(trouble: .swingmusicDatabase, text: "\"quoted\" <i>")]))
     }
 
     @Test("Whatever comes from elsewhere is escaped")
@@ -64,7 +64,8 @@ import Testing
         let expected =
             #"{"ages":[],"answers":{\#(answers.joined(separator: ","))},"answersByMinute":[0,7],"files":[{"bytes":4096,"name":"cache.db"}],"#
             + #""latestErrors":[],"limiterFault":"a\/b \"c\" \\ é\u0001\n","now":1795375980000,"parked":2,"#
-            + #""readiness":{"ready":false,"reasons":["\"quoted\" <i>"],"warnings":[]},"#
+            + #""readiness":{"details":[{"remedy":"\#(Trouble.swingmusicDatabase.remedy)","text":"\"quoted\" <i>","#
+            + #""word":"swingmusic-database"}],"reasons":["swingmusic-database"],"status":"unavailable","warnings":[]},"#
             + #""records":[{"bytes":10,"entries":5,"kind":"<script>"}],"#
             + #""sources":{"collapsed":0,"dragonfly":0,"memory":3,"sqlite":0,"stale":0,"stored":1,"unanswered":0},"version":"1.2.3","#
             + #""workers":[{"parked":2,"pid":4711,"residentBytes":21400000,"uptimeSeconds":90061}]}"#
@@ -97,7 +98,9 @@ import Testing
     @Test("Numbers are written for people")
     func numbers() {
         let page = StatusPage(report: report()).html.source
-        for text in ["1,234,567", "75 %", "1 d 1 h", "21.4 MB", "4.1 kB", "not ready"] { #expect(page.contains(text), "\(text)") }
+        for text in ["1,234,567", "75 %", "1 d 1 h", "21.4 MB", "4.1 kB", "unavailable: swingmusic-database"] {
+            #expect(page.contains(text), "\(text)")
+        }
         #expect(Readable.length(0) == "0 s")
         #expect(Readable.length(3605) == "1 h")
         #expect(Readable.wait(0.2) == "in 1 s")

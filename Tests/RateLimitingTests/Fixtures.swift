@@ -49,10 +49,10 @@ final class Folder: Sendable {
 
     func open(
         rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
-        clock: any HostClock = SystemClock(), creating: Bool = true
+        clock: any HostClock = SystemClock(), creating: Bool = true, isOurs: @escaping @Sendable (String) -> Bool = { _ in true }
     ) throws -> RateLimiter {
         try RateLimiter(
-            path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, clock: clock,
+            path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, isOurs: isOurs, clock: clock,
             creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 

@@ -70,7 +70,12 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let released = ["1398230356", "1", "ok"]
+    private static let now = ["1398230356", "2", "ok"]
+    /// What schema 2 adds.
+    private static let second = """
+        ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
+        ALTER TABLE pauses ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+        """
 
     private func settings(of queue: DatabaseQueue) throws -> [String?] {
         try queue.inDatabase { db in try Self.settings.map { try String.fetchOne(db, sql: "PRAGMA \($0)") } }
@@ -121,19 +126,28 @@ import Testing
         #expect(try row(raw, "SELECT id, instant, typeof(instant) FROM grants ORDER BY id DESC") == "9|\(clock.boot.nanoseconds)|integer")
         let ledger = try row(raw, "SELECT boot_id, instant, wall, typeof(instant), typeof(wall) FROM ledger")
         #expect(ledger == "boot 1|\(clock.boot.nanoseconds)|\(clock.wall.milliseconds)|integer|integer")
-        #expect(try settings(of: raw) == Self.released)
+        #expect(try settings(of: raw) == Self.now)
+        // A worker of the release before writes on.
+        try raw.writeWithoutTransaction {
+            try $0.execute(
+                sql: """
+                    INSERT OR REPLACE INTO pauses (what, recorded, until, repeats, quota_exceeded, reason)
+                    VALUES ('token', 0, \(clock.boot.nanoseconds + 1_000_000_000), 1, 0, '500')
+                    """)
+        }
+        #expect(try limiter.status().tokenOutage?.reason == "500" && limiter.status().refusedCredentials == nil)
     }
 
-    @Test("A file that is made now has the tables and settings of schema 1, to the letter")
+    @Test("A file that is made now has the tables and settings of schema 2, to the letter")
     func new() throws {
         let bench = try Bench()
         let raw = try bench.folder.raw()
-        #expect(try settings(of: raw) == Self.released)
+        #expect(try settings(of: raw) == Self.now)
         func schema(_ queue: DatabaseQueue) throws -> [String] {
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second) }
         #expect(try schema(raw) == schema(old))
         let ledger = try row(raw, "SELECT * FROM ledger")
         #expect(ledger == "1|boot 1|\(bench.clock.boot.nanoseconds)|\(bench.clock.wall.milliseconds)|0|500000000")

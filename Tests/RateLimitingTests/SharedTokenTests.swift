@@ -73,6 +73,33 @@ import Testing
         #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)  // the old token is still good
     }
 
+    @Test("A pause is of the credentials that it was met with: others do not wait, and a refusal is known until they or a token come")
+    func otherCredentials() throws {
+        let bench = try Bench()
+        let corrected = try bench.folder.open(clock: bench.clock, isOurs: { $0 == "corrected" })
+        try bench.enqueue(bench.ask("a"))
+        for expected in [30, 60, 120] {
+            _ = try bench.rateLimiter.backOff(.token("400", credentials: "wrong", isRefusal: true))
+            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .wait(.seconds(expected), .backoff))
+            bench.clock.advance(.seconds(expected))
+        }
+        // Between two attempts, too.
+        #expect(try bench.rateLimiter.status().tokenOutage == nil && bench.rateLimiter.status().refusedCredentials?.reason == "400")
+        _ = try bench.rateLimiter.backOff(.token("400", credentials: "wrong", isRefusal: true))
+        let status = try corrected.status()
+        #expect(status.tokenOutage == nil && status.refusedCredentials == nil)
+        #expect(try corrected.peek(worker: "two") == .due)
+        #expect(try corrected.claimTokenRenewal(refusing: nil, worker: "two") == .yours)
+        // Theirs begins small, and is none of the others' either.
+        let end = try corrected.backOff(.token("500", credentials: "corrected"))
+        #expect(end == bench.clock.wall.milliseconds + 30_000)
+        #expect(try corrected.status().tokenOutage?.failures == 1 && corrected.status().refusedCredentials == nil)
+        bench.clock.advance(.seconds(30))
+        try corrected.storeToken("good", expiresIn: .seconds(3600), worker: "two")
+        #expect(try bench.rateLimiter.status().refusedCredentials == nil)
+    }
+
     @Test("The token does not show in what is printed")
     func hidden() throws {
         let bench = try Bench()

@@ -18,6 +18,18 @@ import Testing
         #expect(text.contains("client"))
     }
 
+    @Test("a mark tells credentials apart, is another each time, and shows neither id nor secret")
+    func marks() {
+        let credentials = SpotifyCredentials(clientID: "client", clientSecret: "hush")
+        let mark = credentials.mark()
+        #expect(credentials.fits(mark) && credentials.mark() != mark)
+        #expect(!mark.contains("client") && !mark.contains("hush"))
+        for other in [("client", "other"), ("other", "hush"), ("clienth", "ush"), ("", "clienthush")] {
+            #expect(!SpotifyCredentials(clientID: other.0, clientSecret: other.1).fits(mark))
+        }
+        for rubbish in ["", ".", "x", "x.y"] { #expect(!credentials.fits(rubbish)) }
+    }
+
     @Test("the log of calls, failures and renewals holds neither secret nor token")
     func log() throws {
         let lines = Lines()

@@ -18,7 +18,8 @@ SHORT = {"SPOTIFY_CACHE_TTL": "1s", "SWINGMUSIC_FCGI_MIRROR_WAIT": None}
 
 
 def readyz(house):
-    return json.loads(house.get("/swingmusic-fcgi/readyz").body)
+    """What it tells the administrator."""
+    return json.loads(house.admin("GET", "/swingmusic-fcgi/readyz").body)
 
 
 def limiter(house):
@@ -52,7 +53,7 @@ def test_a_lapsed_account_costs_few_calls_and_is_said_everywhere(new_house):
     # One call at most for each pause that ended meanwhile.
     assert len(house.standin.calls(since=before)) <= 3
     assert [house.get(path).status for path in known] == [200] * 3
-    assert any("premium" in warning.lower() for warning in readyz(house)["warnings"])
+    assert readyz(house)["warnings"] == ["refused-account"] and "premium" in str(readyz(house)["details"]).lower()
     assert "premium" in limiter(house)["accountRefusal"]["reason"].lower()
     assert "swingmusic_fcgi_spotify_account_refused 1" in house.admin("GET", "/swingmusic-fcgi/metrics").body.decode()
     assert b"Account refused" in house.admin("GET", "/swingmusic-fcgi/status").body
@@ -72,7 +73,7 @@ def test_it_is_healed_at_the_next_call_and_nothing_of_it_stays(new_house):
     for path in new:
         eventually(lambda: house.get(path).status == 200, 25, every=0.2, what="it is answered")
     eventually(lambda: "fwd-status" not in cache_status(house.get(known[0])), 5, every=0.2, what="nothing is marked as refused")
-    assert "warnings" not in readyz(house) and "accountRefusal" not in limiter(house)
+    assert readyz(house)["warnings"] == [] and "accountRefusal" not in limiter(house)
     assert "serves this account again" in house.responder.log()
     assert run(house, "check").returncode == 0
 
@@ -99,7 +100,7 @@ def test_no_caller_brings_it_about_by_what_it_asks_for(new_house, rule):
     for n, name in enumerate(odd):
         assert_spotify_error(house.get(f"/spotify/v1/tracks/{name}"), 403)
         assert house.get(track(f"even-{n}")).status == 200
-    assert "accountRefusal" not in limiter(house) and "warnings" not in readyz(house)
+    assert "accountRefusal" not in limiter(house) and readyz(house)["warnings"] == []
     calls = [call["path"].rpartition("/")[2] for call in house.standin.calls(since=before)]
     assert sorted(calls.count(name) for name in odd) == [1] * 10, "each was asked for once"
     assert len(calls) == 21, "and one control call for all of them"
@@ -117,7 +118,7 @@ def test_a_refusal_that_says_nothing_of_the_account_is_the_things_own(new_house)
     assert stale.status == 200 and cache_status(stale)["fwd-status"] == 403
     assert len(house.standin.calls(name)) == 2 and "accountRefusal" not in limiter(house)
     # Not for a day because of one answer: `TEMP_CACHE_TTL`.
-    assert json.loads(house.admin("GET", "/swingmusic-fcgi/status.json").body)["readiness"]["ready"]
+    assert readyz(house)["status"] == "ok"
 
 
 def test_an_account_that_is_refused_all_of_a_sudden_in_the_apis_own_words_is_found_by_what_was_known(new_house):

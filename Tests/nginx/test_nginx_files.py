@@ -78,6 +78,7 @@ def test_each_file_begins_with_where_it_goes_and_what_it_needs(name):
 
 
 VARIANTS = {"as it is": {}, "with sessions": {"sessions": True}, "guarded": {"guarded": True},
+            "extended": {"guarded": True, "server": ["include swingmusic-fcgi/extended.conf;"]},
             "Compose": {"compose": True, "swingmusic": 1970}}
 
 
@@ -96,6 +97,7 @@ NEEDED = {
     "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
     "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
     "events": ("location", "credential limits"), "events-full": ("location", ""),
+    "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
 }
 
 #: What stands in the location before a file that does not include it itself.

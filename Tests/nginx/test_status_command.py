@@ -43,7 +43,7 @@ def test_it_needs_no_admin_token_and_tells_scripts_what_status_json_tells(house)
 
 def test_people_see_at_a_glance_how_it_goes(house):
     text = status(house)
-    assert text.startswith("swingmusic-fcgi: ready\n")
+    assert text.startswith("swingmusic-fcgi: ok\n")
     for line in ("Hits: 50 %, 0 of them stale", "Queue: 0 waiting, 0 under way", "Workers: 2"):
         assert line in text.splitlines(), text
     words = [line.split() for line in text.splitlines()]
@@ -66,7 +66,7 @@ def test_a_cooldown_and_what_was_logged_of_it_are_shown(new_house):
     house.standin.fail({"behaviour": "status", "status": 429, "retry_after": 600})
     assert house.get(track("refused")).status == 429
     lines = status(house).splitlines()
-    [cooldown] = [line.split() for line in lines if line.split()[:1] == ["cooldown"]]
+    [cooldown] = [line.split() for line in lines if line.split()[:2] == ["cooldown", "ends"]]
     assert cooldown[1:3] == ["ends", "in"] and "429:" in cooldown
     assert any(" warning " in line and "Spotify asks for a pause" in line for line in lines), "\n".join(lines)
 
@@ -76,10 +76,10 @@ def test_without_a_worker_it_says_so_and_exits_1(new_house):
     house.fill()
     house.responder.stop()
     text = status(house, exits=1)
-    assert text.splitlines()[0] == "swingmusic-fcgi: not ready"
-    assert "no worker runs on this data folder" in text.splitlines()[1]
+    assert text.splitlines()[0] == "swingmusic-fcgi: unavailable: no-workers"
+    assert f"no worker runs on {house.sandbox.path('data')}" in text.splitlines()[1]
     told = json.loads(status(house, "--json", exits=1))
-    assert told["workers"] == [] and told["readiness"]["ready"] is False and told["answers"]["spotify"]["2xx"] == 1
+    assert told["workers"] == [] and told["readiness"]["reasons"] == ["no-workers"] and told["answers"]["spotify"]["2xx"] == 1
 
 
 def test_a_folder_that_was_never_served_from_is_named_and_left_empty(house):

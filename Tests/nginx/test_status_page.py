@@ -77,7 +77,7 @@ def test_the_page_reads_well(browser, house, width, scheme):
     assert page.evaluate(MISFITS) == []
     assert page.evaluate(CONTRAST) >= 4.5
     text = page.evaluate("document.body.innerText")
-    for words in ("Cooldown, ends in", "429", "of 100,000 in the last hour", "lookups wait", "DragonflyDB is not used", "ready, with warnings"):
+    for words in ("Cooldown, ends in", "429", "of 100,000 in the last hour", "lookups wait", "DragonflyDB is not used", "degraded: cooldown, no-store"):
         assert words in text, text
     assert all(str(pid) in text for pid in house.responder.worker_pids())
     assert page.evaluate("document.querySelectorAll('.hour rect').length") >= 1

@@ -38,6 +38,8 @@ final class CacheDatabase: Sendable {
     var epoch: Int64 { current.withLock { $0?.epoch ?? 0 } }
     /// Why writing failed last; nil after a write that succeeded.
     var writeRefusal: String? { writing.reason }
+    /// Whether that was for want of room.
+    var isDiskFull: Bool { writing.reason.map(CacheDatabaseOpening.isDiskFull) ?? false }
 
     func close() {
         isClosed.store(true, ordering: .relaxed)
@@ -172,6 +174,9 @@ final class CacheDatabase: Sendable {
             try opened(replacing: file)
         } else if file.writer == nil {
             try opened(replacing: file)
+        } else if writing.reason != nil, !Files.isFull(at: path) {
+            // Nobody else may write for hours, and what was in the way may be gone.
+            try? write { try $0.db.execute(sql: "UPDATE state SET counter = counter") }
         }
     }
 

@@ -142,6 +142,9 @@ enum CacheDatabaseOpening {
         "\(error.message ?? error.resultCode.description) (SQLite \(error.extendedResultCode.rawValue))"
     }
 
+    /// Whether a text made by `reason` is about the full disk.
+    static func isDiskFull(_ reason: String) -> Bool { reason.hasSuffix("(SQLite \(ResultCode.SQLITE_FULL.rawValue))") }
+
     /// The whole check of a small file, unless another worker has just made it.
     private static func check(_ db: Database, now: Int64) throws {
         let pages = try Int64.fetchOne(db, sql: "PRAGMA page_count") ?? 0

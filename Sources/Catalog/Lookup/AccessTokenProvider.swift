@@ -69,7 +69,9 @@ final class AccessTokenProvider {
         if case .rateLimited(let retryAfter, let quotaExceeded) = error {
             _ = try? rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
         }
-        _ = try? rateLimiter.backOff(.token(error.description))
+        var isRefusal = false
+        if case .badCredentials = error { isRefusal = true }
+        _ = try? rateLimiter.backOff(.token(error.description, credentials: credentials.mark(), isRefusal: isRefusal))
     }
 
     // MARK: Tokens that Spotify refuses
@@ -100,7 +102,7 @@ final class AccessTokenProvider {
         try rateLimiter.remember(fact, lookup, until: (clock.wall + .seconds(600)).milliseconds)
         guard let other, other != lookup else { return }
         try refuse(token)
-        _ = try rateLimiter.backOff(.token("Spotify refuses every token"))
+        _ = try rateLimiter.backOff(.token("Spotify refuses every token", credentials: credentials.mark()))
     }
 
     private func refuse(_ token: String) throws {

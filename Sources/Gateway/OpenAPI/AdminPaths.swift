@@ -119,11 +119,15 @@ enum HealthPaths {
         prefix: "/swingmusic-fcgi/", tag: "status",
         about: "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970.",
         paths: [
-            show("healthz", "healthz", "Does a worker answer?", HealthRoute.healthz.access, [.json(200, "It does.", .named("Readiness"))]),
+            show(
+                "healthz", "healthz", "Does a worker answer?", HealthRoute.healthz.access,
+                [.json(200, "It does.", .object(["status": .oneOf(["ok"])]))]),
             show(
                 "readyz", "readyz", "Can it serve?", HealthRoute.readyz.access,
                 [
-                    .json(200, "It can; warnings name what keeps it from serving everything.", .named("Readiness")),
+                    .json(
+                        200, "It can; warnings name what keeps it from serving everything. Details are for the administrator.",
+                        .named("Readiness")),
                     .json(503, "It cannot, for these reasons; or the server is busy.", .either(.named("Readiness"), .named("Error"))),
                 ]),
             show("openapi.json", "openapi", "This document.", HealthRoute.openapi.access, [.json(200, "OpenAPI 3.1.", .anyObject)]),
@@ -167,10 +171,12 @@ enum Refusals {
 /// What the status routes answer.
 enum StatusSchemas {
     static let all: KeyValuePairs<String, Schema> = [
-        "Readiness": .object(["status": .oneOf(["ok", "unavailable"])], optional: ["reasons": lines, "warnings": lines]),
+        "Readiness": .object(
+            ["status": .oneOf(["ok", "degraded", "unavailable"]), "reasons": words, "warnings": words],
+            optional: ["details": .list(of: .object(["word": word, "text": .text, "remedy": .text]))]),
         "Status": .object(
             [
-                "now": instant, "version": .text, "readiness": .object(["ready": .boolean, "reasons": lines, "warnings": lines]),
+                "now": instant, "version": .text, "readiness": .named("Readiness"),
                 "answers": .map(of: .object(["2xx": count, "3xx": count, "4xx": count, "5xx": count])),
                 "sources": .object(
                     [
@@ -198,7 +204,8 @@ enum StatusSchemas {
     ]
 
     private static let count = Schema.integer(0)
-    private static let lines = Schema.list(of: .text)
+    private static let word = Schema.oneOf(Trouble.allCases.map(\.rawValue))
+    private static let words = Schema.list(of: word)
     /// Milliseconds since 1970.
     private static let instant = Schema.integer(0)
 }

@@ -5,7 +5,8 @@ enum AuthPaths {
         about: """
             swingmusic's session routes, answered in its stead, and those by which sessions are seen, ended and asked about. They need \
             SWINGMUSIC_CONFIG_DIR; without it all are 503, verify 403. As with swingmusic, a path or method that is none is 401 without a \
-            token, GET of a path that only takes other methods is 404, and OPTIONS is 200 and empty everywhere.
+            token, GET of a path that only takes other methods is 404, and OPTIONS is 200 and empty everywhere. What is described nowhere here is \
+            handed on to swingmusic, with the token alone, for who has a session.
             """,
         paths: [
             DescribedPath(
@@ -143,7 +144,10 @@ enum AuthPaths {
             something must not come from a page of another site.
             """,
         access: AuthRoute.verify.access,
-        parameters: [.query("role", "A role that the user must have.", .text(most: 100), example: "admin")],
+        parameters: [
+            .query("role", "A role that the user must have.", .text(most: 100), example: "admin"),
+            .query("first", "Instead: may the first admin be made? Whoever asks, as long as there is none.", .text(most: 1), example: "1"),
+        ],
         answers: [
             DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
             .json(401, "No token, or one that is no good.", .named("Message"), headers: [.authenticate]),

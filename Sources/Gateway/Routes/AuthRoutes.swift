@@ -14,8 +14,8 @@ struct AuthRoutes: RouteFamily {
     private static let loginWait = Duration.seconds(30)
 
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy {
-        // nginx asks with the length of another request's body.
-        routed.rest == "verify" ? .ignore : .read(limit: 65_536)
+        // nginx asks with the length of another request's body; and what is handed on nobody reads here.
+        routed.rest == "verify" || AuthRoute.isForeign(routed.rest) ? .ignore : .read(limit: 65_536)
     }
 
     /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
@@ -34,6 +34,7 @@ struct AuthRoutes: RouteFamily {
             // An id with dots and slashes in it must not become another route.
             return .now(style.dressed(errorFormat.error(400, "The path has escapes, dots or slashes that change what it names")))
         case .route(let route): return outcome(route, routed, sessions, caller, style)
+        case .foreign: return .now(style.response(sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")))
         case .notFound: return .now(unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found")))
         case .methodNotAllowed(let allowed):
             return .now(unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed)))
@@ -44,6 +45,7 @@ struct AuthRoutes: RouteFamily {
         let method = routed.request.parameter("REQUEST_METHOD") ?? ""
         // Asked a thousand times a second, and nearly always without a query.
         let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
+        if hasQuery, routed.query["first"] != nil { return sessions.verifyFirst() }
         return sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
     }
 
@@ -134,15 +136,34 @@ enum AuthRoute: Equatable {
         case route(AuthRoute)
         case notFound
         case methodNotAllowed(allowed: String)
+        /// A path that is swingmusic's alone: the extended version has some.
+        case foreign
     }
 
     /// - Parameter path: what follows `/auth/`.
     static func match(_ path: Substring, _ method: Method) -> Match {
         let routes = routes(path)
         if let found = routes.first(where: { $0.method == method || ($0.method == .get && method == .head) }) { return .route(found.route) }
+        if isForeign(path) { return .foreign }
         // A GET that no route takes falls to swingmusic's file route, which has no such file.
         if routes.isEmpty || method == .get || method == .head { return .notFound }
         return .methodNotAllowed(allowed: allowed(routes.map(\.method)))
+    }
+
+    /// Whether a path is none of ours, in any spelling that somebody could take for one of ours: swingmusic has these routes as well, and
+    /// with other rules. So nothing that it might read as `login` is handed on.
+    static func isForeign(_ path: Substring) -> Bool { routes(path).isEmpty && routes(plainest(path)[...]).isEmpty }
+
+    /// The path as the most careless reader would see it: decoded once more, in lower case, with empty and dotted parts resolved, without
+    /// what follows a semicolon, without spaces and control characters.
+    private static func plainest(_ path: Substring) -> String {
+        let decoded = PercentEncoding.bytes(path.utf8) ?? Array(path.utf8)
+        let text = String(decoding: decoded.filter { $0 > 0x20 && $0 != 0x7f }, as: UTF8.self).lowercased().replacing("\\", with: "/")
+        var parts: [Substring] = []
+        for part in text.split(separator: "/").map({ $0.prefix { $0 != ";" } }) where !part.isEmpty && part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return parts.joined(separator: "/")
     }
 
     /// Whether a request to this path is answered without a token having been looked at first.
@@ -168,6 +189,7 @@ enum AuthRoute: Equatable {
         case "pair": [(.get, .pair)]
         case "logout": [(.get, .logout)]
         case "sessions": [(.get, .sessions), (.delete, .sessions)]
+        case "verify": [(.get, .verify)]
         case "profile/update": [(.put, .updateProfile)]
         case "profile/create": [(.post, .createUser)]
         case "profile/guest/create": [(.post, .createGuest)]

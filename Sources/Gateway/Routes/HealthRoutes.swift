@@ -18,8 +18,8 @@ struct HealthRoutes: RouteFamily {
             return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
         return switch route {
-        case .healthz: .now(Self.status(Readiness()))
-        case .readyz: working(routed) { Self.status(collector.readiness()) }
+        case .healthz: .now(Self.fresh(Response(status: 200, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: ["status": "ok"]))))
+        case .readyz: readiness(routed)
         case .openapi: .now(description)
         case .metrics: working(routed) { Self.metrics(collector.report(withAges: false)) }
         case .statusJSON: working(routed) { DashboardReport.response(StatusJSON.value(of: collector.report(withAges: true))) }
@@ -57,12 +57,18 @@ struct HealthRoutes: RouteFamily {
         return response
     }
 
-    private static func status(_ readiness: Readiness) -> Response {
-        func list(_ lines: [String]) -> JSONValue? { lines.isEmpty ? nil : .array(lines.map(JSONValue.string)) }
-        let body = JSONValue.object([
-            "status": readiness.isReady ? "ok" : "unavailable", "reasons": list(readiness.reasons), "warnings": list(readiness.warnings),
-        ])
-        return fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: body)))
+    /// Open to all; who shows that he is the administrator is told more. Whether he is may have to be read from files, too.
+    private func readiness(_ routed: RoutedRequest) -> Outcome {
+        let request = routed.request
+        let hasCredentials = request.withParameter("HTTP_AUTHORIZATION") { !$0.isEmpty } ?? false
+        let hasCookie = request.withParameter("HTTP_COOKIE") { !$0.isEmpty } ?? false
+        let kept = hasCredentials || hasCookie ? request.kept : nil
+        return working(routed) {
+            let isAdmin = kept?.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil } ?? false
+            let readiness = collector.readiness()
+            let body = JSONWriter.bytes(of: readiness.json(withTexts: isAdmin))
+            return Self.fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: body))
+        }
     }
 
     private static func fresh(_ response: Response) -> Response {

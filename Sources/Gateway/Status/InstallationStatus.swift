@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Logging
 import RateLimiting
+import Spotify
 
 /// How an installation stands, told from its data folder: beside its workers, none of which is asked, or without any.
 public struct InstallationStatus: Sendable {
@@ -11,23 +12,10 @@ public struct InstallationStatus: Sendable {
     /// Looks once. Blocks on files; makes and changes none but `cache.db`'s own companions.
     /// - Parameters:
     ///   - version: of the program that looks.
-    ///   - caches: opened over the same folder.
+    ///   - caches: opened over the same folder; the reason where they could not be.
     /// - Throws: `Fault`, and `RateLimiterError` for settings that make no sense.
-    public init(settings: Settings, version: String, caches: Caches, log: Logger) throws {
-        let scoreboard = settings.dataDirectory + "/figures.shared"
-        guard access(scoreboard, F_OK) == 0 else { throw Fault.neverServed(settings.dataDirectory) }
-        guard access(scoreboard, R_OK | W_OK) == 0 else { throw Fault.unreadable(scoreboard) }
-        let rateLimiter = try RateLimiter(
-            path: settings.dataDirectory + "/limiter.db",
-            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
-            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: false, log: log)
-        let collector = StatusCollector(
-            version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches, rateLimiter: rateLimiter,
-            dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil)
-        var report = collector.report(withAges: true)
-        if report.workers.isEmpty { report.readiness.reasons.insert("no worker runs on this data folder", at: 0) }
-        self.report = report
+    public init(settings: Settings, version: String, caches: Result<Caches, CachesAreNotOpen>, log: Logger) throws {
+        report = try StatusCollector(besideWorkersOf: settings, version: version, caches: caches, log: log).report(withAges: true)
     }
 
     /// Workers run, and they can serve.
@@ -48,5 +36,40 @@ public struct InstallationStatus: Sendable {
             case .unreadable(let file): "\(file) cannot be read and written by this user: run this as the user of 'serve', or as root"
             }
         }
+    }
+}
+
+extension Readiness {
+    /// How an installation stands, as `InstallationStatus` says it, without opening the caches.
+    /// - Parameter cacheFault: why `cache.db` cannot be read, as far as is known.
+    /// - Throws: as there.
+    public init(of settings: Settings, cacheFault: String?, log: Logger) throws {
+        let caches = CachesAreNotOpen(reason: cacheFault)
+        self = try StatusCollector(besideWorkersOf: settings, version: "", caches: .failure(caches), log: log).readiness()
+    }
+}
+
+extension StatusCollector {
+    fileprivate init(besideWorkersOf settings: Settings, version: String, caches: Result<Caches, CachesAreNotOpen>, log: Logger) throws {
+        let scoreboard = settings.dataDirectory + "/figures.shared"
+        guard access(scoreboard, F_OK) == 0 else { throw InstallationStatus.Fault.neverServed(settings.dataDirectory) }
+        guard access(scoreboard, R_OK | W_OK) == 0 else { throw InstallationStatus.Fault.unreadable(scoreboard) }
+        self.init(
+            version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches,
+            rateLimiter: try RateLimiter(of: settings, creating: false, log: log),
+            sessions: settings.swingmusicDirectory.map(SessionsView.folder) ?? .off, dataDirectory: settings.dataDirectory,
+            hasCredentials: settings.credentials != nil, isWorker: false)
+    }
+}
+
+extension RateLimiter {
+    /// The limiter of these settings.
+    /// - Throws: `RateLimiterError.settings`.
+    public convenience init(of settings: Settings, creating: Bool = true, log: Logger) throws(RateLimiterError) {
+        try self.init(
+            path: settings.dataDirectory + "/limiter.db",
+            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour), queueLimit: settings.queueLimit,
+            leaseLifetime: settings.spotify.timeout + .seconds(5),
+            isOurs: { [credentials = settings.credentials] in credentials?.fits($0) ?? false }, creating: creating, log: log)
     }
 }

@@ -65,6 +65,9 @@ extension StatusReport {
         text.metric("build_info", .gauge, "1, with the version of the worker that answers.")
         text.sample("build_info", [("version", version)], 1)
         text.single("ready", .gauge, "1 when it can serve.", readiness.isReady ? 1 : 0)
+        text.metric("trouble", .gauge, "1 while it is so, by the words of readyz.")
+        let words = Set(readiness.complaints.map(\.trouble))
+        for trouble in Trouble.allCases { text.sample("trouble", [("word", trouble.rawValue)], words.contains(trouble) ? 1 : 0) }
     }
 
     private func turns(_ text: inout MetricsText) {

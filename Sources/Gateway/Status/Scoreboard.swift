@@ -23,7 +23,7 @@ final class Scoreboard: Sendable {
 
     /// After the layout's number.
     private enum Offset { static let logSequence = 8, rawPathMissedAt = 16, minutes = 64, log = 4096, slots = log + LogRing.bytes }
-    private enum Field { static let process = 0, startedAt = 8, parked = 16, counters = 64 }
+    private enum Field { static let process = 0, startedAt = 8, parked = 16, conditions = 24, counters = 64 }
 
     /// Takes a slot. Never fails: see above.
     init(path: String, now: Int64 = SystemClock().wall.milliseconds) {
@@ -34,6 +34,7 @@ final class Scoreboard: Sendable {
         memory = slot == nil ? SharedMemory(ownedLength: Self.length) : shared
         self.own = own
         memory.store64(0, at: own + Field.parked)
+        memory.store64(0, at: own + Field.conditions)
         memory.store64(UInt64(bitPattern: now), at: own + Field.startedAt)
         memory.store64(UInt64(getpid()), at: own + Field.process)
         begin(now: now)
@@ -84,6 +85,11 @@ final class Scoreboard: Sendable {
         if let own { memory.add64(amount, at: own + field) }
     }
 
+    /// Tells all processes what only this one knows.
+    func note(_ conditions: WorkerConditions) {
+        if let own { memory.store64(conditions.rawValue, at: own + Field.conditions) }
+    }
+
     /// When, in wall-clock milliseconds, the latest request that needs the raw path came without it; 0 when it had it, or none came.
     var rawPathMissedAt: Int64 {
         get { Int64(bitPattern: memory.load64(at: Offset.rawPathMissedAt)) }
@@ -109,6 +115,7 @@ final class Scoreboard: Sendable {
         /// Wall-clock milliseconds.
         var startedAt: Int64
         var parked: Int
+        var conditions: WorkerConditions = []
     }
 
     var workers: [Worker] {
@@ -116,7 +123,8 @@ final class Scoreboard: Sendable {
             Worker(
                 process: Int32(truncatingIfNeeded: word(Field.process, slot)),
                 startedAt: Int64(bitPattern: word(Field.startedAt, slot)),
-                parked: max(0, Int(Int64(bitPattern: word(Field.parked, slot)))))
+                parked: max(0, Int(Int64(bitPattern: word(Field.parked, slot)))),
+                conditions: WorkerConditions(rawValue: word(Field.conditions, slot)))
         }
     }
 

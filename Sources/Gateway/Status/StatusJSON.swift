@@ -7,10 +7,7 @@ enum StatusJSON {
     static func value(of report: StatusReport) -> JSONValue {
         .object([
             "now": .integer(report.now), "version": .string(report.version),
-            "readiness": [
-                "ready": .bool(report.readiness.isReady), "reasons": texts(report.readiness.reasons),
-                "warnings": texts(report.readiness.warnings),
-            ],
+            "readiness": report.readiness.json(withTexts: true),
             "answers": .object(Counter.Family.allCases.map { JSONMember($0.label, classes(of: $0, report.counts)) }),
             "sources": sources(report.counts),
             "answersByMinute": .array(report.answersByMinute.map(JSONValue.integer)),
@@ -33,8 +30,6 @@ enum StatusJSON {
                 }),
         ])
     }
-
-    private static func texts(_ lines: [String]) -> JSONValue { .array(lines.map(JSONValue.string)) }
 
     /// How many answers of each class of statuses a family gave.
     private static func classes(of family: Counter.Family, _ counts: Counters) -> JSONValue {
@@ -70,8 +65,4 @@ enum StatusJSON {
     }
 
     private static func pause(_ endsAt: Int64, _ reason: String) -> JSONValue { ["endsAt": .integer(endsAt), "reason": .string(reason)] }
-}
-
-extension RateLimiterStatus.Cooldown {
-    var reason: String { quotaExceeded ? "429: the quota is exceeded" : "429: too many requests" }
 }

@@ -46,14 +46,16 @@ struct StatusPage {
     }
 
     private var badge: Markup {
-        let name = !report.readiness.isReady ? "bad" : report.readiness.warnings.isEmpty ? "good" : "fair"
-        return "<p class=\"badge \(name)\">\(report.readiness.words)</p>"
+        let name = !report.readiness.isReady ? "bad" : report.readiness.complaints.isEmpty ? "good" : "fair"
+        return "<p class=\"badge \(name)\">\(report.readiness.headline)</p>"
     }
 
     private var complaints: Markup {
-        let bad = report.readiness.reasons.map { "<li class=\"bad\">\($0)</li>" as Markup }
-        let fair = report.readiness.warnings.map { "<li class=\"fair\">\($0)</li>" as Markup }
-        return bad.isEmpty && fair.isEmpty ? "" : "<ul class=\"complaints\">\(Markup(bad + fair))</ul>"
+        let lines = report.readiness.complaints.map { complaint in
+            "<li class=\"\(complaint.trouble.keepsFromServing ? "bad" : "fair")\"><b>\(complaint.trouble.rawValue)</b>: \(complaint.text)</li>"
+                as Markup
+        }
+        return lines.isEmpty ? "" : "<ul class=\"complaints\">\(Markup(lines))</ul>"
     }
 
     private func card(_ title: String, _ content: Markup, isWide: Bool = false) -> Markup {

@@ -2,6 +2,7 @@ import Caching
 import Glibc
 import Platform
 import RateLimiting
+import Sessions
 
 /// Everything that the status routes show, as it was at one moment.
 struct StatusReport: Sendable {
@@ -87,29 +88,44 @@ struct WorkerLook: Sendable, Equatable {
 
 /// Looks at everything that the status routes show. Blocks on files; not for an event thread.
 struct StatusCollector: Sendable {
+    /// Where swingmusic's files are looked at from.
+    enum SessionsView: Sendable {
+        case off
+        /// A worker's own.
+        case own(Sessions)
+        /// From outside, in swingmusic's folder.
+        case folder(String)
+    }
+
     let version: String
     let scoreboard: Scoreboard
-    let caches: Caches
+    /// nil, with the reason, for who could not or does not open them.
+    let caches: Result<Caches, CachesAreNotOpen>
     let rateLimiter: RateLimiter
+    let sessions: SessionsView
     let dataDirectory: String
     let hasCredentials: Bool
+    /// Whether this process is a worker itself.
+    let isWorker: Bool
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
     func report(now: Int64 = SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
         let limiter = Result { try rateLimiter.status() }
-        let cached = caches.statistics()
+        let caches = try? caches.get()
+        let workers = scoreboard.workers
         return StatusReport(
             now: now, version: version, counts: scoreboard.sum, answersByMinute: scoreboard.answersByMinute(now: now),
-            workers: scoreboard.workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
-            limiter: try? limiter.get(), limiterFault: limiter.fault, caches: cached,
+            workers: workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
+            limiter: try? limiter.get(), limiterFault: limiter.fault, caches: caches?.statistics() ?? .unknown,
             files: Self.files.map { FileLook(name: $0, bytes: FileStamp(path: dataDirectory + "/" + $0)?.size ?? 0) }.filter {
                 $0.bytes > 0
             },
-            kinds: (try? caches.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
-            readiness: readiness(cached, limiter))
+            kinds: (try? caches?.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
+            readiness: Readiness(look(limiter, workers)))
     }
 
     private func ages(now: Int64) -> [AgeLook] {
+        guard let caches = try? caches.get() else { return [] }
         let day: Int64 = 86_400_000
         let all = caches.count(.spotify)
         let due = [now, now - day, now - 30 * day].map { (try? caches.count(.spotify, expiringBefore: $0)) ?? 0 }
@@ -119,41 +135,70 @@ struct StatusCollector: Sendable {
         ]
     }
 
-    /// Why nothing, or not everything, can be served.
-    func readiness() -> Readiness {
-        let limiter = Result { try rateLimiter.status() }
-        return readiness(caches.statistics(), limiter)
+    /// Why nothing, or not everything, can be served. Writes nothing.
+    func readiness() -> Readiness { Readiness(look(Result { try rateLimiter.status() }, scoreboard.workers)) }
+
+    private func look(_ limiter: Result<RateLimiterStatus, any Error>, _ workers: [Scoreboard.Worker]) -> ReadinessLook {
+        var look = ReadinessLook(dataDirectory: dataDirectory)
+        if isWorker { noteConditions() }
+        look.conditions = workers.reduce(into: []) { $0.formUnion($1.conditions) }
+        look.hasWorkers = isWorker || !workers.isEmpty
+        switch caches {
+        case .success(let caches):
+            do { _ = try caches.get(.temp, Array("readyz".utf8)) } catch { look.cacheFault = "\(error)" }
+            let troubles = caches.troubles()
+            (look.writeRefusal, look.isDiskFull) = (troubles.writeRefusal, troubles.isDiskFull)
+            look.storeFault = troubles.storeFault.map { "\($0)" }
+        case .failure(let reason): look.cacheFault = reason.reason
+        }
+        look.freeBytes = Files.freeBytes(at: dataDirectory)
+        if Files.isFull(at: dataDirectory) { look.isDiskFull = true }
+        look.unwritable = ReadinessLook.unwritable(in: dataDirectory)
+        (look.limiter, look.limiterFault) = (try? limiter.get(), limiter.fault)
+        look.sessions = sessionsHealth(workers, look.conditions)
+        look.hasCredentials = hasCredentials
+        return look
     }
 
-    private func readiness(_ cached: CacheStatistics, _ limiter: Result<RateLimiterStatus, any Error>) -> Readiness {
-        var readiness = Readiness()
-        do { _ = try caches.get(.temp, Array("readyz".utf8)) } catch { readiness.reasons.append("the database cannot be read: \(error)") }
-        if let refusal = cached.writeRefusal {
-            readiness.reasons.append("the database cannot be written: \(refusal)")
-        } else if access(dataDirectory, W_OK) != 0 {
-            readiness.reasons.append("the data folder cannot be written")
+    /// Which of swingmusic's settings a worker remembers only the workers can tell.
+    private func sessionsHealth(_ workers: [Scoreboard.Worker], _ conditions: WorkerConditions) -> SessionsHealth? {
+        var health: SessionsHealth
+        switch sessions {
+        case .off: return nil
+        case .own(let sessions): health = sessions.health()
+        case .folder(let folder): health = SessionsHealth(dataFolder: dataDirectory, swingmusicFolder: folder)
         }
-        if let limiterFault = limiter.fault {
-            readiness.reasons.append("the limiter cannot be used, nothing is looked up: \(limiterFault)")
+        if !workers.isEmpty {
+            let isUnknown = conditions.contains(.settingsAreUnknown)
+            health.settings = isUnknown ? health.settings ?? "a worker has read no settings.json of swingmusic's" : nil
         }
-        if !hasCredentials { readiness.warnings.append("SPOTIFY_CLIENT_ID is not set: what is cached is served, nothing new is looked up") }
-        if let refusal = (try? limiter.get())?.accountRefusal {
-            readiness.warnings.append("Spotify refuses this account, nothing new is looked up: \(refusal.reason)")
+        return health
+    }
+
+    /// Tells the other processes what only this worker knows; about once a second, and before a look. Costs a look at a file's stamp.
+    func noteConditions() {
+        var conditions: WorkerConditions = []
+        if let troubles = try? caches.get().troubles() {
+            if troubles.isDiskFull {
+                conditions.insert(.diskIsFull)
+            } else if troubles.writeRefusal != nil {
+                conditions.insert(.cacheIsRefused)
+            }
+            if troubles.storeFault != nil { conditions.insert(.storeIsUnused) }
         }
-        if let fault = cached.store?.fault { readiness.warnings.append("DragonflyDB is not used: \(fault)") }
-        return readiness
+        if case .own(let sessions) = sessions, !sessions.hasSettings { conditions.insert(.settingsAreUnknown) }
+        scoreboard.note(conditions)
     }
 
     private static let files = ["cache.db", "cache.db-wal", "limiter.db", "limiter.db-journal", "sessions.db", "sessions.db-journal"]
 }
 
-/// Whether it can serve.
-struct Readiness: Sendable, Equatable {
-    /// Why it cannot.
-    var reasons: [String] = []
-    /// What keeps it from serving everything.
-    var warnings: [String] = []
-    var isReady: Bool { reasons.isEmpty }
+/// Why a process looks at an installation without its caches.
+public struct CachesAreNotOpen: Error, Sendable {
+    /// nil where they can be read, as far as is known.
+    public let reason: String?
+
+    public init(reason: String?) { self.reason = reason }
 }
 
 extension Result {

@@ -17,8 +17,8 @@ public struct StatusSection: Sendable, Equatable {
 
     private static func readiness(_ report: StatusReport) -> StatusSection {
         StatusSection(
-            title: "swingmusic-fcgi: \(report.readiness.words)",
-            rows: report.readiness.reasons.map { ["error", $0] } + report.readiness.warnings.map { ["warning", $0] })
+            title: "swingmusic-fcgi: \(report.readiness.headline)",
+            rows: report.readiness.complaints.map { [$0.trouble.rawValue, $0.text] })
     }
 
     private static func requests(_ report: StatusReport) -> StatusSection {
@@ -116,10 +116,6 @@ extension Priority {
         case .warming: "warming"
         }
     }
-}
-
-extension Readiness {
-    var words: String { !isReady ? "not ready" : warnings.isEmpty ? "ready" : "ready, with warnings" }
 }
 
 /// Numbers as people read them.

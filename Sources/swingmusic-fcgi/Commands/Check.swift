@@ -68,6 +68,7 @@ struct Check: ParsableCommand {
             + SwingmusicCheck.findings(settings)
             + SocketCheck.findings(settings, address)
             + IncludeCheck.findings(settings)
+            + ReadinessCheck.findings(settings)
     }
 
     private static func summary(_ findings: [Finding]) -> String {

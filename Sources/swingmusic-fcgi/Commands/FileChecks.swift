@@ -64,7 +64,6 @@ enum DatabaseCheck {
     private static func room(_ folder: FolderState) -> [Finding] {
         guard let free = folder.freeBytes else { return [] }
         let said = "\(free >> 20) MiB free"
-        if free < 64 << 20 { return [.error("disk space", said, remedy: "make room: below this the databases soon cannot be written")] }
         if free < 512 << 20 { return [.warning("disk space", said, remedy: "a record takes 2 to 10 KB; make room in time")] }
         return [.ok("disk space", said)]
     }
@@ -196,6 +195,48 @@ enum HealthCheck {
             .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
         case .foreign:
             .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
+        }
+    }
+}
+
+/// What `/readyz`, the status page and `status` say, in their words.
+enum ReadinessCheck {
+    static func findings(_ settings: Settings) -> [Finding] {
+        do {
+            let readiness = try Readiness(of: settings, cacheFault: cacheFault(settings.dataDirectory), log: .silent)
+            guard !readiness.complaints.isEmpty else { return [.ok("readiness", readiness.headline)] }
+            let all = readiness.complaints.map { complaint in
+                Finding(
+                    grade: grade(complaint.trouble), subject: complaint.trouble.rawValue, detail: complaint.text,
+                    remedy: complaint.trouble.remedy)
+            }
+            let worst = all.contains { $0.grade == .error } ? Finding.Grade.error : .warning
+            return [Finding(grade: worst, subject: "readiness", detail: readiness.headline, remedy: "see the words below")] + all
+        } catch let fault as InstallationStatus.Fault {
+            return [.ok("readiness", "is not known yet: \(fault)")]
+        } catch {
+            return [.error("readiness", "cannot be told: \(error)", remedy: "correct the setting")]
+        }
+    }
+
+    /// That nothing runs yet is no error, as in `SocketCheck`. That Spotify refuses the account is: it does not pass by itself.
+    private static func grade(_ trouble: Trouble) -> Finding.Grade {
+        switch trouble {
+        case .noWorkers: .warning
+        case .refusedAccount: .error
+        default: trouble.keepsFromServing ? .error : .warning
+        }
+    }
+
+    /// Not the whole file is read: `DatabaseCheck` does that.
+    private static func cacheFault(_ folder: String) -> String? {
+        let path = "\(folder)/\(DatabaseFile.cache.name)"
+        guard access(path, F_OK) == 0 else { return nil }
+        do {
+            try DatabaseFile.cache.glance(path)
+            return nil
+        } catch {
+            return DatabaseFault(error).words
         }
     }
 }

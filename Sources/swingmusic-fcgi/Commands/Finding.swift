@@ -2,6 +2,7 @@ import Foundation
 import Gateway
 import Glibc
 import JSON
+import Platform
 
 /// One line of `check`: what was looked at, how it stands, and what to do about it.
 struct Finding {
@@ -91,7 +92,6 @@ struct FolderState {
         kind = isThere ? (status.st_mode & S_IFMT == S_IFDIR ? .folder : .notAFolder) : (errno == ENOTDIR ? .notAFolder : .missing)
         mode = isThere ? status.st_mode & 0o7777 : 0
         isUsable = isThere && access(path, R_OK | W_OK | X_OK) == 0
-        var space = statvfs()
-        freeBytes = statvfs(path, &space) == 0 ? UInt64(space.f_bavail) * UInt64(space.f_frsize) : nil
+        freeBytes = Files.freeBytes(at: path)
     }
 }

@@ -30,34 +30,10 @@ enum SpotifyCheck {
 
     private static func remembered(_ settings: Settings) -> [Finding] {
         guard access(settings.dataDirectory + "/limiter.db", F_OK) == 0,
-            let rateLimiter = try? RateLimiter.standing(beside: settings, creating: false), let status = try? rateLimiter.status()
+            let rateLimiter = try? RateLimiter(of: settings, creating: false, log: .silent), let status = try? rateLimiter.status()
         else { return [.ok("Spotify account", "its mode is not known yet: the first answers show it")] }
         let mode = (try? rateLimiter.recall(AccountMode.fact)) ?? "not known yet"
-        var findings = [
-            Finding.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")
-        ]
-        if let cooldown = status.cooldown {
-            findings.append(
-                .warning(
-                    "Spotify",
-                    "told us to wait until \(Output.time(cooldown.endsAt))\(cooldown.quotaExceeded ? " (the quota is spent)" : "")",
-                    remedy: "wait: calls begin again by themselves; make sure that nothing else uses this app's credentials"))
-        }
-        if let refusal = status.accountRefusal {
-            findings.append(
-                .error(
-                    "Spotify account", "is refused, whatever is asked for (last at \(Output.time(refusal.recordedAt))): \(refusal.reason)",
-                    remedy:
-                        "see that the app's owner has Premium, and look at the app's page at developer.spotify.com; calls begin again by themselves"
-                ))
-        }
-        if let outage = status.tokenOutage {
-            findings.append(
-                .warning(
-                    "Spotify token", "the last \(outage.failures) requests failed: \(outage.reason)",
-                    remedy: "check the credentials with 'check --online'"))
-        }
-        return findings
+        return [.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")]
     }
 
     private static func token(_ credentials: SpotifyCredentials, _ endpoints: SpotifyEndpoints) -> Finding {
@@ -83,16 +59,6 @@ enum SpotifyCheck {
         case .rateLimited: "wait, and make sure that nothing else uses this app's credentials"
         default: "see that the host reaches SPOTIFY_ACCOUNTS_URL (name service, firewall, proxy, CA certificates)"
         }
-    }
-}
-
-extension RateLimiter {
-    /// The limiter of these settings, beside the workers' own.
-    static func standing(beside settings: Settings, creating: Bool) throws(RateLimiterError) -> RateLimiter {
-        try RateLimiter(
-            path: settings.dataDirectory + "/limiter.db",
-            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour),
-            queueLimit: settings.queueLimit, leaseLifetime: settings.spotify.timeout + .seconds(5), creating: creating, log: .silent)
     }
 }
 

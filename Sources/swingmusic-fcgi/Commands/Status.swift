@@ -23,8 +23,8 @@ struct Status: ParsableCommand {
         guard FileManager.default.fileExists(atPath: folder.path + "/cache.db") else {
             throw InstallationStatus.Fault.neverServed(folder.path)
         }
-        let caches = try folder.openCaches()
-        defer { caches.close() }
+        let caches = Result { try folder.openCaches() }.mapError { CachesAreNotOpen(reason: "\($0)") }
+        defer { try? caches.get().close() }
         let status = try InstallationStatus(settings: settings, version: ProgramVersion.text, caches: caches, log: .silent)
         if json {
             Output.json(status.json)

@@ -21,7 +21,7 @@ final class WarmRun {
         let settings = folder.settings
         caches = try folder.openCaches(withStore: false)
         shelf = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp)
-        rateLimiter = try RateLimiter.standing(beside: settings, creating: true)
+        rateLimiter = try RateLimiter(of: settings, log: .silent)
         interval = settings.minInterval
         toQueue = resources.reversed()
         standingNow = WarmProgress(asked: resources.count)

@@ -70,9 +70,10 @@ class Swingmusic:
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                if self.command != "HEAD":
+                    self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = answer
+            do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_BREW = do_OPTIONS = answer
 
             def log_message(self, *_):
                 pass

@@ -45,6 +45,7 @@ CLAIMS = {
     ("CONTRIBUTING.md", "Build and test", 2): Claim(ways.builds_and_tests, not_run="this test is part of what it runs"),
     ("CONTRIBUTING.md", "Benchmark", 1): Claim(ways.names_a_script, not_run="it measures, and wants a machine of its own"),
     ("docs/failures.md", "swingmusic's web client by hand", 1): Claim(ways.brings_the_client),
+    ("docs/nginx.md", "An extended version of swingmusic", 1): Claim(ways.opens_first_steps),
     ("docs/nginx.md", "When a part is away", 1): Claim(ways.puts_swingmusic_back),
     ("docs/nginx.md", "How much one address may take", 1): Claim(ways.within_server),
     ("docs/nginx.md", "How much one address may take", 2): Claim(ways.within_site_server),
@@ -56,7 +57,7 @@ CLAIMS = {
         ways.sets_env, free={"srv": "a folder of the reader's", "music": "a folder of the reader's"}),
     ("docs/operating.md", "The log", 1): Claim(ways.log_line),
     ("docs/operating.md", "Is it well?", 1): Claim(ways.transcript),
-    ("docs/operating.md", "Is it well?", 2): Claim(ways.curl(ways.answer(200))),
+    ("docs/operating.md", "Is it well?", 2): Claim(ways.curl(ways.answer(200, warnings=list), ways.answer(200, details=list))),
     ("docs/operating.md", "Is it well?", 3): Claim(ways.curl(ways.text_with(200, r"(?m)^# TYPE swingmusic_fcgi_\w+ counter$"))),
     ("docs/operating.md", "Is it well?", 4): Claim(
         ways.curl(ways.answer(200, version=str), ways.file_with(200, "status.html", "(?i)<!doctype html>"))),

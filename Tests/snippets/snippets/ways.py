@@ -389,6 +389,17 @@ def guarded_location(text, stack):
             expect(request["headers"].get("x-swingmusic-user-id"), "2", "who it is")
 
 
+def opens_first_steps(text, stack):
+    """In server {}, after the session routes: a stranger reaches what an extended version has for one."""
+    with _complete(stack) as server:
+        put(server.folder, "site/server.conf", "# include swingmusic-fcgi/sessions.conf;", "include swingmusic-fcgi/sessions.conf;\n" + text)
+        with server.check():
+            status, request = reached(server, "/auth/bootstrap/status", stack.session("bob"))
+            expect((status, request and request["path"]), (200, "/auth/bootstrap/status"), "the status of the first steps")
+            expect("authorization" in request["headers"] or "cookie" in request["headers"], False, "a token went along")
+            expect(reached(server, "/setup/"), (401, None), "the first steps of one that has an admin")
+
+
 class _complete:
     """nginx/ as it is, on a port of its own, before the stack."""
 

@@ -1,0 +1,95 @@
+import JSON
+import Sessions
+import Testing
+
+@testable import Gateway
+@testable import RateLimiting
+
+@Suite("One decision says what stands in the way") struct ReadinessTests {
+    private func look(_ change: (inout ReadinessLook) -> Void = { _ in }) -> ReadinessLook {
+        var look = ReadinessLook(dataDirectory: "/data")
+        look.limiter = limiter()
+        change(&look)
+        return look
+    }
+
+    private func limiter(_ change: (inout RateLimiterStatus) -> Void = { _ in }) -> RateLimiterStatus {
+        var status = RateLimiterStatus(
+            callsInWindow: 0, callsPerWindow: 1000, backgroundLimit: 800, nextSlotAt: 0, nextBackgroundSlotAt: 0, cooldown: nil,
+            upstream: nil,
+            tokenOutage: nil, refusedCredentials: nil, waiting: [:], leased: 0, failed: 0, callTime: .zero, tokenExpiresAt: nil)
+        change(&status)
+        return status
+    }
+
+    private func headline(_ change: (inout ReadinessLook) -> Void) -> String { Readiness(look(change)).headline }
+
+    @Test("Nothing stands in the way of a sound installation")
+    func sound() {
+        let readiness = Readiness(look())
+        #expect(readiness.headline == "ok" && readiness.isReady && readiness.status == "ok")
+        #expect(headline { $0.sessions = SessionsHealth() } == "ok")
+    }
+
+    @Test("What keeps hits or sign-ins from being served is unavailable")
+    func unavailable() {
+        #expect(headline { $0.cacheFault = "damaged" } == "unavailable: cache-database")
+        #expect(headline { $0.writeRefusal = "read-only" } == "unavailable: cache-database")
+        #expect(headline { $0.conditions = .cacheIsRefused } == "unavailable: cache-database")
+        #expect(headline { $0.limiterFault = "locked" } == "unavailable: limiter-database")
+        #expect(headline { $0.unwritable = [("limiter.db", "no")] } == "unavailable: limiter-database")
+        #expect(headline { $0.unwritable = [("", "no")] } == "unavailable: data-folder")
+        #expect(headline { $0.sessions = SessionsHealth(database: "damaged") } == "unavailable: session-database")
+        #expect(headline { $0.sessions = SessionsHealth(users: "missing") } == "unavailable: swingmusic-database")
+        #expect(headline { $0.sessions = SessionsHealth(settings: "missing") } == "unavailable: swingmusic-settings")
+        #expect(headline { $0.hasWorkers = false } == "unavailable: no-workers")
+    }
+
+    @Test("What only makes some of it wait is degraded")
+    func degraded() {
+        let pause = RateLimiterStatus.Interruption(recordedAt: 0, endsAt: 1000, failures: 2, reason: "why")
+        #expect(headline { $0.isDiskFull = true } == "degraded: full-disk")
+        #expect(headline { $0.conditions = .diskIsFull } == "degraded: full-disk")
+        #expect(
+            headline { $0.limiter = limiter { $0.cooldown = .init(recordedAt: 0, endsAt: 1000, quotaExceeded: false) } }
+                == "degraded: cooldown")
+        #expect(headline { $0.limiter = limiter { $0.callsInWindow = 1000 } } == "degraded: spent-hour")
+        #expect(headline { $0.limiter = limiter { $0.callsInWindow = 999 } } == "ok")
+        #expect(
+            headline { $0.limiter = limiter { ($0.refusedCredentials, $0.tokenOutage) = (pause, pause) } }
+                == "degraded: refused-credentials")
+        #expect(headline { $0.limiter = limiter { $0.accountRefusal = pause } } == "degraded: refused-account")
+        #expect(headline { $0.limiter = limiter { $0.tokenOutage = pause } } == "degraded: no-token")
+        #expect(headline { $0.limiter = limiter { $0.upstream = pause } } == "degraded: spotify-unreachable")
+        #expect(headline { $0.hasCredentials = false } == "degraded: no-credentials")
+        #expect(headline { $0.storeFault = "silent" } == "degraded: no-store")
+        #expect(headline { $0.conditions = .storeIsUnused } == "degraded: no-store")
+    }
+
+    @Test("Of several troubles the worst decides and comes first; a full disk is why the database cannot be written, and not a second one")
+    func several() {
+        let readiness = Readiness(
+            look {
+                $0.storeFault = "silent"
+                $0.isDiskFull = true
+                $0.writeRefusal = "database or disk is full"
+                $0.sessions = SessionsHealth(users: "/srv/music/swingmusic.db: the file is missing")
+            })
+        #expect(readiness.headline == "unavailable: swingmusic-database, full-disk, no-store")
+        #expect(readiness.complaints.map(\.text).first == "/srv/music/swingmusic.db: the file is missing")
+    }
+
+    @Test("Strangers are told the words, the administrator paths and remedies as well")
+    func words() throws {
+        let readiness = Readiness(look { $0.cacheFault = "x" })
+        #expect(
+            JSONWriter.text(of: readiness.json(withTexts: false)) == #"{"status":"unavailable","reasons":["cache-database"],"warnings":[]}"#
+        )
+        let told = JSONWriter.text(of: readiness.json(withTexts: true))
+        #expect(told.contains(#""text":"/data/cache.db cannot be read: x""#) && told.contains(Trouble.cacheDatabase.remedy))
+    }
+}
+
+extension JSONWriter {
+    fileprivate static func text(of value: JSONValue) -> String { String(decoding: bytes(of: value), as: UTF8.self) }
+}
