@@ -26,11 +26,11 @@ public final class Catalog: Sendable {
 
     /// Answers a question from what is known.
     /// - Parameters:
-    ///   - base: scheme and host for the mirror's links.
+    ///   - base: for the mirror's links.
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
     ///   - ahead: what was read for it already.
     public func answer(
-        _ question: some Question, base: String, isLast: Bool = false, ahead: ReadAhead? = nil
+        _ question: some Question, base: LinkBase, isLast: Bool = false, ahead: ReadAhead? = nil
     ) throws(CacheError) -> QueryResult {
         var reader = RecordReader(records: records, base: base, isLast: isLast, ahead: ahead)
         do {

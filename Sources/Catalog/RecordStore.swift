@@ -30,9 +30,12 @@ public struct RecordStore: Sendable {
     let clock: any HostClock
     /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
     private let temporaryTTL: Duration
+    let filledRecords: FilledRecords
 
-    /// How long a record that Spotify no longer knows is left alone.
+    /// How long a record that Spotify has refused more than once is left alone. After the first time it is `TEMP_CACHE_TTL`.
     private static let gonePause = Duration.seconds(86_400)
+    /// How long a refusal is believed that spoke of the account, though others are served.
+    private static let doubtfulPause = Duration.seconds(300)
     /// How long an old search result may stand in when no newer one can be had.
     private static let searchGrace = Duration.seconds(7 * 86_400)
     /// How long an endpoint that answered 403 counts as closed.
@@ -42,16 +45,18 @@ public struct RecordStore: Sendable {
         self.caches = caches
         self.temporaryTTL = temporaryTTL
         self.clock = clock
+        filledRecords = FilledRecords(now: clock.monotonic)
     }
 
     /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
-    public func read(_ resource: Resource) throws(CacheError) -> Reading {
-        try read(resource, found: try caches.get(resource.cache, resource.cacheKey))
+    /// - Parameter filled: with the fields that development mode removed.
+    public func read(_ resource: Resource, filled: Bool = false) throws(CacheError) -> Reading {
+        try read(resource, found: try caches.get(resource.cache, resource.cacheKey), filled: filled)
     }
 
     /// The same for what `caches.get` has answered already.
-    func read(_ resource: Resource, found: Found?) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource) { return .hit(served) }
+    func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
+        if let found, let served = served(found, resource, filled: filled) { return .hit(served) }
         if let found = try caches.get(.temp, resource.denialKey), let denial = NegativeEntry(encoded: found.entry.value) {
             return .denied(denial, found.tier, ttl: (found.entry.expiresAt - clock.wall.milliseconds) / 1000)
         }
@@ -62,9 +67,10 @@ public struct RecordStore: Sendable {
         try caches.get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
     }
 
-    private func served(_ found: Found, _ resource: Resource) -> Served? {
+    private func served(_ found: Found, _ resource: Resource, filled: Bool = false) -> Served? {
         let entry = found.entry
-        guard let record = Record(encoded: entry.value) else { return nil }
+        let form = filled ? filledRecords.record(of: resource, entry, now: clock.monotonic) : Record(encoded: entry.value)
+        guard let record = form else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
         let end = record.refusedWith == nil ? due : entry.storedAt
         let now = clock.wall.milliseconds
@@ -82,18 +88,21 @@ public struct RecordStore: Sendable {
         }
     }
 
-    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal, and
-    /// not asked for again for a day.
-    func store(_ denial: NegativeEntry, for resource: Resource) throws(CacheError) {
-        if denial.status == 403, let endpoint = resource.endpointThatCloses {
+    /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal; it is asked for
+    /// again as soon, and when it is refused again, after a day each time.
+    /// - Parameter briefly: for five minutes.
+    func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false) throws(CacheError) {
+        let first = briefly ? min(Self.doubtfulPause, temporaryTTL) : temporaryTTL
+        if !briefly, denial.status == 403, let endpoint = resource.endpointThatCloses {
             _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
         }
         guard var known = try record(of: resource)?.record, resource.cache == .spotify else {
-            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: nil)
+            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: first)
             return
         }
+        let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
-        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: Self.gonePause)
+        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: pause)
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.
@@ -113,8 +122,6 @@ extension Resource {
     var cache: CacheName {
         if case .search = self { .temp } else { .spotify }
     }
-
-    var denialKey: [UInt8] { Self.key("denied/\(name)") }
 
     var endpointThatCloses: Endpoint? {
         if case .topTracks = self { .topTracks } else { nil }
@@ -141,8 +148,13 @@ final class NotedRecords: Sendable {
     ///
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
-    func read(_ resource: Resource, ahead: ReadAhead? = nil) throws(CacheError) -> Reading {
-        let reading = if let ahead { try recordStore.read(resource, found: ahead.found) } else { try recordStore.read(resource) }
+    func read(_ resource: Resource, ahead: ReadAhead? = nil, filled: Bool = false) throws(CacheError) -> Reading {
+        let reading =
+            if let ahead {
+                try recordStore.read(resource, found: ahead.found, filled: filled)
+            } else {
+                try recordStore.read(resource, filled: filled)
+            }
         if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
             let key = ahead?.key ?? resource.cacheKey
             if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
@@ -152,7 +164,9 @@ final class NotedRecords: Sendable {
     }
 
     /// Reads a record that nobody asked for by its name: no note is made.
-    func glance(_ resource: Resource) throws(CacheError) -> Reading { try recordStore.read(resource) }
+    func glance(_ resource: Resource, filled: Bool = false) throws(CacheError) -> Reading {
+        try recordStore.read(resource, filled: filled)
+    }
 }
 
 /// A record that was read before its question was asked: from memory, or from DragonflyDB without waiting for it.

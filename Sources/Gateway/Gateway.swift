@@ -57,7 +57,8 @@ public final class Gateway: Sendable {
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
         _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ log: Logger
     ) -> [(prefix: String, family: any RouteFamily)] {
-        let responder = MetadataResponder(catalog: catalog, missWait: settings.missWait, publicURL: settings.publicURL)
+        let responder = MetadataResponder(
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
         let accessControl = AccessControl(
             identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)

@@ -86,11 +86,25 @@ public struct JSONNode: Sendable {
     /// An object's members in their order, duplicates with them; none when this is no object.
     public var members: [(key: String, value: JSONNode)] {
         var members: [(key: String, value: JSONNode)] = []
-        eachMember { name, value in
+        eachIndex { name, value in
             members.append((JSONNode(storage: storage, index: name).string ?? "", JSONNode(storage: storage, index: value)))
             return true
         }
         return members
+    }
+
+    /// Hands over each name, a string, and its value, in their order.
+    public func eachMember(_ body: (_ name: JSONNode, _ value: JSONNode) -> Void) {
+        eachIndex { name, value in
+            body(JSONNode(storage: storage, index: name), JSONNode(storage: storage, index: value))
+            return true
+        }
+    }
+
+    /// Whether this is a string of that text; without making one.
+    public func isText(_ text: String) -> Bool {
+        let place = place
+        return place.kind == .string && inside(place) { JSONString.isText($0, hasEscapes: place.hasEscapes, text) }
     }
 
     /// The first member of that name; nil when it is missing, null, or this is no object.
@@ -104,7 +118,7 @@ public struct JSONNode: Sendable {
 
     private func first(_ wanted: String) -> Int? {
         var found: Int?
-        eachMember { name, value in
+        eachIndex { name, value in
             let place = storage.places[name]
             guard inside(place, { JSONString.isText($0, hasEscapes: place.hasEscapes, wanted) }) else { return true }
             found = value
@@ -114,7 +128,7 @@ public struct JSONNode: Sendable {
     }
 
     /// Hands over the indices of each name and its value until `body` says to stop.
-    private func eachMember(_ body: (_ name: Int, _ value: Int) -> Bool) {
+    private func eachIndex(_ body: (_ name: Int, _ value: Int) -> Bool) {
         let place = place
         guard place.kind == .object else { return }
         var at = index + 1

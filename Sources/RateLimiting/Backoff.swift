@@ -4,7 +4,7 @@ import Platform
 /// A time during which something is not tried: Spotify's cooldown, or an outage.
 struct Backoff: Equatable {
     enum Kind: String {
-        case cooldown, upstream, token
+        case cooldown, upstream, token, account
     }
 
     /// How a pause grows by itself: `first`, then twice as long each time, up to `longest`.
@@ -15,6 +15,7 @@ struct Backoff: Equatable {
         static let cooldown = Growth(first: .seconds(30), longest: .seconds(3600))
         static let upstream = Growth(first: .seconds(1), longest: .seconds(60))
         static let token = Growth(first: .seconds(30), longest: .seconds(3600))
+        static let account = Growth(first: .seconds(5), longest: .seconds(600))
 
         func length(_ repeats: Int) -> Duration { min(first * (1 << (min(max(repeats, 1), 20) - 1)), longest) }
     }

@@ -32,6 +32,8 @@ public struct RateLimiterStatus: Sendable, Equatable {
     public var tokenOutage: Interruption?
     /// Since the credentials of this process were refused, until a token is had: also between two attempts.
     public var refusedCredentials: Interruption?
+    /// Since Spotify refuses this account, until it answers a call; its end, when that is tried next, may be in the past.
+    public var accountRefusal: Interruption?
     /// Lookups that wait for a permit, by the rank they have now.
     public var waiting: [Priority: Int]
     public var leased: Int
@@ -58,6 +60,7 @@ extension RateLimiter {
                 nextBackgroundSlotAt: nextSlot(forecast.background), cooldown: try transaction.cooldown(),
                 upstream: transaction.interruption(try transaction.pause(.upstream)), tokenOutage: transaction.interruption(tokenPause),
                 refusedCredentials: tokenPause.flatMap { $0.isRefusal ? transaction.described($0) : nil },
+                accountRefusal: try transaction.pause(.account).map { transaction.described($0) },
                 waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
                 callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt)
         }

@@ -95,6 +95,9 @@ public struct Lease: Sendable, Equatable {
 public enum LeaseResult: Sendable {
     /// Spotify answered, be it that there is no such thing. The lookup leaves the queue.
     case answered
+    /// The same, and what was answered is the thing itself: Spotify serves this account. `known` is what may be asked for to see whether it
+    /// still does; nil where that is no good for it.
+    case served(known: String?)
     /// No answer to keep. With `final` the lookup is given up and says so until `retryAfter` has passed; else it
     /// waits in the queue and is granted again no sooner than that.
     case failed(reason: String, retryAfter: Duration, final: Bool)

@@ -122,16 +122,22 @@ public final class RateLimiter: Sendable {
     public func finish(
         _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}
     ) throws(RateLimiterError) -> Bool {
-        try file.write { transaction in
+        var wasRefused = false
+        let isCurrent = try file.write { transaction in
             guard try transaction.isCurrent(lease) else { return false }
             do { try store() } catch { throw RateLimiterError.storing(error) }
             switch result {
             case .answered: try transaction.close(lease)
+            case .served(let known):
+                try transaction.close(lease)
+                wasRefused = try transaction.noteServed(known)
             case .failed(let reason, let retryAfter, let final):
                 try transaction.suspend(lease, reason: reason, pause: retryAfter, final: final)
             }
             return true
         }
+        if wasRefused { sayServed() }
+        return isCurrent
     }
 
     /// Takes the whole window to be spent, for a file that does not know the latest calls: nothing is granted until a window has passed.
@@ -155,9 +161,17 @@ public final class RateLimiter: Sendable {
                 ready: try transaction.readiness(background: background))
         }
         let last = try transaction.lastWorker()
+        let headStart = last == nil || last == worker ? .zero : rateLimit.headStart
+        if let control = try transaction.control() {
+            guard try transaction.hasOthersThanControl() else { return .nothing }
+            let slot = rateLimit.nextSlot(background: false, history: history, blocks: blocks)
+            return RateLimit.decide(
+                now: transaction.now, callers: Candidate(nextSlot: slot, ready: control),
+                background: Candidate(nextSlot: slot, ready: nil), headStart: headStart)
+        }
         return RateLimit.decide(
             now: transaction.now, callers: try candidate(background: false), background: try candidate(background: true),
-            headStart: last == nil || last == worker ? .zero : rateLimit.headStart)
+            headStart: headStart)
     }
 
     /// Writes a cooldown that could not be written when Spotify asked for it.
@@ -170,7 +184,9 @@ public final class RateLimiter: Sendable {
     }
 
     private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Duration) throws -> Permit {
-        guard let pick = try transaction.pick(background: background) else { return .wait(Self.emptyWait, .empty) }
+        guard let pick = try transaction.pickControl() ?? transaction.pick(background: background) else {
+            return .wait(Self.emptyWait, .empty)
+        }
         let instant = transaction.now + lead
         let number = try transaction.lease(pick, until: instant + leaseLifetime)
         try transaction.spend(at: instant, background: background, worker: worker, rateLimit: rateLimit)
@@ -208,11 +224,12 @@ public final class RateLimiter: Sendable {
         let known = memory.withLock { $0.cooldown }
         let told = try transaction.pause(.cooldown)?.until
         let upstream = try transaction.pause(.upstream)?.until
+        let account = try transaction.pause(.account)?.until
         // Without a token no call can be made before the next attempt to get one.
         let token = try transaction.hasToken() ? nil : tokenPause(transaction)?.until
         return Blocks(
             cooldown: [known, told].compactMap { $0 }.filter { $0 > now }.max(),
-            outage: [upstream, token].compactMap { $0 }.filter { $0 > now }.max())
+            outage: [upstream, token, account].compactMap { $0 }.filter { $0 > now }.max())
     }
 
     func forecast(_ transaction: Transaction) throws -> Forecast {

@@ -112,7 +112,7 @@ struct Ending {
         case 200: return .notJSON
         case 400: return .badRequest(message)
         case 401: return .unauthorized
-        case 403: return .forbidden(message)
+        case 403: return ErrorBody(body).map(\.isAboutAccount) ?? true ? .accountRefused(message) : .forbidden(message)
         // Only in the Web API's own words: a 404 of something between us and Spotify must not make a record gone.
         case 404: return ErrorBody(body) == nil ? .unexpected(status: 404) : .notFound(message)
         case 429: return .rateLimited(retryAfter: retryAfter, quotaExceeded: ErrorBody(body)?.reason == "QUOTA_EXCEEDED")
@@ -126,8 +126,10 @@ struct Ending {
 public enum SpotifyError: Error, Sendable, Equatable {
     /// 401: the token has expired or is unknown.
     case unauthorized
-    /// 403: closed for this app, or for this object.
+    /// 403 in the Web API's own words: closed for this app, or for this object.
     case forbidden(String)
+    /// 403 that speaks of the account or the app, or not in the Web API's form: it may be meant for everything.
+    case accountRefused(String)
     /// 404 in the Web API's own words: there is no such object.
     case notFound(String)
     /// 400, or a request that could not be put into words (then nothing was sent).
@@ -157,6 +159,7 @@ extension SpotifyError: CustomStringConvertible {
         switch self {
         case .unauthorized: "Spotify refused the token"
         case .forbidden(let message): "Spotify forbids it: \(message)"
+        case .accountRefused(let message): "Spotify refuses this account: \(message)"
         case .notFound(let message): "Spotify does not know it: \(message)"
         case .badRequest(let message): "Spotify found the request bad: \(message)"
         case .rateLimited(let wait, let quota):
@@ -191,6 +194,16 @@ struct ErrorBody {
         guard code != nil || error.kind == .object, [words, reason].allSatisfy({ $0 == nil || $0?.string != nil }) else { return nil }
         message = words?.string ?? ""
         self.reason = reason?.string
+    }
+
+    /// Whether it speaks of whose app this is, and not of what was asked for. Sources: what developers report of lapsed subscriptions,
+    /// blocked apps and users who are not registered in the dashboard.
+    var isAboutAccount: Bool {
+        let words = message.lowercased()
+        return [
+            "premium", "subscription", "developer dashboard", "developer.spotify.com", "owner of the app", "app owner", "not registered",
+        ]
+        .contains { words.contains($0) }
     }
 
     /// The words of an answer that is no 200, fit for a log and an error text: a line of at most 200 characters.

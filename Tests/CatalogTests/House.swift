@@ -52,7 +52,7 @@ final class House {
     func used(_ resource: Resource) throws { try caches.touch(caches.numbers(of: [resource.cacheKey]), at: csys_wall_ms()) }
 
     func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> QueryResult {
-        try catalog.answer(question, base: base, isLast: isLast)
+        try catalog.answer(question, base: LinkBase(base), isLast: isLast)
     }
 
     func composed(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composed {

@@ -120,14 +120,18 @@ extension LimiterRequest {
         case .outage: "ask why no call is made"
         case .permit(let call): "take a permit for call \(call)"
         case .losePermit: "lose the permit"
-        case .finish(_, .answered, _): "finish, answered"
+        case .finish(_, .answered, _), .finish(_, .served, _): "finish, answered"
         case .finish(_, .failed(let reason, let pause, let isFinal), _):
-            "finish, \(isFinal ? "given up" : "failed"), \(reason), for \(pause.wholeSeconds) s"
+            "finish, \(isFinal ? "given up" : "failed"), \(Obstacle(encoded: reason).words), for \(pause.wholeSeconds) s"
         case .store(let lookup, .answer): "store the answer to \(lookup.resource.digit)"
-        case .store(let lookup, .refusal(let refusal)): "store the refusal of \(lookup.resource.digit), \(refusal.status)"
+        case .store(let lookup, .refusal(let refusal, let briefly)):
+            "store the refusal of \(lookup.resource.digit), \(refusal.status)\(briefly ? ", briefly" : "")"
         case .refuseToken(_, let call): "refuse the token of call \(call)"
         case .coolDown(_, let retryAfter, _): "cool down, \(retryAfter.map { "\($0.wholeSeconds) s" } ?? "who knows how long")"
         case .backOff(let reason): "back off, \(reason)"
+        case .suspect(let lookup, let refusal, let ofAccount):
+            "suspect the account for \(lookup.resource.digit), \(refusal.status)\(ofAccount ? ", which speaks of it" : "")"
+        case .confirmRefusal(let lookup, _): "confirm by \(lookup.resource.digit) that the account is refused"
         case .learn(let mode): "learn that the mode is \(mode.rawValue)"
         }
     }
@@ -328,7 +332,8 @@ extension Resource {
             desk.scheduler.cooledDown(lookup, until: end, quotaExceeded: false).map(\.line)
                 == ["finish, failed, rate limited, for 0 s", "note a limit, 30 s"])
         #expect(desk.scheduler.foresaw(.wait(.seconds(30), .cooldown)).map(\.line) == ["ask why no call is made"])
-        let told = desk.scheduler.isOut(until: desk.clock.monotonic + .seconds(30), after: .seconds(30), "Spotify says wait")
+        let told = desk.scheduler.isOut(
+            until: desk.clock.monotonic + .seconds(30), after: .seconds(30), Obstacle(.spotify, "Spotify says wait"))
         #expect(told.map(\.line) == ["tell 1 failed, Spotify says wait, for 30 s"])
         desk.clock.advance(.seconds(30))
         #expect(desk.answer(desk.send(1, attempt: 2), 1) == ["tell 2 own"])
@@ -408,6 +413,39 @@ extension Resource {
         #expect(
             desk.scheduler.ended(call, .failure(.forbidden("no"))).map(\.line)
                 == ["store the refusal of 1, 403", "learn that the mode is development"])
+    }
+
+    @Test("with a refusal that may be the account's stores nothing before it is known whose it is")
+    func suspicion() throws {
+        var desk = Desk()
+        func send(_ key: String, known: Reading) -> Int {
+            let call = desk.begin()
+            _ = desk.scheduler.reachGate(call)
+            let lease = Lease(key: key, number: 9, attempt: 1, priority: .caller, grantedAt: desk.clock.boot)
+            _ = desk.scheduler.granted(lease, to: call, known: known)
+            return call
+        }
+        func refused(_ call: Int, _ error: SpotifyError) -> [LookupAction] { desk.scheduler.ended(call, .failure(error)) }
+        let (track, known) = (Desk.resource(1).name, Desk.known(dueIn: .seconds(-1), of: desk.clock))
+        #expect(refused(send(track, known: .miss), .forbidden("no")).map(\.line) == ["store the refusal of 1, 403"])
+        #expect(refused(send(track, known: known), .notFound("no")).map(\.line) == ["store the refusal of 1, 404"])
+        #expect(refused(send(track, known: known), .forbidden("no")).map(\.line) == ["suspect the account for 1, 403"])
+        let suspected = refused(send(track, known: .miss), .accountRefused("no Premium"))
+        #expect(suspected.map(\.line) == ["suspect the account for 1, 403, which speaks of it"])
+        guard case .ask(.suspect(let lookup, let refusal, let ofAccount))? = suspected.first else { throw House.Unreadable() }
+        for suspicion in [Suspicion.examined, .confirmed(until: 0), .stale] {
+            #expect(desk.scheduler.suspected(lookup, refusal, ofAccount: ofAccount, suspicion).isEmpty)
+        }
+        #expect(
+            desk.scheduler.suspected(lookup, refusal, ofAccount: ofAccount, .unfounded).map(\.line) == [
+                "store the refusal of 1, 403, briefly"
+            ])
+        let control = "control/\(track)"
+        let fresh = Desk.known(dueIn: .seconds(600), of: desk.clock)
+        #expect(
+            refused(send(control, known: fresh), .accountRefused("no Premium")).map(\.line) == ["confirm by 1 that the account is refused"])
+        #expect(refused(send(control, known: fresh), .forbidden("no")).map(\.line) == ["confirm by 1 that the account is refused"])
+        #expect(refused(send(control, known: fresh), .notFound("gone")).map(\.line) == ["store the refusal of 1, 404"])
     }
 
     @Test("with an answer that cannot be read, or not be stored, is tried again, with time to mend the database")

@@ -50,7 +50,7 @@ import Testing
     func longAlbum() throws {
         let album = Sample.id(2)
         try house.learn(.object(.album, album, market: nil), Sample.album(2, tracks: 0..<50, total: 60))
-        let question = AlbumTracksQuestion(id: album, offset: 45, limit: 10, market: nil)
+        let question = PartsQuestion(.albumTracks, of: album, offset: 45, limit: 10, market: nil)
         guard case .missing(let missing) = try house.answer(question) else { throw House.Unreadable() }
         #expect(missing == [.albumTracks(album, offset: 50, market: nil)])
         let patchy = try house.composed(AlbumItemQuestion(id: album), isLast: true)

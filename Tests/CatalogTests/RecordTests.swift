@@ -13,7 +13,7 @@ import Testing
         let read = try #require(Record(encoded: record.encoded))
         #expect(read == record)
         #expect(
-            String(decoding: read.body(linkedTo: "https://h"), as: UTF8.self)
+            String(decoding: read.body(linkedTo: LinkBase("https://h")), as: UTF8.self)
                 == #"{"href":"https://h/spotify/v1/a","next":"https://h/spotify/v1/b"}"#)
     }
 
@@ -35,7 +35,7 @@ import Testing
         let record = ListRecord.make(of: .album, document)
         #expect(record.linkPlaces.count == 1)
         #expect(
-            String(decoding: record.body(linkedTo: "http://h:1"), as: UTF8.self)
+            String(decoding: record.body(linkedTo: LinkBase("http://h:1")), as: UTF8.self)
                 == body.replacing("https://api.spotify.com/v1/albums/X/tracks?", with: "http://h:1/spotify/v1/albums/X/tracks?"))
     }
 

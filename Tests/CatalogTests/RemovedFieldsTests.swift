@@ -1,29 +1,42 @@
+import Caching
+import Foundation
+import JSON
+import Platform
 import Testing
 
 @testable import Catalog
 
 @Suite struct RemovedFieldsTests {
-    func fill(_ json: String) -> String { String(decoding: RemovedFields.filled(Array(json.utf8)[...]), as: UTF8.self) }
+    func filled(_ record: Record, of resource: Resource?) -> Record { RemovedFields(of: record, resource).filled(record) }
+
+    func fill(_ json: String, of resource: Resource? = nil) -> String {
+        String(decoding: filled(Record(body: Array(json.utf8)), of: resource).body, as: UTF8.self)
+    }
 
     @Test(
         "Each object gets what its form has in extended mode, at every depth",
         arguments: [
-            (#"{"type":"track","name":"simplified"}"#, #"{"type":"track","name":"simplified","available_markets":[]}"#),
+            (#"{"type":"track","name":"simplified"}"#, #"{"type":"track","name":"simplified","available_markets":[],"preview_url":null}"#),
             (
-                #"{"type":"track","album":{"type":"album"}}"#,
-                #"{"type":"track","album":{"type":"album","available_markets":[]},"available_markets":[],"popularity":0}"#
+                #"{"type":"track","preview_url":null,"album":{"type":"album"}}"#,
+                #"{"type":"track","preview_url":null,"album":{"type":"album","available_markets":[]},"available_markets":[],"external_ids":{},"popularity":0}"#
             ),
             (
                 #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]}}"#,
-                #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true}]},"popularity":0,"label":""}"#
+                #"{"type":"album","is_playable":true,"tracks":{"items":[{"type":"track","is_playable":true,"preview_url":null}]},"copyrights":[],"external_ids":{},"genres":[],"label":"","popularity":0}"#
             ),
             (#"{"type":"artist","name":"link"}"#, #"{"type":"artist","name":"link"}"#),
-            (#"{"type":"artist","genres":[]}"#, #"{"type":"artist","genres":[],"followers":{"href":null,"total":0},"popularity":0}"#),
             (
-                #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true}}]}}"#,
-                #"{"type":"playlist","tracks":{"items":[{"track":{"type":"track","is_playable":true,"episode":false,"track":true}}]},"followers":{"href":null,"total":0}}"#
+                #"{"type":"artist","genres":[]}"#,
+                #"{"type":"artist","genres":[],"followers":{"href":null,"total":0},"images":[],"popularity":0}"#
             ),
-            (#"{"type":"playlist","tracks":{"total":3}}"#, #"{"type":"playlist","tracks":{"total":3}}"#),
+            (
+                #"{"type":"playlist","tracks":{"items":[{"added_at":"2024","track":{"type":"track","is_playable":true} }]}}"#,
+                #"{"type":"playlist","tracks":{"items":[{"added_at":"2024","track":{"type":"track","is_playable":true,"preview_url":null,"episode":false,"track":true} ,"is_local":false,"primary_color":null,"video_thumbnail":{"url":null}}]},"followers":{"href":null,"total":0},"primary_color":null}"#
+            ),
+            (#"{"type":"playlist","tracks":{"total":3}}"#, #"{"type":"playlist","tracks":{"total":3},"primary_color":null}"#),
+            (#"{"item":{"type":"episode"}}"#, #"{"item":{"type":"episode","audio_preview_url":null,"episode":true,"track":false}}"#),
+            (#"{"type":"show"}"#, #"{"type":"show","available_markets":[],"copyrights":[],"publisher":""}"#),
             (#"[null,1.50,"\u00e9"]"#, #"[null,1.50,"\u00e9"]"#),
         ])
     func fields(_ given: String, _ expected: String) {
@@ -32,7 +45,7 @@ import Testing
 
     @Test("What is there stays as it is, null included; filling twice adds nothing")
     func kept() {
-        let full = #"{"type":"artist","genres":[],"followers":null,"popularity":77}"#
+        let full = #"{ "type":"artist", "genres":[], "images":[], "followers":null, "popularity":77 }"#
         #expect(fill(full) == full)
         let once = fill(Sample.track(1, by: 2))
         #expect(fill(once) == once)
@@ -47,5 +60,89 @@ import Testing
         let answer = try house.composed(FilledQuestion(ObjectQuestion(resource))).parsed()
         #expect(answer["tracks"]?["href"]?.string?.hasPrefix("http://one/spotify/v1/albums/x/tracks?") == true)
         #expect(answer["popularity"]?.integer == 0)
+    }
+
+    @Test(
+        "An album in an artist's list says in which group it stands: the one that was asked for, else by whose it is",
+        arguments: [
+            (AlbumGroups.all, #""artists":[{"id":"1111111111111111111111"}],"album_type":"single""#, "single"),
+            (.all, #""artists":[{"id":"2222222222222222222222"}],"album_type":"single""#, "appears_on"),
+            (AlbumGroups("appears_on")!, #""artists":[{"id":"1111111111111111111111"}],"album_type":"album""#, "appears_on"),
+        ])
+    func groups(_ groups: AlbumGroups, _ members: String, _ group: String) throws {
+        let list = Resource.artistAlbums(Sample.id(1), groups: groups, offset: 0, market: nil)
+        let filled = try JSONDocument(Array(fill(#"{"items":[{"type":"album",\#(members)}]}"#, of: list).utf8)).root
+        #expect(filled["items"]?.elements.first?["album_group"]?.string == group)
+        #expect(filled["items"]?.elements.first?.has("popularity") == false)
+    }
+
+    @Test("The places of links move with what is put in before them")
+    func places() {
+        let body = Array(#"{"a":{"type":"show"},"href":"/x","b":{"type":"show"},"next":"/y"}"#.utf8)
+        let text = String(decoding: body, as: UTF8.self)
+        func place(_ link: String) -> UInt32 { UInt32(text.distance(from: text.startIndex, to: text.range(of: link)!.lowerBound)) }
+        let plain = Record(body: body, linkPlaces: [place("/x"), place("/y")])
+        let record = filled(plain, of: nil)
+        let linked = String(decoding: record.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
+        #expect(linked.contains(#""href":"http://one/x""#) && linked.contains(#""next":"http://one/y""#))
+        #expect(record.tag != plain.tag && record.tag == filled(plain, of: nil).tag)
+    }
+}
+
+@Suite struct FilledRecordsTests {
+    let track = Resource.object(.track, Sample.id(1), market: nil)
+
+    func entry(_ version: Int64, _ name: String) -> Entry {
+        let body = Array(#"{"id":"\#(Sample.id(1).text)","type":"track","name":"\#(name)","album":{"type":"album"}}"#.utf8)
+        return Entry(value: Record(body: body).encoded, version: version, storedAt: 0, expiresAt: .max)
+    }
+
+    @Test("A record's filled form is its version's and no other's, and is made once")
+    func versions() throws {
+        let records = FilledRecords(now: MonotonicTime(nanoseconds: 0))
+        let now = MonotonicTime(nanoseconds: 1)
+        let first = try #require(records.record(of: track, entry(1, "old"), now: now))
+        #expect(String(decoding: first.body, as: UTF8.self).contains("popularity"))
+        let second = try #require(records.record(of: track, entry(2, "new"), now: now))
+        #expect(String(decoding: second.body, as: UTF8.self).contains(#""name":"new""#))
+        #expect(records.count == 2)
+        let again = try #require(records.record(of: track, entry(1, "old"), now: now))
+        #expect(again == first && records.count == 2)
+        // Another file's, under the same number.
+        let other = try #require(records.record(of: track, entry(1, "else"), now: now))
+        #expect(String(decoding: other.body, as: UTF8.self).contains(#""name":"else""#))
+        #expect(records.record(of: track, Entry(value: [1, 2], version: 3, storedAt: 0, expiresAt: 0), now: now) == nil)
+    }
+
+    @Test("No more is kept than there is room for, and after a rest nothing")
+    func bound() {
+        let records = FilledRecords(bytes: 16_000, now: MonotonicTime(nanoseconds: 0))
+        for version in 1...1000 { _ = records.record(of: track, entry(Int64(version), "\(version)"), now: MonotonicTime(nanoseconds: 1)) }
+        #expect((40...130).contains(records.count))
+        records.purge(now: MonotonicTime(nanoseconds: 30_000_000_000))
+        #expect(records.count > 0)
+        records.purge(now: MonotonicTime(nanoseconds: 61_000_000_000))
+        records.purge(now: MonotonicTime(nanoseconds: 122_000_000_000))
+        #expect(records.count == 0)
+    }
+
+    @Test("A large record is kept as it is served, a small one is put together anew")
+    func large() throws {
+        let records = FilledRecords(now: MonotonicTime(nanoseconds: 0))
+        let now = MonotonicTime(nanoseconds: 1)
+        for (version, name) in [(1, "small"), (2, String(repeating: "large", count: 2000))] {
+            let first = try #require(records.record(of: track, entry(Int64(version), name), now: now))
+            #expect(try #require(records.record(of: track, entry(Int64(version), name), now: now)) == first)
+            #expect(String(decoding: first.body, as: UTF8.self).hasSuffix(#""popularity":0}"#))
+        }
+    }
+
+    @Test("What the caches hold stays as Spotify said it")
+    func plain() throws {
+        let house = try House()
+        try house.learn(track, Sample.track(1, by: 2))
+        #expect(try house.composed(FilledQuestion(ObjectQuestion(track))).text.contains("popularity"))
+        #expect(try !house.composed(ObjectQuestion(track)).text.contains("popularity"))
+        #expect(house.recordStore.filledRecords.count == 1)
     }
 }

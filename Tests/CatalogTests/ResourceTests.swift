@@ -11,6 +11,10 @@ import Testing
         .artistAlbums(id, groups: AlbumGroups("single,album")!, offset: 100, market: nil),
         .playlistItems(id, .tracks, offset: 100, market: nil), .topTracks(id, market: nil),
         .search(SearchTerm("a/b @SE  C")!, kinds: [.track, .album], offset: 20, market: Market("SE")),
+        .search(SearchTerm("a")!, kinds: [.show, .episode, .audiobook], offset: 0, market: nil), .playlistImages(id),
+        .object(.show, id, market: Market("SE")), .object(.chapter, id, market: nil), .parts(.showEpisodes, id, offset: 50, market: nil),
+        .parts(.audiobookChapters, id, offset: 0, market: Market("SE")), .withEpisodes(.object(.playlist, id, market: Market("SE"))),
+        .withEpisodes(.playlistItems(id, .items, offset: 50, market: nil)),
     ]
 
     @Test("Every resource is read back from its name", arguments: resources)
@@ -23,6 +27,8 @@ import Testing
         arguments: [
             "", "track", "track/short", "tracks/11dFghVXANMlKmJXsNCbNl", "track@SWE/11dFghVXANMlKmJXsNCbNl",
             "album-tracks/11dFghVXANMlKmJXsNCbNl/-1",
+            "playlist-images@SE/11dFghVXANMlKmJXsNCbNl", "with-episodes/track/11dFghVXANMlKmJXsNCbNl", "with-episodes/",
+            "with-episodes/with-episodes/playlist/11dFghVXANMlKmJXsNCbNl", "show-chapters/11dFghVXANMlKmJXsNCbNl/0",
             "search/track/0/", "search/nothing/0/x", "playlist-items/11dFghVXANMlKmJXsNCbNl/others/0",
         ])
     func noNames(_ name: String) {
@@ -37,14 +43,14 @@ import Testing
         #expect(Resource.object(.artist, Self.id, market: nil).target(market: own) == "/v1/artists/11dFghVXANMlKmJXsNCbNl")
         #expect(
             Resource.search(SearchTerm("Björk & co")!, kinds: [.track], offset: 10, market: nil).target(market: nil)
-                == "/v1/search?q=bj%C3%B6rk%20%26%20co&type=track&limit=10&offset=10")
-    }
-
-    @Test("A query's case and spaces make no second lookup; spaces alone are no query")
-    func terms() {
-        #expect(SearchTerm("  Daft \t PUNK ") == SearchTerm("daft punk"))
-        #expect(SearchTerm(" \n ") == nil)
-        #expect(SearchTerm(String(repeating: "x", count: 301)) == nil)
+                == "/v1/search?q=Bj%C3%B6rk%20%26%20co&type=track&limit=10&offset=10")
+        #expect(
+            Resource.withEpisodes(.playlistItems(Self.id, .items, offset: 50, market: own)).target(market: nil)
+                == "/v1/playlists/\(Self.id.text)/items?additional_types=track,episode&limit=50&offset=50&market=SE")
+        #expect(Resource.playlistImages(Self.id).target(market: own) == "/v1/playlists/\(Self.id.text)/images")
+        #expect(
+            Resource.parts(.audiobookChapters, Self.id, offset: 0, market: nil).target(market: own)
+                == "/v1/audiobooks/\(Self.id.text)/chapters?limit=50&market=SE")
     }
 
     @Test("A market is two ASCII letters", arguments: ["S", "SWE", "s1", "ÅÄ", "@@", ""])

@@ -12,7 +12,7 @@ extension SingleFlight.Told {
         case .finished(let joined): "\(waiter.number) \(joined ? "joined" : "own")"
         case .later(let after, _): "\(waiter.number) later, in \(after.wholeSeconds) s"
         case .refused(let refusal, let after): "\(waiter.number) refused, \(refusal), for \(after.wholeSeconds) s"
-        case .failed(let reason, let after): "\(waiter.number) failed, \(reason), for \(after.wholeSeconds) s"
+        case .failed(let obstacle, let after): "\(waiter.number) failed, \(obstacle.words), for \(after.wholeSeconds) s"
         }
     }
 }
@@ -30,7 +30,7 @@ extension Waiter {
     let one = Resource.object(.track, Sample.id(1), market: nil)
     let two = Resource.object(.track, Sample.id(2), market: nil)
     let clock = ManualClock()
-    let failure = WaitOutcome.failed(reason: "no", after: .seconds(1))
+    let failure = WaitOutcome.failed(Obstacle(.spotify, "no"), after: .seconds(1))
 
     func seat(_ room: inout SingleFlight, _ waiters: Waiter...) -> [SingleFlight.Wanted] {
         room.seat(waiters, now: clock.monotonic, wall: clock.wall)

@@ -6,13 +6,13 @@ import Testing
 
 @Suite struct HeaderTests {
     @Test(
-        "Prefer shortens the wait, never lengthens it",
+        "Prefer names the wait, up to what the settings allow",
         arguments: [
-            (nil, 25, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 25, true), ("respond-async, wait=5", 5, true),
-            ("WAIT = 7; foo", 7, false), ("wait=x", 25, false), ("wait=-1", 25, false),
+            (nil, 4, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 4, true), ("respond-async, wait=5", 5, true),
+            ("WAIT = 7; foo", 7, false), ("wait=x", 4, false), ("wait=-1", 4, false),
         ] as [(String?, Int, Bool)])
     func patience(_ header: String?, _ seconds: Int, _ isAsync: Bool) {
-        let patience = WaitPreference(header, most: .seconds(25))
+        let patience = WaitPreference(header, usual: .seconds(4), most: .seconds(25))
         #expect(patience.wait == .seconds(seconds))
         #expect(patience.isAsync == isAsync)
     }

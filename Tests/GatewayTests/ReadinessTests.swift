@@ -17,7 +17,7 @@ import Testing
         var status = RateLimiterStatus(
             callsInWindow: 0, callsPerWindow: 1000, backgroundLimit: 800, nextSlotAt: 0, nextBackgroundSlotAt: 0, cooldown: nil,
             upstream: nil,
-            tokenOutage: nil, refusedCredentials: nil, waiting: [:], leased: 0, failed: 0, callTime: .zero, tokenExpiresAt: nil)
+            tokenOutage: nil, refusedCredentials: nil, accountRefusal: nil, waiting: [:], leased: 0, failed: 0, callTime: .zero, tokenExpiresAt: nil)
         change(&status)
         return status
     }
@@ -58,6 +58,7 @@ import Testing
         #expect(
             headline { $0.limiter = limiter { ($0.refusedCredentials, $0.tokenOutage) = (pause, pause) } }
                 == "degraded: refused-credentials")
+        #expect(headline { $0.limiter = limiter { $0.accountRefusal = pause } } == "degraded: refused-account")
         #expect(headline { $0.limiter = limiter { $0.tokenOutage = pause } } == "degraded: no-token")
         #expect(headline { $0.limiter = limiter { $0.upstream = pause } } == "degraded: spotify-unreachable")
         #expect(headline { $0.hasCredentials = false } == "degraded: no-credentials")

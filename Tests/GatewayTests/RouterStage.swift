@@ -31,7 +31,7 @@ final class RouterStage {
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
             log: log)
-        let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), publicURL: nil)
+        let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil)
         let identities: any RequestAuthenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
         let accessControl = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
         router = Router(families: [

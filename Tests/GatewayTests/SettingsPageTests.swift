@@ -86,6 +86,7 @@ private struct Usual {
             settings.workers == Processors.available ? .words("number of cores that the process may use") : .text("\(settings.workers)")
         case .threads: .text("\(settings.threads)")
         case .missWait: .duration(settings.missWait)
+        case .mirrorWait: .duration(settings.mirrorWait)
         case .queueLimit: .text("\(settings.queueLimit)")
         // With the folder: SettingsTests.
         case .metadataAuth: .words("`session` with `SWINGMUSIC_CONFIG_DIR`, else `\(settings.metadataAuth.rawValue)`")

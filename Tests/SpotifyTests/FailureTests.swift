@@ -10,7 +10,12 @@ import Testing
             (#""status": 400, "message": "Invalid limit""#, SpotifyError.badRequest("Invalid limit")),
             (#""status": 401, "message": "The access token expired""#, .unauthorized),
             (#""status": 403, "message": "Forbidden""#, .forbidden("Forbidden")),
-            (#""status": 403, "body": "the user\tmay not""#, .forbidden("the user may not")),
+            (#""status": 403, "body": "the user\tmay not""#, .accountRefused("the user may not")),
+            (#""status": 403, "body": """#, .accountRefused("status 403")),
+            (
+                #""status": 403, "message": "Active premium subscription required for the owner of the app""#,
+                .accountRefused("Active premium subscription required for the owner of the app")
+            ),
             (#""status": 404, "message": "Resource not found""#, .notFound("Resource not found")),
             (#""status": 404, "body": "<html>no</html>""#, .unexpected(status: 404)),
             (#""status": 429, "retry_after": 30"#, .rateLimited(retryAfter: .seconds(30), quotaExceeded: false)),

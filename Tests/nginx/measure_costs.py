@@ -43,6 +43,8 @@ class Things:
                  "albums": lambda: ",".join(self.of("album", 20)), "artists": lambda: ",".join(self.of("artist", 50)),
                  "album": lambda: self.sized("album", 2, 50), "long_album": lambda: self.sized("album", 100, 150),
                  "artist": lambda: self.sized("artist", 4, 50),
+                 "talk": lambda: self.standin.ids("playlist", 1, 10, f"cost-{self.row}", 100, episode=True)[0],
+                 "show": lambda: self.sized("show", 2, 50), "long_show": lambda: self.sized("show", 60, 200),
                  "playlist": lambda: self.sized("playlist", 10, 100), "long_playlist": lambda: self.sized("playlist", 250, 300)}
         return {name: make() for name, make in found.items() if "{" + name + "}" in text}
 
@@ -63,6 +65,10 @@ ROWS = [
     Row("a playlist", f"{MIRROR}/playlists/{{playlist}}"),
     Row("its items", f"{MIRROR}/playlists/{{playlist}}/items"),
     Row("items 101 to 200 of a playlist", f"{MIRROR}/playlists/{{long_playlist}}/items?offset=100"),
+    Row("a playlist with an episode, as who knows episodes asks", f"{MIRROR}/playlists/{{talk}}?additional_types=track,episode"),
+    Row("its pictures", f"{MIRROR}/playlists/{{playlist}}/images"),
+    Row("a show, or an episode, audiobook or chapter", f"{MIRROR}/shows/{{show}}?market=US"),
+    Row("episodes 51 to 100 of a show", f"{MIRROR}/shows/{{long_show}}/episodes?market=US&limit=50&offset=50"),
     Row("50 tracks", f"{MIRROR}/tracks?ids={{tracks}}"),
     Row("20 albums", f"{MIRROR}/albums?ids={{albums}}"),
     Row("50 artists", f"{MIRROR}/artists?ids={{artists}}"),
@@ -88,7 +94,7 @@ ROWS = [
 
 def measure(mode):
     """(cold, warm) for each row, in calls."""
-    with House("costs", workers=1, mode=mode, SPOTIFY_MIN_INTERVAL="2ms") as house:
+    with House("costs", workers=1, mode=mode, user="user7", SPOTIFY_MIN_INTERVAL="2ms") as house:
         things = Things(house.standin)
         # Of what is closed to the account it knows from then on.
         house.get(f"{MIRROR}/artists/{house.standin.ids('artist', seed='first')[0]}/top-tracks")
@@ -136,7 +142,7 @@ def table():
     for row, costs in zip(ROWS, zip(*measured)):
         method = "POST " if row.body else ""
         route = row.path.replace("{tracks}", "…").replace("{albums}", "…").replace("{artists}", "…")
-        for name in ("track", "long_album", "album", "artist", "long_playlist", "playlist"):
+        for name in ("track", "long_album", "album", "artist", "long_playlist", "playlist", "talk", "long_show", "show"):
             route = route.replace("{" + name + "}", "{id}")
         numbers = " | ".join(f"{cold} | {warm}" for cold, warm in costs)
         lines.append(f"| {method}`{route}` | {row.what} | {numbers} |\n")

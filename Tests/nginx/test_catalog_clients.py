@@ -14,8 +14,8 @@ KINDS = ("track", "album", "artist", "playlist")
 
 @pytest.fixture(scope="module")
 def house(open_house):
-    house = open_house("clients", workers=2, mode="development", SPOTIFY_FILL_REMOVED_FIELDS="on")
-    house.spotify = Spotify(house.sandbox, mode="extended").start()
+    house = open_house("clients", workers=2, mode="development", user="user7")
+    house.spotify = Spotify(house.sandbox, mode="extended", user="user7").start()
     house.mirror = f"http://127.0.0.1:{house.port}/spotify/v1/"
     return house
 
@@ -167,8 +167,8 @@ def test_what_is_filled_in_is_neutral(house, ids):
     assert (artist["popularity"], artist["followers"]["total"], playlist["followers"]["total"]) == (0, 0, 0)
 
 
-def test_nothing_is_filled_in_unless_asked_for(new_house):
-    house = new_house("unfilled", workers=1, mode="development")
+def test_nothing_is_filled_in_where_that_is_switched_off(new_house):
+    house = new_house("unfilled", workers=1, mode="development", SPOTIFY_FILL_REMOVED_FIELDS="off")
     name = house.standin.ids("track")[0]
     track = house.get(f"/spotify/v1/tracks/{name}").json()
     assert "popularity" not in track and "available_markets" not in track

@@ -16,7 +16,7 @@ def limit_at_third_call(house, **more):
     known = [track("known-0"), track("known-1")]
     assert [house.get(path).status for path in known] == [200, 200]
     refused = house.get(track("limited"), {"Prefer": "wait=1"})
-    assert_spotify_error(refused, 503)
+    assert_spotify_error(refused, 429)
     house.known = known
     [limited] = [call for call in house.standin.calls() if call["status"] == 429]
     return limited, refused
@@ -33,7 +33,7 @@ def ask_everywhere(house, seconds, seed):
                 number += 1
                 hit = connection.get(house.known[number % 2])
                 miss = connection.get(track(f"{seed}-{thread}-{number}"), {"Prefer": "wait=0"})
-                if hit.status != 200 or miss.status != 503 or int(miss.headers.get("retry-after", 0)) < 1:
+                if hit.status != 200 or miss.status != 429 or int(miss.headers.get("retry-after", 0)) < 1:
                     troubles.append((hit, miss))
                 time.sleep(0.1)
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]

@@ -158,7 +158,7 @@ def test_an_old_search_result_stands_in_when_spotify_is_away(new_house):
     assert stale.body == renewed.body
     old = house.post("/api/catalog/search", items)
     assert old.status == 200 and json.loads(old.body)["tracks"]
-    assert_spotify_error(house.get("/spotify/v1/search?q=never+asked&type=track"), 503)
+    assert_spotify_error(house.get("/spotify/v1/search?q=never+asked&type=track"), 502, 429)
     house.responder.restart()
     assert house.get(mirror).body == renewed.body
 

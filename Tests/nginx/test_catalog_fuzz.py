@@ -20,7 +20,7 @@ NUMBERS = ["x", "-1", "1.5", "1e3", "0x10", "%201", "1%20", "+1", "9999999999999
            "Infinity", "1,2", "%D9%A1", "null", "true", "[]", "1;2"]
 MARKETS = ["x", "sweden", "S", "SWE", "s%C3%A9", "12", "%00%00", "--", "se", "%FF%FF"]
 GROUPS = ["x", "album,live", "ALBUM", "album;single", "%00", "appears-on", ",", "album%20single"]
-TYPES = ["x", "track,song", "tracks", "Track", "%00", "track;album", "episode", ",", "%FF"]
+TYPES = ["x", "track,song", "tracks", "Track", "%00", "track;album", "chapter", ",", "%FF"]
 BODIES = [b"", b"{", b"[]", b"null", b"1", b'"x"', b"{]", b"\xff\xfe", b"\x00" * 50, b'{"query"', b'{"query":1}', b'{"query":[]}', b'{"query":{}}',
           b'{"query":""}', b'{"query":"\\u0000"}', b'{"query":"' + b"x" * 400 + b'"}', b"[" * 5000, b'{"a":' * 3000]
 
@@ -53,7 +53,8 @@ def refused(house, path, statuses=(400, 404), method="GET", body=b""):
 
 
 OBJECTS = ["tracks/{}", "albums/{}", "artists/{}", "playlists/{}", "albums/{}/tracks", "artists/{}/albums", "artists/{}/top-tracks",
-           "playlists/{}/items", "playlists/{}/tracks"]
+           "playlists/{}/items", "playlists/{}/tracks", "playlists/{}/images", "shows/{}", "episodes/{}", "audiobooks/{}", "chapters/{}",
+           "shows/{}/episodes", "audiobooks/{}/chapters", "users/u/playlists/{}"]
 ITEMS = ["track/{}", "album/{}", "artist/{}", "playlist/{}", "artist/{}/top-tracks", "artist/{}/albums"]
 
 
@@ -63,7 +64,7 @@ def test_ids(house, route):
         refused(house, route.format(value))
 
 
-@pytest.mark.parametrize("plural", ["tracks", "albums", "artists"])
+@pytest.mark.parametrize("plural", ["tracks", "albums", "artists", "shows", "episodes", "audiobooks", "chapters"])
 def test_lists_of_ids(house, plural):
     for value in [value for value in IDS if "&" not in value]:
         refused(house, f"/spotify/v1/{plural}?ids={value}")
@@ -74,7 +75,7 @@ def test_lists_of_ids(house, plural):
 
 @pytest.mark.parametrize("route", [
     f"albums/{ID}/tracks?limit={{}}", f"albums/{ID}/tracks?offset={{}}", f"artists/{ID}/albums?limit={{}}", f"artists/{ID}/albums?offset={{}}",
-    f"playlists/{ID}/items?limit={{}}", f"playlists/{ID}/items?offset={{}}", f"playlists/{ID}/tracks?limit={{}}",
+    f"shows/{ID}/episodes?limit={{}}", f"audiobooks/{ID}/chapters?offset={{}}", f"playlists/{ID}/items?limit={{}}", f"playlists/{ID}/items?offset={{}}", f"playlists/{ID}/tracks?limit={{}}",
     "search?q=x&type=track&limit={}", "search?q=x&type=track&offset={}"])
 def test_numbers_of_the_mirror(house, route):
     for value in NUMBERS:
@@ -91,7 +92,8 @@ def test_numbers_of_the_web_client(house, route):
 @pytest.mark.parametrize("path", [path.format(ID) for path in OBJECTS if not path == "artists/{}"] + [f"tracks?ids={ID}", "search?q=x&type=track"])
 def test_markets(house, path):
     for value in MARKETS:
-        refused(house, f"/spotify/v1/{path}{'&' if '?' in path else '?'}market={value}", (400,))
+        for name in ("market", "country"):
+            refused(house, f"/spotify/v1/{path}{'&' if '?' in path else '?'}{name}={value}", (400,))
 
 
 def test_groups_and_types(house):
@@ -126,8 +128,11 @@ def test_bodies(house, route):
 
 
 def test_paths(house):
-    for path in ("", "/", "tracks/", "x", "browse/new-releases", "markets", "me", f"users/{ID}", f"tracks/{ID}/audio", f"artists/{ID}/related-artists",
-                 f"albums/{ID}/tracks/{ID}", f"playlists/{ID}/followers", "episodes/x", "%00", "%FF", "a" * 4000, "x/" * 500):
+    for path in ("browse/new-releases", "markets", f"users/{ID}", f"artists/{ID}/related-artists", "me", f"playlists/{ID}/followers"):
+        refused(house, f"/spotify/v1/{path}", (401, 403))
+        refused(house, f"/api/catalog/{path}")
+    for path in ("", "/", "tracks/", "x", "melody", f"tracks/{ID}/audio", f"shows/{ID}/chapters",
+                 f"albums/{ID}/tracks/{ID}", "episodes/x", "%00", "%FF", "a" * 4000, "x/" * 500):
         refused(house, f"/spotify/v1/{path}")
         refused(house, f"/api/catalog/{path}")
 
@@ -147,7 +152,7 @@ def test_a_thousand_random_requests(house):
     """Any mixture of the above, from a fixed seed; the query may be anything, the path never names something that exists."""
     chance = random.Random(SEED)
     values = IDS + NUMBERS + MARKETS + GROUPS + TYPES
-    names = ["limit", "offset", "market", "ids", "type", "q", "include_groups", "fields", "%00", "[]", ""]
+    names = ["limit", "offset", "market", "ids", "type", "q", "include_groups", "fields", "country", "additional_types", "query", "%00", "[]", ""]
     for _ in range(1000):
         query = "&".join(f"{chance.choice(names)}={chance.choice(values)}" for _ in range(chance.randrange(4)))
         query = "".join(chr(chance.randrange(33, 127)) for _ in range(8)).replace("#", "") if chance.random() < 0.1 else query

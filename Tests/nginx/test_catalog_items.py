@@ -14,8 +14,8 @@ PLURALS = [f"{kind}s" for kind in KINDS]
 
 @pytest.fixture(scope="module", params=["development", "extended"])
 def house(open_house, request):
-    house = open_house(f"items-{request.param}", workers=2, mode=request.param)
-    house.spotify = Spotify(house.sandbox, mode=request.param).start()
+    house = open_house(f"items-{request.param}", workers=2, mode=request.param, user="user7")
+    house.spotify = Spotify(house.sandbox, mode=request.param, user="user7").start()
     return house
 
 
@@ -252,7 +252,7 @@ def test_what_has_not_come_in_time_is_named_and_the_rest_is_there(new_house):
 
 
 def test_a_playlists_late_pages_are_named(new_house):
-    house = new_house("pending-playlist", workers=2, mode="development", SPOTIFY_MIN_INTERVAL="50ms")
+    house = new_house("pending-playlist", workers=2, mode="development", user="user7", SPOTIFY_MIN_INTERVAL="50ms")
     name = house.standin.ids("playlist", 1, more_than=210)[0]
     house.standin.fail({"behaviour": "delay", "ms": 4000, "path": "offset=150"})
     answer = house.get(f"/api/catalog/playlist/{name}", {"Prefer": "wait=2"})

@@ -18,7 +18,7 @@ def house(open_house):
 def test_wait_bounds_the_wait_and_the_lookup_goes_on(house):
     path = track("wait")
     first = house.get(path, {"Prefer": "wait=1"})
-    assert_spotify_error(first, 503)
+    assert_spotify_error(first, 429)
     assert 0.9 <= first.seconds < 1.8 and retry_after(first) <= 6
     eventually(lambda: (got := house.get(path, {"Prefer": "wait=0"})).status == 200 and "hit" in cache_status(got), 5, what="the retry is a hit")
     assert len(house.standin.calls(spotify_id("wait"))) == 1
@@ -26,7 +26,7 @@ def test_wait_bounds_the_wait_and_the_lookup_goes_on(house):
 
 def test_no_wait_is_answered_at_once(house):
     answer = house.get(track("no-wait"), {"Prefer": "wait=0"})
-    assert_spotify_error(answer, 503)
+    assert_spotify_error(answer, 429)
     assert answer.seconds < 0.7 and retry_after(answer) <= 6
     assert house.standin.await_call(spotify_id("no-wait"))
 
@@ -35,7 +35,7 @@ def test_wait_never_lengthens_what_the_settings_allow(new_house):
     house = new_house("wait-most", workers=1, SWINGMUSIC_FCGI_MISS_WAIT="1s")
     house.standin.fail({"behaviour": "hang"})
     answer = house.get(track("wait-most"), {"Prefer": "wait=20"})
-    assert_spotify_error(answer, 503)
+    assert_spotify_error(answer, 429)
     assert answer.seconds < 2
 
 

@@ -39,7 +39,7 @@ def test_a_limiter_that_another_process_keeps_locked_means_no_call_until_it_is_f
 
     paths = [track(f"locked-{n}") for n in range(10)]
     for answer in house.at_once(paths):
-        assert_spotify_error(answer, 503, 504)
+        assert_spotify_error(answer, 503, 429)
         assert answer.seconds < 4
     for path in known:
         answer = house.get(path)

@@ -91,7 +91,7 @@ def test_nginx_finds_every_configuration_sound(sandbox, variant):
 
 NEEDED = {
     "upstream": ("http", ""), "credential": ("http", ""), "limits": ("http", "credential"), "songs": ("http", ""),
-    "metadata": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
+    "metadata": ("server", "upstream"), "spotify-host": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
     "swingmusic": ("server", "upstream credential limits songs sessions"), "unguarded": ("server", "credential limits songs"),
     "guard": ("location", "upstream credential sessions"), "guard-admin": ("location", "upstream credential sessions"),
     "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),

@@ -24,7 +24,7 @@ def assert_known_at_once(house):
 
 def assert_refused_honestly(answers):
     for answer in answers:
-        assert_spotify_error(answer, 503, 504)
+        assert_spotify_error(answer, 502, 504, 429)
         retry_after(answer)
         assert answer.seconds < WAIT + 1
 
@@ -57,7 +57,7 @@ def test_no_token_to_be_had_is_said(new_house):
     house.standin.fail({"on": "token", "behaviour": "status", "status": 503})
     answers = house.at_once([track(f"no-token-{n}") for n in range(10)])
     for answer in answers:
-        assert_spotify_error(answer, 503, 504)
+        assert_spotify_error(answer, 503)
         retry_after(answer)
     assert house.standin.calls() == []
     assert len(house.standin.calls(on="token")) == 1, "a failed token request backs off for all workers"

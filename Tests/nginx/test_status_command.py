@@ -64,7 +64,7 @@ def test_looking_leaves_no_worker_and_no_answer_behind(house):
 def test_a_cooldown_and_what_was_logged_of_it_are_shown(new_house):
     house = new_house("status-cooldown", workers=1)
     house.standin.fail({"behaviour": "status", "status": 429, "retry_after": 600})
-    assert house.get(track("refused")).status == 503
+    assert house.get(track("refused")).status == 429
     lines = status(house).splitlines()
     [cooldown] = [line.split() for line in lines if line.split()[:2] == ["cooldown", "ends"]]
     assert cooldown[1:3] == ["ends", "in"] and "429:" in cooldown

@@ -1,6 +1,7 @@
 """`warm`: the progress in a terminal, stopping and resuming, and each thing fetched once."""
 
 import collections
+import itertools
 import json
 import os
 import pty
@@ -81,14 +82,119 @@ def test_a_csv_with_a_column_of_uris_links_and_ids_is_understood(house):
             f'Five;{c}\r\n\r\n# a comment\r\n'
             f'spotify:artist:{d}\tSix\r\nspotify:track:{a},again\r\n')
     out, said = run(house, "--json", text=text)
-    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "secondsLeft": 0}
-    assert "1 line names nothing" in said
+    source = {"file": "standard input", "form": "an export of Exportify", "named": 4, "repeated": 1, "skipped": 0, "other": 3}
+    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "secondsLeft": 0, "sources": [source],
+                               "skipped": []}
     assert sorted(call["path"] for call in house.standin.calls()) == sorted(
         [f"/v1/tracks/{a}", f"/v1/tracks/{b}", f"/v1/tracks/{c}", f"/v1/artists/{d}"])
     assert "\r" not in said and "\x1b" not in said, "plain lines where there is no terminal"
     out, _ = run(house, text=text)
     assert out.startswith("0 fetched, 4 there before, 0 failed")
     assert len(house.standin.calls()) == 4
+
+
+def queued(house, text, status=0, *words):
+    """What `warm --no-wait --json` made of a list, and the keys that it found or queued, as paths."""
+    before = house.standin.last_number()
+    coded = text if isinstance(text, bytes) else text.encode()
+    done = subprocess.run([executable(), "warm", "--json", *words], env=house.sandbox.environment(**house.responder.settings), input=coded,
+                          capture_output=True, timeout=60)
+    assert done.returncode == status, done
+    if not done.stdout:
+        return None, [], done.stderr.decode()
+    paths = sorted(call["path"].removeprefix("/v1/") for call in house.standin.calls(since=before))
+    return json.loads(done.stdout), paths, done.stderr.decode()
+
+
+def tracks(*ids):
+    return sorted(f"tracks/{id}" for id in ids)
+
+
+#: Exports as these programs write them, with one thing in each that names are made of.
+EXPORTS = {
+    "Exportify": '"Track URI","Track Name","Artist URI(s)","Artist Name(s)","Album URI","Album Name"\r\n'
+                 '"spotify:track:{0}","#9 Dream","spotify:artist:{3}","John Lennon","spotify:album:{4}","Walls, and Bridges"\r\n'
+                 '"spotify:track:{1}","""Heroes""","spotify:artist:{3}, spotify:artist:{4}","David Bowie","spotify:album:{4}","x"\r\n'
+                 '"spotify:track:{2}","Two\nlines","spotify:artist:{3}","x","spotify:album:{4}","y"\r\n',
+    "TuneMyMusic": 'Track name,Artist name,Album,Playlist name,Type,ISRC,Spotify - id\n'
+                   'Imagine,x,y,Fav,Playlist,Z,{0}\n#9 Dream,x,y,Fav,Playlist,Z,{1}\n"#SELFIE",x,y,Fav,Playlist,Z,{2}\n',
+    "Soundiiz": 'title;artist;album;isrc;url\n#1 Crush;Garbage;x;Z;https://open.spotify.com/track/{0}\n'
+                '"Helden;David Bowie;x;Z;https://open.spotify.com/track/{1}\nx;y;z;Z;https://open.spotify.com/track/{2}\n',
+}
+
+
+@pytest.mark.parametrize("program", EXPORTS)
+def test_the_exports_of_other_programs_are_recognised_and_read_to_the_last_song(house, program):
+    ids = [spotify_id(f"{program}-{n}") for n in range(5)]
+    found, paths, said = queued(house, EXPORTS[program].format(*ids))
+    assert found["sources"][0] == {"file": "standard input", "form": f"an export of {program}", "named": 3, "repeated": 0, "skipped": 0,
+                                   "other": 1}
+    assert paths == tracks(*ids[:3]) and f"an export of {program}, 4 rows" in said
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
+def test_no_coding_line_end_or_separator_loses_a_line(house, coding):
+    folder, all_ids = house.sandbox.directory(f"codings-{coding}"), []
+    for number, (end, separator) in enumerate(itertools.product(("\n", "\r\n", "\r"), (",", ";", "\t"))):
+        ids = [spotify_id(f"{coding}-{number}-{n}") for n in range(3)]
+        rows = [["Name", "Länge", "URI"], *([f"Été {n}", "1", f"spotify:track:{id}"] for n, id in enumerate(ids))]
+        (folder / str(number)).write_bytes(end.join(separator.join(row) for row in rows).encode(coding))
+        all_ids += ids
+    found, paths, _ = queued(house, "", 0, *map(str, sorted(folder.iterdir())))
+    assert paths == tracks(*all_ids), found
+    assert {(source["form"], source["named"], source["skipped"], source["other"]) for source in found["sources"]} == {("a table", 3, 0, 1)}
+
+
+def test_a_quote_that_nothing_closes_takes_no_other_line_along(house):
+    ids = [spotify_id(f"quote-{n}") for n in range(7)]
+    songs = ['"Helden', "Song", '7" single', '"Heroes" (live)', 'say "x"', '"Heroes"', '"']
+    text = "name\tartist\turi\n" + "".join(f"{song}\tBowie\tspotify:track:{id}\n" for song, id in zip(songs, ids))
+    assert queued(house, text)[1] == tracks(*ids)
+    ids = [spotify_id(f"quote-last-{n}") for n in range(3)]
+    text = "uri,name\n" + "".join(f'spotify:track:{id},"Helden\n' for id in ids)
+    assert queued(house, text)[1] == tracks(*ids)
+    long = '"' + "words\n" * 300
+    found, paths, said = queued(house, f"uri,name\n{long}spotify:track:{spotify_id('quote-long')},x\n", 1)
+    assert paths == tracks(spotify_id("quote-long")) and found["sources"][0]["skipped"] == 300
+    assert "standard input:2: a quote that is not closed" in said and "more lines were skipped" in said
+
+
+def test_a_plain_list_has_comments_and_several_links_on_a_line(house):
+    a, b, c, d, e, f = (spotify_id(f"plain-{n}") for n in range(6))
+    text = (f"# mine, and hers\n#spotify:track:{f}\n1. https://open.spotify.com/track/{a}?si=x (live)\n<spotify:album:{b}>  spotify:track:{c}\n"
+            f"\n[x](https://open.spotify.com/track/{d})\n{e}\nspotify:track:{a}\n")
+    found, paths, _ = queued(house, text)
+    assert found["sources"][0] == {"file": "standard input", "form": "a plain list", "named": 4, "repeated": 1, "skipped": 0, "other": 3}
+    assert paths == sorted([*tracks(a, c, d, e), f"albums/{b}"])
+    ids = [spotify_id(f"one-line-{n}") for n in range(6)]
+    assert queued(house, f"spotify:track:{ids[0]},spotify:track:{ids[1]}\n")[1] == tracks(*ids[:2])
+    assert queued(house, ",".join(ids[2:]))[1] == tracks(*ids[2:])
+
+
+def test_each_line_that_is_skipped_is_named_with_its_number_and_the_reason(house):
+    id = spotify_id("skipped")
+    lines = {"spotify:local:a:b:c:1": "a file on somebody's own disk", "https://spotify.link/abcdef": "a short link",
+             "spotify:track:short": "22 letters and digits", "https://open.spotify.com/user/anna": "22 letters and digits",
+             '"Helden': "a quote that is not closed", "hello": "no link, URI or ID"}
+    text = f"spotify:track:{id}\n" + "\n".join(lines) + "\n"
+    found, paths, said = queued(house, text, 1)
+    assert paths == tracks(id) and [skipped["line"] for skipped in found["skipped"]] == list(range(2, 8))
+    for number, reason in enumerate(lines.values(), 2):
+        assert f"standard input:{number}: " in said and reason in said
+        assert reason in found["skipped"][number - 2]["reason"]
+    assert "short" not in said.replace("a short link", "") and "anna" not in said, "what stands there is not repeated"
+    out, _ = run(house, text=text, status=1)
+    assert out.strip() == "0 fetched, 1 there before, 0 failed, 6 skipped"
+
+
+def test_several_files_are_told_apart(house):
+    one, two = house.sandbox.path("one.txt"), house.sandbox.path("two.csv")
+    one.write_text(f"spotify:track:{spotify_id('file-1')}\nnothing\n")
+    two.write_text(f"uri,name\nspotify:track:{spotify_id('file-2')},x\nx,y\n")
+    found, paths, said = queued(house, "", 1, str(one), str(two))
+    assert paths == tracks(spotify_id("file-1"), spotify_id("file-2"))
+    assert [(source["file"], source["form"]) for source in found["sources"]] == [(str(one), "a plain list"), (str(two), "a table")]
+    assert f"{one}:2: " in said and f"{two}:3: " in said
 
 
 def test_what_spotify_does_not_know_is_named_and_makes_the_exit_status_1(house):

@@ -58,7 +58,8 @@ public struct ArtistPageQuestion: Question {
             writer.member("image_url", CatalogItem.widest(root["images"]))
             writer.member("followers", root["followers"]?["total"]?.integer)
             writer.member("popularity", root["popularity"]?.integer)
-            writer.member("genres", raw: root["genres"]?.raw ?? [0x5B, 0x5D])
+            writer.key("genres")
+            writer.array { writer in for genre in root["genres"]?.elements ?? [] where genre.kind == .string { writer.raw(genre.raw) } }
             writer.key("top_tracks")
             writer.array { writer in for track in top.content ?? [] { CatalogItem(.track, track)?.write(to: &writer) } }
             writer.key("albums")

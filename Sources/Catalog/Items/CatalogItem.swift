@@ -62,8 +62,8 @@ struct CatalogItem {
     }
 
     static func widest(_ images: JSONNode?) -> String? {
-        let widest = images?.elements.max { ($0["width"]?.integer ?? 0) < ($1["width"]?.integer ?? 0) }
-        return widest?["url"]?.string
+        let usable = images?.elements.filter { $0["url"]?.string != nil } ?? []
+        return usable.max { ($0["width"]?.integer ?? 0) < ($1["width"]?.integer ?? 0) }?["url"]?.string
     }
 
     var albumID: String? {

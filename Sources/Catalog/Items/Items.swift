@@ -30,7 +30,7 @@ public struct AlbumItemQuestion: Question {
         else { return nil }
         let album = document.root
         guard let item = CatalogItem(.album, album) else { return nil }
-        let list = AlbumTracks.list(of: id, in: album, nil)
+        let list = PagedList.of(.albumTracks, id, in: album, nil)
         let tracks = try tracks(of: list, &reader)
         var writer = JSONWriter(reserving: 65_536)
         item.write(to: &writer) { writer in
@@ -74,20 +74,20 @@ public struct PlaylistItemQuestion: Question {
             let document = try? JSONDocument(record.body(linkedTo: reader.linkBase)),
             let item = CatalogItem(.playlist, document.root)
         else { return nil }
-        let stretch = try items(&reader)
+        let (elements, total) = try items(&reader)
         let root = document.root
         var writer = JSONWriter(reserving: 262_144)
         item.write(to: &writer) { writer in
             writer.key("tracks")
             writer.array { writer in
-                for element in stretch?.elements ?? [] {
+                for element in elements {
                     guard let track = element["item"] ?? element["track"] else { continue }
                     CatalogItem(.track, track)?.writeNumbered(to: &writer)
                 }
             }
             writer.member("owner", root["owner"]?["display_name"]?.string ?? root["owner"]?["id"]?.string)
             writer.member("description", root["description"]?.string)
-            writer.member("tracks_total", stretch?.total ?? 0)
+            writer.member("tracks_total", total)
             writer.member("public", root["public"]?.bool ?? false)
             writer.member("collaborative", root["collaborative"]?.bool ?? false)
             writePending(reader.missing.isEmpty ? [] : ["tracks"], &writer)
@@ -95,12 +95,16 @@ public struct PlaylistItemQuestion: Question {
         return writer.bytes[...]
     }
 
-    /// nil for a playlist whose items this account may not read, or may not read any more.
-    private func items(_ reader: inout RecordReader) throws -> PagedList.Stretch? {
+    /// None of a playlist whose items this account may not read, or may not read any more.
+    private func items(_ reader: inout RecordReader) throws -> (elements: [JSONNode], total: Int) {
+        var known = 0
         do {
-            return try PlaylistItems.list(of: id, nil, &reader)?.stretch(Window(offset: 0, limit: limit), &reader)
+            guard let list = try PlaylistItems.list(of: id, nil, &reader) else { return ([], 0) }
+            known = list.embedded?.total ?? 0
+            let stretch = try list.stretch(Window(offset: 0, limit: limit), &reader)
+            return (stretch?.elements ?? [], stretch?.total ?? known)
         } catch is NegativeEntry {
-            return nil
+            return ([], known)
         }
     }
 }
@@ -136,8 +140,8 @@ public struct ItemSearchQuestion: Question {
         }
         var writer = JSONWriter(reserving: 65_536)
         writer.object { writer in
-            for kind in [ObjectKind.track, .album, .artist, .playlist] {
-                writer.key(kind.rawValue + "s")
+            for kind in ObjectKind.music {
+                writer.key(kind.plural)
                 writer.array { writer in for item in items[kind] ?? [] { item.write(to: &writer) } }
             }
             writer.member("total", items.values.reduce(0) { $0 + $1.count })
@@ -155,14 +159,14 @@ public struct ItemSearchQuestion: Question {
         writer.key("has_more")
         if type == "all" {
             writer.object { writer in
-                for kind in [ObjectKind.track, .album, .artist, .playlist] { writer.member(kind.rawValue + "s", hasMore[kind] ?? false) }
+                for kind in ObjectKind.music { writer.member(kind.plural, hasMore[kind] ?? false) }
             }
         } else {
             writer.bool(hasMore.values.contains(true))
         }
         writer.key("totals")
         writer.object { writer in
-            for kind in [ObjectKind.track, .album, .artist, .playlist] { writer.member(kind.rawValue + "s", found[kind]?.total ?? 0) }
+            for kind in ObjectKind.music { writer.member(kind.plural, found[kind]?.total ?? 0) }
         }
         writer.member("item_total", type == "all" ? nil : found.values.first?.total)
     }

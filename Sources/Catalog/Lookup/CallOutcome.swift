@@ -4,14 +4,14 @@ import Spotify
 enum CallOutcome: Sendable {
     /// A complete answer.
     case answer([UInt8])
-    /// Spotify said no, and will say so again.
-    case refusal(NegativeEntry)
+    /// Spotify said no, and will say so again. `ofAccount`: it may mean everything that this account asks for.
+    case refusal(NegativeEntry, ofAccount: Bool)
     /// The token was refused: renew it and ask once more.
     case renewToken
     /// Spotify told us to wait.
     case coolDown(retryAfter: Duration?, quotaExceeded: Bool)
     /// Something failed on the way, after the slot was spent.
-    case retry(reason: String)
+    case retry(Obstacle)
     /// No connection came about; no slot was spent.
     case unreachable(reason: String)
     /// The permit was not ours after all; nothing was sent.
@@ -28,12 +28,14 @@ enum CallOutcome: Sendable {
     private init(_ error: SpotifyError, sent: Bool) {
         switch error {
         case .unauthorized: self = .renewToken
-        case .notFound(let message): self = .refusal(NegativeEntry(status: 404, message: message))
-        case .badRequest(let message): self = .refusal(NegativeEntry(status: 400, message: message))
-        case .forbidden(let message): self = .refusal(NegativeEntry(status: 403, message: message))
+        case .notFound(let message): self = .refusal(NegativeEntry(status: 404, message: message), ofAccount: false)
+        case .badRequest(let message): self = .refusal(NegativeEntry(status: 400, message: message), ofAccount: false)
+        case .forbidden(let message): self = .refusal(NegativeEntry(status: 403, message: message), ofAccount: false)
+        case .accountRefused(let message): self = .refusal(NegativeEntry(status: 403, message: message), ofAccount: true)
         case .rateLimited(let retryAfter, let quotaExceeded):
             self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
-        default: self = sent ? .retry(reason: error.description) : .unreachable(reason: error.description)
+        case .timedOut where sent: self = .retry(Obstacle(.timeout, error.description))
+        default: self = sent ? .retry(Obstacle(.spotify, error.description)) : .unreachable(reason: error.description)
         }
     }
 }
@@ -49,4 +51,22 @@ enum Retries {
         let first: Duration = attended ? .seconds(1) : .seconds(60)
         return min(first * (1 << doublings), .seconds(3600))
     }
+}
+
+/// A refusal as the limiter's file keeps it in mind for whichever worker makes the control call: `a` or `-`, and the entry.
+struct SuspectedWords {
+    var refusal: NegativeEntry
+    var ofAccount: Bool
+
+    init(_ refusal: NegativeEntry, ofAccount: Bool) {
+        self.refusal = refusal
+        self.ofAccount = ofAccount
+    }
+
+    init?(text: String) {
+        guard let mark = text.first, let refusal = NegativeEntry(encoded: Array(text.dropFirst().utf8)) else { return nil }
+        self.init(refusal, ofAccount: mark == "a")
+    }
+
+    var text: String { (ofAccount ? "a" : "-") + String(decoding: refusal.encoded, as: UTF8.self) }
 }

@@ -66,13 +66,18 @@ enum LimiterRequest {
     case coolDown(LeasedLookup, retryAfter: Duration?, quotaExceeded: Bool)
     /// Spotify cannot be reached: `backedOff`.
     case backOff(reason: String)
+    /// A refusal that may be the account's: `suspected`.
+    case suspect(LeasedLookup, NegativeEntry, ofAccount: Bool)
+    /// The call that was to show it was refused as well: the account is.
+    case confirmRefusal(LeasedLookup, NegativeEntry)
     /// An answer showed what kind of account this is.
     case learn(AccountMode)
 
     /// What a call taught.
     enum Lesson {
         case answer(ParsedAnswer)
-        case refusal(NegativeEntry)
+        /// `briefly`: it spoke of the account, which is served.
+        case refusal(NegativeEntry, briefly: Bool = false)
     }
 }
 
@@ -80,4 +85,14 @@ enum LimiterRequest {
 struct LeasedLookup {
     let lease: Lease
     let resource: Resource
+    /// Spotify has answered it before, and not refused it since.
+    var isKnown = false
+}
+
+extension Resource {
+    /// The name for the log: without what was typed.
+    var loggedName: String {
+        guard case .search(_, let kinds, let offset, _) = self else { return name }
+        return "search/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)"
+    }
 }

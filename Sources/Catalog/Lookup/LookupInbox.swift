@@ -19,6 +19,8 @@ public final class LookupInbox: Sendable {
 
     private let contents = Mutex(Contents())
     private let lastNumber = Atomic<UInt64>(0)
+    /// Why no call is made, and until when; the lock is held for a load or a store.
+    private let outage = Mutex<(obstacle: Obstacle, end: MonotonicTime)?>(nil)
     /// Signalled when something was left.
     let bell: EventFD
 
@@ -46,6 +48,17 @@ public final class LookupInbox: Sendable {
     /// A record was served: it is in use. Not worth waking the thread for.
     func noteUse(_ key: [UInt8]) { contents.withLock { $0.used.add(key) } }
 
+    /// No call is made until `end`. nil: calls are made again.
+    func note(_ obstacle: Obstacle?, until end: MonotonicTime) { outage.withLock { $0 = obstacle.map { ($0, end) } } }
+
+    /// Why no call is made, where the lookup thread has found so lately; for who has waited long enough.
+    public func obstacle(now: MonotonicTime) -> Obstacle? {
+        outage.withLock { outage in outage.flatMap { now < $0.end + Self.outageMargin ? $0.obstacle : nil } }
+    }
+
+    /// A pause is over, and what comes of the next call is not known yet.
+    private static let outageMargin = Duration.seconds(2)
+
     func stop() { put { $0.stopping = true } }
 
     private func put(_ change: (inout Contents) -> Void) {
@@ -71,11 +84,50 @@ public enum WaitOutcome: Sendable, Equatable {
     /// The cache knows more now: read again. `joined` when every call was made for somebody else's request.
     case finished(joined: Bool)
     /// Nothing will come within the caller's patience; the lookups stay queued, so that a retry is a hit.
-    case later(after: Duration, reason: String)
+    case later(after: Duration, Obstacle)
     /// A lookup was not taken: the queue is full, or this client holds its share of it.
     case refused(Refusal, after: Duration)
     /// Spotify was asked and did not give an answer, or could not be asked.
-    case failed(reason: String, after: Duration)
+    case failed(Obstacle, after: Duration)
+}
+
+/// Why an answer is not here, and whether that is a matter of waiting.
+public struct Obstacle: Sendable, Equatable {
+    public enum Kind: String, Sendable {
+        /// Its turn has not come: the pace, the hour, others before it, a call that is under way.
+        case turn
+        /// Spotify has told this server to wait.
+        case cooldown
+        /// There are no credentials, or Spotify refuses them.
+        case credentials
+        /// Spotify refuses this account.
+        case account
+        /// This server cannot: its limiter's file or its database, no room, a restart.
+        case server
+        /// Spotify failed, or cannot be reached.
+        case spotify
+        /// Spotify did not answer in time.
+        case timeout
+    }
+
+    public var kind: Kind
+    /// For the caller and the log.
+    public var words: String
+
+    public init(_ kind: Kind, _ words: String) {
+        self.kind = kind
+        self.words = words
+    }
+
+    /// As the limiter's file keeps it for other workers: `<kind>|<words>`.
+    var encoded: String { "\(kind.rawValue)|\(words)" }
+
+    /// Text without a kind is an earlier version's.
+    init(encoded text: String) {
+        let parts = text.split(separator: "|", maxSplits: 1, omittingEmptySubsequences: false)
+        let kind = parts.count == 2 ? Kind(rawValue: String(parts[0])) : nil
+        self.init(kind ?? .spotify, kind == nil ? text : String(parts[1]))
+    }
 }
 
 /// One caller's interest in one or more lookups.
@@ -88,4 +140,16 @@ struct Waiter: Sendable {
     var deadline: MonotonicTime
     /// Called once, on the lookup thread.
     var tell: @Sendable (WaitOutcome) -> Void
+}
+
+extension RateLimiterStatus {
+    /// Why no call is made, when that is not the pace.
+    var outage: Obstacle? {
+        if let cooldown {
+            let words = cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
+            return Obstacle(.cooldown, "\(words) until \(WallTime(milliseconds: cooldown.endsAt).text)")
+        }
+        if let refusal = accountRefusal { return Obstacle(.account, "Spotify refuses this account: \(refusal.reason)") }
+        return tokenOutage.map { Obstacle(.credentials, $0.reason) } ?? upstream.map { Obstacle(.spotify, $0.reason) }
+    }
 }

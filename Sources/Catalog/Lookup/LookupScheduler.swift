@@ -51,14 +51,14 @@ struct LookupScheduler {
         let waiting = hasCredentials ? arrivals.filter { !$0.resources.isEmpty } : []
         let told = arrivals.filter { !hasCredentials || $0.resources.isEmpty }.map { waiter in
             let outcome =
-                waiter.resources.isEmpty ? WaitOutcome.finished(joined: true) : .failed(reason: Self.noCredentials, after: .seconds(3600))
+                waiter.resources.isEmpty ? WaitOutcome.finished(joined: true) : .failed(Self.noCredentials, after: .seconds(3600))
             return LookupAction.tell(.init(waiter: waiter, outcome: outcome))
         }
         let wanted = singleFlight.seat(waiting, now: clock.monotonic, wall: clock.wall)
         return told + (wanted.isEmpty ? sendAway(waiting) : [.ask(.enqueue(wanted, for: waiting))])
     }
 
-    private static let noCredentials = "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set"
+    private static let noCredentials = Obstacle(.credentials, "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set")
 
     /// A caller does not wait any more; the lookup stays queued for who comes next.
     mutating func leave(_ number: UInt64) { singleFlight.remove(number) }
@@ -76,11 +76,11 @@ struct LookupScheduler {
     }
 
     /// - Parameter outage: why no call is made at all, when that is so and could be found out.
-    func explained(_ late: [SingleFlight.Late], outage: String?) -> [LookupAction] {
-        let reason = outage ?? "The lookup is queued; its turn comes later than this request may wait"
+    func explained(_ late: [SingleFlight.Late], outage: Obstacle?) -> [LookupAction] {
+        let obstacle = outage ?? Obstacle(.turn, "The lookup is queued; its turn comes later than this request may wait")
         let now = clock.monotonic
         return late.map { late in
-            .tell(.init(waiter: late.waiter, outcome: .later(after: max(.zero, late.answerAt - now), reason: reason)))
+            .tell(.init(waiter: late.waiter, outcome: .later(after: max(.zero, late.answerAt - now), obstacle)))
         }
     }
 
@@ -131,7 +131,7 @@ struct LookupScheduler {
             case .waiting, .leased: continue
             case .absent: told += singleFlight.finish(resource)
             case .failed(let reason, let retryAt):
-                told += singleFlight.fail(resource, .failed(reason: reason, after: atLeastASecond(until: retryAt)))
+                told += singleFlight.fail(resource, .failed(Obstacle(encoded: reason), after: atLeastASecond(until: retryAt)))
             }
         }
         return tell(told)
@@ -161,8 +161,8 @@ struct LookupScheduler {
         return [.ask(.outage(until: clock.monotonic + max(.zero, pause), after: pause))]
     }
 
-    mutating func isOut(until end: MonotonicTime, after pause: Duration, _ outage: String?) -> [LookupAction] {
-        let outcome = WaitOutcome.failed(reason: outage ?? "Spotify cannot be asked", after: pause)
+    mutating func isOut(until end: MonotonicTime, after pause: Duration, _ outage: Obstacle?) -> [LookupAction] {
+        let outcome = WaitOutcome.failed(outage ?? Obstacle(.spotify, "Spotify cannot be asked"), after: pause)
         return tell(singleFlight.failImpatient(before: end, underWay: inFlight, outcome))
     }
 
@@ -182,14 +182,14 @@ struct LookupScheduler {
 
     /// - Parameter known: what the database holds of it; nil where the name is no resource's.
     mutating func granted(_ lease: Lease, to call: Int, known: Reading?) -> [LookupAction] {
-        guard let resource = Resource(name: lease.key), let known else {
+        guard let resource = Resource(name: lease.subject), let known else {
             // A lookup that only a newer version of this program knows how to make.
             let result = LeaseResult.failed(reason: "unknown lookup", retryAfter: .seconds(86_400), final: true)
             return [.note(.unknownLookup(lease.key)), .ask(.finish(lease, result, then: .nothing))]
         }
-        if isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
+        if !lease.isControl, isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
         guard lease.isFresh(now: clock.boot) else { return [.ask(.losePermit(lease))] }
-        sent[call] = LeasedLookup(lease: lease, resource: resource)
+        sent[call] = LeasedLookup(lease: lease, resource: resource, isKnown: known.isUnrefused)
         return [.send(call: call, resource)]
     }
 
@@ -221,34 +221,52 @@ struct LookupScheduler {
         switch CallOutcome(result, sent: true) {
         case .answer(let body):
             guard let parsed = ParsedAnswer(lookup.resource, body) else {
-                return again(lookup, reason: "Spotify's answer has an unknown form")
+                return again(lookup, Obstacle(.spotify, "Spotify's answer has an unknown form"))
             }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
-        case .refusal(let refusal):
-            return [.ask(.store(lookup, .refusal(refusal)))] + learn(AccountMode(lookup.resource, refusedWith: refusal))
+        case .refusal(let refusal, let ofAccount): return refused(lookup, refusal, ofAccount: ofAccount)
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
         case .coolDown(let retryAfter, let quotaExceeded):
             return [.ask(.coolDown(lookup, retryAfter: retryAfter, quotaExceeded: quotaExceeded))]
-        case .retry(let reason), .unreachable(let reason): return again(lookup, reason: reason)
+        case .retry(let obstacle): return again(lookup, obstacle)
+        case .unreachable(let reason): return again(lookup, Obstacle(.spotify, reason))
         case .nothing: return [.ask(.losePermit(lookup.lease))]
         }
+    }
+
+    /// A refusal is the thing's own, unless it speaks of the account, or the thing was answered before; then another call shows which it is.
+    private func refused(_ lookup: LeasedLookup, _ refusal: NegativeEntry, ofAccount: Bool) -> [LookupAction] {
+        switch refusal.status {
+        case 403 where lookup.lease.isControl: return [.ask(.confirmRefusal(lookup, refusal))]
+        case 403 where ofAccount || lookup.isKnown && !lookup.lease.isControl:
+            return [.ask(.suspect(lookup, refusal, ofAccount: ofAccount))]
+        default: return [.ask(.store(lookup, .refusal(refusal)))] + learn(AccountMode(lookup.resource, refusedWith: refusal))
+        }
+    }
+
+    func suspected(_ lookup: LeasedLookup, _ refusal: NegativeEntry, ofAccount: Bool, _ suspicion: Suspicion) -> [LookupAction] {
+        guard suspicion == .unfounded else { return [] }
+        return [.ask(.store(lookup, .refusal(refusal, briefly: ofAccount)))]
+            + (ofAccount ? [] : learn(AccountMode(lookup.resource, refusedWith: refusal)))
     }
 
     private func learn(_ mode: AccountMode?) -> [LookupAction] { mode.map { [.ask(.learn($0))] } ?? [] }
 
     /// The answer is stored and the lookup finished; not, where the lease was lost: then it is another worker's answer that counts.
-    mutating func stored(_ lookup: LeasedLookup, isCurrent: Bool) -> [LookupAction] {
-        isCurrent ? tell(singleFlight.finish(lookup.resource)) : []
+    /// - Parameter believed: what was refused before a control call, whose refusal is stored now.
+    mutating func stored(_ lookup: LeasedLookup, isCurrent: Bool, believed: Resource? = nil) -> [LookupAction] {
+        guard isCurrent else { return [] }
+        return tell(singleFlight.finish(lookup.resource) + (believed.map { singleFlight.finish($0) } ?? []))
     }
 
     func couldNotStore(_ lookup: LeasedLookup, _ cause: String) -> [LookupAction] {
         [.note(.notStored(lookup.resource, cause))]
-            + again(lookup, reason: "the database cannot be written: \(cause)", pauseAtLeast: .seconds(30))
+            + again(lookup, Obstacle(.server, "the database cannot be written: \(cause)"), pauseAtLeast: .seconds(30))
     }
 
     /// - Parameter isWorthAnother: whether another token may do better.
     func refusedToken(_ lookup: LeasedLookup, isWorthAnother: Bool) -> [LookupAction] {
-        guard isWorthAnother else { return again(lookup, reason: "Spotify refuses every token for this", isHopeless: true) }
+        guard isWorthAnother else { return again(lookup, Obstacle(.credentials, "Spotify refuses every token for this"), isHopeless: true) }
         let result = LeaseResult.failed(reason: "Spotify refused the token", retryAfter: .zero, final: false)
         return [.note(.tokenRefused(lookup.resource)), .ask(.finish(lookup.lease, result, then: .nothing))]
     }
@@ -267,18 +285,18 @@ struct LookupScheduler {
 
     /// Something failed: another permit later, or the end for those who wait.
     private func again(
-        _ lookup: LeasedLookup, reason: String, pauseAtLeast least: Duration = .zero, isHopeless: Bool = false
+        _ lookup: LeasedLookup, _ obstacle: Obstacle, pauseAtLeast least: Duration = .zero, isHopeless: Bool = false
     ) -> [LookupAction] {
         let lease = lookup.lease
         let attended = singleFlight.waits(for: lookup.resource) || lease.priority == .caller
         let isFinal = attended && (isHopeless || lease.attempt >= Retries.turns)
         let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
-        let outcome = WaitOutcome.failed(reason: reason, after: max(pause, .seconds(5)))
+        let outcome = WaitOutcome.failed(obstacle, after: max(pause, .seconds(5)))
         return [
-            .note(.failed(lookup.resource, reason: reason, attempt: lease.attempt, pause: pause)),
+            .note(.failed(lookup.resource, reason: obstacle.words, attempt: lease.attempt, pause: pause)),
             .ask(
                 .finish(
-                    lease, .failed(reason: reason, retryAfter: pause, final: isFinal),
+                    lease, .failed(reason: obstacle.encoded, retryAfter: pause, final: isFinal),
                     then: isFinal ? .fail(lookup.resource, outcome) : .nothing)),
         ]
     }
@@ -297,6 +315,13 @@ struct LookupScheduler {
     /// The limiter's file, or the database, could not be used: no call is made for a while, and everybody is told.
     mutating func limiterFailed(_ reason: String) -> [LookupAction] {
         nextPermitAt = clock.monotonic + .seconds(1)
-        return tell(singleFlight.failImpatient(before: .never, .failed(reason: reason, after: .seconds(30))))
+        return tell(singleFlight.failImpatient(before: .never, .failed(Obstacle(.server, reason), after: .seconds(30))))
+    }
+}
+
+extension Reading {
+    /// Spotify answered it the last time.
+    fileprivate var isUnrefused: Bool {
+        if case .hit(let served) = self { served.record.refusedWith == nil } else { false }
     }
 }

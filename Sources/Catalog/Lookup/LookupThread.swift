@@ -89,6 +89,7 @@ final class LookupLoop {
             renew(contents.due)
             uses.add(contents.used)
             uses.step()
+            recordStore.filledRecords.purge(now: clock.monotonic)
             renewAhead()
             carryOut(scheduler.watchOthers())
             carryOut(scheduler.seekPermit(activeCalls: client.active))
@@ -164,7 +165,10 @@ final class LookupLoop {
             return scheduler.found(resources, try rateLimiter.states(of: resources.map(\.name), estimating: false))
         case .prospect: return scheduler.foresaw(try rateLimiter.peek(worker: configuration.worker))
         case .token: return try findToken()
-        case .outage(let end, let pause): return scheduler.isOut(until: end, after: pause, try rateLimiter.status().outage)
+        case .outage(let end, let pause):
+            let outage = try rateLimiter.status().outage
+            inbox.note(outage, until: end)
+            return scheduler.isOut(until: end, after: pause, outage)
         case .permit(let call): return try takePermit(for: call)
         case .losePermit(let lease): try rateLimiter.losePermit(lease)
         case .finish(let lease, let result, let sequel): return scheduler.finished(sequel, isCurrent: try rateLimiter.finish(lease, result))
@@ -176,6 +180,12 @@ final class LookupLoop {
             let end = try rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
             return scheduler.cooledDown(lookup, until: end, quotaExceeded: quotaExceeded)
         case .backOff(let reason): return scheduler.backedOff(reason, until: try rateLimiter.backOff(.upstream(reason)))
+        case .suspect(let lookup, let refusal, let ofAccount):
+            let suspicion = try rateLimiter.suspectAccount(
+                lookup.lease, refusal: SuspectedWords(refusal, ofAccount: ofAccount).text, reason: refusal.message, saysSo: ofAccount)
+            return scheduler.suspected(lookup, refusal, ofAccount: ofAccount, suspicion)
+        case .confirmRefusal(let lookup, let refusal):
+            _ = try rateLimiter.confirmAccountRefusal(lookup.lease, reason: refusal.message)
         case .learn(let mode): try learn(mode)
         }
         return []
@@ -199,22 +209,52 @@ final class LookupLoop {
             return []
         case .granted(let lease):
             configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
-            return scheduler.granted(lease, to: call, known: try Resource(name: lease.key).map { try recordStore.read($0) })
+            return scheduler.granted(lease, to: call, known: try Resource(name: lease.subject).map { try recordStore.read($0) })
         }
     }
 
     private func store(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(RateLimiterError) -> [LookupAction] {
         do {
-            let isCurrent = try rateLimiter.finish(lookup.lease, .answered) {
-                switch lesson {
-                case .answer(let parsed): try recordStore.store(parsed)
-                case .refusal(let refusal): try recordStore.store(refusal, for: lookup.resource)
+            var believed: Resource?
+            let isCurrent =
+                if lookup.lease.isControl {
+                    try rateLimiter.clearAccount(lookup.lease, known: known(lookup, lesson)) { suspected in
+                        try keep(lookup, lesson)
+                        believed = try suspected.flatMap { try believe($0) }
+                    }
+                } else {
+                    try rateLimiter.finish(lookup.lease, result(lookup, lesson)) { try keep(lookup, lesson) }
                 }
-            }
-            return scheduler.stored(lookup, isCurrent: isCurrent)
+            inbox.note(nil, until: clock.monotonic)
+            return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed)
         } catch .storing(let cause) {
             return scheduler.couldNotStore(lookup, "\(cause)")
         }
+    }
+
+    private func keep(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(CacheError) {
+        switch lesson {
+        case .answer(let parsed): try recordStore.store(parsed)
+        case .refusal(let refusal, let briefly): try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
+        }
+    }
+
+    private func result(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> LeaseResult {
+        if case .answer = lesson { .served(known: known(lookup, lesson)) } else { .answered }
+    }
+
+    /// What may be asked for again to see whether Spotify serves this account. Not a playlist, which its owner may close or delete, and no
+    /// search: no caller shall have it in hand.
+    private func known(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> String? {
+        guard case .answer = lesson, case .object(let kind, _, _) = lookup.resource, kind != .playlist else { return nil }
+        return lookup.resource.name
+    }
+
+    /// The account is served, so what was refused before was refused for its own sake.
+    private func believe(_ suspected: SuspectedRefusal) throws(CacheError) -> Resource? {
+        guard let resource = Resource(name: suspected.key), let words = SuspectedWords(text: suspected.refusal) else { return nil }
+        try recordStore.store(words.refusal, for: resource, briefly: words.ofAccount)
+        return resource
     }
 
     /// For the status page: written when it is new.
@@ -259,17 +299,17 @@ final class LookupLoop {
 
     private func say(_ note: LookupAction.Note) {
         switch note {
-        case .unknownLookup(let key): log.warning("an unknown lookup was skipped", metadata: ["lookup": "\(key)"])
+        case .unknownLookup(let key): log.warning("an unknown lookup was skipped", metadata: ["lookup": "\(key.prefix { $0 != "/" })"])
         case .failed(let resource, let reason, let attempt, let pause):
             log.warning(
                 "a lookup failed",
                 metadata: [
-                    "lookup": "\(resource.name)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
+                    "lookup": "\(resource.loggedName)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
                 ])
         case .notStored(let resource, let cause):
-            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.name)"])
+            log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.loggedName)"])
         case .tokenRefused(let resource):
-            log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.name)"])
+            log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.loggedName)"])
         case .rateLimited(let quotaExceeded, let pause):
             log.warning(
                 quotaExceeded ? "Spotify says that the quota is spent" : "Spotify limits the rate of calls",
@@ -288,15 +328,5 @@ extension Reading {
         case .denied: true
         case .miss: false
         }
-    }
-}
-
-extension RateLimiterStatus {
-    /// Why no call is made, when that is not the pace.
-    fileprivate var outage: String? {
-        if let cooldown {
-            return cooldown.quotaExceeded ? "Spotify's quota is spent" : "Spotify has told this server to wait"
-        }
-        return tokenOutage?.reason ?? upstream?.reason
     }
 }

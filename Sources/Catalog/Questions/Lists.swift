@@ -1,36 +1,29 @@
 import JSON
-import Platform
 import Spotify
 
-/// `GET /albums/{id}/tracks`.
-public struct AlbumTracksQuestion: Question {
+/// `GET /albums/{id}/tracks`, `/shows/{id}/episodes`, `/audiobooks/{id}/chapters`.
+public struct PartsQuestion: Question {
+    let parts: ObjectParts
     let id: SpotifyID
     let window: Window
     let market: Market?
 
-    public init(id: SpotifyID, offset: Int, limit: Int, market: Market?) {
+    public init(_ parts: ObjectParts, of id: SpotifyID, offset: Int, limit: Int, market: Market?) {
+        self.parts = parts
         self.id = id
         self.window = Window(offset: offset, limit: limit)
         self.market = market
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        guard let album = try reader.document(.object(.album, id, market: market)) else { return nil }
-        let list = AlbumTracks.list(of: id, in: album.root, market)
+        guard let object = try reader.document(.object(parts.parent, id, market: market)) else { return nil }
+        let list = PagedList.of(parts, id, in: object.root, market)
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.linkBase, path: "/albums/\(id.text)/tracks", kept: marketParameter(market))
+        let path = "/\(parts.parent.plural)/\(id.text)/\(parts.name)"
+        let paging = PagingWriter(base: reader.linkBase, path: path, kept: marketParameter(market))
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { $1.raw($0.raw) }
         return writer.bytes[...]
-    }
-}
-
-/// An album's tracks: the first page stands in the album.
-enum AlbumTracks {
-    static func list(of id: SpotifyID, in album: JSONNode, _ market: Market?) -> PagedList {
-        PagedList(embedded: Page(album["tracks"]), pageSize: PageSize.list) { offset, reader in
-            Page(try reader.record(.albumTracks(id, offset: offset, market: market)))
-        }
     }
 }
 
@@ -62,9 +55,20 @@ public struct ArtistAlbumsQuestion: Question {
 /// An artist's albums, in pages of their own.
 enum ArtistAlbums {
     static func list(of id: SpotifyID, _ groups: AlbumGroups, _ market: Market?) -> PagedList {
-        PagedList(embedded: nil, pageSize: PageSize.list) { offset, reader in
-            Page(try reader.record(.artistAlbums(id, groups: groups, offset: offset, market: market)))
-        }
+        PagedList(pageSize: PageSize.list) { .artistAlbums(id, groups: groups, offset: $0, market: market) }
+    }
+}
+
+/// `GET /playlists/{id}`, with episodes as what they are (`additional_types`).
+public struct PlaylistQuestion: Question {
+    let resource: Resource
+
+    public init(id: SpotifyID, market: Market?) { resource = .object(.playlist, id, market: market) }
+
+    public var firstResource: Resource? { resource }
+
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
+        try reader.recordWithEpisodes(resource).map { reader.verbatim($0) }
     }
 }
 
@@ -74,18 +78,29 @@ public struct PlaylistItemsQuestion: Question {
     let part: PlaylistPart
     let window: Window
     let market: Market?
+    let hasEpisodes: Bool
+    let kept: [(name: String, value: String)]
 
-    public init(id: SpotifyID, part: PlaylistPart, offset: Int, limit: Int, market: Market?) {
+    /// - Parameters:
+    ///   - hasEpisodes: episodes are wanted as what they are (`additional_types`).
+    ///   - kept: what else of the request its links have.
+    public init(
+        id: SpotifyID, part: PlaylistPart, offset: Int, limit: Int, market: Market?, hasEpisodes: Bool = false,
+        kept: [(name: String, value: String)] = []
+    ) {
         self.id = id
         self.part = part
         self.window = Window(offset: offset, limit: limit)
         self.market = market
+        self.hasEpisodes = hasEpisodes
+        self.kept = (hasEpisodes ? [("additional_types", "track,episode")] : []) + kept
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        guard let list = try PlaylistItems.list(of: id, market, &reader) else { return nil }
+        guard let list = try PlaylistItems.list(of: id, market, hasEpisodes: hasEpisodes, &reader) else { return nil }
         guard let stretch = try list.stretch(window, &reader), reader.missing.isEmpty else { return nil }
-        let paging = PagingWriter(base: reader.linkBase, path: "/playlists/\(id.text)/\(part.rawValue)", kept: marketParameter(market))
+        let path = "/playlists/\(id.text)/\(part.rawValue)"
+        let paging = PagingWriter(base: reader.linkBase, path: path, kept: marketParameter(market) + kept)
         var writer = JSONWriter()
         paging.write(stretch, window, to: &writer) { ListRecord.write(element: $0, as: part, &$1) }
         return writer.bytes[...]
@@ -94,52 +109,36 @@ public struct PlaylistItemsQuestion: Question {
 
 /// A playlist's items: the first hundred stand in the playlist, unless the account may not read them.
 enum PlaylistItems {
-    static func list(of id: SpotifyID, _ market: Market?, _ reader: inout RecordReader) throws -> PagedList? {
-        guard let record = try reader.record(.object(.playlist, id, market: market)), let playlist = try? JSONDocument(record.body)
+    static func list(of id: SpotifyID, _ market: Market?, hasEpisodes: Bool = false, _ reader: inout RecordReader) throws -> PagedList? {
+        func read(_ resource: Resource, _ reader: inout RecordReader) throws -> Record? {
+            hasEpisodes ? try reader.recordWithEpisodes(resource) : try reader.record(resource)
+        }
+        guard let record = try read(.object(.playlist, id, market: market), &reader), let playlist = try? JSONDocument(record.body)
         else { return nil }
-        guard let embedded = Page(playlist.root["items"]) else { throw NegativeEntry(status: 403, message: "Forbidden") }
+        guard let items = playlist.root["items"] else { throw NegativeEntry(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
-        return PagedList(embedded: embedded, pageSize: PageSize.list) { offset, reader in
+        var list = PagedList(embedded: Page(items), pageSize: PageSize.list) { .playlistItems(id, asked, offset: $0, market: market) }
+        list.read = { resource, reader in
             do {
-                return Page(try reader.record(.playlistItems(id, asked, offset: offset, market: market)))
+                return try read(resource, &reader)
             } catch let denial as NegativeEntry where denial.status == 403 {
                 // The account's mode has changed since the playlist was fetched.
-                return Page(try reader.record(.playlistItems(id, asked.other, offset: offset, market: market)))
+                return try resource.ofOtherPart.flatMap { try read($0, &reader) }
             }
         }
+        return list
+    }
+}
+
+extension Resource {
+    /// A page of a playlist's items as the other mode of an account calls it.
+    fileprivate var ofOtherPart: Resource? {
+        guard case .playlistItems(let id, let part, let offset, let market) = self else { return nil }
+        return .playlistItems(id, part.other, offset: offset, market: market)
     }
 }
 
 private func marketParameter(_ market: Market?) -> [(name: String, value: String)] { market.map { [("market", $0.code)] } ?? [] }
-
-/// Writes paging objects with the mirror's own links.
-struct PagingWriter {
-    /// `https://host`.
-    var base: String
-    /// `/albums/<id>/tracks`.
-    var path: String
-    /// What the links keep of the request besides offset and limit, in order.
-    var kept: [(name: String, value: String)]
-
-    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (JSONNode, inout JSONWriter) -> Void) {
-        let end = window.offset + window.limit
-        writer.object { writer in
-            writer.member("href", link(window.offset, window.limit))
-            writer.key("items")
-            writer.array { writer in for item in stretch.elements { element(item, &writer) } }
-            writer.member("limit", window.limit)
-            writer.member("next", end < stretch.total ? link(end, window.limit) : nil)
-            writer.member("offset", window.offset)
-            writer.member("previous", window.offset > 0 ? link(max(0, window.offset - window.limit), window.limit) : nil)
-            writer.member("total", stretch.total)
-        }
-    }
-
-    private func link(_ offset: Int, _ limit: Int) -> String {
-        let more = kept.map { "&\($0.name)=\(PercentEncoding.encode($0.value, keeping: ","))" }.joined()
-        return "\(base)/spotify/v1\(path)?offset=\(offset)&limit=\(limit)\(more)"
-    }
-}
 
 /// A stretch of a long list that is kept in pages: from `offset`, at most `limit` elements.
 struct Window {
@@ -148,12 +147,26 @@ struct Window {
 }
 
 /// A list in pages: the first may stand in its parent, the others are records of their own, aligned to their size.
+///
+/// What Spotify refuses, or answers in a form that is none, costs its own page: the rest is there.
 struct PagedList {
     /// The page that the parent brought.
     var embedded: Page?
     var pageSize: Int
-    /// The page at an aligned offset; nil when it is not here, which the reader has noted.
-    var page: (_ offset: Int, _ reader: inout RecordReader) throws -> Page?
+    /// How many elements can be asked for; of a longer list the rest cannot be had.
+    var most = Int.max
+    /// The record of the page at an aligned offset.
+    var resource: (_ offset: Int) -> Resource
+    /// Reads it; nil when it is not here, which the reader has noted.
+    var read: (Resource, inout RecordReader) throws -> Record? = { try $1.record($0) }
+    /// What of the record is the page.
+    var part: (JSONNode) -> JSONNode? = { $0 }
+
+    init(embedded: Page? = nil, pageSize: Int, resource: @escaping (_ offset: Int) -> Resource) {
+        self.embedded = embedded
+        self.pageSize = pageSize
+        self.resource = resource
+    }
 
     struct Stretch {
         var elements: [JSONNode]
@@ -161,27 +174,30 @@ struct PagedList {
     }
 
     /// The window's elements; what is missing is noted by the reader and left out. nil when not even the length is known.
+    /// - Throws: `NegativeEntry` when Spotify refused all of it.
     func stretch(_ window: Window, _ reader: inout RecordReader) throws -> Stretch? {
         guard let total = try total(window, &reader) else { return nil }
         var elements: [JSONNode] = []
+        var refusal: NegativeEntry?
         var at = window.offset
-        let end = min(window.offset + window.limit, total)
+        let end = min(window.offset + window.limit, total, most)
         while at < end {
-            let (page, start) = try holder(of: at, &reader)
-            guard let page, at - start < page.elements.count else {
-                at = start + pageSize
-                continue
+            do {
+                let (page, start) = try holder(of: at, &reader)
+                guard let page, at - start < page.elements.count else {
+                    at = (at / pageSize + 1) * pageSize
+                    continue
+                }
+                let stop = min(end, start + page.elements.count)
+                elements += page.elements[(at - start)..<(stop - start)]
+                at = stop
+            } catch let denial as NegativeEntry {
+                refusal = refusal ?? denial
+                at = (at / pageSize + 1) * pageSize
             }
-            let stop = min(end, start + page.elements.count)
-            elements += page.elements[(at - start)..<(stop - start)]
-            at = stop
         }
+        if elements.isEmpty, let refusal, reader.missing.isEmpty { throw refusal }
         return Stretch(elements: elements, total: total)
-    }
-
-    private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
-        if let embedded { return embedded.total }
-        return try page(window.offset / pageSize * pageSize, &reader)?.total
     }
 
     private func holder(of index: Int, _ reader: inout RecordReader) throws -> (Page?, start: Int) {
@@ -189,4 +205,83 @@ struct PagedList {
         let start = index / pageSize * pageSize
         return (try page(start, &reader), start)
     }
+
+    private func page(_ offset: Int, _ reader: inout RecordReader) throws -> Page? {
+        guard let record = try read(resource(offset), &reader) else { return nil }
+        return Page((try? JSONDocument(record.body)).flatMap { part($0.root) }) ?? .empty
+    }
+
+    private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
+        if let embedded { return embedded.total }
+        let start = window.offset / pageSize * pageSize
+        // The other kinds of a search share its pages.
+        let isWantedAnyway = reader.missing.contains(resource(start))
+        do {
+            if let page = try page(start, &reader) { return page.total }
+        } catch let denial as NegativeEntry {
+            guard let total = try knownTotal(before: start, &reader), total <= window.offset else { throw denial }
+            return total
+        }
+        // Beyond an end that is known nothing is asked: Spotify answers such questions with errors.
+        guard let total = try knownTotal(before: start, &reader), total <= window.offset else { return nil }
+        if !isWantedAnyway { reader.forget(resource(start)) }
+        return total
+    }
+
+    /// The length by the page before, or by the first.
+    private func knownTotal(before start: Int, _ reader: inout RecordReader) throws -> Int? {
+        for offset in start > pageSize ? [start - pageSize, 0] : start > 0 ? [0] : [] {
+            guard let record = try reader.known(resource(offset)), let document = try? JSONDocument(record.body) else { continue }
+            if let page = Page(part(document.root)) { return page.total }
+        }
+        return nil
+    }
+}
+
+extension PagedList {
+    /// What an object holds in pages: the first stands in the object.
+    static func of(_ parts: ObjectParts, _ id: SpotifyID, in object: JSONNode, _ market: Market?) -> PagedList {
+        PagedList(embedded: Page(object[parts.name]), pageSize: PageSize.list) { .parts(parts, id, offset: $0, market: market) }
+    }
+}
+
+/// Writes paging objects with the mirror's own links.
+struct PagingWriter {
+    var base: LinkBase
+    /// `/albums/<id>/tracks`.
+    var path: String
+    /// What the links keep of the request besides offset and limit, in order.
+    var kept: [(name: String, value: String)]
+    /// The last offset that the list may be asked for with.
+    var lastOffset = ListLimits.lastOffset
+
+    func write(_ stretch: PagedList.Stretch, _ window: Window, to writer: inout JSONWriter, element: (JSONNode, inout JSONWriter) -> Void) {
+        let end = window.offset + window.limit
+        // A page without elements has no neighbours: whoever followed its links would never arrive.
+        let hasNext = window.limit > 0 && end < stretch.total && end <= lastOffset
+        let hasPrevious = window.limit > 0 && window.offset > 0
+        writer.object { writer in
+            writer.member("href", link(window.offset, window.limit))
+            writer.key("items")
+            writer.array { writer in for item in stretch.elements { element(item, &writer) } }
+            writer.member("limit", window.limit)
+            writer.member("next", hasNext ? link(end, window.limit) : nil)
+            writer.member("offset", window.offset)
+            writer.member("previous", hasPrevious ? link(max(0, window.offset - window.limit), window.limit) : nil)
+            writer.member("total", stretch.total)
+        }
+    }
+
+    private func link(_ offset: Int, _ limit: Int) -> String {
+        let items = [("offset", "\(offset)"), ("limit", "\(limit)")] + kept
+        return "\(base.root)\(path)?" + items.map(MirrorLink.text).joined(separator: "&")
+    }
+}
+
+/// How far lists may be asked for.
+public enum ListLimits {
+    /// No list of Spotify's is longer.
+    public static let lastOffset = 100_000
+    /// Search gives a thousand results of a kind.
+    public static let searchResults = 1000
 }

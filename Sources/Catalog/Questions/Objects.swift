@@ -1,7 +1,7 @@
 import JSON
 import Spotify
 
-/// `GET /{tracks,albums,artists,playlists}/{id}`: one record as it is.
+/// `GET /{tracks,albums,artists,playlists,shows,episodes,audiobooks,chapters}/{id}`, `/playlists/{id}/images`: one record as it is.
 public struct ObjectQuestion: Question {
     let resource: Resource
 
@@ -9,10 +9,10 @@ public struct ObjectQuestion: Question {
 
     public var firstResource: Resource? { resource }
 
-    /// Only an album and a playlist hold a page.
+    /// Only some objects hold a page.
     public var mayLinkBack: Bool {
         switch resource {
-        case .object(.track, _, _), .object(.artist, _, _): false
+        case .object(.track, _, _), .object(.artist, _, _), .object(.episode, _, _), .object(.chapter, _, _), .playlistImages: false
         default: true
         }
     }
@@ -22,7 +22,8 @@ public struct ObjectQuestion: Question {
     }
 }
 
-/// `GET /{tracks,albums,artists}?ids=`: single records in the asked order. null means that Spotify said 404, never "not here yet".
+/// `GET /{tracks,albums,artists,shows,episodes,audiobooks,chapters}?ids=`: single records in the asked order. null means that Spotify
+/// refused it, never "not here yet".
 public struct BatchQuestion: Question {
     let kind: ObjectKind
     let ids: [SpotifyID]
@@ -36,75 +37,29 @@ public struct BatchQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         var writer = JSONWriter(reserving: 3000 * ids.count)
+        var isKnown = false
+        var refusal: NegativeEntry?
         try writer.object { writer in
-            writer.key(kind.rawValue + "s")
+            writer.key(kind.plural)
             try writer.array { writer in
                 for id in ids {
                     let resource = Resource.object(kind, id, market: kind == .artist ? nil : market)
                     do {
-                        if let record = try reader.record(resource) { writer.raw(record.body(linkedTo: reader.linkBase)) }
-                    } catch let denial as NegativeEntry where denial.status == 404 {
+                        guard let record = try reader.record(resource) else { continue }
+                        writer.raw(record.body(linkedTo: reader.linkBase))
+                        isKnown = true
+                    } catch let denial as NegativeEntry {
                         writer.null()
+                        if denial.status != 404 { refusal = refusal ?? denial }
                     }
                 }
             }
         }
-        return reader.missing.isEmpty ? writer.bytes[...] : nil
-    }
-}
-
-/// The fields that development mode took away, put back with neutral values: typed clients refuse objects without them.
-///
-/// Sources: the Web API's migration guide of February 2026; which of them clients insist on, tekore's models.
-enum RemovedFields {
-    /// The same JSON with the fields, at every depth; the bytes as they are when they are no JSON.
-    static func filled(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        guard let document = try? JSONDocument(body) else { return body }
-        var writer = JSONWriter(reserving: body.count + body.count / 4)
-        write(document.root, asItem: false, &writer)
+        guard reader.missing.isEmpty else { return nil }
+        // What is refused with another word than "not found" is none of a list's gaps, unless the others are there.
+        if let refusal, !isKnown { throw refusal }
         return writer.bytes[...]
     }
-
-    private static func write(_ node: JSONNode, asItem: Bool, _ writer: inout JSONWriter) {
-        switch node.kind {
-        case .object:
-            writer.object { writer in
-                for (key, value) in node.members {
-                    writer.key(key)
-                    write(value, asItem: key == "track" || key == "item", &writer)
-                }
-                for (name, value) in missing(node, asItem: asItem) { writer.member(name, raw: Array(value.utf8)) }
-            }
-        case .array:
-            writer.array { writer in for element in node.elements { write(element, asItem: false, &writer) } }
-        default: writer.raw(node.raw)
-        }
-    }
-
-    private static func missing(_ node: JSONNode, asItem: Bool) -> [(name: String, value: String)] {
-        neutral(node, asItem: asItem).filter { !node.has($0.name) }
-    }
-
-    /// What an object of this form has in extended mode.
-    private static func neutral(_ node: JSONNode, asItem: Bool) -> [(name: String, value: String)] {
-        let markets = node.has("is_playable") ? [] : [("available_markets", "[]")]
-        switch node["type"]?.string {
-        case "track":
-            let own = node.has("album") ? [("popularity", "0")] : []
-            // A playlist says of its elements which they are.
-            return markets + own + (asItem ? [("episode", "false"), ("track", "true")] : [])
-        case "album":
-            return markets + (node.has("tracks") ? [("popularity", "0"), ("label", #""""#)] : [])
-        case "artist" where node.has("genres") || node.has("images"):
-            return [("followers", followers), ("popularity", "0")]
-        case "playlist":
-            let isListed = (node["tracks"] ?? node["items"]).map { !$0.has("items") } ?? false
-            return isListed ? [] : [("followers", followers)]
-        default: return []
-        }
-    }
-
-    private static let followers = #"{"href":null,"total":0}"#
 }
 
 /// A question whose answer has the removed fields (`SPOTIFY_FILL_REMOVED_FIELDS`).
@@ -116,8 +71,137 @@ public struct FilledQuestion<Asked: Question>: Question {
     public init(_ asked: Asked) { self.asked = asked }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
+        reader.fillsRemovedFields = true
+        return try asked.compose(&reader)
+    }
+}
+
+/// Which members of an answer a caller wants (the Web API's `fields`): `total,items(added_at,track(name,album(!images,href)))`.
+///
+/// Grammar, after the Web API reference, get-playlist: names by comma; a dot or parentheses lead into a member, of every element where it
+/// is an array; an exclamation mark stands before what is left out. Where a member is both named and led into, the whole of it is meant.
+public struct FieldFilter: Sendable, Equatable {
+    private var leavesOut = false
+    private var choices: [Choice] = []
+
+    private struct Choice: Sendable, Equatable {
+        var name: [UInt8]
+        /// nil: the whole member.
+        var inner: FieldFilter?
+    }
+
+    private static let deepest = 16
+
+    /// nil for what is none: an empty name, a parenthesis without its other half, more than 16 levels.
+    public init?(_ text: String) {
+        var rest = Array(text.utf8)[...]
+        guard let filter = Self.group(&rest, depth: 0, leavesOut: false), rest.isEmpty else { return nil }
+        self = filter
+    }
+
+    private init() {}
+
+    // MARK: Reading
+
+    /// Entries by comma, up to a closing parenthesis or the end.
+    /// - Parameter leavesOut: it stands in what is left out.
+    private static func group(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> FieldFilter? {
+        guard depth < deepest else { return nil }
+        var choices: [(choice: Choice, isOut: Bool)] = []
+        repeat {
+            guard let next = choice(&rest, depth: depth, leavesOut: leavesOut) else { return nil }
+            choices.append(next)
+        } while take(",", &rest)
+        var filter = FieldFilter()
+        filter.leavesOut = choices.allSatisfy(\.isOut)
+        // Among names of what is wanted, one of what is not says nothing.
+        for next in choices where next.isOut == filter.leavesOut { filter.add(next.choice) }
+        return filter
+    }
+
+    private static func choice(_ rest: inout ArraySlice<UInt8>, depth: Int, leavesOut: Bool) -> (choice: Choice, isOut: Bool)? {
+        let isOut = take("!", &rest) || leavesOut
+        let name = rest.prefix { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_") }
+        rest = rest[name.endIndex...]
+        guard !name.isEmpty, depth < deepest else { return nil }
+        var found = Choice(name: Array(name))
+        if take(".", &rest) {
+            guard let inner = choice(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
+            var filter = FieldFilter()
+            filter.leavesOut = inner.isOut
+            filter.add(inner.choice)
+            found.inner = filter
+        } else if take("(", &rest) {
+            guard let filter = group(&rest, depth: depth + 1, leavesOut: isOut), take(")", &rest) else { return nil }
+            found.inner = filter
+        }
+        return (found, isOut)
+    }
+
+    private static func take(_ sign: StaticString, _ rest: inout ArraySlice<UInt8>) -> Bool {
+        guard rest.first == sign.utf8Start.pointee else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private mutating func add(_ choice: Choice) {
+        guard let place = choices.firstIndex(where: { $0.name == choice.name }) else { return choices.append(choice) }
+        guard let more = choice.inner, var inner = choices[place].inner, inner.leavesOut == more.leavesOut else {
+            choices[place].inner = nil
+            return
+        }
+        for choice in more.choices { inner.add(choice) }
+        choices[place].inner = inner
+    }
+
+    // MARK: Filtering
+
+    /// What of an answer's JSON is wanted; the bytes as they are when they are no JSON.
+    func filtered(_ body: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let document = try? JSONDocument(body) else { return body }
+        var writer = JSONWriter(reserving: body.count / 2)
+        write(document.root, &writer)
+        return writer.bytes[...]
+    }
+
+    private func write(_ node: JSONNode, _ writer: inout JSONWriter) {
+        switch node.kind {
+        case .object:
+            writer.object { writer in
+                for (key, value) in node.members { write(key, value, &writer) }
+            }
+        case .array: writer.array { writer in for element in node.elements { write(element, &writer) } }
+        default: writer.raw(node.raw)
+        }
+    }
+
+    private func write(_ key: String, _ value: JSONNode, _ writer: inout JSONWriter) {
+        let choice = choices.first { $0.name.elementsEqual(key.utf8) }
+        if let inner = choice?.inner {
+            writer.key(key)
+            inner.write(value, &writer)
+        } else if (choice != nil) != leavesOut {
+            writer.member(key, raw: value.raw)
+        }
+    }
+}
+
+/// A question of whose answer only some members are wanted.
+public struct FieldsQuestion: Question {
+    let asked: any Question
+    let fields: FieldFilter
+    public var mayBePatchy: Bool { asked.mayBePatchy }
+    public var mayLinkBack: Bool { asked.mayLinkBack }
+    public var firstResource: Resource? { asked.firstResource }
+
+    public init(_ asked: any Question, fields: FieldFilter) {
+        self.asked = asked
+        self.fields = fields
+    }
+
+    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         let body = try asked.compose(&reader)
         reader.forgetVerbatim()
-        return body.map { RemovedFields.filled($0) }
+        return body.map { fields.filtered($0) }
     }
 }

@@ -63,25 +63,25 @@ public struct RecordReader {
     /// Nothing more will come: answer with what there is, old search results included.
     let isLast: Bool
     private(set) var missing: [Resource] = []
-    private let base: String
+    /// For the mirror's links.
+    let linkBase: LinkBase
+    /// Records are read with the fields that development mode removed.
+    var fillsRemovedFields = false
     private var ahead: ReadAhead?
     private var account = ReadSummary()
     /// The tag of the one record whose body is the answer, or of nothing else.
     private var verbatimTag: UInt64?
 
-    init(records: NotedRecords, base: String, isLast: Bool, ahead: ReadAhead? = nil) {
+    init(records: NotedRecords, base: LinkBase, isLast: Bool, ahead: ReadAhead? = nil) {
         self.records = records
         self.ahead = ahead
-        self.base = base
+        linkBase = base
         self.isLast = isLast
     }
 
-    /// Scheme and host for the mirror's links.
-    var linkBase: String { base }
-
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try records.read(resource, ahead: takeAhead(of: resource)) {
+        switch try records.read(resource, ahead: takeAhead(of: resource), filled: fillsRemovedFields) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && !isLast:
             note(resource)
             return nil
@@ -106,9 +106,24 @@ public struct RecordReader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try records.glance(resource) else { return nil }
+        guard case .hit(let served) = try records.glance(resource, filled: fillsRemovedFields) else { return nil }
         account.count(served)
         return served.record
+    }
+
+    /// Takes back the note of a record that turned out not to be needed.
+    mutating func forget(_ resource: Resource) { missing.removeAll { $0 == resource } }
+
+    /// A playlist or a page of its items with its episodes as what they are. Most have none, and need no call of their own for that.
+    mutating func recordWithEpisodes(_ resource: Resource) throws -> Record? {
+        guard let plain = try record(resource) else { return nil }
+        let full = Resource.withEpisodes(resource)
+        guard Episodes.stand(in: plain.body), !(try isLast && known(full) == nil) else { return plain }
+        do {
+            return try record(full)
+        } catch is NegativeEntry {
+            return plain
+        }
     }
 
     /// A record as a document.
@@ -118,9 +133,9 @@ public struct RecordReader {
 
     /// A record's body as the whole answer.
     mutating func verbatim(_ record: Record) -> ArraySlice<UInt8> {
-        let seed = record.linkPlaces.isEmpty ? [] : Array(base.utf8)
+        let seed = record.linkPlaces.isEmpty ? [] : Array(linkBase.root.utf8)
         verbatimTag = FNV.hash(seed, from: record.tag)
-        return record.body(linkedTo: base)
+        return record.body(linkedTo: linkBase)
     }
 
     /// The answer's body is not the record's any more.

@@ -21,8 +21,8 @@ public struct SearchQuestion: Question {
             for kind in search.kinds {
                 guard let stretch = try search.list(of: kind).stretch(window, &reader) else { continue }
                 let kept = [("query", query), ("type", kind.rawValue)] + (search.market.map { [("market", $0.code)] } ?? [])
-                writer.key(kind.rawValue + "s")
-                PagingWriter(base: base, path: "/search", kept: kept)
+                writer.key(kind.plural)
+                PagingWriter(base: base, path: "/search", kept: kept, lastOffset: ListLimits.searchResults - 1)
                     .write(stretch, window, to: &writer) { element, writer in
                         guard kind == .playlist else { return writer.raw(element.raw) }
                         ListRecord.write(listed: element, linkedTo: base, &writer)
@@ -48,12 +48,10 @@ struct Search {
 
     /// The results of one kind.
     func list(of kind: ObjectKind) -> PagedList {
-        PagedList(embedded: nil, pageSize: PageSize.search) { offset, reader in
-            guard let record = try reader.record(.search(term, kinds: kinds, offset: offset, market: market)),
-                let document = try? JSONDocument(record.body)
-            else { return nil }
-            return Page(document.root[kind.rawValue + "s"])
-        }
+        var list = PagedList(pageSize: PageSize.search) { .search(term, kinds: kinds, offset: $0, market: market) }
+        list.part = { $0[kind.plural] }
+        list.most = ListLimits.searchResults
+        return list
     }
 }
 
@@ -98,7 +96,7 @@ enum TopTracks {
     }
 
     private static func elements(_ record: Record, atMost most: Int) -> [JSONNode]? {
-        (try? JSONDocument(record.body).root["tracks"]).map { Array($0.elements.prefix(most)) }
+        (try? JSONDocument(record.body).root["tracks"]).map { Array($0.elements.lazy.filter { $0.kind == .object }.prefix(most)) }
     }
 
     private static func search(for id: SpotifyID, atMost most: Int, _ market: Market?, _ reader: inout RecordReader) throws -> [JSONNode]? {
@@ -109,7 +107,14 @@ enum TopTracks {
         var seen: Set<String> = []
         for page in 0..<searchPages where found.count < most {
             let window = Window(offset: page * PageSize.search, limit: PageSize.search)
-            guard let stretch = try list.stretch(window, &reader) else { return reader.isLast ? found : nil }
+            let stretch: PagedList.Stretch?
+            do {
+                stretch = try list.stretch(window, &reader)
+            } catch let denial as NegativeEntry {
+                if found.isEmpty { throw denial }
+                break
+            }
+            guard let stretch else { return reader.isLast ? found : nil }
             for element in stretch.elements where isBy(id, element) {
                 guard let track = element["id"]?.string, seen.insert(track).inserted else { continue }
                 found.append(element)

@@ -14,30 +14,51 @@ struct ParsedAnswer {
 
     /// nil for a body that does not have the resource's form.
     init?(_ resource: Resource, _ body: [UInt8]) {
-        guard let document = try? JSONDocument(body), document.root.kind == .object else { return nil }
+        guard let document = try? JSONDocument(body) else { return nil }
+        mode = AccountMode(resource, document.root)
+        guard read(document, as: resource) else { return nil }
+    }
+
+    /// Whether the document has the form that the resource has. What is odd in a part of it costs that part alone.
+    private mutating func read(_ document: JSONDocument, as resource: Resource) -> Bool {
         let root = document.root
-        mode = AccountMode(resource, root)
         switch resource {
         case .object(let kind, _, let market):
-            guard root["type"]?.string == kind.rawValue else { return nil }
-            add(resource, ListRecord.make(of: kind, document))
+            guard Self.isObject(root, of: kind) else { return false }
+            add(resource, ListRecord.make(of: kind, document, askedWith: market.map { [("market", $0.code)] } ?? []))
             if kind == .playlist { learnItems(Self.pages(of: root), market) }
-        case .albumTracks, .artistAlbums:
-            guard Page(root) != nil else { return nil }
-            add(resource, Record(body: body))
+        case .parts, .artistAlbums:
+            guard Page(root) != nil else { return false }
+            add(resource, Record(body: document.bytes))
         case .playlistItems(_, _, _, let market):
-            guard Page(root) != nil else { return nil }
-            add(resource, Record(body: body))
+            guard Page(root) != nil else { return false }
+            add(resource, Record(body: document.bytes))
             learnItems([root], market)
         case .topTracks(_, let market):
-            guard let tracks = root["tracks"], tracks.kind == .array else { return nil }
-            add(resource, Record(body: body))
+            guard let tracks = root["tracks"], tracks.kind == .array else { return false }
+            add(resource, Record(body: document.bytes))
             learn(tracks.elements, market)
         case .search(_, let kinds, _, let market):
-            guard kinds.allSatisfy({ Page(root[$0.rawValue + "s"]) != nil }) else { return nil }
-            add(resource, Record(body: body))
+            guard kinds.contains(where: { Page(root[$0.plural]) != nil }) else { return false }
+            add(resource, Record(body: document.bytes))
             for plural in ["tracks", "artists"] { learn(root[plural]?["items"]?.elements ?? [], market) }
+        case .playlistImages:
+            guard root.kind == .array else { return false }
+            add(resource, Record(body: document.bytes))
+        case .withEpisodes(let plain):
+            guard let parsed = ParsedAnswer(plain, document.bytes), let first = parsed.lines.first else { return false }
+            let asked = [("additional_types", "track,episode")] + (plain.market.map { [("market", $0.code)] } ?? [])
+            let record = if case .object = plain { ListRecord.make(of: .playlist, document, askedWith: asked) } else { first.record }
+            lines = [Line(resource: resource, record: record)] + parsed.lines.dropFirst()
         }
+        return true
+    }
+
+    /// Chapters call themselves episodes (Web API reference, chapters).
+    private static func isObject(_ root: JSONNode, of kind: ObjectKind) -> Bool {
+        guard root["id"]?.string != nil else { return false }
+        guard let type = root["type"]?.string else { return true }
+        return type == kind.rawValue || kind == .chapter && type == ObjectKind.episode.rawValue
     }
 
     private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource: resource, record: record)) }
@@ -77,20 +98,24 @@ struct ParsedAnswer {
     }
 }
 
-/// An object as the mirror serves it: Spotify's own bytes, but for the links of the page that an album or a playlist holds, which
-/// point back here, and for a playlist's page, which stands there under its old and its new name.
+/// An object as the mirror serves it: Spotify's own bytes, but for the links of the page that an album, a playlist, a show or an
+/// audiobook holds, which point back here, and for a playlist's page, which stands there under its old and its new name.
 enum ListRecord {
-    static func make(of kind: ObjectKind, _ document: JSONDocument) -> Record {
-        guard kind == .album || kind == .playlist, document.root.kind == .object else { return Record(body: document.bytes) }
+    /// - Parameter asked: the parameters that make its answer another one; the links of its page have them, too.
+    static func make(of kind: ObjectKind, _ document: JSONDocument, askedWith asked: [(name: String, value: String)] = []) -> Record {
+        let held = kind == .playlist ? PlaylistPart.allCases.map(\.rawValue) : ObjectParts(of: kind).map { [$0.name] } ?? []
+        guard !held.isEmpty, document.root.kind == .object else { return Record(body: document.bytes) }
         let members = document.root.members
         var places: [UInt32] = []
         var writer = JSONWriter(reserving: document.bytes.count + 256)
         writer.object { writer in
             for (key, value) in members {
-                if let part = PlaylistPart(rawValue: key), value.kind == .object {
-                    for name in kind == .album ? [part] : [.tracks, .items] {
-                        writer.key(name.rawValue)
-                        write(value, of: kind, as: name, &writer, &places)
+                if held.contains(key), value.kind == .object {
+                    // A playlist's under both names, of which it has one.
+                    let names = kind == .playlist && !members.contains { $0.key != key && held.contains($0.key) } ? held : [key]
+                    for name in names {
+                        writer.key(name)
+                        write(value, as: name, of: kind, asked, &writer, &places)
                     }
                 } else {
                     writer.member(key, raw: value.raw)
@@ -101,15 +126,16 @@ enum ListRecord {
     }
 
     private static func write(
-        _ page: JSONNode, of kind: ObjectKind, as part: PlaylistPart, _ writer: inout JSONWriter, _ places: inout [UInt32]
+        _ page: JSONNode, as name: String, of kind: ObjectKind, _ asked: [(name: String, value: String)], _ writer: inout JSONWriter,
+        _ places: inout [UInt32]
     ) {
         writer.object { writer in
             for (key, value) in page.members {
                 writer.key(key)
-                if ["href", "next", "previous"].contains(key), let path = path(value.string, as: part) {
+                if ["href", "next", "previous"].contains(key), let path = MirrorLink.path(value.string, to: name, kept: asked) {
                     places.append(UInt32(writer.position + 1))
                     writer.string(path)
-                } else if key == "items", kind == .playlist {
+                } else if key == "items", kind == .playlist, value.kind == .array, let part = PlaylistPart(rawValue: name) {
                     writer.array { writer in
                         for element in value.elements { Self.write(element: element, as: part, &writer) }
                     }
@@ -131,7 +157,7 @@ enum ListRecord {
     }
 
     /// A playlist as a search lists it: how many items it has and where they are, under the old and the new name.
-    static func write(listed playlist: JSONNode, linkedTo base: String, _ writer: inout JSONWriter) {
+    static func write(listed playlist: JSONNode, linkedTo base: LinkBase, _ writer: inout JSONWriter) {
         guard playlist.has("tracks") != playlist.has("items") else { return writer.raw(playlist.raw) }
         writer.object { writer in
             for (key, value) in playlist.members {
@@ -143,8 +169,8 @@ enum ListRecord {
                     writer.key(part.rawValue)
                     writer.object { writer in
                         for (key, value) in value.members {
-                            if key == "href", let path = path(value.string, as: part) {
-                                writer.member(key, base + path)
+                            if key == "href", let path = MirrorLink.path(value.string, to: part.rawValue) {
+                                writer.member(key, base.root + path.dropFirst(LinkBase("").root.utf8.count))
                             } else {
                                 writer.member(key, raw: value.raw)
                             }
@@ -154,19 +180,46 @@ enum ListRecord {
             }
         }
     }
-
-    /// The mirror's path for one of Spotify's links: `/spotify/v1/albums/...`; nil for any other text.
-    private static func path(_ link: String?, as part: PlaylistPart) -> String? {
-        guard let link, let rest = link.dropPrefix("https://api.spotify.com/v1/") else { return nil }
-        guard rest.hasPrefix("playlists/") else { return "/spotify/v1/" + rest }
-        let cut = rest.firstIndex(of: "?") ?? rest.endIndex
-        let segments = rest[..<cut].split(separator: "/").map { $0 == "items" || $0 == "tracks" ? part.rawValue[...] : $0 }
-        return "/spotify/v1/" + segments.joined(separator: "/") + rest[cut...]
-    }
 }
 
 extension String {
     func dropPrefix(_ prefix: String) -> Substring? { hasPrefix(prefix) ? dropFirst(prefix.count) : nil }
+}
+
+/// Whether a playlist has episodes, told from its bytes: to read it would cost more than all the rest of a hit.
+enum Episodes {
+    private static let name = Array(#""episode""#.utf8)
+    private static let type = Array(#""type""#.utf8)
+    /// How far the search may go on when a byte stands where the name would end (Horspool 1980).
+    private static let steps: [UInt8] = {
+        var steps = [UInt8](repeating: UInt8(name.count), count: 256)
+        for (place, byte) in name.dropLast().enumerated() { steps[Int(byte)] = UInt8(name.count - 1 - place) }
+        return steps
+    }()
+
+    /// Whether `"type":"episode"` or `"episode":true` occurs.
+    static func stand(in body: ArraySlice<UInt8>) -> Bool {
+        body.withUnsafeBufferPointer { bytes in
+            var start = 0
+            while start + name.count <= bytes.count {
+                let end = start + name.count
+                if bytes[end - 1] == name[name.count - 1], bytes[start..<end].elementsEqual(name), isEpisode(bytes, start..<end) {
+                    return true
+                }
+                start += Int(steps[Int(bytes[end - 1])])
+            }
+            return false
+        }
+    }
+
+    /// Whether the name stands there as a type, or says that it is so.
+    private static func isEpisode(_ bytes: UnsafeBufferPointer<UInt8>, _ found: Range<Int>) -> Bool {
+        let after = bytes[found.upperBound...].drop(while: isSpaceOrColon)
+        let before = bytes[..<found.lowerBound].reversed().drop(while: isSpaceOrColon)
+        return after.startIndex > found.upperBound && after.starts(with: "true".utf8) || before.starts(with: type.reversed())
+    }
+
+    private static func isSpaceOrColon(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ":") || byte == 0x20 || (0x09...0x0D).contains(byte) }
 }
 
 /// A page that stands in a document.
@@ -174,17 +227,27 @@ struct Page {
     let elements: [JSONNode]
     let total: Int
 
-    /// nil when `node` is no paging object.
+    /// nil when `node` is no paging object. One with elements that does not say its length is as long as it must be; without both,
+    /// nothing is known.
     init?(_ node: JSONNode?) {
-        guard let node, let total = node["total"]?.integer, total >= 0, let items = node["items"], items.kind == .array else { return nil }
-        self.elements = items.elements
-        self.total = total
+        guard let node, let items = node["items"], items.kind == .array else { return nil }
+        elements = items.elements
+        let end = elements.isEmpty ? 0 : max(0, node["offset"]?.integer ?? 0) + elements.count
+        if let stated = node["total"]?.integer, stated >= 0 {
+            total = max(stated, end)
+        } else {
+            guard !elements.isEmpty else { return nil }
+            total = node["next"]?.string == nil ? end : end + 1
+        }
     }
 
-    init?(_ record: Record?) {
-        guard let record, let document = try? JSONDocument(record.body) else { return nil }
-        self.init(document.root)
+    private init() {
+        elements = []
+        total = 0
     }
+
+    /// Of what is no page.
+    static let empty = Page()
 }
 
 extension JSONNode {

@@ -1,5 +1,6 @@
 import Crypto
 import JSON
+import Platform
 import Spotify
 
 /// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.
@@ -26,6 +27,15 @@ public struct Record: Sendable, Equatable {
         self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
+    /// A form of a record whose tag is known.
+    init(form body: ArraySlice<UInt8>, linkPlaces: [UInt32], refusedWith: Int?, isExtended: Bool, tag: UInt64) {
+        self.body = body
+        self.linkPlaces = linkPlaces
+        self.refusedWith = refusedWith
+        self.isExtended = isExtended
+        self.tag = tag
+    }
+
     private static let magic = UInt8(ascii: "R")
     private static let layout: UInt8 = 1
     private static let fixedSize = 12
@@ -45,6 +55,12 @@ public struct Record: Sendable, Equatable {
         withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
         for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
         return bytes + body
+    }
+
+    /// The tag that a stored form has; nil for bytes that are none.
+    static func tag(ofEncoded bytes: [UInt8]) -> UInt64? {
+        guard bytes.count >= fixedSize, bytes[0] == magic, bytes[1] == layout else { return nil }
+        return bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) }
     }
 
     /// Reads the stored form; nil for bytes that are none (a foreign value, a newer layout), which is then a miss.
@@ -67,19 +83,72 @@ public struct Record: Sendable, Equatable {
         guard linkPlaces.allSatisfy({ $0 <= body.count }) else { return nil }
     }
 
-    /// The body with a request's own scheme and host in its links.
-    public func body(linkedTo base: String) -> ArraySlice<UInt8> {
+    /// The body with a request's own scheme and host in its links, and without their first part where the request had none.
+    public func body(linkedTo base: LinkBase) -> ArraySlice<UInt8> {
         guard !linkPlaces.isEmpty else { return body }
         var linked: [UInt8] = []
-        linked.reserveCapacity(body.count + linkPlaces.count * base.utf8.count)
+        linked.reserveCapacity(body.count + linkPlaces.count * base.origin.utf8.count)
         var start = body.startIndex
         for place in linkPlaces {
             let end = body.startIndex + Int(place)
             linked += body[start..<end]
-            linked += base.utf8
+            linked += base.origin.utf8
             start = end
+            if base.isBare, body[end...].starts(with: MirrorLink.folder.utf8) { start += MirrorLink.folder.utf8.count }
         }
         return (linked + body[start...])[...]
+    }
+}
+
+/// Where a request found the mirror: what its links begin with. Never stored.
+public struct LinkBase: Sendable, Equatable {
+    /// `https://host`; empty where the request names no host that could be written.
+    public var origin: String
+    /// Asked as `/v1/...`, on a host name of the mirror's own, and not as `/spotify/v1/...`.
+    public var isBare: Bool
+
+    public init(_ origin: String, isBare: Bool = false) {
+        self.origin = origin
+        self.isBare = isBare
+    }
+
+    /// Up to `/v1`.
+    var root: String { origin + (isBare ? "/v1" : MirrorLink.folder + "/v1") }
+}
+
+/// The mirror's links: those that it writes for its own lists, and Spotify's made into its own. Every one of them is a path and a query
+/// that the mirror reads.
+enum MirrorLink {
+    /// What a link has beyond a bare host's: stored links have it, and lose it where they are served without.
+    static let folder = "/spotify"
+
+    private static let spotify = ["https://api.spotify.com/v1/", "http://api.spotify.com/v1/"]
+
+    /// The mirror's path and query for a link of Spotify's to a list that an object holds, `/spotify/v1/albums/...`; nil for any other text.
+    /// - Parameters:
+    ///   - name: what the list's last part is called here.
+    ///   - kept: what the object was asked for with, in case the link does not say so itself.
+    static func path(_ link: String?, to name: String, kept: [(name: String, value: String)] = []) -> String? {
+        guard let link, let rest = spotify.lazy.compactMap({ link.dropPrefix($0) }).first else { return nil }
+        let cut = rest.firstIndex(of: "?") ?? rest.endIndex
+        var segments = rest[..<cut].split(separator: "/")
+        // As links to playlists were until 2018.
+        if segments.count > 3, segments[0] == "users", segments[2] == "playlists" { segments.removeFirst(2) }
+        guard segments.count == 3, let known = lists[String(segments[0])], known.contains(String(segments[2])) else { return nil }
+        let query = rest[cut...].dropFirst()
+        let missing = kept.filter { item in !query.split(separator: "&").contains { $0.hasPrefix("\(item.name)=") } }
+        let items = (query.isEmpty ? [] : [String(query)]) + missing.map(text)
+        return "\(folder)/v1/\(segments[0])/\(segments[1])/\(name)" + (items.isEmpty ? "" : "?" + items.joined(separator: "&"))
+    }
+
+    /// The lists that stand in objects.
+    private static let lists: [String: [String]] = [
+        "albums": ["tracks"], "playlists": ["tracks", "items"], "shows": ["episodes"], "audiobooks": ["chapters"],
+    ]
+
+    /// One parameter of a query. The comma stays, as in the Web API's links.
+    static func text(_ item: (name: String, value: String)) -> String {
+        "\(item.name)=\(PercentEncoding.encode(item.value, keeping: ","))"
     }
 }
 
@@ -121,6 +190,7 @@ public enum AccountMode: String, Sendable {
             guard root.has("tracks") != root.has("items") else { return nil }
             self = root.has("tracks") ? .extended : .development
         case .topTracks: self = .extended
+        case .withEpisodes(let plain): self.init(plain, root)
         default: return nil
         }
     }

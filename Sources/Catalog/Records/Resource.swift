@@ -8,10 +8,10 @@ import Spotify
 /// Its `name` is the key of its record in the caches (below `catalog:`), of its lookup in the limiter, and of those who wait
 /// for it; every process of a host reads it the same way.
 public enum Resource: Hashable, Sendable {
-    /// `GET /v1/{tracks,albums,artists,playlists}/{id}`.
+    /// `GET /v1/{tracks,albums,artists,playlists,shows,episodes,audiobooks,chapters}/{id}`.
     case object(ObjectKind, SpotifyID, market: Market?)
-    /// `GET /v1/albums/{id}/tracks`, a page of 50; the first stands in the album itself.
-    case albumTracks(SpotifyID, offset: Int, market: Market?)
+    /// `GET /v1/albums/{id}/tracks` and its like, a page of 50; the first stands in the object itself.
+    case parts(ObjectParts, SpotifyID, offset: Int, market: Market?)
     /// `GET /v1/artists/{id}/albums`, a page of 50.
     case artistAlbums(SpotifyID, groups: AlbumGroups, offset: Int, market: Market?)
     /// `GET /v1/playlists/{id}/items`, a page of 50 (`/tracks` for accounts in extended mode); the first 100 stand in the playlist itself.
@@ -20,6 +20,14 @@ public enum Resource: Hashable, Sendable {
     case search(SearchTerm, kinds: [ObjectKind], offset: Int, market: Market?)
     /// `GET /v1/artists/{id}/top-tracks`; closed in development mode.
     case topTracks(SpotifyID, market: Market?)
+    /// `GET /v1/playlists/{id}/images`.
+    case playlistImages(SpotifyID)
+    /// A playlist or a page of its items, asked for with `additional_types=track,episode`: else Spotify makes tracks of episodes.
+    indirect case withEpisodes(Resource)
+
+    static func albumTracks(_ id: SpotifyID, offset: Int, market: Market?) -> Resource {
+        .parts(.albumTracks, id, offset: offset, market: market)
+    }
 
     /// The prefix of the catalog's keys in the caches, which `/cache` can read but not write.
     public static let cachePrefix = "catalog:"
@@ -29,11 +37,19 @@ public enum Resource: Hashable, Sendable {
         var key: [UInt8] = []
         key.reserveCapacity(64)
         key.append(contentsOf: Self.cachePrefix.utf8)
-        appendName(to: &key)
+        appendName(to: &key, asKey: true)
         return Self.fitted(key)
     }
 
-    /// The resource whose record has this key; nil for keys of other things, and for a long search, whose key is only a hash.
+    /// The key of what Spotify answered instead of it.
+    var denialKey: [UInt8] {
+        var key = Array("\(Self.cachePrefix)denied/".utf8)
+        appendName(to: &key, asKey: true)
+        return Self.fitted(key)
+    }
+
+    /// The resource whose record has this key; nil for keys of other things, and for a long search, whose key is only a hash. Of a
+    /// search, what was typed is lost.
     init?(cacheKey: [UInt8]) {
         guard let text = String(validating: cacheKey, as: UTF8.self), let name = text.dropPrefix(Self.cachePrefix) else { return nil }
         self.init(name: String(name))
@@ -49,16 +65,18 @@ public enum Resource: Hashable, Sendable {
     }
 
     /// Shapes: `track/<id>`, `album-tracks/<id>/<offset>`, `artist-albums/<id>/<groups>/<offset>`,
-    /// `playlist-items/<id>/<part>/<offset>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`;
-    /// the family is followed by `@<market>` when there is one.
+    /// `show-episodes/<id>/<offset>`, `audiobook-chapters/<id>/<offset>`, `playlist-items/<id>/<part>/<offset>`,
+    /// `playlist-images/<id>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`; the family is followed by `@<market>` when there
+    /// is one. `with-episodes/` stands before a playlist's. A search is named as it was typed, so that every process can send that;
+    /// its record has the query's key in the name's place.
     public var name: String {
         var bytes: [UInt8] = []
-        appendName(to: &bytes)
+        appendName(to: &bytes, asKey: false)
         return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The name in UTF-8. Piece by piece: a hit makes one, and putting texts together costs more than looking the record up.
-    private func appendName(to bytes: inout [UInt8]) {
+    private func appendName(to bytes: inout [UInt8], asKey: Bool) {
         func append(_ family: String, _ market: Market?, _ parts: String...) {
             bytes.append(contentsOf: family.utf8)
             if let market {
@@ -72,17 +90,28 @@ public enum Resource: Hashable, Sendable {
         }
         switch self {
         case .object(let kind, let id, let market): append(kind.rawValue, market, id.text)
-        case .albumTracks(let id, let offset, let market): append("album-tracks", market, id.text, "\(offset)")
+        case .parts(let parts, let id, let offset, let market): append(parts.rawValue, market, id.text, "\(offset)")
         case .artistAlbums(let id, let groups, let offset, let market): append("artist-albums", market, id.text, groups.text, "\(offset)")
         case .playlistItems(let id, let part, let offset, let market): append("playlist-items", market, id.text, part.rawValue, "\(offset)")
         case .topTracks(let id, let market): append("top-tracks", market, id.text)
         case .search(let term, let kinds, let offset, let market):
-            append("search", market, kinds.map(\.rawValue).joined(separator: ","), "\(offset)", term.text)
+            append("search", market, kinds.map(\.rawValue).joined(separator: ","), "\(offset)", asKey ? term.key : term.typed)
+        case .playlistImages(let id): append("playlist-images", nil, id.text)
+        case .withEpisodes(let resource):
+            bytes.append(contentsOf: Self.episodesPrefix.utf8)
+            resource.appendName(to: &bytes, asKey: asKey)
         }
     }
 
+    private static let episodesPrefix = "with-episodes/"
+
     /// Reads a name back; nil when no `name` looks like that (a lookup of a newer version, say).
     public init?(name: String) {
+        if let rest = name.dropPrefix(Self.episodesPrefix) {
+            guard let resource = Resource(name: String(rest)), resource.mayHoldEpisodes else { return nil }
+            self = .withEpisodes(resource)
+            return
+        }
         let parts = name.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).map(String.init)
         guard parts.count >= 2 else { return nil }
         let head = parts[0].split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
@@ -96,8 +125,9 @@ public enum Resource: Hashable, Sendable {
         if family == "search" { return search(parts, market) }
         guard let id = SpotifyID(parts[1]) else { return nil }
         switch (family, parts.count) {
-        case ("album-tracks", 3): return offset(parts[2]).map { .albumTracks(id, offset: $0, market: market) }
+        case (_, 3): return part(family, id, parts[2], market)
         case ("top-tracks", 2): return .topTracks(id, market: market)
+        case ("playlist-images", 2): return market == nil ? .playlistImages(id) : nil
         case ("artist-albums", 4):
             guard let groups = parts[2].isEmpty ? .all : AlbumGroups(parts[2]), let offset = offset(parts[3]) else { return nil }
             return .artistAlbums(id, groups: groups, offset: offset, market: market)
@@ -109,9 +139,33 @@ public enum Resource: Hashable, Sendable {
         }
     }
 
+    private static func part(_ family: String, _ id: SpotifyID, _ text: String, _ market: Market?) -> Resource? {
+        guard let parts = ObjectParts(rawValue: family), let offset = offset(text) else { return nil }
+        return .parts(parts, id, offset: offset, market: market)
+    }
+
+    /// Whether it is one of those that `withEpisodes` is about.
+    var mayHoldEpisodes: Bool {
+        switch self {
+        case .object(.playlist, _, _), .playlistItems: true
+        default: false
+        }
+    }
+
+    /// The market that it names.
+    var market: Market? {
+        switch self {
+        case .object(_, _, let market), .parts(_, _, _, let market), .artistAlbums(_, _, _, let market),
+            .playlistItems(_, _, _, let market), .search(_, _, _, let market), .topTracks(_, let market):
+            market
+        case .playlistImages: nil
+        case .withEpisodes(let plain): plain.market
+        }
+    }
+
     private static func search(_ parts: [String], _ market: Market?) -> Resource? {
         let kinds = parts[1].split(separator: ",").compactMap { ObjectKind(rawValue: String($0)) }
-        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(normalised: parts[3]) else {
+        guard parts.count == 4, !kinds.isEmpty, let offset = offset(parts[2]), let term = SearchTerm(parts[3]) else {
             return nil
         }
         return .search(term, kinds: kinds, offset: offset, market: market)
@@ -122,38 +176,78 @@ public enum Resource: Hashable, Sendable {
     /// The request target for the Web API, starting with `/v1/`.
     /// - Parameter own: the account's market (`SPOTIFY_MARKET`), used where the resource names none.
     public func target(market own: Market?) -> String {
+        let (path, query, market) = question(own)
+        let all = query + (market.map { [("market", $0.code)] } ?? [])
+        guard !all.isEmpty else { return "/v1/" + path }
+        // The comma stays, as in the Web API's examples.
+        return "/v1/\(path)?" + all.map { "\($0)=\(PercentEncoding.encode($1, keeping: ","))" }.joined(separator: "&")
+    }
+
+    private typealias Target = (path: String, query: [(String, String)], market: Market?)
+
+    private func question(_ own: Market?) -> Target {
         switch self {
-        case .object(let kind, let id, let market):
-            return "/v1/\(kind.rawValue)s/\(id.text)" + Self.query([], kind == .artist ? nil : market ?? own)
-        case .albumTracks(let id, let offset, let market):
-            return "/v1/albums/\(id.text)/tracks" + Self.query(Self.page(offset, PageSize.list), market ?? own)
+        case .object(let kind, let id, let market): return ("\(kind.plural)/\(id.text)", [], kind == .artist ? nil : market ?? own)
+        case .parts(let parts, let id, let offset, let market):
+            return ("\(parts.parent.plural)/\(id.text)/\(parts.name)", Self.page(offset, PageSize.list), market ?? own)
         case .artistAlbums(let id, let groups, let offset, let market):
             let choice = groups.names.isEmpty ? [] : [("include_groups", groups.text)]
-            return "/v1/artists/\(id.text)/albums" + Self.query(choice + Self.page(offset, PageSize.list), market ?? own)
+            return ("artists/\(id.text)/albums", choice + Self.page(offset, PageSize.list), market ?? own)
         case .playlistItems(let id, let part, let offset, let market):
-            return "/v1/playlists/\(id.text)/\(part.rawValue)" + Self.query(Self.page(offset, PageSize.list), market ?? own)
-        case .topTracks(let id, let market):
-            return "/v1/artists/\(id.text)/top-tracks" + Self.query([], market ?? own)
+            return ("playlists/\(id.text)/\(part.rawValue)", Self.page(offset, PageSize.list), market ?? own)
+        case .topTracks(let id, let market): return ("artists/\(id.text)/top-tracks", [], market ?? own)
         case .search(let term, let kinds, let offset, let market):
-            let asked = [("q", term.text), ("type", kinds.map(\.rawValue).joined(separator: ","))]
-            return "/v1/search" + Self.query(asked + Self.page(offset, PageSize.search), market ?? own)
+            let asked = [("q", term.typed), ("type", kinds.map(\.rawValue).joined(separator: ","))]
+            return ("search", asked + Self.page(offset, PageSize.search), market ?? own)
+        case .playlistImages(let id): return ("playlists/\(id.text)/images", [], nil)
+        case .withEpisodes(let resource):
+            let target = resource.question(own)
+            return (target.path, [("additional_types", "track,episode")] + target.query, target.market)
         }
     }
 
     private static func page(_ offset: Int, _ limit: Int) -> [(String, String)] {
         [("limit", "\(limit)")] + (offset > 0 ? [("offset", "\(offset)")] : [])
     }
+}
 
-    /// The comma stays, as in the Web API's examples.
-    private static func query(_ items: [(String, String)], _ market: Market?) -> String {
-        let all = items + (market.map { [("market", $0.code)] } ?? [])
-        return all.isEmpty ? "" : "?" + all.map { "\($0)=\(PercentEncoding.encode($1, keeping: ","))" }.joined(separator: "&")
+/// What an object holds in pages, by the name of the family of their records.
+public enum ObjectParts: String, Hashable, Sendable {
+    case albumTracks = "album-tracks"
+    case showEpisodes = "show-episodes"
+    case audiobookChapters = "audiobook-chapters"
+
+    /// What holds them.
+    public var parent: ObjectKind {
+        switch self {
+        case .albumTracks: .album
+        case .showEpisodes: .show
+        case .audiobookChapters: .audiobook
+        }
+    }
+
+    /// The member of the object that is their first page, and the last part of their path.
+    public var name: String {
+        switch self {
+        case .albumTracks: "tracks"
+        case .showEpisodes: "episodes"
+        case .audiobookChapters: "chapters"
+        }
+    }
+
+    init?(of kind: ObjectKind) {
+        switch kind {
+        case .album: self = .albumTracks
+        case .show: self = .showEpisodes
+        case .audiobook: self = .audiobookChapters
+        default: return nil
+        }
     }
 }
 
 /// What development mode calls `items` and extended mode `tracks`.
-public enum PlaylistPart: String, Hashable, Sendable {
-    case items, tracks
+public enum PlaylistPart: String, Hashable, Sendable, CaseIterable {
+    case tracks, items
 
     /// The member of an element that holds the track.
     var element: String { self == .items ? "item" : "track" }
@@ -164,32 +258,10 @@ public enum PlaylistPart: String, Hashable, Sendable {
 
 /// The sizes of the pages that are asked upstream and kept as records.
 public enum PageSize {
-    /// The most that the Web API gives of an album's tracks, an artist's albums and a playlist's items.
+    /// The most that the Web API gives of an album's tracks, an artist's albums, a playlist's items and the like.
     public static let list = 50
     /// The most that search gives in development mode.
     public static let search = 10
-}
-
-/// A search query, normalised so that spaces and case make no second lookup.
-public struct SearchTerm: Hashable, Sendable {
-    public let text: String
-
-    /// The longest query, in Unicode scalars.
-    public static let longest = 300
-
-    /// nil for a query without anything but spaces and control characters, or longer than `longest`.
-    public init?(_ query: String) {
-        guard query.unicodeScalars.count <= Self.longest else { return nil }
-        let words = query.lowercased().unicodeScalars.split { $0.properties.isWhitespace || $0.properties.generalCategory == .control }
-        guard !words.isEmpty else { return nil }
-        text = words.map { String($0) }.joined(separator: " ")
-    }
-
-    /// A text that was such a term's.
-    init?(normalised text: String) {
-        guard !text.isEmpty else { return nil }
-        self.text = text
-    }
 }
 
 /// A choice among an artist's albums (`include_groups`); all of them when empty.

@@ -95,7 +95,8 @@ struct CrossOrigin: Sendable {
             }
             if reader != .nobody {
                 response.add(
-                    lines: "Access-Control-Expose-Headers: Retry-After, ETag, Cache-Status, Preference-Applied, WWW-Authenticate, Allow\r\n"
+                    lines:
+                        "Access-Control-Expose-Headers: Retry-After, RateLimit-Reset, ETag, Cache-Status, Preference-Applied, WWW-Authenticate, Allow\r\n"
                 )
             }
             if varies { response.add(lines: "Vary: Origin\r\n") }

@@ -1,3 +1,4 @@
+import Catalog
 import FastCGI
 import JSON
 import Platform
@@ -38,6 +39,36 @@ enum ErrorFormat: Sendable {
         var response = error(status, message)
         response.add(retryAfter: retryAfter)
         return response
+    }
+
+    /// What is not here yet, and when to come back for it. The Web API's clients sleep as long as `Retry-After` says, in the call, and come
+    /// three times at most; so they are told the time at which it should be here, and no more than a minute where that is long.
+    /// Only they are told apart what can be waited for (429) and what cannot; for the others all of it is 503.
+    /// - Parameter after: when it is expected.
+    func notYet(_ obstacle: Obstacle, after: Duration) -> Response {
+        guard case .spotify = self else { return unavailable(obstacle.words, retryAfter: after) }
+        let isLong = obstacle.kind == .cooldown || after > Self.longSleep
+        let told = isLong ? min(after, Self.shortSleep) : after
+        // A cooldown's words have its end in them.
+        let end = told < after && obstacle.kind != .cooldown ? "; not before \((SystemClock().wall + after).text)" : ""
+        var response = unavailable(obstacle.words + end, retryAfter: told, status: obstacle.status)
+        if obstacle.status == 429 { response.add("RateLimit-Reset", "\(max(1, after.secondsRoundedUp))") }
+        return response
+    }
+
+    /// What a client may be made to sleep through at once, and what it is told where it would be longer.
+    private static let (longSleep, shortSleep) = (Duration.seconds(300), Duration.seconds(60))
+}
+
+extension Obstacle {
+    /// The status with which the Web API's clients are told.
+    fileprivate var status: Int {
+        switch kind {
+        case .turn, .cooldown: 429
+        case .credentials, .account, .server: 503
+        case .spotify: 502
+        case .timeout: 504
+        }
     }
 }
 

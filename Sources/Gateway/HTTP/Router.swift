@@ -7,7 +7,8 @@ import Platform
 public struct Router: Handler {
     /// Prefixes with a slash at the end, and who answers below them; the first that fits.
     let families: [(prefix: String, family: any RouteFamily)]
-    private let prefixes: [[UInt8]]
+    /// The families' own prefixes and then their others, with the families' places.
+    private let prefixes: [(bytes: [UInt8], place: Int)]
     private let observer: ResponseObserver
     private let crossOrigin: CrossOrigin
     /// What each of the families is counted as.
@@ -20,23 +21,23 @@ public struct Router: Handler {
         self.families = families
         self.crossOrigin = crossOrigin
         observer = ResponseObserver(scoreboard: scoreboard, log: log)
-        prefixes = families.map { Array($0.prefix.utf8) }
+        let others = families.enumerated().compactMap { place, entry in entry.family.otherPrefix.map { (Array($0.utf8), place) } }
+        prefixes = families.enumerated().map { (Array($1.prefix.utf8), $0) } + others
         labels = families.map { Counter.Family(prefix: $0.prefix) }
     }
 
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
-        guard let (place, rest) = find(copy request) else { return .read(limit: 65_536) }
-        return families[place].family.bodyPolicy(RoutedRequest(request: copy request, rest: rest))
+        guard let (place, routed) = find(copy request) else { return .read(limit: 65_536) }
+        return families[place].family.bodyPolicy(routed)
     }
 
     public func handle(_ request: Request) -> Outcome {
-        guard let (place, rest) = find(request) else {
+        guard let (place, routed) = find(request) else {
             return observed(.now(ErrorFormat.plain.error(404, "Not found")), of: .none, request, CrossOrigin.Grant())
         }
         let family = families[place].family
-        let routed = RoutedRequest(request: request, rest: rest)
         let readers = family.readers(routed)
         let grant = crossOrigin.grant(to: request, readers)
         return observed(answer(routed, family, grant, readers), of: labels[place], request, grant)
@@ -57,12 +58,14 @@ public struct Router: Handler {
         return .now(response)
     }
 
-    /// The family's place, and what follows its prefix.
-    private func find(_ request: Request) -> (place: Int, rest: Substring)? {
+    /// The family's place, and the request as it sees it.
+    private func find(_ request: Request) -> (place: Int, routed: RoutedRequest)? {
         request.withPath { path in
             // Over bytes, as in `RoutedRequest`: strings compare by characters.
-            guard let place = prefixes.firstIndex(where: { path.starts(with: $0) }) else { return nil }
-            return (place, Substring(decoding: path[prefixes[place].count...], as: UTF8.self))
+            guard let found = prefixes.firstIndex(where: { path.starts(with: $0.bytes) }) else { return nil }
+            let rest = Substring(decoding: path[prefixes[found].bytes.count...], as: UTF8.self)
+            let routed = RoutedRequest(request: request, rest: rest, isAtOtherPrefix: found >= families.count)
+            return (prefixes[found].place, routed)
         }
     }
 }
@@ -87,6 +90,8 @@ struct RoutedRequest {
     let request: Request
     /// Decoded by nginx; what follows the family's prefix.
     let rest: Substring
+    /// Found by the family's `otherPrefix`.
+    var isAtOtherPrefix = false
 
     /// `rest` cut at `/`; a trailing slash leaves nothing behind. Made anew each time it is asked for.
     var segments: [String] {
@@ -112,12 +117,15 @@ struct RoutedRequest {
 /// One family of routes: what stands below one prefix and speaks one dialect.
 protocol RouteFamily: Sendable {
     var errorFormat: ErrorFormat { get }
+    /// Where the family is found, too; with a slash at the end.
+    var otherPrefix: String? { get }
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy
     func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers
     func answer(_ routed: RoutedRequest) -> Outcome
 }
 
 extension RouteFamily {
+    var otherPrefix: String? { nil }
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: 65_536) }
     func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { .named }
 }

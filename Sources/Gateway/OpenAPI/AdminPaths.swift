@@ -195,7 +195,11 @@ enum StatusSchemas {
                 "lastHour": .object(["calls": count, "budget": count]), "nextSlotAt": instant,
                 "queue": .object(["caller": count, "unattended": count, "renewal": count, "warming": count]), "leased": count,
                 "failed": count,
-            ], optional: ["cooldown": .named("Pause"), "upstreamOutage": .named("Pause"), "tokenOutage": .named("Pause")]),
+            ],
+            optional: [
+                "cooldown": .named("Pause"), "upstreamOutage": .named("Pause"), "tokenOutage": .named("Pause"),
+                "accountRefusal": .named("Pause"),
+            ]),
         "Pause": .object(["endsAt": instant, "reason": .text]),
     ]
 

@@ -134,6 +134,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     case cacheStatus = "Cache-Status"
     case entityTag = "ETag"
     case retryAfter = "Retry-After"
+    case rateLimitReset = "RateLimit-Reset"
     case preferenceApplied = "Preference-Applied"
     case authenticate = "WWW-Authenticate"
     case setCookie = "Set-Cookie"
@@ -163,6 +164,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .cacheStatus: "Where the answer came from (RFC 9211): a hit with its tier and remaining time, or a miss."
         case .entityTag: "Changes with the answer; for If-None-Match."
         case .retryAfter: "Whole seconds after which asking again makes sense, at least 1."
+        case .rateLimitReset: "Whole seconds until what was asked for should be here, where Retry-After says less, too."
         case .preferenceApplied: "RFC 7240."
         case .authenticate: "How to sign in: with a bearer token (RFC 6750)."
         case .setCookie: "The session's cookie: new after a login, renewed in its last week, emptied by a logout."
@@ -176,7 +178,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         switch self {
         case .cacheStatus: .text(pattern: "^swingmusic-fcgi; (hit|fwd=miss)")
         case .entityTag: .text(pattern: "^(W/)?\"[0-9a-f]{16}\"$")
-        case .retryAfter: .integer(1)
+        case .retryAfter, .rateLimitReset: .integer(1)
         case .preferenceApplied: .constant("respond-async")
         case .authenticate: .constant("Bearer realm=\"swingmusic-fcgi\"")
         case .setCookie, .userName, .roles: .text

@@ -70,7 +70,7 @@ struct CatalogParameters {
     }
 
     private static let kinds: [String: [ObjectKind]] = [
-        "all": ObjectKind.allCases, "tracks": [.track], "albums": [.album], "artists": [.artist], "playlists": [.playlist],
+        "all": ObjectKind.music, "tracks": [.track], "albums": [.album], "artists": [.artist], "playlists": [.playlist],
     ]
 
     /// - Throws: 400 for a body that is no JSON object.

@@ -2,26 +2,32 @@ import Caching
 import Catalog
 import FastCGI
 import Platform
+import Spotify
 import Synchronization
 
 /// Answers questions for all metadata routes: at once from what is known, else by parking the caller until it is.
 struct MetadataResponder: Sendable {
     let catalog: Catalog
     let missWait: Duration
+    /// `SWINGMUSIC_FCGI_MIRROR_WAIT`: for clients of the Web API, which give up after some seconds.
+    let mirrorWait: Duration
     /// `SWINGMUSIC_FCGI_PUBLIC_URL`.
     let publicURL: BaseURL?
+    let followUps = FollowUps()
 
-    func answer(_ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil)
-        -> Outcome
-    {
+    /// - Parameter isBare: asked as `/v1/...`; links say so.
+    func answer(
+        _ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
+        isBare: Bool = false
+    ) -> Outcome {
         let inquiry = Inquiry(
-            catalog: catalog, question: question, base: question.mayLinkBack ? base(of: request) : "",
-            conditional: Conditional(request, errorFormat, notFound: notFound), client: client)
+            catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
+            conditional: Conditional(request, errorFormat, notFound: notFound), client: client, followUps: followUps)
         switch catalog.approach(to: question) {
-        case .asItComes: return inquiry.outcome(nil, patience(of: request))
-        case .here(let ahead): return inquiry.outcome(ahead, patience(of: request))
+        case .asItComes: return inquiry.outcome(nil, patience(of: request, errorFormat))
+        case .here(let ahead): return inquiry.outcome(ahead, patience(of: request, errorFormat))
         case .ahead(let resource, let key):
-            let patience = patience(of: request)
+            let patience = patience(of: request, errorFormat)
             return .pending(
                 PendingResponse { [catalog] promise in
                     switch catalog.readAhead(resource, key: key, then: { promise.keep(inquiry.outcome($0, patience)) }) {
@@ -32,10 +38,12 @@ struct MetadataResponder: Sendable {
         }
     }
 
-    private func patience(of request: Request) -> WaitPreference { WaitPreference(request.parameter("HTTP_PREFER"), most: missWait) }
+    private func patience(of request: Request, _ errorFormat: ErrorFormat) -> WaitPreference {
+        WaitPreference(request.parameter("HTTP_PREFER"), usual: errorFormat == .spotify ? mirrorWait : missWait, most: missWait)
+    }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
-    private func base(of request: Request) -> String {
+    private func origin(of request: Request) -> String {
         if let publicURL { return publicURL.text }
         let scheme = request.parameter("REQUEST_SCHEME") == "https" || request.parameter("HTTPS") == "on" ? "https" : "http"
         return BaseURL(scheme: scheme, host: request.parameter("HTTP_HOST") ?? "")?.text ?? ""
@@ -46,9 +54,10 @@ struct MetadataResponder: Sendable {
 private struct Inquiry: Sendable {
     let catalog: Catalog
     let question: any Question
-    let base: String
+    let base: LinkBase
     let conditional: Conditional
     let client: String
+    let followUps: FollowUps
 
     func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> WaitPreference) -> Outcome {
         do {
@@ -57,11 +66,12 @@ private struct Inquiry: Sendable {
             case .denied(let denial): return .now(MetadataResponse.denied(denial, conditional))
             case .missing(let resources):
                 let parked = PendingRequest(
-                    catalog: catalog, question: question, base: base, conditional: conditional, client: client, patience: patience())
+                    catalog: catalog, question: question, base: base, conditional: conditional, client: client, patience: patience(),
+                    followUps: followUps)
                 return .parked(parked.parkedRequest(for: resources))
             }
         } catch {
-            var response = conditional.errorFormat.unavailable("The database cannot be read: \(error)", retryAfter: .seconds(5))
+            var response = conditional.errorFormat.notYet(Obstacle(.server, "The database cannot be read: \(error)"), after: .seconds(5))
             response.omitsBody = conditional.isHead
             return .now(response)
         }
@@ -72,24 +82,29 @@ private struct Inquiry: Sendable {
 private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
-    private let base: String
+    private let base: LinkBase
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
+    private let followUps: FollowUps
     private let deadline: MonotonicTime
-    /// The caller's number at the desk while it waits there; the lock is held for a load or a store.
-    private let place = Mutex<UInt64?>(nil)
+    /// The caller's number at the desk while it waits there, and for what; the lock is held for a load or a store.
+    private let place = Mutex<(number: UInt64, resources: [Resource])?>(nil)
 
     /// How long somebody who does not want to wait is kept until the queue has said how long it is.
     private static let shortWait = Duration.seconds(2)
 
-    init(catalog: Catalog, question: any Question, base: String, conditional: Conditional, client: String, patience: WaitPreference) {
+    init(
+        catalog: Catalog, question: any Question, base: LinkBase, conditional: Conditional, client: String, patience: WaitPreference,
+        followUps: FollowUps
+    ) {
         self.catalog = catalog
         self.question = question
         self.base = base
         self.conditional = conditional
         self.client = client
         self.patience = patience
+        self.followUps = followUps
         deadline = SystemClock().monotonic + (patience.isNone ? Self.shortWait : patience.wait)
     }
 
@@ -104,14 +119,14 @@ private final class PendingRequest: Sendable {
     private func wait(for resources: [Resource], _ reply: ResponseHandle, joined: Bool) {
         let until = patience.isNone ? SystemClock().monotonic : deadline
         let number = catalog.inbox.wait(for: resources, client: client, until: until) { settlement in
-            self.settle(settlement, reply, joined)
+            self.settle(settlement, resources, reply, joined)
         }
         // It may have been settled, and have begun the next wait, before this line: numbers only grow.
-        place.withLock { $0 = max($0 ?? 0, number) }
+        place.withLock { place in if number > place?.number ?? 0 { place = (number, resources) } }
     }
 
     /// On the lookup thread: more is known, or it is known that no more will come.
-    private func settle(_ settlement: WaitOutcome, _ reply: ResponseHandle, _ joined: Bool) {
+    private func settle(_ settlement: WaitOutcome, _ awaited: [Resource], _ reply: ResponseHandle, _ joined: Bool) {
         switch settlement {
         case .finished(let collapsed):
             let joined = joined && collapsed
@@ -120,34 +135,86 @@ private final class PendingRequest: Sendable {
                 reply.send(MetadataResponse.complete(composed, conditional, status: .stored(joined: joined)))
             case .denied(let denial): reply.send(MetadataResponse.denied(denial, conditional, status: .stored(joined: joined)))
             case .missing(let resources) where !resources.isEmpty: wait(for: resources, reply, joined: joined)
-            case .missing, nil: reply.send(rest("The lookup ended without an answer", after: .seconds(5)))
+            case .missing, nil: reply.send(rest(.server, "The lookup ended without an answer", after: .seconds(5)))
             }
-        case .later(let after, let reason):
-            reply.send(patience.isAsync ? MetadataResponse.queued(after: after, conditional) : rest(reason, after: after))
-        case .failed(let reason, let after): reply.send(rest(reason, after: after))
-        case .refused(.queueFull, let after): reply.send(rest("Too many lookups are waiting", after: after))
-        case .refused(.clientShare, let after): reply.send(rest("Too many lookups of yours are waiting", after: after))
+        case .later(let after, let obstacle):
+            reply.send(patience.isAsync ? MetadataResponse.queued(after: after, conditional) : rest(obstacle, after: after))
+            if obstacle.kind == .turn { goOn(awaited, within: after) }
+        case .failed(let obstacle, let after): reply.send(rest(obstacle, after: after))
+        case .refused(.queueFull, let after): reply.send(rest(.turn, "Too many lookups are waiting", after: after))
+        case .refused(.clientShare, let after): reply.send(rest(.turn, "Too many lookups of yours are waiting", after: after))
         }
+    }
+
+    /// A client of the Web API comes back when it was told to: what it asked for is gone on with until then.
+    private func goOn(_ resources: [Resource], within time: Duration) {
+        guard conditional.errorFormat == .spotify, !patience.isNone else { return }
+        followUps.begin(catalog, question, for: resources, client: client, within: time)
     }
 
     /// On an event thread: the wait is over without us.
     private func end(_ ending: ParkedRequest.Ending) -> Response {
-        if let number = place.withLock({ $0 }) { catalog.inbox.leave(number) }
+        let place = place.withLock { $0 }
+        if let place { catalog.inbox.leave(place.number) }
         switch ending {
         case .deadline where patience.isAsync: return MetadataResponse.queued(after: .seconds(5), conditional)
-        case .deadline: return rest("No answer from Spotify came in time; the lookup stays queued", after: .seconds(5))
-        case .stopping: return rest("The server is restarting", after: .seconds(2))
-        case .refused: return rest("Too many requests are waiting", after: .seconds(5))
-        case .clientLeft: return MetadataResponse.missing("The caller left", after: .seconds(5), conditional)
+        case .deadline:
+            if let place { goOn(place.resources, within: Self.overdue) }
+            // The call was expected by now: it is under way, or next.
+            let after = conditional.errorFormat == .spotify ? Duration.seconds(2) : .seconds(5)
+            let obstacle = Obstacle(.turn, "No answer from Spotify came in time; the lookup stays queued")
+            return rest(catalog.inbox.obstacle(now: SystemClock().monotonic) ?? obstacle, after: after)
+        case .stopping: return rest(.server, "The server is restarting", after: .seconds(2))
+        case .refused: return rest(.server, "Too many requests are waiting", after: .seconds(5))
+        case .clientLeft: return MetadataResponse.missing(Obstacle(.server, "The caller left"), after: .seconds(5), conditional)
         }
     }
 
-    /// What there is, where the question may be patchy or an old answer will do; else 503.
-    private func rest(_ message: String, after: Duration) -> Response {
+    /// How long a lookup that was expected before is gone on with.
+    private static let overdue = Duration.seconds(20)
+
+    private func rest(_ kind: Obstacle.Kind, _ words: String, after: Duration) -> Response { rest(Obstacle(kind, words), after: after) }
+
+    /// What there is, where the question may be patchy or an old answer will do; else an error that says when to come back.
+    private func rest(_ obstacle: Obstacle, after: Duration) -> Response {
         if case .complete(let composed)? = try? catalog.answer(question, base: base, isLast: true) {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
-        return MetadataResponse.missing(message, after: after, conditional)
+        return MetadataResponse.missing(obstacle, after: after, conditional)
+    }
+}
+
+/// Goes on for callers who were told to come back: waits in their place, so that their lookups keep their rank in the queue, and when
+/// these have come, asks for what the question misses then. Without it a search of five pages would be one page at each return.
+final class FollowUps: Sendable {
+    /// What is waited for; one wait is enough for all who wait for the same. The lock is held for a look.
+    private let underWay = Mutex<Set<[Resource]>>([])
+    private static let most = 1000
+    /// So often a question may find something new to ask for.
+    private static let rounds = 8
+    /// Past the time at which the answer is expected: a caller is on its way back.
+    private static let margin = Duration.seconds(15)
+    /// What is expected later than this is not gone on with: the caller will have given up.
+    private static let longest = Duration.seconds(300)
+
+    /// - Parameter time: when the answer is expected.
+    func begin(_ catalog: Catalog, _ question: any Question, for resources: [Resource], client: String, within time: Duration) {
+        guard time <= Self.longest else { return }
+        wait(catalog, question, resources, client, until: time + Self.margin, rounds: Self.rounds)
+    }
+
+    private func wait(
+        _ catalog: Catalog, _ question: any Question, _ resources: [Resource], _ client: String, until time: Duration, rounds: Int
+    ) {
+        let isNew = underWay.withLock { $0.count < Self.most && $0.insert(resources).inserted }
+        guard isNew else { return }
+        _ = catalog.inbox.wait(for: resources, client: client, until: SystemClock().monotonic + time) { [self] outcome in
+            underWay.withLock { _ = $0.remove(resources) }
+            guard case .finished = outcome, rounds > 1, case .missing(let more)? = try? catalog.answer(question, base: LinkBase("")),
+                !more.isEmpty
+            else { return }
+            wait(catalog, question, more, client, until: Self.longest, rounds: rounds - 1)
+        }
     }
 }
 
@@ -161,9 +228,10 @@ struct WaitPreference: Equatable {
 
     /// - Parameters:
     ///   - preferences: the request's `Prefer`.
+    ///   - usual: how long it waits without one.
     ///   - most: `SWINGMUSIC_FCGI_MISS_WAIT`.
-    init(_ preferences: String?, most: Duration) {
-        wait = most
+    init(_ preferences: String?, usual: Duration, most: Duration) {
+        wait = usual
         guard let preferences else { return }
         for preference in preferences.split(whereSeparator: { $0 == "," || $0 == ";" }) {
             let parts = preference.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" }.lowercased() }
@@ -206,9 +274,9 @@ enum MetadataResponse {
         return response
     }
 
-    /// 503: not here, and not to be had within the caller's patience.
-    static func missing(_ message: String, after: Duration, _ conditional: Conditional) -> Response {
-        var response = conditional.errorFormat.unavailable(message, retryAfter: after)
+    /// Not here, and not to be had within the caller's patience.
+    static func missing(_ obstacle: Obstacle, after: Duration, _ conditional: Conditional) -> Response {
+        var response = conditional.errorFormat.notYet(obstacle, after: after)
         response.add(CacheStatus.miss)
         response.omitsBody = conditional.isHead
         return response
@@ -231,11 +299,7 @@ enum LinkFolding {
     /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
     /// The scheme may be missing. What follows the link stays a segment of its own.
     static func fold(_ path: [String]) -> [String] {
-        guard path.count > 2 else { return path }
-        let host = path[1] == "https:" || path[1] == "http:" ? 2 : 1
-        guard host == 2 || path[1] == "open.spotify.com" else { return path }
-        let isLocalised = path.count > host + 1 && path[host + 1].hasPrefix("intl-")
-        let end = min(path.count, host + (isLocalised ? 4 : 3))
-        return [path[0], path[1..<end].joined(separator: "/")] + path[end...]
+        guard path.count > 2, let length = SpotifyID.linkLength(path.dropFirst()) else { return path }
+        return [path[0], path[1...length].joined(separator: "/")] + path[(length + 1)...]
     }
 }

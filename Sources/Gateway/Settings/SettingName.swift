@@ -7,6 +7,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case workers = "SWINGMUSIC_FCGI_WORKERS"
     case threads = "SWINGMUSIC_FCGI_THREADS"
     case missWait = "SWINGMUSIC_FCGI_MISS_WAIT"
+    case mirrorWait = "SWINGMUSIC_FCGI_MIRROR_WAIT"
     case queueLimit = "SWINGMUSIC_FCGI_QUEUE_LIMIT"
     case metadataAuth = "SWINGMUSIC_FCGI_METADATA_AUTH"
     case adminToken = "SWINGMUSIC_FCGI_ADMIN_TOKEN"

@@ -19,6 +19,8 @@ public struct Settings: Sendable {
     public var workers: Int
     public var threads: Int
     public var missWait: Duration
+    /// Not above `missWait`.
+    public var mirrorWait: Duration
     public var queueLimit: Int
     public var metadataAuth: MetadataAuth
     public var adminToken: Secret?
@@ -49,6 +51,7 @@ public struct Settings: Sendable {
         workers = try reader.number(.workers, default: min(256, Processors.available), in: 1...256)
         threads = try reader.number(.threads, default: 4, in: 1...64)
         missWait = try reader.duration(.missWait, default: .seconds(25))
+        mirrorWait = min(missWait, try reader.duration(.mirrorWait, default: .seconds(4)))
         queueLimit = try reader.number(.queueLimit, default: 1000, in: 1...1_000_000)
         swingmusicDirectory = try reader.text(.swingmusicDirectory)
         metadataAuth = try reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
@@ -64,7 +67,7 @@ public struct Settings: Sendable {
         minInterval = try reader.duration(.spotifyMinInterval, default: .seconds(2), atLeast: .zero)
         callsPerHour = try reader.number(.spotifyCallsPerHour, default: 1000, in: 1...1_000_000)
         market = try Self.market(reader)
-        fillRemovedFields = try reader.choice(.spotifyFillRemovedFields, default: Switch.off) == .on
+        fillRemovedFields = try reader.choice(.spotifyFillRemovedFields, default: Switch.on) == .on
         ttl = try Self.ttls(reader)
         durableCaches = try Self.durableCaches(reader)
     }

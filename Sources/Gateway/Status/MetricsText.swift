@@ -100,6 +100,9 @@ extension StatusReport {
         text.single(
             "spotify_cooldown_seconds", .gauge, "Until Spotify may be called again after a 429.",
             seconds(until: limiter.cooldown?.endsAt ?? 0))
+        text.single(
+            "spotify_account_refused", .gauge, "1 while Spotify refuses this account, whatever is asked for.",
+            limiter.accountRefusal == nil ? 0 : 1)
         text.metric("queue_lookups", .gauge, "Lookups that wait for a turn.")
         for priority in Priority.allCases { text.sample("queue_lookups", [("priority", "\(priority)")], limiter.waiting[priority] ?? 0) }
         text.single("queue_leased", .gauge, "Lookups under way.", limiter.leased)

@@ -20,6 +20,7 @@ public enum Trouble: String, CaseIterable, Sendable {
     case cooldown = "cooldown"
     case spentHour = "spent-hour"
     case refusedCredentials = "refused-credentials"
+    case refusedAccount = "refused-account"
     case noCredentials = "no-credentials"
     case noToken = "no-token"
     case spotifyUnreachable = "spotify-unreachable"
@@ -29,7 +30,9 @@ public enum Trouble: String, CaseIterable, Sendable {
     public var keepsFromServing: Bool {
         switch self {
         case .noWorkers, .dataFolder, .cacheDatabase, .limiterDatabase, .sessionDatabase, .swingmusicDatabase, .swingmusicSettings: true
-        case .fullDisk, .cooldown, .spentHour, .refusedCredentials, .noCredentials, .noToken, .spotifyUnreachable, .noStore: false
+        case .fullDisk, .cooldown, .spentHour, .refusedCredentials, .refusedAccount, .noCredentials, .noToken, .spotifyUnreachable,
+            .noStore:
+            false
         }
     }
 
@@ -47,6 +50,8 @@ public enum Trouble: String, CaseIterable, Sendable {
         case .spentHour: "wait: slots become free as the calls of the last hour grow old"
         case .refusedCredentials:
             "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew from the app's page at developer.spotify.com, and restart"
+        case .refusedAccount:
+            "see that the app's owner has Premium, and look at the app's page at developer.spotify.com; calls begin again by themselves"
         case .noCredentials: "register an app at developer.spotify.com and set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET"
         case .noToken, .spotifyUnreachable: "see that the host reaches Spotify (name service, firewall, proxy); it is tried again by itself"
         case .noStore: "see that DragonflyDB runs and DRAGONFLYDB_HOST, _PORT and _PASSWORD are its own; SQLite serves meanwhile"
@@ -122,6 +127,11 @@ public struct Readiness: Sendable, Equatable {
             note(.refusedCredentials, "\(refusal.reason) (\(refusal.failures) times); tried again from \(until(refusal.endsAt))")
         } else if let outage = limiter.tokenOutage {
             note(.noToken, "\(outage.reason); tried again from \(until(outage.endsAt))")
+        }
+        if let refusal = limiter.accountRefusal {
+            note(
+                .refusedAccount,
+                "Spotify refuses this account, nothing new is looked up: \(refusal.reason); tried again from \(until(refusal.endsAt))")
         }
         if let outage = limiter.upstream { note(.spotifyUnreachable, "\(outage.reason); tried again from \(until(outage.endsAt))") }
     }

@@ -58,6 +58,7 @@ enum StatusJSON {
             "cooldown": status.cooldown.map { pause($0.endsAt, $0.reason) },
             "upstreamOutage": status.upstream.map { pause($0.endsAt, $0.reason) },
             "tokenOutage": status.tokenOutage.map { pause($0.endsAt, $0.reason) },
+            "accountRefusal": status.accountRefusal.map { pause($0.endsAt, $0.reason) },
             "queue": .object(Priority.allCases.map { JSONMember("\($0)", .integer(status.waiting[$0] ?? 0)) }),
             "leased": .integer(status.leased), "failed": .integer(status.failed),
         ])

@@ -138,6 +138,7 @@ struct StatusPage {
             limiter.cooldown.map { line("Cooldown", $0.reason, $0.endsAt) },
             limiter.upstream.map { line("No calls", $0.reason, $0.endsAt) },
             limiter.tokenOutage.map { line("No token", $0.reason, $0.endsAt) },
+            limiter.accountRefusal.map { line("Account refused", $0.reason, $0.endsAt) },
         ]
         return Markup(lines.compactMap { $0 })
     }

@@ -52,6 +52,7 @@ public struct StatusSection: Sendable, Equatable {
         ]
         if let outage = limiter.upstream { rows.append(["pause, unreachable", until(outage.endsAt, outage.reason)]) }
         if let outage = limiter.tokenOutage { rows.append(["pause, no token", until(outage.endsAt, outage.reason)]) }
+        if let refusal = limiter.accountRefusal { rows.append(["account refused", until(refusal.endsAt, refusal.reason)]) }
         return StatusSection(title: "Calls to Spotify", rows: rows)
     }
 

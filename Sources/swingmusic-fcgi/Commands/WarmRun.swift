@@ -146,10 +146,11 @@ struct WarmProgress {
             + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
     }
 
-    var json: JSONValue {
+    func json(of list: WarmList) -> JSONValue {
         [
             "asked": .integer(asked), "already": .integer(already), "fetched": .integer(fetched), "failed": .integer(failed),
-            "left": .integer(left), "secondsLeft": .integer(secondsLeft),
+            "left": .integer(left), "secondsLeft": .integer(secondsLeft), "sources": .array(list.sources.map(\.json)),
+            "skipped": .array(list.skipped.map(\.json)),
         ]
     }
 }

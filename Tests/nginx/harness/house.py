@@ -12,19 +12,21 @@ from .sandbox import Sandbox
 from .standin import StandIn, spotify_id
 from .waiting import eventually
 
-#: Where a test is not about the default pace.
-BRISK = {"SPOTIFY_MIN_INTERVAL": "20ms", "SPOTIFY_CALLS_PER_HOUR": "100000"}
+#: Where a test is not about the default pace, or how long a client of the Web API is kept (it is kept as long as everybody else, then).
+BRISK = {"SPOTIFY_MIN_INTERVAL": "20ms", "SPOTIFY_CALLS_PER_HOUR": "100000", "SWINGMUSIC_FCGI_MIRROR_WAIT": "25s"}
 
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 
 
 class House:
     """A context manager. `store`: True for a redis-server, or an object with `settings()`; `settings` go to the program,
-    None takes one away. `start=False` leaves the program (alone) to the test."""
+    None takes one away. `start=False` leaves the program (alone) to the test. `user` (user0 to user999): whose tokens the stand-in gives,
+    where a test is about the items of playlists in development mode. `nginx_server`: further lines of nginx's server {}."""
 
-    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", **settings):
+    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", user=None, nginx_server=(), **settings):
         self.name, self.workers, self._wanted_store, self._start = name, workers, store, start
-        self._address, self._mode, self._settings = address, mode, settings
+        self._address, self._mode, self._user, self._settings = address, mode, user, settings
+        self._nginx_server = nginx_server
 
     def __enter__(self):
         self.sandbox = Sandbox(self.name)
@@ -40,14 +42,14 @@ class House:
         self.sandbox.__exit__(*trouble)
 
     def _furnish(self):
-        self.standin = StandIn(self.sandbox, mode=self._mode).start()
+        self.standin = StandIn(self.sandbox, mode=self._mode, user=self._user).start()
         self.store = RedisServer(self.sandbox).start() if self._wanted_store is True else self._wanted_store
         settings = {**BRISK, **spotify_settings(self.standin), **(self.store.settings() if self.store else {})}
         settings.update(self._settings)
         self.responder = Responder(self.sandbox, settings, self.workers, self._address)
         if self._start:
             self.responder.start()
-        self.nginx = Nginx(self.sandbox, self.responder.address).start()
+        self.nginx = Nginx(self.sandbox, self.responder.address, server=self._nginx_server).start()
 
     @property
     def port(self):

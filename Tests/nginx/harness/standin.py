@@ -31,10 +31,10 @@ def missing_id(seed):
 
 
 class StandIn:
-    """Starts on a port that it keeps over `kill` and `start`, so that it can be away and come back."""
+    """Starts on a port that it keeps over `kill` and `start`, so that it can be away and come back. Its tokens are an app's, or `user`'s."""
 
-    def __init__(self, sandbox, *options, mode="extended"):
-        self.sandbox, self.options, self.mode = sandbox, options, mode
+    def __init__(self, sandbox, *options, mode="extended", user=None):
+        self.sandbox, self.options, self.mode = sandbox, [*options, *(["--user", user] if user else [])], mode
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process = None
@@ -77,9 +77,9 @@ class StandIn:
         """The first call that fits, once it has arrived."""
         return eventually(lambda: self.calls(pattern, since, on), within, what=f"a call for {pattern}")[0]
 
-    def ids(self, kind, count=1, more_than=-1, seed="", at_most=1000):
-        """Ids of the stand-in's world; `more_than` and `at_most` so many albums, tracks or items."""
-        query = f"?kind={kind}&count={count}&more_than={more_than}&at_most={at_most}&seed={seed}"
+    def ids(self, kind, count=1, more_than=-1, seed="", at_most=1000, episode=False):
+        """Ids of the stand-in's world; `more_than` and `at_most` so many albums, tracks or items; playlists with an `episode` or without."""
+        query = f"?kind={kind}&count={count}&more_than={more_than}&at_most={at_most}&seed={seed}&episode={int(episode)}"
         return self.control("ids", method="GET", query=query)["ids"]
 
     def freeze(self):

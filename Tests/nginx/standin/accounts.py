@@ -23,8 +23,9 @@ class Accounts:
         form = parse_qs(body.decode("utf-8", "replace"))
         if form.get("grant_type") != ["client_credentials"]:
             return refuse(400, "unsupported_grant_type", "grant_type must be client_credentials")
-        client = basic(headers.get("Authorization", ""))
-        if client is None or not client[0]:
+        # asyncspotify sends them in the form (RFC 6749, 2.3.1).
+        client = basic(headers.get("Authorization", "")) or tuple(form.get(name, [""])[0] for name in ("client_id", "client_secret"))
+        if not client[0]:
             return refuse(400, "invalid_client", "Invalid client")
         wanted = self.settings["client_id"], self.settings["client_secret"]
         if wanted[0] is not None and client[0] != wanted[0]:

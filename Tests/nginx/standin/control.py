@@ -1,10 +1,10 @@
 """The /control/ interface, by which a test steers the stand-in. spotify.py lists it."""
 import data
 import ids
-from ids import Place, number
+import spoken
 
-SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "client_id": None, "client_secret": None,
-            "expires_in": 3600}
+SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "premium": True, "client_id": None, "client_secret": None,
+            "expires_in": 3600, "user": None}
 
 
 class Control:
@@ -34,14 +34,21 @@ class Control:
     def get_ids(self, query, given):
         kind, more_than, at_most = query.get("kind", "track"), int(query.get("more_than", -1)), int(query.get("at_most", 1000))
         size = {"artist": lambda p: len(data.discography(p.artist)), "album": lambda p: data.track_count(p.artist, p.album),
-                "playlist": lambda p: data.playlist_count(p.artist), "track": lambda p: 0}[kind]
+                "playlist": lambda p: data.playlist_count(p.artist), "show": lambda p: spoken.part_count("show", p.artist),
+                "audiobook": lambda p: spoken.part_count("audiobook", p.artist)}.get(kind, lambda p: 0)
         found, at = [], int(query.get("start", 0))
         while len(found) < int(query.get("count", 10)):
             place = data.drawn(kind, "ids", query.get("seed", ""), at)
             at += 1
-            if more_than < size(place) <= at_most:
+            if more_than < size(place) <= at_most and (kind != "playlist" or self.is_wanted(place.artist, query)):
                 found.append(ids.canonical(place))
         return {"ids": found, "next_start": at}
+
+    def is_wanted(self, playlist, query):
+        """With or without an episode, as asked (without); and where the token is a user's, one whose items he may read."""
+        user = self.standin.settings["user"]
+        has_episode = (data.episode_at(playlist) is not None) == (query.get("episode") == "1")
+        return has_episode and (user is None or data.reads(user, playlist) != (query.get("closed") == "1"))
 
     def post_reset(self, query, given):
         standin = self.standin
@@ -79,7 +86,7 @@ class Control:
         return {}
 
     def post_settings(self, query, given):
-        unknown = set(given) - {"latency_ms", "playlist_limit"}
+        unknown = set(given) - {"latency_ms", "playlist_limit", "premium", "user"}
         if unknown:
             raise ValueError(f"no such setting: {unknown}")
         self.standin.settings.update(given)

@@ -2,11 +2,13 @@
 
 An artist has 1 to 120 albums (one in eight more than 50); an album 1 to 130 tracks (one in ten more than 50, on two discs); a
 playlist 0 to 350 items (one in three more than 100; one in five has a removed track, whose element is null). A quarter of the
-albums have a guest on their last track, and are among that guest's albums as `appears_on`.
+albums have a guest on their last track, and are among that guest's albums as `appears_on`. One playlist in eight has an episode of a
+show among its first items. spoken.py has shows and audiobooks.
 
 Objects have the shape of extended mode; `shape` takes away what development mode took away.
 """
 import ids
+import spoken
 from ids import EXAMPLE, Place, number
 from names import album_name, artist_name, title, track_name
 
@@ -42,6 +44,27 @@ def playlist_count(playlist):
     return 101 + draw // 3 % 250 if draw % 3 == 0 else draw // 3 % 101
 
 
+def owner_name(playlist):
+    return f"user{number('owner', playlist) % 1000}"
+
+
+def reads(user, playlist):
+    """Whether a user owns a playlist or may edit it."""
+    if user is None:
+        return False
+    return user == owner_name(playlist) or collaborative(playlist) and user == owner_name(f"friend of {playlist}")
+
+
+def collaborative(playlist):
+    return number("collaborative", playlist) % 20 == 0
+
+
+def episode_at(playlist):
+    """The position of a playlist's episode, None when it has none."""
+    draw = number("talk", playlist)
+    return draw // 8 % 10 if draw % 8 == 0 and draw // 8 % 10 < playlist_count(playlist) else None
+
+
 def album_type(artist, album):
     if track_count(artist, album) < 4:
         return "single"
@@ -74,7 +97,7 @@ def exists(place):
         return place.album < album_count(place.artist)
     if place.kind == "track":
         return place.album < album_count(place.artist) and place.track < track_count(place.artist, place.album)
-    return True
+    return spoken.exists(place) if place.kind in spoken.WHOLE else True
 
 
 class World:
@@ -83,6 +106,7 @@ class World:
     def __init__(self):
         self.register = ids.Register()
         self.revision = 0
+        self.spoken = spoken.Spoken(self.common, images, MARKETS)
         for text, place in ids.KNOWN.items():
             self.register.take(place, text)
 
@@ -145,24 +169,32 @@ class World:
                 "external_ids": {"upc": f"{draw % 10**12:012}"}, "genres": [], "label": label, "popularity": draw % 101}
 
     def owner(self, playlist):
-        name = f"user{number('owner', playlist) % 1000}"
+        return self.user(owner_name(playlist))
+
+    def user(self, name):
         return {"display_name": name.capitalize(), "external_urls": {"spotify": f"https://open.spotify.com/user/{name}"},
                 "href": f"{API}/users/{name}", "id": name, "type": "user", "uri": f"spotify:user:{name}"}
 
     def playlist(self, place):
         """The playlist without its page of items, which routes.py adds."""
         name = title("playlist", place.artist)
-        return {"collaborative": False, "description": f"Songs for a {name.lower()}", **self.common(place, name),
+        return {"collaborative": collaborative(place.artist), "description": f"Songs for a {name.lower()}", **self.common(place, name),
                 "followers": {"href": None, "total": number("fans", place.artist) % 90_000}, "images": images("playlist", place.artist),
                 "owner": self.owner(place.artist), "primary_color": None, "public": True,
                 "snapshot_id": f"{number('snapshot', place.artist, self.revision):016x}"}
 
-    def playlist_item(self, playlist, position, market=None):
+    def playlist_item(self, playlist, position, market=None, episodes=False):
+        """An element of a playlist; an episode has a track's form for who does not say that he knows `episodes`."""
         owner, gone = self.owner(playlist), number("gap", playlist) % 5 == 0 and position == 7
         added = {key: owner[key] for key in ("external_urls", "href", "id", "type", "uri")}
         element = {"added_at": f"2024-01-{1 + position % 28:02}T12:00:00Z", "added_by": added, "is_local": False, "primary_color": None}
-        track = self.track(drawn("track", "item", playlist, position), market)
-        return {**element, "track": None if gone else {**track, "episode": False, "track": True},
+        is_episode = position == episode_at(playlist)
+        if is_episode:
+            place = drawn("episode", "item", playlist, position)
+            item = self.spoken.full_part(place) if episodes else self.spoken.as_track(place)
+        else:
+            item = self.track(drawn("track", "item", playlist, position), market)
+        return {**element, "track": None if gone else {**item, "episode": is_episode, "track": not is_episode},
                 "video_thumbnail": {"url": None}}
 
 
@@ -184,11 +216,16 @@ def drawn(kind, *words):
     artist = number("drawn", kind, *words, bits=ids.ARTIST_BITS)
     album = number("album", *words) % album_count(artist) if kind in ("album", "track") else 0
     track = number("track", *words) % track_count(artist, album) if kind == "track" else 0
+    if kind in spoken.WHOLE:
+        track = number("part", *words) % spoken.part_count(spoken.WHOLE[kind], artist)
     return Place(kind, artist, album, track)
 
 
+#: What development mode took (references/changes/february-2026 and march-2026).
 GONE = {"album": {"popularity", "available_markets", "label", "album_group"}, "track": {"popularity", "available_markets"},
-        "artist": {"popularity", "followers"}, "playlist": {"followers"}}
+        "artist": {"popularity", "followers"}, "playlist": {"followers"}, "show": {"available_markets", "publisher"},
+        "audiobook": {"available_markets", "publisher"}, "chapter": {"available_markets"}, "episode": {"available_markets", "popularity"},
+        "user": {"country", "email", "explicit_content", "followers", "product"}}
 
 
 def shape(value):

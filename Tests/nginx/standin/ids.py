@@ -12,14 +12,16 @@ import re
 import threading
 
 ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-KINDS = ("artist", "album", "track", "playlist")
+KINDS = ("artist", "album", "track", "playlist", "show", "episode", "audiobook", "chapter")
 SHAPE = re.compile(r"[0-9A-Za-z]{22}\Z")
 ARTIST_BITS, ALBUM_BITS, TRACK_BITS, CHECK_BITS = 42, 8, 8, 64
+PLACE_BITS = 2 + ARTIST_BITS + ALBUM_BITS + TRACK_BITS
 MODULUS = 62 ** 22
 SCRAMBLE = 0x1F3D5B79A2C4E6F8193B5D7F91A3C5E7 % MODULUS  # odd and not divisible by 31: has an inverse
 UNSCRAMBLE = pow(SCRAMBLE, -1, MODULUS)
 
-# artist: 42 bits; album: its number among the artist's; track: its number on the album. A playlist uses `artist` alone.
+# artist: 42 bits; album: its number among the artist's; track: its number on the album. A playlist, a show and an audiobook use
+# `artist` alone, an episode and a chapter `track` as well.
 Place = collections.namedtuple("Place", "kind artist album track", defaults=(0, 0))
 
 
@@ -33,7 +35,8 @@ def canonical(place):
     """The id that stands for a place."""
     packed = place.artist << (ALBUM_BITS + TRACK_BITS) | place.album << TRACK_BITS | place.track
     check = number("check", place.kind, packed, bits=CHECK_BITS)
-    value = (packed << 2 | KINDS.index(place.kind)) << CHECK_BITS | check
+    later, kind = divmod(KINDS.index(place.kind), 4)
+    value = (later << PLACE_BITS | packed << 2 | kind) << CHECK_BITS | check
     value = value * SCRAMBLE % MODULUS
     digits = []
     for _ in range(22):
@@ -49,9 +52,9 @@ def read_canonical(text):
         value = value * 62 + ALPHABET.index(character)
     value = value * UNSCRAMBLE % MODULUS
     check, rest = value & ((1 << CHECK_BITS) - 1), value >> CHECK_BITS
-    if rest >> (2 + ARTIST_BITS + ALBUM_BITS + TRACK_BITS):
+    if rest >> PLACE_BITS + 1:
         return None
-    kind, packed = KINDS[rest & 3], rest >> 2
+    kind, packed = KINDS[(rest >> PLACE_BITS) * 4 + (rest & 3)], (rest & (1 << PLACE_BITS) - 1) >> 2
     if number("check", kind, packed, bits=CHECK_BITS) != check:
         return None
     album = packed >> TRACK_BITS & (1 << ALBUM_BITS) - 1

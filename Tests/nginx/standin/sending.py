@@ -7,7 +7,7 @@ import struct
 import time
 from http.client import responses
 
-from routes import error
+from answers import error
 
 
 class Answer:

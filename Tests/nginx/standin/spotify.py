@@ -6,7 +6,7 @@
 prints `listening on http://127.0.0.1:PORT` when it is ready (--port 0 takes a free one). Use that address for both
 SPOTIFY_API_URL and SPOTIFY_ACCOUNTS_URL. It needs Python 3.9 and nothing else.
 
-Data. Every well-formed id of a track, album, artist or playlist exists and has the same content in every run; ids beginning
+Data. Every well-formed id of a track, album, artist, playlist, show, episode, audiobook or chapter exists and has the same content in every run; ids beginning
 with 0000 are 404, playlists beginning with 0001 may not be read by the app (their items are missing), and an id that this
 world gave to one kind is 404 for another. What one object names can be asked for and names it back: a track's album holds the
 track, its artists' albums hold the album, and so on (ids.py, data.py). Links in answers begin with https://api.spotify.com/v1,
@@ -14,6 +14,9 @@ as Spotify's do. 11dFghVXANMlKmJXsNCbNl is the example track of Spotify's docume
 finds that artist and, among others', that artist's tracks.
 
 Modes. `development` (default) and `extended`, which decide endpoints, fields, names and search limits (routes.py, data.shape).
+Tokens are an app's, which is nobody: no country, so what is spoken exists for it only with `market`; and in development mode, where the
+items of a playlist are for its owner and collaborators, it sees those of no playlist. With --user NAME (user0 to user999 own the
+playlists) they are a user's that signed in, whose playlists alone /control/ids then lists (&closed=1: the others).
 
 Calls. Each is one JSON line in --log and an element of /control/calls, written when it arrives: `number`, `on` ("api" or "token"),
 `monotonic_ns` and `wall_ms` of its arrival (arrival.py), `method`, `path`, `query` (raw), `status` (null: it will get no HTTP answer),
@@ -22,8 +25,9 @@ Calls. Each is one JSON line in --log and an element of /control/calls, written 
 Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` does the POSTs by name at the start):
   GET  /control/calls[?since=NUMBER][&on=api|token|all]    {"calls": [...]}
   GET  /control/figures       calls, token_requests, tokens_issued, connections_open, connections_accepted, revision, mode
-  GET  /control/ids?kind=track|album|artist|playlist[&count=10][&more_than=50][&at_most=100][&seed=x][&start=0]
-                              ids of this world: albums with more than 50 tracks, artists with more than 50 albums, ...
+  GET  /control/ids?kind=track|album|...[&count=10][&more_than=50][&at_most=100][&seed=x][&start=0]
+                              ids of this world: albums with more than 50 tracks, artists with more than 50 albums, ...;
+                              playlists without an episode among their items, with &episode=1 those with one
   POST /control/reset         rules, settings, revision and calls as at the start (tokens stay good; hanging calls end)
   POST /control/mode          {"mode": "extended"}
   POST /control/fail          [rule, ...]: replaces the rules; failures.py says what a rule is; [] for none
@@ -31,7 +35,9 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
   POST /control/gone          {"ids": [...]}: 404 from now on; {"ids": [...], "gone": false} takes it back
   POST /control/token         any of {"expires_in": seconds, "client_id": "...", "client_secret": "...", "revoke": true}
                               (expires_in holds for tokens given out later; revoke: those given out so far have expired)
-  POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100}
+  POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100,
+                              "premium": false: the owner's Premium has lapsed, and every call is refused in plain text,
+                              "user": "user7": whose token it is, null for the app's own}
   POST /control/close_idle    closes every kept connection that has no call on it: {"closed": n}
 Control calls are neither logged nor subject to rules.
 
@@ -51,12 +57,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 from accounts import Accounts
+from answers import error
 from arrival import Incoming, monotonic, note_arrivals
 from calls import Calls
 from control import SETTINGS, Control
 from data import World
 from failures import Failures
-from routes import Routes, error
+from routes import Routes
 from sending import Answer, planned, send
 
 
@@ -120,6 +127,8 @@ class Handler(BaseHTTPRequestHandler):
             return 404, error(404, "Service not found")
         if complaint := standin.accounts.complaint(self.headers.get("Authorization")):
             return complaint[0], error(*complaint)
+        if not standin.settings["premium"]:
+            return 403, NO_PREMIUM
         if self.command != "GET":
             return 405, error(405, "Method Not Allowed")
         return standin.routes.answer(path, query)
@@ -138,7 +147,15 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+#: Word for word what Spotify says to every call of an app whose owner's subscription has ended; as text/plain.
+NO_PREMIUM = ("Active premium subscription required for the owner of the app. When the subscription status changes, it can take a few "
+              "hours before requests are allowed again.")
+
+
 def json_answer(answered):
+    """The answer on the wire of (status, object); a text is sent as it is."""
+    if isinstance(answered[1], str):
+        return Answer(answered[0], answered[1].encode(), "text/plain; charset=utf-8")
     return Answer(answered[0], json.dumps(answered[1], ensure_ascii=False, separators=(",", ":")).encode())
 
 
@@ -153,8 +170,8 @@ class StandIn(ThreadingHTTPServer):
         if options.tls:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*options.tls)
-        self.started_with = {"mode": options.mode}
-        self.settings = dict(SETTINGS, gone=set(), **{"mode": options.mode})
+        self.started_with = {"mode": options.mode, "user": options.user}
+        self.settings = {**SETTINGS, "gone": set(), **self.started_with}
         self.world, self.failures, self.calls = World(), Failures(), Calls(options.log)
         self.accounts, self.routes, self.control = Accounts(self.settings), Routes(self.world, self.settings), Control(self)
         self.lock, self.connections, self.accepted = threading.Lock(), set(), 0
@@ -195,6 +212,7 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", metavar="FILE")
     parser.add_argument("--mode", choices=["development", "extended"], default="development")
+    parser.add_argument("--user", metavar="NAME")
     parser.add_argument("--control", metavar="JSON", type=json.loads, default={})
     parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     parser.add_argument("--until-stdin-closes", action="store_true")

@@ -1,0 +1,184 @@
+import JSON
+
+/// The fields that development mode took away, put back with neutral values: typed clients refuse objects without them.
+///
+/// They are put in before an object's closing brace, and nothing else of the text is touched; what extended mode answers lacks none of
+/// them, and stays as it is. Sources: the Web API's migration guide of February 2026; which of them clients insist on, the models of
+/// tekore, asyncspotify and spotifyaio. docs/fields.md lists the values.
+struct RemovedFields: Equatable {
+    /// Ascending. A word for each member: the offset of the closing brace that it goes before, and which member it is, in the lowest byte;
+    /// so that what thousands of records lack has room in memory.
+    private(set) var words: [UInt64] = []
+    private(set) var addedBytes = 0
+
+    /// What a record's body lacks, at every depth; nothing where it is no JSON.
+    init(of record: Record, _ resource: Resource?) {
+        guard let document = try? JSONDocument(record.body) else { return }
+        look(at: document.root, isItem: false, AlbumList(resource))
+    }
+
+    private mutating func look(at node: JSONNode, isItem: Bool, _ list: AlbumList?) {
+        switch node.kind {
+        case .object:
+            node.eachMember { key, value in
+                guard value.kind == .object || value.kind == .array else { return }
+                look(at: value, isItem: key.isText("track") || key.isText("item"), list)
+            }
+            for member in Neutral.members(of: node, isItem: isItem, list) where !node.has(member.name) {
+                words.append(UInt64(node.range.upperBound - 1) << 8 | UInt64(member.rawValue))
+                addedBytes += member.bytes.count
+            }
+        case .array: for element in node.elements { look(at: element, isItem: false, list) }
+        default: return
+        }
+    }
+
+    /// The record with them. Its tag is made of the plain one's: the same bytes give the same.
+    func filled(_ record: Record) -> Record {
+        guard !words.isEmpty else { return record }
+        return Record(
+            form: put(into: record.body)[...], linkPlaces: shift(record.linkPlaces), refusedWith: record.refusedWith,
+            isExtended: record.isExtended, tag: FNV.hash(Self.mark, from: record.tag))
+    }
+
+    /// To be changed with the members: answers of before have other tags then.
+    private static let mark = Array("filled/1".utf8)
+
+    private func put(into body: ArraySlice<UInt8>) -> [UInt8] {
+        var filled: [UInt8] = []
+        filled.reserveCapacity(body.count + addedBytes)
+        var start = body.startIndex
+        for (offset, member) in places {
+            let end = body.startIndex + offset
+            if end > start { filled.append(contentsOf: body[start..<end]) }
+            filled.append(contentsOf: member.bytes)
+            start = end
+        }
+        filled.append(contentsOf: body[start...])
+        return filled
+    }
+
+    /// Offsets into the text as offsets into the filled one; ascending both.
+    private func shift(_ offsets: [UInt32]) -> [UInt32] {
+        guard !offsets.isEmpty else { return [] }
+        var (next, added) = (0, 0)
+        return offsets.map { offset in
+            while next < words.count, let place = place(words[next]), place.offset < Int(offset) {
+                added += place.member.bytes.count
+                next += 1
+            }
+            return offset + UInt32(added)
+        }
+    }
+
+    private var places: some Sequence<(offset: Int, member: Neutral)> { words.lazy.compactMap { place($0) } }
+
+    private func place(_ word: UInt64) -> (offset: Int, member: Neutral)? {
+        Neutral(rawValue: UInt8(truncatingIfNeeded: word)).map { (Int(word >> 8), $0) }
+    }
+}
+
+/// A member that an object of some form has in extended mode and may lack in development mode. Every object that gets one has another already.
+private enum Neutral: UInt8, CaseIterable {
+    case markets, popularity, label, followers, albumGroup, singleGroup, compilationGroup, appearsOnGroup
+    case copyrights, externalIDs, genres, images, previewURL, audioPreviewURL, publisher, primaryColor, videoThumbnail, isLocal
+    case isEpisode, isNoEpisode, isTrack, isNoTrack
+
+    var name: String { Self.names[Int(rawValue)] }
+    /// With its comma.
+    var bytes: [UInt8] { Self.texts[Int(rawValue)] }
+
+    private static let names = allCases.map { $0.member.name }
+    private static let texts = allCases.map { Array(",\"\($0.member.name)\":\($0.member.value)".utf8) }
+
+    private var member: (name: String, value: String) {
+        switch self {
+        case .markets: ("available_markets", "[]")
+        case .popularity: ("popularity", "0")
+        case .label: ("label", "\"\"")
+        case .followers: ("followers", #"{"href":null,"total":0}"#)
+        case .albumGroup: ("album_group", #""album""#)
+        case .singleGroup: ("album_group", #""single""#)
+        case .compilationGroup: ("album_group", #""compilation""#)
+        case .appearsOnGroup: ("album_group", #""appears_on""#)
+        case .copyrights: ("copyrights", "[]")
+        case .externalIDs: ("external_ids", "{}")
+        case .genres: ("genres", "[]")
+        case .images: ("images", "[]")
+        case .previewURL: ("preview_url", "null")
+        case .audioPreviewURL: ("audio_preview_url", "null")
+        case .publisher: ("publisher", "\"\"")
+        case .primaryColor: ("primary_color", "null")
+        case .videoThumbnail: ("video_thumbnail", #"{"url":null}"#)
+        case .isLocal: ("is_local", "false")
+        case .isEpisode: ("episode", "true")
+        case .isNoEpisode: ("episode", "false")
+        case .isTrack: ("track", "true")
+        case .isNoTrack: ("track", "false")
+        }
+    }
+
+    /// What an object of this form has in extended mode.
+    static func members(of node: JSONNode, isItem: Bool, _ list: AlbumList?) -> [Neutral] {
+        switch node["type"]?.string {
+        case "track": track(node, isItem)
+        case "album": album(node, list)
+        case "artist": node.has("genres") || node.has("images") ? [.followers, .genres, .images, .popularity] : []
+        case "playlist": playlist(node)
+        case "episode": isItem ? [.audioPreviewURL, .isEpisode, .isNoTrack] : [.audioPreviewURL]
+        case "show", "audiobook": [.markets, .copyrights, .publisher]
+        case "chapter": markets(node) + [.audioPreviewURL]
+        case nil where node.has("added_at") && (node.has("track") || node.has("item")): [.isLocal, .primaryColor, .videoThumbnail]
+        default: []
+        }
+    }
+
+    /// Where a market was named, `is_playable` stands in their place, in either mode.
+    private static func markets(_ node: JSONNode) -> [Neutral] { node.has("is_playable") ? [] : [.markets] }
+
+    private static func track(_ node: JSONNode, _ isItem: Bool) -> [Neutral] {
+        // A playlist says of its elements which they are.
+        markets(node) + [.previewURL] + (node.has("album") ? [.externalIDs, .popularity] : []) + (isItem ? [.isNoEpisode, .isTrack] : [])
+    }
+
+    private static func album(_ node: JSONNode, _ list: AlbumList?) -> [Neutral] {
+        guard node.has("tracks") else { return markets(node) + (list?.group(of: node).map { [$0] } ?? []) }
+        return markets(node) + [.copyrights, .externalIDs, .genres, .label, .popularity]
+    }
+
+    /// A playlist as a search lists it says only how many items it has, and has no followers in either mode.
+    private static func playlist(_ node: JSONNode) -> [Neutral] {
+        let isListed = (node["tracks"] ?? node["items"]).map { !$0.has("items") } ?? false
+        return isListed ? [.primaryColor] : [.followers, .primaryColor]
+    }
+
+    static func group(_ name: String) -> Neutral? {
+        switch name {
+        case "album": .albumGroup
+        case "single": .singleGroup
+        case "compilation": .compilationGroup
+        case "appears_on": .appearsOnGroup
+        default: nil
+        }
+    }
+}
+
+/// The list of an artist's albums, whose elements say in which of its groups they stand: that can be told without Spotify.
+private struct AlbumList {
+    private let artist: String
+    private let groups: [String]
+
+    /// nil for any other resource.
+    init?(_ resource: Resource?) {
+        guard case .artistAlbums(let id, let groups, _, _)? = resource else { return nil }
+        artist = id.text
+        self.groups = groups.names
+    }
+
+    /// The one group that was asked for; else the album's own type where it is by this artist, and not by another.
+    func group(of album: JSONNode) -> Neutral? {
+        if groups.count == 1 { return Neutral.group(groups[0]) }
+        guard album.artistIDs.contains(artist) else { return .appearsOnGroup }
+        return album["album_type"]?.string.flatMap { Neutral.group($0) }
+    }
+}

@@ -1,0 +1,47 @@
+"""What development mode removed is there again, everywhere and at no one's cost; what extended mode says is not touched."""
+
+import pytest
+
+import measure_fields
+from harness.house import cache_status
+from harness.waiting import eventually
+
+
+def test_the_tables_of_fields_are_what_is_measured_and_nothing_is_missing():
+    _, written, _ = measure_fields.current()
+    measured = measure_fields.tables()
+    assert measured == written, "run Tests/nginx/measure_fields.py"
+    rows = [line.split("|") for line in measured.splitlines() if line.startswith("| `/spotify/v1/")]
+    assert len(rows) == 13 and {row[3].strip() for row in rows} == {"nothing"}
+
+
+@pytest.fixture(scope="module")
+def extended(open_house):
+    """Two programs before one account in extended mode: what one fetched the other has, with and without filling."""
+    house = open_house("fields-extended", workers=1, mode="extended", SPOTIFY_CACHE_TTL="10m")
+    house.names = {kind: house.standin.ids(kind, 1, more_than=3 if kind != "track" else -1, seed="fields")[0]
+                   for kind in ("track", "album", "artist", "playlist")}
+    return house
+
+
+def test_answers_of_extended_mode_are_the_same_with_filling_and_without(extended):
+    paths = [f"/spotify/v1/{measure_fields._named(path, extended.names)}?" + "&".join(
+        f"{key}={measure_fields._named(value, extended.names).replace(' ', '+')}" for key, value in query.items())
+        for path, query in measure_fields.ROUTES]
+    filled = [extended.get(path) for path in paths]
+    extended.responder.restart(SPOTIFY_FILL_REMOVED_FIELDS="off")
+    plain = [extended.get(path) for path in paths]
+    assert [answer.status for answer in filled + plain] == [200] * 26
+    for one, other in zip(filled, plain):
+        assert "hit" in cache_status(other)
+        assert one.body == other.body and one.headers["etag"] == other.headers["etag"]
+
+
+def test_the_filled_form_follows_the_record(new_house):
+    house = new_house("fields-renewed", workers=2, mode="development", SPOTIFY_CACHE_TTL="1s")
+    path = f"/spotify/v1/tracks/{house.standin.ids('track')[0]}"
+    first = house.get(path).json()
+    assert first["popularity"] == 0
+    house.standin.control("revision")
+    renewed = eventually(lambda: (got := house.get(path).json())["name"] != first["name"] and got, 10, every=0.2, what="the new name")
+    assert renewed["popularity"] == 0 and renewed["album"]["available_markets"] == []
