@@ -47,6 +47,7 @@ class Tormentor(threading.Thread):
 
 
 def test_the_pace_holds_where_the_bytes_leave_with_workers_frozen_and_killed(new_house):
+    signal.alarm(120 + int(CALLS * INTERVAL * 3))  # a long run has a limit of its own
     seed = random.SystemRandom().randrange(1 << 32)
     house = new_house("sending", 4, SPOTIFY_MIN_INTERVAL=f"{int(INTERVAL * 1000)}ms")
     tormentor = Tormentor(house, seed)
