@@ -56,7 +56,7 @@ let package = Package(
             name: "swingmusic-fcgi",
             dependencies: [
                 "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "RateLimiting", "Spotify", "Platform", "JSON",
-                "CSystem",
+                "CLibCurl", "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["README.md"]),

@@ -92,7 +92,10 @@ public struct RecordStore: Sendable {
 
     private func served(_ found: Found, _ resource: Resource, filled: Bool = false) -> Served? {
         let entry = found.entry
-        let form = filled ? filledRecords.record(of: resource, entry, now: clock.monotonic) : Record(encoded: entry.value)
+        let form =
+            filled
+            ? filledRecords.record(of: resource, entry, isBusy: found.tier == .memory, now: clock.monotonic)
+            : Record(encoded: entry.value)
         guard let record = form else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
         let end = record.refusedWith == nil ? due : entry.storedAt

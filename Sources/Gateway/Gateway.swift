@@ -43,25 +43,26 @@ public final class Gateway: Sendable {
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.credentials != nil, isWorker: true)
-        maintenance = try MaintenanceThread(caches, sessions, collector, log: log)
+        let guessLimit = GuessLimit(path: settings.dataDirectory + "/guesses.shared")
+        maintenance = try MaintenanceThread(caches, sessions, collector, guessLimit, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, healthWorker, log),
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, healthWorker, guessLimit, log),
             crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ guessLimit: GuessLimit, _ log: Logger
     ) -> [(prefix: String, family: any RouteFamily)] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
         let accessControl = AccessControl(
             identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken)
+            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         return [
             (
@@ -97,7 +98,7 @@ public final class Gateway: Sendable {
         Sessions(
             SessionsConfiguration(
                 swingmusicFolder: folder, dataFolder: settings.dataDirectory, isRegistrationOpen: settings.registration == .open,
-                origins: settings.corsOrigins.named.map(\.text)),
+                origins: settings.corsOrigins.named.map(\.text), adoption: settings.adoption),
             caches: caches, log: log)
     }
 
@@ -132,7 +133,9 @@ private struct MaintenanceThread {
     private let thread: WorkerThread
 
     /// Starts the thread.
-    init(_ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, log: Logger) throws(SystemError) {
+    init(
+        _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, _ guessLimit: GuessLimit, log: Logger
+    ) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") {
             while !stopping.wait(within: .seconds(1)) {
@@ -140,6 +143,7 @@ private struct MaintenanceThread {
                 try? caches.maintain()
                 sessions?.maintain()
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
+                guessLimit.mend()
                 collector.noteConditions()
                 collector.scoreboard.sample()
             }

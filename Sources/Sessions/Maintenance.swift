@@ -11,6 +11,8 @@ extension Sessions {
         for (id, use) in seen.take() {
             // A session that ended since must not be shown again.
             guard let session = try? database.read({ try $0.session(id) }), session.endedAt == nil else { continue }
+            // Another worker, or a list, may have written a later use.
+            if let kept = try? records.records([id]).first, let kept, kept.seenAt >= use.seenAt { continue }
             keepRecord(
                 SessionRecord(
                     userID: use.userID, userName: use.userName, userAgent: use.userAgent, address: use.address, createdAt: use.beganAt,

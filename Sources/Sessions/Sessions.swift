@@ -38,7 +38,8 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
-        authenticator = Authenticator(settings: settings, directory: directory, database: database, seen: seen, clock: clock)
+        authenticator = Authenticator(
+            settings: settings, directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         throttle = LoginThrottle(store: counts, clock: clock, log: log)
         storeTrouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
@@ -103,6 +104,13 @@ public final class Sessions: Sendable {
         }
     }
 
+    /// Of a session that begins now, in ms since 1970.
+    func keepRecord(of user: User, _ caller: Caller, as id: String, _ now: Int64) {
+        let record = SessionRecord(
+            userID: user.id, userName: user.name, userAgent: caller.userAgent, address: caller.address, createdAt: now, seenAt: now)
+        keepRecord(record, as: id)
+    }
+
     func forgetRecords(_ ids: [String]) {
         guard !ids.isEmpty else { return }
         for id in ids { seen.forget(id) }
@@ -149,11 +157,17 @@ public struct SessionsConfiguration: Sendable {
     public var isRegistrationOpen: Bool
     /// Origins that may send cookies from elsewhere.
     public var origins: [String]
+    /// Which tokens that swingmusic made are let in.
+    public var adoption: TokenAdoption
 
-    public init(swingmusicFolder: String, dataFolder: String, isRegistrationOpen: Bool = false, origins: [String] = []) {
+    public init(
+        swingmusicFolder: String, dataFolder: String, isRegistrationOpen: Bool = false, origins: [String] = [],
+        adoption: TokenAdoption = .safe
+    ) {
         self.swingmusicFolder = swingmusicFolder
         self.dataFolder = dataFolder
         self.isRegistrationOpen = isRegistrationOpen
         self.origins = origins
+        self.adoption = adoption
     }
 }

@@ -40,7 +40,7 @@ struct DatabaseFile {
 
     /// Takes what an older version of the program left open to every user of the host from them, where it is this user's.
     static func closeToOthers(in folder: String) {
-        let pages = ["cache.db.shared", "figures.shared"]
+        let pages = ["cache.db.shared", "figures.shared", "guesses.shared"]
         for path in (all.flatMap(\.names) + pages).map({ "\(folder)/\($0)" }) {
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(), status.st_mode & 0o007 != 0

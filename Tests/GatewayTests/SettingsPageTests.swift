@@ -92,6 +92,7 @@ private struct Usual {
         case .metadataAuth: .words("`session` with `SWINGMUSIC_CONFIG_DIR`, else `\(settings.metadataAuth.rawValue)`")
         case .adminToken: optional(settings.adminToken)
         case .registration: .text(settings.registration.rawValue)
+        case .adoptTokens: .text(settings.adoption.rawValue)
         case .publicURL: optional(settings.publicURL?.text)
         case .corsOrigins: optional(settings.corsOrigins.named.first?.text)
         case .logLevel: .text(settings.logLevel.rawValue)

@@ -12,6 +12,7 @@ import Testing
         #expect(settings.callsPerHour == 1000)
         #expect(settings.ttl.spotify == .seconds(12 * 3600))
         #expect(settings.metadataAuth == .off)
+        #expect(settings.adoption == .safe)
         #expect(settings.dragonfly == nil && settings.credentials == nil)
     }
 
@@ -29,7 +30,8 @@ import Testing
             ("SWINGMUSIC_FCGI_PUBLIC_URL", "music.example"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, b"),
             ("SWINGMUSIC_FCGI_CORS_ORIGINS", "https://a, *"), ("SWINGMUSIC_FCGI_CORS_ORIGINS", "*.example"),
             ("DRAGONFLYDB_PORT", "70000"),
-            ("SWINGMUSIC_FCGI_METADATA_AUTH", "maybe"), ("SWINGMUSIC_FCGI_LOG_LEVEL", "loud"), ("SPOTIFY_CALLS_PER_HOUR", "-1"),
+            ("SWINGMUSIC_FCGI_METADATA_AUTH", "maybe"), ("SWINGMUSIC_FCGI_ADOPT_TOKENS", "always"), ("SWINGMUSIC_FCGI_LOG_LEVEL", "loud"),
+            ("SPOTIFY_CALLS_PER_HOUR", "-1"),
             ("SPOTIFY_API_URL", "https://api.spotify.com/v1"), ("TEMP_CACHE_TTL", "0s"),
         ])
     func bad(_ name: String, _ value: String) {

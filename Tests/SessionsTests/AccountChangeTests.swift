@@ -33,7 +33,8 @@ import Testing
         #expect(statuses(carol.access) == [200])
         house.pass(seconds: 1)
         #expect(workers[1].logIn(#"{"username":"bob","password":"carolpw"}"#).status == 200)
-        #expect(statuses(try house.foreignToken(user: 2)) == [200])
+        // swingmusic gives a new one to whoever has an old one.
+        #expect(statuses(try house.foreignToken(user: 2)) == [401])
         #expect(statuses(unknown) == [401])
     }
 
@@ -173,6 +174,67 @@ import Testing
         #expect(workers[1].logIn(#"{"username":"bob","password":"bobpw"}"#).status == 200)
     }
 
+    /// What a server behind the guard then stores, by whatever way of hashing.
+    private static let elsewhere = "UPDATE user SET password = 'hashed in another way' WHERE id = 2"
+
+    @Test("a session that changes its own password behind the guard goes on, the user's others end, and the next change ends it")
+    func passwordElsewhere() throws {
+        let (mine, other) = (try workers[0].tokens(of: "bob"), try workers[1].tokens(of: "bob"))
+        workers[2].expectPasswordChange(.cookie(mine.access))
+        #expect(statuses(other.access) == [200])
+        try house.change(Self.elsewhere)
+        #expect(statuses(mine.access) == [200])
+        #expect(statuses(other.access) == [401])
+        try house.change("UPDATE user SET password = 'by somebody else' WHERE id = 2")
+        #expect(statuses(mine.access) == [401])
+    }
+
+    @Test("what is expected there lapses, and is of no use to a new name, a foreign page or an ended session")
+    func passwordElsewhereLapses() throws {
+        let late = try workers[0].tokens(of: "bob")
+        workers[1].expectPasswordChange(.cookie(late.access))
+        house.pass(seconds: 16)
+        try house.change(Self.elsewhere)
+        #expect(statuses(late.access) == [401])
+
+        let carol = try workers[0].tokens(of: "carol")
+        workers[1].expectPasswordChange(.cookie(carol.access))
+        try house.change("UPDATE user SET password = 'x', username = 'dora' WHERE id = 3")
+        #expect(statuses(carol.access) == [401])
+
+        let admin = try workers[0].tokens(of: "admin")
+        var foreign = Caller.cookie(admin.access)
+        foreign.origin = "https://evil.example"
+        workers[1].expectPasswordChange(foreign)
+        try house.change("UPDATE user SET password = 'x' WHERE id = 1")
+        #expect(statuses(admin.access) == [401])
+    }
+
+    @Test(
+        "a thief who says that a password is being changed outlives neither the user's own change, nor an admin's, nor a second such word")
+    func passwordElsewhereThief() throws {
+        let (thief, owner, admin) = (
+            try workers[0].tokens(of: "bob"), try workers[0].tokens(of: "bob"), try workers[0].tokens(of: "admin")
+        )
+        workers[1].expectPasswordChange(.cookie(thief.access))
+        #expect(workers[2].update(#"{"password":"carolpw"}"#, .cookie(owner.access)).isHandedOn)
+        try house.change("UPDATE user SET password = ? WHERE id = 2", [Household.hashOf["carol"]])
+        #expect(statuses(thief.access) == [401])
+        #expect(statuses(owner.access) == [200])
+
+        workers[1].expectPasswordChange(.cookie(owner.access))
+        #expect(workers[2].update(#"{"id":2,"password":"bobpw"}"#, .cookie(admin.access)).isHandedOn)
+        workers[1].expectPasswordChange(.cookie(owner.access))
+        try house.change("UPDATE user SET password = ? WHERE id = 2", [Household.hashOf["bob"]])
+        #expect(statuses(owner.access) == [401])
+
+        house.pass(seconds: 2)
+        let both = [try workers[0].tokens(of: "bob"), try workers[0].tokens(of: "bob")]
+        for tokens in both { workers[1].expectPasswordChange(.cookie(tokens.access)) }
+        try house.change(Self.elsewhere)
+        for tokens in both { #expect(statuses(tokens.access) == [401]) }
+    }
+
     @Test("a change is decided from what was known, what is, and what was expected")
     func decisions() {
         let row = Account(user: User(id: 1, name: "a", image: nil, rolesText: "[]", extraText: nil), passwordHash: "h")
@@ -195,5 +257,6 @@ import Testing
 
 extension Handing {
     var isHandedOn: Bool { if case .handOn = self { true } else { false } }
+    var isContested: Bool { if case .contested = self { true } else { false } }
     var answer: Answer? { if case .answer(let answer) = self { answer } else { nil } }
 }

@@ -76,6 +76,17 @@ final class Household: Sendable {
         try queue.close()
     }
 
+    /// Runs `body` while another process has `sessions.db` to itself for writing.
+    func withSessionsLocked(_ body: () throws -> Void) throws {
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let queue = try DatabaseQueue(path: data + "/sessions.db", configuration: configuration)
+        try queue.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE") }
+        try body()
+        try queue.inDatabase { try $0.execute(sql: "ROLLBACK") }
+        try queue.close()
+    }
+
     /// As swingmusic would: another connection.
     func change(_ sql: String, _ arguments: StatementArguments = []) throws {
         let queue = try DatabaseQueue(path: database)
@@ -86,10 +97,12 @@ final class Household: Sendable {
     /// One worker: its own connections and memory on the same files.
     /// - Parameter named: as `SWINGMUSIC_CONFIG_DIR`; swingmusic's folder when left out.
     func worker(
-        named: String? = nil, counts: any CountStore = MemoryCountStore(), open: Bool = false, records: (any SessionRecords)? = nil
+        named: String? = nil, counts: any CountStore = MemoryCountStore(), open: Bool = false, records: (any SessionRecords)? = nil,
+        adoption: TokenAdoption = .safe
     ) -> Sessions {
         let configuration = SessionsConfiguration(
-            swingmusicFolder: named ?? swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"])
+            swingmusicFolder: named ?? swingmusic, dataFolder: data, isRegistrationOpen: open, origins: ["https://friend.example"],
+            adoption: adoption)
         return Sessions(
             configuration, records: records ?? self.records, counts: counts, clock: Clock(house: self),
             log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })

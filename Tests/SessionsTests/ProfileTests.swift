@@ -1,6 +1,6 @@
 import Dispatch
-import Synchronization
 import Platform
+import Synchronization
 import Testing
 
 @testable import Sessions
@@ -94,7 +94,7 @@ import Testing
         expect(worker.createUser(form, .cookie(try house.foreignToken(user: 2))), 403, "Only admins can do that!")
         expect(worker.createUser(form, .cookie("x")), 422, "Not enough segments")
         #expect(worker.createUser(form, admin).isHandedOn)
-        expect(worker.createUser(form, admin), 400, "Username already exists")
+        #expect(worker.createUser(form, admin).isContested)
         house.pass(seconds: 6)
         let open = house.worker(open: true)
         #expect(open.createUser(form, Caller()).isHandedOn)
@@ -112,6 +112,110 @@ import Testing
             $0.createUser(json(#"{"username":"\#(RandomName.letters(bits: 36))","password":"y"}"#), Caller()).isHandedOn
         }
         #expect(made == [true, false])
+    }
+
+    // MARK: Claims
+
+    private var admin: Caller { get throws { .cookie(try house.foreignToken(user: 1)) } }
+
+    private func create(_ name: String, _ caller: Caller? = nil, as request: String = Sessions.nameForRequest()) throws -> Handing {
+        worker.createUser(json(#"{"username":"\#(name)","password":"pw"}"#), try caller ?? admin, as: request)
+    }
+
+    private func carryOut(_ name: String) throws {
+        try house.change("INSERT INTO user (username, password, roles) VALUES (?, 'x', '[]')", [name])
+    }
+
+    private func delete(_ name: String) throws {
+        #expect(worker.deleteUser(json(#"{"username":"\#(name)"}"#), try admin).isHandedOn)
+        try house.change("DELETE FROM user WHERE username = ?", [name])
+    }
+
+    @Test("a name is free again the moment its user was made and removed, as is the guest's")
+    func madeAndRemoved() throws {
+        for _ in 0..<3 {
+            #expect(try create("new").isHandedOn)
+            try carryOut("new")
+            try delete("new")
+        }
+        for _ in 0..<3 {
+            try delete("guest")
+            #expect(worker.createGuest(FormBody(), try admin).isHandedOn)
+            #expect(worker.createGuest(FormBody(), try admin).isContested)
+            try house.change(#"INSERT INTO user (username, password, roles) VALUES ('guest', 'x', '["guest"]')"#)
+        }
+    }
+
+    @Test("a name is free again the moment its user has another one, whoever wants it")
+    func renamed() throws {
+        let bob = Caller.cookie(try house.foreignToken(user: 2))
+        for (old, new) in [("bob", "one"), ("one", "two"), ("two", "one"), ("one", "bob")] {
+            #expect(worker.update(#"{"username":"\#(new)"}"#, bob).isHandedOn)
+            #expect(try create(new).isContested)
+            try house.change("UPDATE user SET username = ? WHERE id = 2", [new])
+            #expect(try create(old).isHandedOn)
+            try carryOut(old)
+            try delete(old)
+        }
+    }
+
+    @Test("one admin cannot give one name to two users at once, and may say the same twice")
+    func twoTargets() throws {
+        let admin = try admin
+        #expect(worker.update(#"{"id":2,"username":"x"}"#, admin).isHandedOn)
+        #expect(worker.update(#"{"id":1,"username":"x"}"#, admin).isContested)
+        #expect(worker.update(#"{"id":1,"username":"x","password":"also"}"#, admin).isContested)
+        try house.change("UPDATE user SET username = 'x' WHERE id = 2")
+        #expect(worker.update(#"{"id":2,"username":"x"}"#, admin).isHandedOn)
+        expect(worker.update(#"{"id":1,"username":"x"}"#, admin), 400, "Username already exists")
+    }
+
+    @Test("what swingmusic did not get frees its names, and nobody else's; what became of nothing without a word does so after 5 s")
+    func failed() throws {
+        #expect(try create("new", as: "request 1").isHandedOn)
+        #expect(try create("other", as: "request 2").isHandedOn)
+        worker.handingFailed("request 1")
+        #expect(try create("new").isHandedOn)
+        #expect(try create("other").isContested)
+        house.pass(seconds: 5)
+        #expect(try create("other").isHandedOn)
+
+        let bob = Caller.cookie(try house.foreignToken(user: 2))
+        #expect(worker.update(#"{"username":"bobby"}"#, bob, as: "request 3").isHandedOn)
+        worker.handingFailed("request 3")
+        #expect(try create("bobby").isHandedOn)
+    }
+
+    @Test("a refused first user leaves no claim: neither on being the first nor on a name")
+    func halfClaimed() throws {
+        let house = try Household(users: [])
+        let worker = house.worker(open: true)
+        func first(_ name: String, _ request: String) -> Handing {
+            worker.createUser(json(#"{"username":"\#(name)","password":"y"}"#), Caller(), as: request)
+        }
+        #expect(first("x", "1").isHandedOn)
+        #expect(first("y", "2").isContested)
+        worker.handingFailed("1")
+        #expect(first("y", "3").isHandedOn)
+        try house.change(#"INSERT INTO user (username, password, roles) VALUES ('y', 'x', '["admin"]')"#)
+        #expect(first("z", "4").isHandedOn)
+    }
+
+    @Test("when sessions.db cannot be written nothing is handed on, and nothing is claimed when it can be again")
+    func lockedDatabase() throws {
+        let admin = try admin
+        _ = worker.user(admin)
+        try house.change("DELETE FROM user WHERE username = 'guest'")
+        try house.withSessionsLocked {
+            let made = try create("new", admin)
+            #expect(made.answer?.status == 503)
+            #expect(worker.createGuest(FormBody(), admin).answer?.status == 503)
+            #expect(worker.update(#"{"id":2,"username":"bobby"}"#, admin).answer?.status == 503)
+            #expect(worker.deleteUser(json(#"{"username":"bob"}"#), admin).answer?.status == 503)
+        }
+        #expect(worker.createGuest(FormBody(), admin).isHandedOn)
+        #expect(try create("new").isHandedOn)
+        #expect(worker.update(#"{"id":2,"username":"bobby"}"#, admin).isHandedOn)
     }
 
     @Test("guests are made by admins, once")
@@ -140,11 +244,11 @@ import Testing
 }
 
 extension Sessions {
-    func update(_ body: String, _ caller: Caller) -> Handing {
+    func update(_ body: String, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
         let box = Mutex<Handing?>(nil)
         let done = DispatchSemaphore(value: 0)
         let result = Settled(box: box)
-        let now = updateProfile(FormBody(bytes: Array(body.utf8), contentType: "application/json"), caller) { handing in
+        let now = updateProfile(FormBody(bytes: Array(body.utf8), contentType: "application/json"), caller, as: request) { handing in
             result.box.withLock { $0 = handing }
             done.signal()
         }

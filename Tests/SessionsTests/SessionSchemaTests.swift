@@ -26,14 +26,16 @@ import Testing
         try queue.close()
     }
 
-    @Test("a file of the first version becomes one of this version, and what was revoked stays revoked")
-    func first() throws {
+    @Test(
+        "a file of an earlier version becomes one of this version, and what was revoked stays revoked",
+        // The first left no application_id, both no table of password changes.
+        arguments: ["PRAGMA application_id = 0; PRAGMA user_version = 1", "PRAGMA user_version = 2"])
+    func first(version: String) throws {
         let old = house.worker()
         let ended = try old.tokens(of: "bob")
         let open = try old.tokens(of: "bob")
         #expect(old.logout(.bearer(ended.access)).status == 200)
-        // The first version left the same tables and no application_id.
-        try write("PRAGMA application_id = 0; PRAGMA user_version = 1")
+        try write("DROP TABLE passwordChange; \(version)")
         let next = house.worker()
         #expect(next.user(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(ended.access)).status == 401)

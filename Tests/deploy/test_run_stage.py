@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -195,9 +196,12 @@ def test_the_program_and_nginx_work_as_another_user_too(anothers):
 def test_nginx_as_compose_starts_it_reaches_the_program_through_the_socket(started):
     nginx = NginxOfCompose(started, started.files.service("nginx")["user"]).start()
     try:
-        session = {"Authorization": "Bearer " + token(claims(2))}
-        assert nginx.get(f"/spotify/v1/tracks/{spotify_id('deployed')}", session).status == 200
-        assert nginx.get(f"/spotify/v1/tracks/{spotify_id('deployed')}").status == 401
+        track = f"/spotify/v1/tracks/{spotify_id('deployed')}"
+        # Users of before stay signed in; from then on swingmusic is not where one signs in.
+        before, since = ({"Authorization": "Bearer " + token(claims(2, issued=issued))} for issued in (int(time.time()) - 86_400, None))
+        assert nginx.get(track, before).status == 200
+        assert nginx.get(track, since).status == 401
+        assert nginx.get(track).status == 401
         assert nginx.get("/folder").status == 401
         assert nginx.get("/swingmusic-fcgi/status.json", {"Authorization": f"Bearer {ADMIN_TOKEN}"}).status == 200
         asked = shlex.join(started.files.service("nginx")["healthcheck"]["test"][1:]).replace(":8080", f":{nginx.port}")

@@ -18,7 +18,8 @@ SHORT = {"SPOTIFY_CACHE_TTL": "1s", "SWINGMUSIC_FCGI_MIRROR_WAIT": None}
 
 
 def readyz(house):
-    return json.loads(house.get("/swingmusic-fcgi/readyz").body)
+    """What it tells the administrator."""
+    return json.loads(house.admin("GET", "/swingmusic-fcgi/readyz").body)
 
 
 def limiter(house):
@@ -52,7 +53,7 @@ def test_a_lapsed_account_costs_few_calls_and_is_said_everywhere(new_house):
     # One call at most for each pause that ended meanwhile.
     assert len(house.standin.calls(since=before)) <= 3
     assert [house.get(path).status for path in known] == [200] * 3
-    assert readyz(house)["warnings"] == ["refused-account"]
+    assert readyz(house)["warnings"] == ["refused-account"] and "premium" in str(readyz(house)["details"]).lower()
     assert "premium" in limiter(house)["accountRefusal"]["reason"].lower()
     assert "swingmusic_fcgi_spotify_account_refused 1" in house.admin("GET", "/swingmusic-fcgi/metrics").body.decode()
     assert b"Account refused" in house.admin("GET", "/swingmusic-fcgi/status").body
@@ -117,7 +118,7 @@ def test_a_refusal_that_says_nothing_of_the_account_is_the_things_own(new_house)
     assert stale.status == 200 and cache_status(stale)["fwd-status"] == 403
     assert len(house.standin.calls(name)) == 2 and "accountRefusal" not in limiter(house)
     # Not for a day because of one answer: `TEMP_CACHE_TTL`.
-    assert json.loads(house.admin("GET", "/swingmusic-fcgi/status.json").body)["readiness"]["status"] == "ok"
+    assert readyz(house)["status"] == "ok"
 
 
 def test_an_account_that_is_refused_all_of_a_sudden_in_the_apis_own_words_is_found_by_what_was_known(new_house):

@@ -1,9 +1,11 @@
 """The token: one for all workers, renewed once, and what is said when there are no credentials."""
 
+import time
+
 import pytest
 
 from harness.house import assert_spotify_error, cache_status, track
-from harness.responder import CLIENT_ID, CLIENT_SECRET
+from harness.responder import ADMIN_TOKEN, CLIENT_ID, CLIENT_SECRET
 from harness.standin import missing_id, spotify_id
 
 
@@ -102,3 +104,34 @@ def test_no_secret_reaches_a_log(new_house, name):
     for secret in (CLIENT_SECRET, password, "the-admin-token-of-the-tests", "9e107d9d", "not-the-token-3b5d", "the-cookie-6c9f",
                    *tokens):
         assert secret not in log, f"{secret[:12]}... is in the log"
+
+
+@pytest.mark.parametrize("path", ["/cache/temp/k", "/dragonfly/keys", "/swingmusic-fcgi/status.json", "/swingmusic-fcgi/metrics",
+                                  "/swingmusic-fcgi/readyz"])
+def test_guesses_at_the_admin_token_are_throttled_over_all_workers_and_routes(new_house, path):
+    house = new_house("guesses", workers=2)
+    # The count begins anew with each minute of the host's clock.
+    left = 60 - time.clock_gettime(time.CLOCK_BOOTTIME) % 60
+    if left < 15:
+        time.sleep(left + 0.1)
+
+    def ask(token, route, source=None):
+        with house.connection(source) as connection:
+            return connection.get(route, {"Authorization": f"Bearer {token}"})
+    opens = path.endswith("readyz")
+    assert ask(ADMIN_TOKEN, path).status in (200, 404)
+    wrong = [ask(f"guess-{number}", path) for number in range(10)]
+    assert {answer.status for answer in wrong} == ({200} if opens else {401})
+    # The right one waits as well: else the eleventh answer would tell.
+    for token in ("guess-11", ADMIN_TOKEN):
+        refused = ask(token, "/cache/temp/k")
+        assert refused.status == 429 and 1 <= int(refused.headers["retry-after"]) <= 60
+        assert b"Too many wrong admin tokens" in refused.body
+    assert ask(ADMIN_TOKEN, "/cache/temp/k", source="127.0.0.9").status == 404, "another address is not held up"
+
+
+def test_tokens_of_sessions_are_no_guesses_at_the_admin_token(new_house):
+    house = new_house("no-guesses", workers=1)
+    for number in range(15):
+        assert house.get("/cache/temp/k", {"Authorization": f"Bearer aaa.bbb.c{number}"}).status == 401
+    assert house.admin("GET", "/cache/temp/k").status == 404

@@ -98,10 +98,11 @@ NEEDED = {
     "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
     "events": ("location", "credential limits"), "events-full": ("location", ""),
     "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
+    "worker": ("location", ""), "worker-lines": ("location", ""),
 }
 
 #: What stands in the location before a file that does not include it itself.
-BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": ""}
+BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": "", "worker": "", "worker-lines": ""}
 
 
 def test_the_table_above_knows_every_include_file():

@@ -199,11 +199,23 @@ def assert_served(house, known):
 def test_a_cooldown_begins_and_ends(watched):
     [known] = watched.fill()
     watched.standin.fail({"behaviour": "status", "status": 429, "retry_after": 12, "times": 1})
-    assert watched.get(track("refused"), {"Prefer": "wait=1"}).status == 503
+    assert watched.get(track("refused"), {"Prefer": "wait=1"}).status == 429
     watched.assert_said("degraded: cooldown")
     assert_served(watched, known)
     assert watched.told_strangers() == '{"status":"degraded","reasons":[],"warnings":["cooldown"]}'
     watched.assert_said("ok", within=25)
+
+
+def test_an_account_that_is_refused_is_told_until_a_call_is_answered(watched):
+    known = watched.fill(2)
+    watched.standin.fail({"behaviour": "status", "status": 403, "body": "Active premium subscription required for the owner of the app."})
+    assert watched.get(track("lapsed"), {"Prefer": "wait=4"}).status == 503
+    watched.assert_said("degraded: refused-account")
+    assert_served(watched, known[0])
+    assert "premium" in watched.told_admins()["refused-account"]["text"] and watched.run("check").returncode == 1
+    watched.standin.fail()
+    assert watched.get(track("lapsed"), {"Prefer": "wait=20"}).status == 200
+    watched.assert_said("ok")
 
 
 def test_the_hour_is_spent_and_ends():
@@ -211,7 +223,7 @@ def test_the_hour_is_spent_and_ends():
         known = house.fill(2)
         house.assert_said("degraded: spent-hour")
         assert_served(house, known[0])
-        assert house.get(track("one-more"), {"Prefer": "wait=1"}).status == 503
+        assert house.get(track("one-more"), {"Prefer": "wait=1"}).status == 429
         # An hour on, as the limiter sees it.
         limiter = sqlite3.connect(house.data / "limiter.db", timeout=10)
         with limiter:

@@ -73,8 +73,8 @@ class Workers:
 
 
 class Family:
-    """All tokens of a user: those of a login here and those that descend from it, by refreshing and by pairing, and those of a login at
-    swingmusic, with the cookie that was renewed and what was refreshed there."""
+    """All tokens of a user: those of a login here and what was refreshed, those of a device that was paired from there, and those of a login
+    at swingmusic, with the cookie that was renewed and what was refreshed there."""
 
     def __init__(self, workers, name):
         self.workers, self.name, self.id = workers, name, USERS.index(name) + 1
@@ -88,7 +88,7 @@ class Family:
         renewed = cookie.removeprefix("access_token_cookie=").partition(";")[0]
         again = workers.tokens(2, "POST", "/auth/refresh", bearer=their_refresh)
         #: One token of each session, to end it by.
-        self.keys = [paired["accesstoken"], renewed]
+        self.keys = [refreshed["accesstoken"], paired["accesstoken"], renewed]
         self.access = [first["accesstoken"], refreshed["accesstoken"], paired["accesstoken"], theirs, renewed, again["accesstoken"]]
         self.refresh = [first["refreshtoken"], refreshed["refreshtoken"], paired["refreshtoken"], their_refresh, again["refreshtoken"]]
         # Every worker has seen each of them, and remembers what it may.

@@ -46,7 +46,8 @@ def test_login_answers_tokens_and_their_cookie(household):
 @pytest.mark.parametrize("method, path, status", [
     ("GET", "/auth/login", 404), ("GET", "/auth/user", 401), ("POST", "/auth/user", 401), ("GET", "/auth/nothing", 401),
     ("GET", "/auth/pair", 400), ("GET", "/auth/logout", 200), ("POST", "/auth/refresh", 401), ("GET", "/auth/users", 200),
-    ("GET", "/auth/getpaircode", 401), ("GET", "/auth/sessions", 401), ("DELETE", "/auth/sessions", 401),
+    ("GET", "/auth/getpaircode", 401), ("GET", "/auth/sessions", 401), ("GET", "/auth/devices", 401),
+    ("POST", "/auth/devices", 401), ("PUT", "/auth/devices", 401), ("DELETE", "/auth/sessions", 401),
     ("OPTIONS", "/auth/user", 200), ("OPTIONS", "/auth/nothing", 200), ("PUT", "/auth/profile/update", 401),
     ("DELETE", "/auth/profile/delete", 401), ("POST", "/auth/profile/guest/create", 401), ("POST", "/auth/login", 422),
 ])

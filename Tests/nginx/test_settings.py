@@ -26,6 +26,7 @@ BAD = {
     "SWINGMUSIC_FCGI_LOG_FORMAT": ["xml"],
     "SWINGMUSIC_FCGI_METADATA_AUTH": ["maybe"],
     "SWINGMUSIC_FCGI_REGISTRATION": ["maybe"],
+    "SWINGMUSIC_FCGI_ADOPT_TOKENS": ["always", "SAFE"],
     "SWINGMUSIC_FCGI_PUBLIC_URL": ["not a url"],
     "SWINGMUSIC_FCGI_CORS_ORIGINS": ["music.example", "https://a.example,*", "https://*.example"],
     "SWINGMUSIC_FCGI_LISTEN": ["nowhere", "127.0.0.1:port"],

@@ -4,6 +4,7 @@ import pytest
 
 from harness.browser import Browser, chromium
 from harness.house import ADMIN, track
+from harness.legibility import CONTRAST, MISFITS
 from harness.waiting import eventually
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not installed")
@@ -11,38 +12,6 @@ pytestmark = pytest.mark.skipif(chromium() is None, reason="chromium is not inst
 #: What the page must show at a glance (the titles of its cards).
 CARDS = ["Requests, the last hour", "Hits by tier", "Calls to Spotify", "Queue", "Workers", "Store and journals", "Records",
          "Latest warnings and errors"]
-
-#: Elements of which a part lies outside of the window or of what holds them, and texts too small to read.
-MISFITS = """
-[...document.querySelectorAll("body *")].filter(element => {
-    const box = element.getBoundingClientRect();
-    return box.right > innerWidth + 1 || box.left < -1 || element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0
-        || parseFloat(getComputedStyle(element).fontSize) < 12;
-}).map(element => element.outerHTML.slice(0, 200))
-"""
-
-#: The lowest contrast of a text with what it stands on (WCAG 2, relative luminance).
-CONTRAST = """
-(() => {
-    const channels = color => color.match(/[\\d.]+/g).map(Number);
-    const luminance = color => {
-        const [r, g, b] = channels(color).slice(0, 3).map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const ground = element => {
-        for (let at = element; at; at = at.parentElement) {
-            const color = getComputedStyle(at).backgroundColor;
-            if (channels(color)[3] !== 0) return color;
-        }
-    };
-    const texts = [...document.querySelectorAll("main *")].filter(element => [...element.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
-    return Math.min(...texts.map(element => {
-        const [a, b] = [luminance(getComputedStyle(element).color), luminance(ground(element))].sort();
-        return (b + 0.05) / (a + 0.05);
-    }));
-})()
-"""
-
 
 @pytest.fixture(scope="module")
 def browser():

@@ -32,3 +32,7 @@ def real():
 def sandbox(request):
     with Sandbox(request.node.name) as opened:
         yield opened
+
+
+def pytest_addoption(parser):
+    parser.addoption("--write-docs", action="store_true", help="write docs/open-routes.md as the tests find it")

@@ -1,6 +1,7 @@
-"""The real swingmusic on a free port, with a folder, a stub of its web client and songs of its own."""
+"""The real swingmusic on a free port, with a folder, a web client and songs of its own."""
 
 import os
+import shutil
 import struct
 from pathlib import Path
 
@@ -11,14 +12,9 @@ from harness.waiting import eventually
 
 MISSING = "swingmusic is not installed: scripts/test installs it from PyPI, which could not be reached, or SWINGMUSIC_PYTHON names another"
 
-#: What swingmusic 3.0.1 takes for its own client: it replaces a client of another version.
-CLIENT = {
-    "version.txt": "3.0.1\n",
-    "index.html": "<!doctype html><title>Stub of the web client</title><script src='/assets/index.js'></script>",
-    "assets/index.js": "document.title += '.'\n",
-    "assets/index.css": "body { color: black }\n",
-    "favicon.ico": "icon",
-}
+#: The tests' web client. swingmusic takes it for its own by its version; it replaces a client of another.
+CLIENT = Path(__file__).resolve().parent / "client"
+VERSION = "3.0.1"
 
 MEGABYTE = 1 << 20
 
@@ -41,18 +37,20 @@ def write_song(path, megabytes):
 
 
 class SwingmusicServer:
-    """`parent` is what swingmusic calls its config folder; `folder` is made in it. `songs`: megabytes of each."""
+    """`parent` is what swingmusic calls its config folder; swingmusic makes `folder` in it, and both where there is none yet.
+    `songs`: megabytes of each."""
 
     def __init__(self, sandbox, songs=(80, 80, 25, 1)):
         self.sandbox = sandbox
         self.port = free_port()
-        self.parent = sandbox.directory("config")
+        self.parent = sandbox.path("config")
         self.folder = self.parent / "swingmusic"
-        self.client = sandbox.directory("client")
+        self.client = sandbox.path("client")
         self.music = sandbox.directory("music")
         self.process = None
-        for name, text in CLIENT.items():
-            sandbox.path("client", name).write_text(text)
+        shutil.copytree(CLIENT, self.client)
+        (self.client / "version.txt").write_text(f"{VERSION}\n")
+        (self.client / "favicon.ico").write_bytes(b"icon")
         for number, megabytes in enumerate(songs):
             write_song(self.music / f"song {number}.wav", megabytes)
         sandbox.owns(self)

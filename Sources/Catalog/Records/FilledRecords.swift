@@ -6,12 +6,12 @@ import Synchronization
 /// the version of the entry, which never repeats, so that none is ever another's or an older one.
 ///
 /// Of a small record only the places are kept, some dozen bytes, so that there is room for a hundred thousand: putting the fields in is a
-/// copy of some kilobytes. A large one is kept as it is served. Bounded by bytes; what was not used for longest goes first, and all of it after
+/// copy of some kilobytes. A large one is kept as it is served, and so is what is asked for over and over. Bounded by bytes; what was not used for longest goes first, and all of it after
 /// a minute or two of rest.
 final class FilledRecords: Sendable {
     private struct Held {
         var fields: RemovedFields
-        /// Of a large record.
+        /// Of a large record, and of one that is asked for over and over.
         var filled: Record?
         /// The plain record's tag: of a file that was exchanged, a version might mean another record.
         var plainTag: UInt64
@@ -28,7 +28,8 @@ final class FilledRecords: Sendable {
 
         mutating func keep(_ held: Held, _ version: Int64, atMost most: Int, now: MonotonicTime) {
             if youngBytes + held.cost > most { turn(now: now) }
-            if young.updateValue(held, forKey: version) == nil { youngBytes += held.cost }
+            if let old = young.updateValue(held, forKey: version) { youngBytes -= old.cost }
+            youngBytes += held.cost
         }
 
         mutating func turn(now: MonotonicTime) {
@@ -55,16 +56,16 @@ final class FilledRecords: Sendable {
     }
 
     /// The filled form of an entry; nil where that holds no record.
-    func record(of resource: Resource, _ entry: Entry, now: MonotonicTime) -> Record? {
+    /// - Parameter isBusy: it is asked for over and over.
+    func record(of resource: Resource, _ entry: Entry, isBusy: Bool = false, now: MonotonicTime) -> Record? {
         guard let plainTag = Record.tag(ofEncoded: entry.value) else { return nil }
         let known = find(entry.version, plainTag, now: now)
         if let filled = known?.filled { return filled }
         guard let plain = Record(encoded: entry.value) else { return nil }
-        if let known { return known.fields.filled(plain) }
-        var held = Held(fields: RemovedFields(of: plain, resource), plainTag: plainTag)
+        var held = known ?? Held(fields: RemovedFields(of: plain, resource), plainTag: plainTag)
         let filled = held.fields.filled(plain)
-        if plain.body.count > Self.large, plain.body.count < most / 2, !held.fields.words.isEmpty { held.filled = filled }
-        generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) }
+        if isBusy || plain.body.count > Self.large, plain.body.count < most / 4, !held.fields.words.isEmpty { held.filled = filled }
+        if known == nil || held.filled != nil { generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) } }
         return filled
     }
 

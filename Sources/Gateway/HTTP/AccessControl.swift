@@ -24,6 +24,8 @@ struct AccessControl: Sendable {
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
+    /// nil: wrong guesses of the admin token are not counted.
+    var guessLimit: GuessLimit?
 
     /// Who a lookup is charged to and the renewed cookie that is due, or the refusal.
     enum Admission {
@@ -55,8 +57,12 @@ struct AccessControl: Sendable {
     }
 
     private func admitAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
-        if let adminToken, let bearer = Self.bearer(request), adminToken.equals(bearer) {
-            return .admitted(client: "", user: nil, renewal: nil)
+        if let adminToken, let bearer = Self.bearer(request), !isSessionToken(bearer) {
+            let address = request.parameter("REMOTE_ADDR") ?? ""
+            // The right one waits, too: else the answer would tell which it is.
+            if let wait = guessLimit?.wait(address: address) { return .refused(Self.tooMany(wait, errorFormat)) }
+            if adminToken.equals(bearer) { return .admitted(client: "", user: nil, renewal: nil) }
+            guessLimit?.noteWrong(address: address)
         }
         switch identities.identity(of: request) {
         case .user(let id, let roles, let renewal) where roles.contains("admin"):
@@ -71,6 +77,15 @@ struct AccessControl: Sendable {
     private static func refusal(_ status: Int, _ message: String, _ errorFormat: ErrorFormat) -> Response {
         if status == 503 { return errorFormat.unavailable(message, retryAfter: .seconds(5)) }
         return errorFormat.error(status == 403 ? 403 : 401, message)
+    }
+
+    /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
+    private func isSessionToken(_ bearer: Substring) -> Bool {
+        adminToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
+    }
+
+    private static func tooMany(_ seconds: Int, _ errorFormat: ErrorFormat) -> Response {
+        errorFormat.unavailable("Too many wrong admin tokens from this address", retryAfter: .seconds(seconds), status: 429)
     }
 
     private static func bearer(_ request: Request) -> Substring? {

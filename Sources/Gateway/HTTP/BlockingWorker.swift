@@ -1,11 +1,34 @@
 import FastCGI
+import Glibc
 import Platform
 
 /// What may wait for a disk or a store is done here, on one plain thread of each worker, while its caller is parked; the event
 /// threads go on with hits.
 final class BlockingWorker: Sendable {
     private let queue: SerialQueue
+    /// What is tried again a moment later spends the moment here, out of the others' way.
+    private let pauses: SerialQueue
     private let patience: Duration
+    private let clock = SystemClock()
+
+    /// What became of one attempt at an errand.
+    enum Attempt {
+        case done(Response)
+        /// Somebody else answers, by the closure that the attempt was given.
+        case handedOver
+        /// It waits for what somebody else does: to be attempted again.
+        case again
+    }
+
+    /// One attempt: told whether it is the last, and given a closure that answers.
+    typealias Errand = @Sendable (_ isLast: Bool, _ answer: @escaping @Sendable (Response) -> Void) -> Attempt
+
+    private struct Piece: Sendable {
+        let reply: ResponseHandle
+        let busy: Response
+        let end: MonotonicTime
+        let errand: Errand
+    }
 
     /// - Parameters:
     ///   - name: the thread's.
@@ -13,27 +36,64 @@ final class BlockingWorker: Sendable {
     ///   - patience: how long a caller is parked.
     init(name: String, mostWaiting: Int = 256, patience: Duration = .seconds(10)) {
         queue = SerialQueue(named: name, capacity: mostWaiting)
+        pauses = SerialQueue(named: "\(name) pauses", capacity: 64)
         self.patience = patience
     }
 
     /// Parks the caller until `work` has made its answer.
-    func run(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        begin(errorFormat) { reply in reply(work()) }
+    /// - Parameter busy: the answer where it comes to nothing in time; 503 when left out.
+    func run(_ errorFormat: ErrorFormat, busy: Response? = nil, _ work: @escaping @Sendable () -> Response) -> Outcome {
+        attempt(errorFormat, busy: busy) { _, _ in .done(work()) }
     }
 
     /// Parks the caller until `work`, or whom it has told to, calls `reply`; the thread goes on with the next piece when `work` returns.
     func begin(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable (_ reply: @escaping @Sendable (Response) -> Void) -> Void) -> Outcome
     {
-        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        attempt(errorFormat) { _, reply in
+            work(reply)
+            return .handedOver
+        }
+    }
+
+    /// Parks the caller until an attempt has led to an answer.
+    /// - Parameters:
+    ///   - limit: an attempt after this is the last one.
+    ///   - patience: how long the caller is parked; as for all errands when left out.
+    func attempt(
+        _ errorFormat: ErrorFormat, within limit: Duration = .seconds(6), patience: Duration? = nil, busy: Response? = nil,
+        _ errand: @escaping Errand
+    ) -> Outcome {
+        let busy = busy ?? errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let now = clock.monotonic
         return .parked(
             ParkedRequest(
-                deadline: SystemClock().monotonic + patience,
-                parked: { [queue] reply in
-                    if !queue.submit({ work { reply.send($0) } }) { reply.send(busy) }
-                },
+                deadline: now + (patience ?? self.patience),
+                parked: { [self] reply in submit(Piece(reply: reply, busy: busy, end: now + limit, errand: errand)) },
                 ended: { _ in busy }))
     }
 
+    private func submit(_ piece: Piece) {
+        let isTaken = queue.submit { [self] in
+            switch piece.errand(clock.monotonic >= piece.end, { piece.reply.send($0) }) {
+            case .done(let response): piece.reply.send(response)
+            case .handedOver: break
+            case .again: resubmit(piece)
+            }
+        }
+        if !isTaken { piece.reply.send(piece.busy) }
+    }
+
+    private func resubmit(_ piece: Piece) {
+        let isTaken = pauses.submit { [self] in
+            usleep(20_000)
+            submit(piece)
+        }
+        if !isTaken { piece.reply.send(piece.busy) }
+    }
+
     /// Ends the thread after what it is just doing, which is waited for shortly.
-    func stop() { queue.stop(within: .milliseconds(500)) }
+    func stop() {
+        queue.stop(within: .milliseconds(500))
+        pauses.stop(within: .milliseconds(100))
+    }
 }

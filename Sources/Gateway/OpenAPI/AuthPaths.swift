@@ -41,7 +41,7 @@ enum AuthPaths {
                 "pair",
                 read(
                     "pair", "Redeem a code, once.", AuthRoute.pair.access,
-                    .json(200, "Tokens of the session that asked for the code.", .named("Tokens")), [400, 429], [code])),
+                    .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [code])),
             DescribedPath("verify", verify),
             DescribedPath(
                 "sessions",
@@ -57,6 +57,7 @@ enum AuthPaths {
                 change(
                     .delete, "endSession", "End one of one's own sessions; for admins anybody's.", AuthRoute.session("").access,
                     message("Ended.", [.setCookie]), [400, 404], [session])),
+            DescribedPath("devices", devices, changeDevices),
             DescribedPath(
                 "profile/create",
                 change(
@@ -155,6 +156,37 @@ enum AuthPaths {
                 403, "Without the role; from a page of another site; or the sessions cannot be checked.", .named("Message"),
                 headers: [.setCookie]),
         ])
+}
+
+extension AuthPaths {
+    fileprivate static let devices = DescribedOperation(
+        method: .get, id: "devices", summary: "One's own sessions, as a page for people.", access: AuthRoute.devices.access,
+        answers: [page(200, "HTML that loads nothing from elsewhere.", [.setCookie]), page(401, "Nobody is signed in."), pageUnavailable])
+
+    fileprivate static let changeDevices = DescribedOperation(
+        method: .post, id: "changeDevices", summary: "What the forms of that page do.",
+        about: """
+            Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
+            `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
+            """,
+        access: AuthRoute.devices.access,
+        body: DescribedBody(
+            type: "application/x-www-form-urlencoded",
+            schema: .object(["action": .oneOf(["end", "end-others", "sign-out"]), "proof": .text], optional: ["session": .text])),
+        answers: [
+            DescribedAnswer(303, "Done: the page is to be loaded anew.", headers: [.location, .setCookie]),
+            page(400, "The form asks for nothing that there is."), page(401, "Nobody is signed in."),
+            page(403, "Not from this server's own page, or from one that was made for another session.", [.setCookie]),
+            .json(413, "A body over 64 KiB.", .named("Message")), pageUnavailable,
+        ])
+
+    private static func page(_ status: Int, _ about: String, _ headers: [DescribedHeader] = []) -> DescribedAnswer {
+        DescribedAnswer(status, about, content: [("text/html", .text)], headers: headers + DescribedHeader.always(with: status))
+    }
+
+    private static let pageUnavailable = DescribedAnswer(
+        503, "The sessions cannot be checked or written, or the server is busy.",
+        content: [("text/html", .text), ("application/json", .named("Message"))], headers: DescribedHeader.always(with: 503))
 }
 
 /// swingmusic's users and tokens, and the sessions that are seen and ended here.

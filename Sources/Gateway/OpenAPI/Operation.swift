@@ -138,6 +138,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     case preferenceApplied = "Preference-Applied"
     case authenticate = "WWW-Authenticate"
     case setCookie = "Set-Cookie"
+    case location = "Location"
     case userID = "X-Swingmusic-User-Id"
     case userName = "X-Swingmusic-Username"
     case roles = "X-Swingmusic-Roles"
@@ -168,6 +169,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .preferenceApplied: "RFC 7240."
         case .authenticate: "How to sign in: with a bearer token (RFC 6750)."
         case .setCookie: "The session's cookie: new after a login, renewed in its last week, emptied by a logout."
+        case .location: "Where to go on."
         case .userID: "The user's number."
         case .userName: "Percent-encoded UTF-8."
         case .roles: "By comma, each percent-encoded."
@@ -181,7 +183,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .retryAfter, .rateLimitReset: .integer(1)
         case .preferenceApplied: .constant("respond-async")
         case .authenticate: .constant("Bearer realm=\"swingmusic-fcgi\"")
-        case .setCookie, .userName, .roles: .text
+        case .setCookie, .location, .userName, .roles: .text
         case .userID: .integer()
         }
     }

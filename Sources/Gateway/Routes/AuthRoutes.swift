@@ -20,40 +20,65 @@ struct AuthRoutes: RouteFamily {
 
     /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
     /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : .anyone }
+    /// The page of one's devices is for nobody else's scripts: what is in it proves that a form is of that page.
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { ["verify", "devices"].contains(routed.rest) ? .nobody : .anyone }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         guard let sessions else { return .now(withoutSessions(routed)) }
         let caller = Caller(request, publicURL: publicURL)
-        if routed.rest == "verify" { return .now(AuthResponse.verification(verify(sessions, caller, routed))) }
+        if routed.rest == "verify" { return verify(sessions, caller, routed) }
         let style = AuthResponse(isHead: request.method == .head)
+        if let status = request.parameter("HANDED_ON_STATUS") { return handedBack(request, sessions, style, status) }
         if request.method == .options { return .now(style.options()) }
         switch AuthRoute.match(routed.rest, request.method) {
         case .route(let route) where route.endsSessions(request.method) && RawPath(request)?.isAs(compared: request) == false:
             // An id with dots and slashes in it must not become another route.
             return .now(style.dressed(errorFormat.error(400, "The path has escapes, dots or slashes that change what it names")))
         case .route(let route): return outcome(route, routed, sessions, caller, style)
-        case .foreign: return .now(style.response(sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")))
+        case .foreign:
+            let handing = sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")
+            guard case .handOn = handing else { return .now(style.response(handing)) }
+            return pass(style.response(handing), sessions, caller, request)
         case .notFound: return .now(unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found")))
         case .methodNotAllowed(let allowed):
             return .now(unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed)))
         }
     }
 
-    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Verification {
+    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
         let method = routed.request.parameter("REQUEST_METHOD") ?? ""
         // Asked a thousand times a second, and nearly always without a query.
         let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
-        if hasQuery, routed.query["first"] != nil { return sessions.verifyFirst() }
-        return sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
+        if hasQuery, routed.query["first"] != nil { return .now(AuthResponse.verification(sessions.verifyFirst())) }
+        let verification = sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
+        let response = AuthResponse.verification(verification)
+        guard verification.status == 204 else { return .now(response) }
+        return pass(response, sessions, caller, routed.request)
+    }
+
+    /// Lets a request go on to a server behind the guard. The extended version of swingmusic has a path at which one sets one's own
+    /// password: to what cannot be seen here, so that it happens is noted first.
+    private func pass(_ response: Response, _ sessions: Sessions, _ caller: Caller, _ request: Request) -> Outcome {
+        switch request.method {
+        case .get, .head, .options: return .now(response)
+        default:
+            let changesPassword = request.withParameter("REQUEST_URI") { uri in
+                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+            }
+            guard changesPassword ?? false else { return .now(response) }
+            return blockingWorker.run(errorFormat, busy: response) {
+                sessions.expectPasswordChange(caller)
+                return response
+            }
+        }
     }
 
     /// What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
     private func outcome(_ route: AuthRoute, _ routed: RoutedRequest, _ sessions: Sessions, _ caller: Caller, _ style: AuthResponse)
         -> Outcome
     {
-        let isDeleting = routed.request.method == .delete
+        let (isDeleting, isPosting) = (routed.request.method == .delete, routed.request.method == .post)
         let query = routed.query
         let body = FormBody(routed.request)
         switch route {
@@ -62,7 +87,8 @@ struct AuthRoutes: RouteFamily {
         case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
         case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
         case .updateProfile:
-            return park(style) { finish in sessions.updateProfile(body, caller) { finish(style.response($0)) }.map(style.response) }
+            return hand(routed, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
+            }
         case .refresh: return errand(style) { sessions.refresh(caller) }
         case .pairCode: return errand(style) { sessions.pairCode(caller) }
         case .pair:
@@ -74,9 +100,53 @@ struct AuthRoutes: RouteFamily {
             let user = query["user"]
             return errand(style) { sessions.list(caller, user: user) }
         case .session(let id): return errand(style) { sessions.end(caller, session: id) }
-        case .createUser: return blockingWorker.run(errorFormat) { style.response(sessions.createUser(body, caller)) }
-        case .createGuest: return blockingWorker.run(errorFormat) { style.response(sessions.createGuest(body, caller)) }
-        case .deleteUser: return blockingWorker.run(errorFormat) { style.response(sessions.deleteUser(body, caller)) }
+        case .devices where isPosting:
+            let (form, scheme) = (DeviceForm(body), Self.scheme(routed.request))
+            return page(style) { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
+        case .devices: return page(style) { sessions.devices(caller) }
+        case .createUser: return hand(routed, style) { request, _ in sessions.createUser(body, caller, as: request) }
+        case .createGuest: return hand(routed, style) { request, _ in sessions.createGuest(body, caller, as: request) }
+        case .deleteUser: return hand(routed, style) { _, _ in sessions.deleteUser(body, caller) }
+        }
+    }
+
+    private func page(_ style: AuthResponse, _ work: @escaping @Sendable () -> (outcome: DeviceOutcome, cookie: String?)) -> Outcome {
+        blockingWorker.run(errorFormat) {
+            let (outcome, cookie) = work()
+            return style.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
+        }
+    }
+
+    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
+    /// browsers let no page send the header to another origin.
+    private static func scheme(_ request: Request) -> String? {
+        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
+        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
+        return ["http", "https"].contains(scheme) ? scheme : nil
+    }
+
+    /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
+    private func handedBack(_ request: Request, _ sessions: Sessions, _ style: AuthResponse, _ status: String) -> Outcome {
+        let name = request.parameter("REQUEST_ID") ?? ""
+        return blockingWorker.run(errorFormat) {
+            sessions.handingFailed(name)
+            return style.away(status: status == "504" ? 504 : 502)
+        }
+    }
+
+    /// What swingmusic carries out if `attempt` says so.
+    /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
+    ///   request may come to nothing.
+    private func hand(
+        _ routed: RoutedRequest, _ style: AuthResponse,
+        _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
+    ) -> Outcome {
+        let name = routed.request.parameter("REQUEST_ID") ?? ""
+        let request = name.isEmpty ? Sessions.nameForRequest() : name
+        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
+            guard let handing = attempt(request, { answer(style.response($0)) }) else { return .handedOver }
+            if case .contested = handing, !isLast { return .again }
+            return .done(style.response(handing))
         }
     }
 
@@ -119,6 +189,7 @@ enum AuthRoute: Equatable {
     case verify
     case sessions
     case session(String)
+    case devices
     case updateProfile, createUser, createGuest, deleteUser
 
     /// As `Sessions` sees to it.
@@ -127,7 +198,7 @@ enum AuthRoute: Equatable {
         case .login: .open
         case .logout, .users, .pair, .createUser: .optional
         case .refresh: .refresh
-        case .user, .pairCode, .verify, .sessions, .session, .updateProfile, .createGuest, .deleteUser: .session
+        case .user, .pairCode, .verify, .sessions, .session, .devices, .updateProfile, .createGuest, .deleteUser: .session
         }
     }
 
@@ -189,6 +260,7 @@ enum AuthRoute: Equatable {
         case "pair": [(.get, .pair)]
         case "logout": [(.get, .logout)]
         case "sessions": [(.get, .sessions), (.delete, .sessions)]
+        case "devices": [(.get, .devices), (.post, .devices)]
         case "verify": [(.get, .verify)]
         case "profile/update": [(.put, .updateProfile)]
         case "profile/create": [(.post, .createUser)]
@@ -239,7 +311,13 @@ private struct AuthResponse: Sendable {
             response.add("X-Accel-Redirect", "@swingmusic_profile")
             for cookie in cookies { response.add("Set-Cookie", cookie) }
             return response
+        case .contested: return response(Handing.taken)
         }
+    }
+
+    /// In the words of `@swingmusic_away` in sessions.conf.
+    func away(status: Int) -> Response {
+        dressed(ErrorFormat.swingmusic.unavailable("swingmusic does not answer", retryAfter: .seconds(10), status: status))
     }
 
     /// OPTIONS is always 200 and empty.

@@ -12,6 +12,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case metadataAuth = "SWINGMUSIC_FCGI_METADATA_AUTH"
     case adminToken = "SWINGMUSIC_FCGI_ADMIN_TOKEN"
     case registration = "SWINGMUSIC_FCGI_REGISTRATION"
+    case adoptTokens = "SWINGMUSIC_FCGI_ADOPT_TOKENS"
     case publicURL = "SWINGMUSIC_FCGI_PUBLIC_URL"
     case corsOrigins = "SWINGMUSIC_FCGI_CORS_ORIGINS"
     case logLevel = "SWINGMUSIC_FCGI_LOG_LEVEL"

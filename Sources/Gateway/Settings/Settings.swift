@@ -3,6 +3,7 @@ import FastCGI
 import Foundation
 import Logging
 import Platform
+import Sessions
 import Spotify
 
 /// The program's settings, read from the environment; docs/settings.md describes each.
@@ -25,6 +26,7 @@ public struct Settings: Sendable {
     public var metadataAuth: MetadataAuth
     public var adminToken: Secret?
     public var registration: Registration
+    public var adoption: TokenAdoption
     public var publicURL: BaseURL?
     public var corsOrigins: AllowedOrigins
     public var logLevel: Logger.Level
@@ -57,6 +59,7 @@ public struct Settings: Sendable {
         metadataAuth = try reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
         adminToken = try reader.text(.adminToken).map(Secret.init)
         registration = try reader.choice(.registration, default: .admin)
+        adoption = try reader.choice(.adoptTokens, default: .safe)
         publicURL = try reader.text(.publicURL) == nil ? nil : BaseURL(reader.url(.publicURL, default: ""))
         corsOrigins = try Self.origins(reader)
         logLevel = try reader.choice(.logLevel, default: .info)

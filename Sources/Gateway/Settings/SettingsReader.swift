@@ -86,6 +86,9 @@ public struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConver
     public var description: String { "(secret)" }
     public var debugDescription: String { description }
 
+    /// Three parts with dots between them, as signed tokens have (RFC 7519).
+    var hasFormOfToken: Bool { bytes.count { $0 == UInt8(ascii: ".") } == 2 }
+
     /// Compares digests of both, so that the time taken tells nothing of the secret, its length included.
     public func equals(_ text: some StringProtocol) -> Bool {
         let key = SymmetricKey(size: .bits256)

@@ -131,7 +131,7 @@ public struct Readiness: Sendable, Equatable {
         if let refusal = limiter.accountRefusal {
             note(
                 .refusedAccount,
-                "Spotify refuses this account, nothing new is looked up: \(refusal.reason); tried again from \(until(refusal.endsAt))")
+                "Spotify refuses this account, whatever is asked for: \(refusal.reason); tried again from \(until(refusal.endsAt))")
         }
         if let outage = limiter.upstream { note(.spotifyUnreachable, "\(outage.reason); tried again from \(until(outage.endsAt))") }
     }

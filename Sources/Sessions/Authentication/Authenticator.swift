@@ -10,15 +10,20 @@ final class Authenticator: Sendable {
     private let database: SessionDatabase
     private let seen: SeenSessions
     private let clock: any HostClock
+    private let adoption: TokenAdoption
     let memory = TokenCache()
     private let renewed = RenewedTokens()
 
-    init(settings: SettingsFile, directory: UserDatabase, database: SessionDatabase, seen: SeenSessions, clock: any HostClock) {
+    init(
+        settings: SettingsFile, directory: UserDatabase, database: SessionDatabase, seen: SeenSessions, clock: any HostClock,
+        adoption: TokenAdoption
+    ) {
         self.settings = settings
         self.directory = directory
         self.database = database
         self.seen = seen
         self.clock = clock
+        self.adoption = adoption
     }
 
     /// Who the request comes from, for the routes of this room.
@@ -112,8 +117,17 @@ final class Authenticator: Sendable {
         }
     }
 
-    /// A token that swingmusic made becomes a session, or joins the one of the token that was made together with it.
+    /// A token that swingmusic made becomes a session, or joins the one of the token that was made together with it. One that may not is
+    /// entered as ended: the next look at it knows, writes nothing, and it stays refused when what it may descend from has expired.
     private func adopt(_ token: Token, of row: Account, in rows: SessionTables, _ now: Int64) throws -> KnownSession? {
+        let ended = try rows.endedTokens(of: row.user.id, now: now)
+        if let end = adoption.end(ofTokenIssuedAt: token.claims.issuedAt, among: ended, now: now) {
+            let session = RandomName.letters(bits: 128)
+            try rows.begin(session: session, userID: row.user.id, now: end)
+            try rows.adopt(token, into: session)
+            _ = try rows.end(session: session, now: end)
+            return nil
+        }
         if let twin = try rows.sessionOfTwin(token, userID: row.user.id) {
             try rows.adopt(token, into: twin.id)
             return twin.endedAt == nil ? twin : nil

@@ -28,6 +28,24 @@ public struct Caller: Sendable {
     }
 }
 
+extension Caller {
+    /// Whether a browser says that this request is of a page of ours: its Origin is where we are reached, scheme, host and port. A request
+    /// without Origin, which browsers send with every form, is not.
+    /// - Parameter scheme: by which the browser came, as the servers on the way say; nil when nobody knows. A foreign page cannot make a
+    ///   browser send a header about it. Where the browser itself says that page and request are of one origin it is not needed.
+    func isOfOwnPage(scheme: String?) -> Bool {
+        guard let origin, let site else { return false }
+        let isOwnByBrowser: Bool
+        switch fetchSite ?? "" {
+        case "same-origin": isOwnByBrowser = true
+        case "": isOwnByBrowser = false
+        default: return false
+        }
+        guard case .host(let host) = site, !isOwnByBrowser else { return site.isOrigin(origin) }
+        return scheme.map { OwnSite.origin("\($0)://\(host)").isOrigin(origin) } ?? false
+    }
+}
+
 /// Where this server is reached by browsers.
 public enum OwnSite: Sendable, Equatable {
     /// Scheme and host (and port), as configured: `https://music.example`.

@@ -57,6 +57,8 @@ public struct Refused: Sendable, Equatable, Error {
     static let badAuthorization = Refused(
         status: 422, message: "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
     static let foreignSite = Refused(status: 403, message: "Cross-site request refused")
+    static let outdatedForm = Refused(status: 403, message: "The page is out of date: load it again")
+    static let unknownChange = Refused(status: 400, message: "There is no such change")
     static let unavailable = Refused(status: 503, message: "Sessions cannot be checked at the moment")
     static let adminsOnly = Refused(status: 403, message: "Only admins can do that!")
 

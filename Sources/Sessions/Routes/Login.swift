@@ -78,11 +78,7 @@ extension Sessions {
             return true
         }
         guard hasBegun else { return nil }
-        keepRecord(
-            SessionRecord(
-                userID: row.user.id, userName: row.user.name, userAgent: caller.userAgent, address: caller.address, createdAt: now,
-                seenAt: now),
-            as: id)
+        keepRecord(of: row.user, caller, as: id, now)
         let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, now: now)
         return pair.answer(name: row.user.name, cookies: [cookie])
     }

@@ -23,7 +23,7 @@ extension Sessions {
         }
     }
 
-    /// `GET /auth/pair`: redeems a code, once.
+    /// `GET /auth/pair`: redeems a code, once. Who does so has a session of their own, which ends by itself.
     /// - Parameter code: of the query; nil where it is not in it.
     public func pair(_ caller: Caller, code: String?) -> Answer {
         if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts) { return .refused(refused) }
@@ -34,7 +34,7 @@ extension Sessions {
         case .admitted(let admitted): attempt = admitted
         }
         do {
-            guard let (pair, name) = try redeem(code ?? "", settings) else { return .message("Invalid code", status: 400) }
+            guard let (pair, name) = try redeem(code ?? "", settings, caller) else { return .message("Invalid code", status: 400) }
             throttle.forgive(attempt)
             return pair.answer(name: name)
         } catch {
@@ -43,19 +43,26 @@ extension Sessions {
         }
     }
 
-    /// One transaction: who takes the code out has its tokens.
-    private func redeem(_ code: String, _ settings: SwingmusicSettings) throws(SessionDatabaseError) -> (TokenPair, String)? {
+    /// One transaction: who takes the code out has the session.
+    private func redeem(_ code: String, _ settings: SwingmusicSettings, _ caller: Caller) throws(SessionDatabaseError) -> (
+        TokenPair, String
+    )? {
         let now = clock.wall.milliseconds
-        return try database.write(.event) { rows in
-            guard let session = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
-            let row = try directory.account(id: session.userID)
-            try AccountSettlement.settle(session.userID, row: row, in: rows, now: now)
-            // Settling may have ended the session.
-            guard let row, try rows.session(session.id)?.endedAt == nil, try rows.hasRoom(in: session.id, for: 2) else { return nil }
+        let id = RandomName.letters(bits: 128)
+        let redeemed = try database.write(.event) { rows -> (pair: TokenPair, user: User)? in
+            guard let asking = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
+            let row = try directory.account(id: asking.userID)
+            try AccountSettlement.settle(asking.userID, row: row, in: rows, now: now)
+            // Settling may have ended the session that asked.
+            guard let row, try rows.session(asking.id)?.endedAt == nil, try rows.hasRoomForSession(of: asking.userID) else { return nil }
             let pair = TokenPair.make(subject: row.user.subject, issuer: TokenIssuer(key: settings.key), now: now)
-            for token in pair.all { try rows.add(token, to: session.id) }
-            return (pair, row.user.name)
+            try rows.begin(session: id, userID: row.user.id, now: now)
+            for token in pair.all { try rows.add(token, to: id) }
+            return (pair, row.user)
         }
+        guard let redeemed else { return nil }
+        keepRecord(of: redeemed.user, caller, as: id, now)
+        return (redeemed.pair, redeemed.user.name)
     }
 
     private static func hash(_ code: String) -> TokenHash { TokenHash(of: Array(code.utf8)[...]) }

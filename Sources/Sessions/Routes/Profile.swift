@@ -6,12 +6,21 @@ public enum Handing: Sendable {
     case answer(Answer)
     /// To be passed on as it came, with these values of `Set-Cookie` on the answer.
     case handOn(cookies: [String])
+    /// Another request is about to give the name to somebody, and may fail: to be asked again in a moment.
+    case contested
+
+    /// The answer to a request whose name was contested to the last.
+    public static let taken = Answer.refused(ProfileRules.nameTaken)
 }
 
 extension Sessions {
     /// `PUT /auth/profile/update`. Where a user changes the own password its hash is computed first, so that this session goes on.
+    /// - Parameter request: names the request, for `handingFailed`.
     /// - Returns: nil where `completion` will be called on the login thread.
-    public func updateProfile(_ body: FormBody, _ caller: Caller, completion: @escaping @Sendable (Handing) -> Void) -> Handing? {
+    public func updateProfile(
+        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(),
+        completion: @escaping @Sendable (Handing) -> Void
+    ) -> Handing? {
         guarded(caller) { authenticated in
             let form: ProfileForm
             switch ProfileForm.read(body) {
@@ -23,11 +32,15 @@ extension Sessions {
             case .failure(let refused): return .answer(.refused(refused))
             case .success(let target):
                 guard let row = everybody.first(where: { $0.user == target }) else { return .answer(.unavailable) }
+                let claims = NameClaims(
+                    form.name.isEmpty || form.name.isSpelled(target.name) ? [] : [form.name], everybody.map(\.user), request)
                 let changesOwnPassword = target.id == authenticated.user.id && !form.password.isEmpty
-                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated) }
+                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated, claims) }
+                // Hashing may have to wait its turn: first it must be worth it.
+                if let refusal = claim(claims) { return refusal }
                 let isTaken = hasher.submit { [self] in
                     let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
-                    let handing = allow(form, row, hash, authenticated)
+                    let handing = allow(form, row, hash, authenticated, claims)
                     completion(adding(authenticator.renewal(authenticated, caller), to: handing))
                 }
                 return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
@@ -36,25 +49,43 @@ extension Sessions {
     }
 
     /// Notes what the row is going to be, so that the change is known as ours when it shows.
-    private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest) -> Handing {
+    private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest, _ claims: NameClaims)
+        -> Handing
+    {
         let now = clock.wall.milliseconds
-        let isRenamed = !form.name.isEmpty && !form.name.isSpelled(row.user.name)
         let isOthersPassword = row.user.id != authenticated.user.id && !form.password.isEmpty
-        let keepsAll = newHash == row.passwordHash
         let expected = ExpectedChange(
-            userID: row.user.id, name: isRenamed ? form.name : row.user.name, fingerprint: Fingerprint(passwordHash: newHash),
-            sessionID: keepsAll ? nil : authenticated.session.id)
-        let isClaimed = try? database.write(.event) { rows -> Bool in
-            if isRenamed, try !rows.claim(name: form.name, for: authenticated.session.id, now: now, until: now + 5000) { return false }
-            if !isOthersPassword { try rows.expect(expected, until: now + Self.expectation) }
-            return true
+            userID: row.user.id, name: claims.names.first ?? row.user.name, fingerprint: Fingerprint(passwordHash: newHash),
+            sessionID: newHash == row.passwordHash ? nil : authenticated.session.id)
+        return claim(claims) { rows in
+            if isOthersPassword {
+                // Not the user's doing: it keeps none of the user's sessions, whatever they are about to change themselves.
+                try rows.expectPasswordChange(row.user.id, session: "", until: now + Self.passwordExpectation)
+            } else {
+                try rows.expect(expected, until: now + Self.expectation)
+            }
+        } ?? .handOn(cookies: [])
+    }
+
+    /// How long somebody else's server may take to store a password that it was given, in ms.
+    private static let passwordExpectation: Int64 = 15_000
+
+    /// The user of a good token is about to change the own password where we cannot see it: this session goes on when it shows, the user's
+    /// others end. When several sessions do so at once all end.
+    public func expectPasswordChange(_ caller: Caller) {
+        guard origins.admits(caller), case .present(let authenticated) = authenticator.authenticate(caller, duplicates: .refused) else {
+            return
         }
-        guard let isClaimed else { return .answer(.unavailable) }
-        return isClaimed ? .handOn(cookies: []) : .answer(.refused(ProfileRules.nameTaken))
+        let until = clock.wall.milliseconds + Self.passwordExpectation
+        // Where it cannot be noted the session ends with the others.
+        try? database.write(.event) { rows in
+            try rows.expectPasswordChange(authenticated.user.id, session: authenticated.session.id, until: until)
+        }
     }
 
     /// `POST /auth/profile/create`
-    public func createUser(_ body: FormBody, _ caller: Caller) -> Handing {
+    /// - Parameter request: names the request, for `handingFailed`.
+    public func createUser(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
         let authenticated: AuthenticatedRequest?
         let missing: Refused
@@ -72,29 +103,45 @@ extension Sessions {
         switch ProfileRules.create(form, by: authenticated?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
-        case .success(let creation): return claim(creation == .first ? ["", form.name] : [form.name])
+        case .success(.further): return claim(NameClaims([form.name], everybody, request)) ?? .handOn(cookies: [])
+        case .success(.first):
+            let now = clock.wall.milliseconds
+            // The empty name stands for the first user.
+            return claim(NameClaims(["", form.name], everybody, request)) { try $0.noteFirstUser(now: now) } ?? .handOn(cookies: [])
         }
     }
 
-    /// Takes names for a moment, so that of two requests at once only one is passed on. The empty one stands for the first user.
-    private func claim(_ names: [String]) -> Handing {
+    /// Takes names for a moment, so that of two requests at once only one is passed on, and lets go of those that have become somebody's.
+    /// - Parameter more: what is written with it.
+    /// - Returns: nil when they are taken.
+    private func claim(_ claims: NameClaims, with more: (SessionTables) throws -> Void = { _ in }) -> Handing? {
         let now = clock.wall.milliseconds
-        let claimant = RandomName.letters(bits: 128)
         let isClaimed = try? database.write(.event) { rows -> Bool in
-            for name in names where try !rows.claim(name: name, for: claimant, now: now, until: now + 5000) { return false }
+            try rows.endClaims(metBy: claims.everybody)
+            guard try rows.claim(names: claims.names, for: claims.request, now: now, until: now + 5000) else { return false }
+            try more(rows)
             return true
         }
         guard let isClaimed else { return .answer(.unavailable) }
-        return isClaimed ? .handOn(cookies: []) : .answer(.refused(ProfileRules.nameTaken))
+        return isClaimed ? nil : .contested
     }
 
+    /// What was handed on did not get to swingmusic, or did not come back: the names are free again.
+    public func handingFailed(_ request: String) {
+        try? database.write(.event) { try $0.endClaims(of: request) }
+    }
+
+    /// For a request that nobody names.
+    public static func nameForRequest() -> String { RandomName.letters(bits: 128) }
+
     /// `POST /auth/profile/guest/create`
-    public func createGuest(_ body: FormBody, _ caller: Caller) -> Handing {
+    /// - Parameter request: names the request, for `handingFailed`.
+    public func createGuest(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
         guarded(caller) { authenticated in
             if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
             guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
             if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
-            return claim(["guest"])
+            return claim(NameClaims(["guest"], everybody, request)) ?? .handOn(cookies: [])
         } ?? .answer(.unavailable)
     }
 
@@ -113,7 +160,8 @@ extension Sessions {
             let now = clock.wall.milliseconds
             let leaving = everybody.filter { $0.name.isSpelled(form.name) }
             let ended = try? database.write(.event) { rows in
-                try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
+                try rows.endClaims(metBy: everybody.map(\.name))
+                return try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
             }
             guard let ended else { return .answer(.unavailable) }
             forgetRecords(ended)
@@ -137,7 +185,22 @@ extension Sessions {
         switch handing {
         case .answer(let answer): return .answer(answer.adding(cookie))
         case .handOn(let cookies): return .handOn(cookies: cookies + [cookie])
+        case .contested: return handing
         }
+    }
+}
+
+/// Names that a request is about to give out.
+private struct NameClaims {
+    let names: [String]
+    /// Those that are somebody's.
+    let everybody: [String]
+    let request: String
+
+    init(_ names: [String], _ everybody: [User], _ request: String) {
+        self.names = names
+        self.everybody = everybody.map(\.name)
+        self.request = request
     }
 }
 
@@ -196,80 +259,5 @@ private enum ProfileRules {
     static func delete(_ name: String, by caller: User) -> Refused? {
         if !caller.isAdmin { return .adminsOnly }
         return caller.name.isSpelled(name) ? refuse(400, "Sorry! you cannot delete yourselfu") : nil
-    }
-}
-
-/// The body of the routes that change or make a user.
-private struct ProfileForm: Equatable {
-    /// 0: oneself.
-    var id: Int64 = 0
-    var name = ""
-    var password = ""
-    var roles: [String]?
-
-    static func read(_ body: FormBody) -> Result<ProfileForm, FormFault> {
-        StrictBody.fields(
-            body, known: [("id", .integer), ("username", .text), ("password", .text), ("roles", .texts), ("email", .text)]
-        ).map { fields in
-            var form = ProfileForm()
-            form.id = fields["id"]?.pythonInteger ?? 0
-            form.name = fields["username"]?.text ?? ""
-            form.password = fields["password"]?.text ?? ""
-            if case .array(let roles) = fields["roles"] { form.roles = roles.compactMap(\.text) }
-            return form
-        }
-    }
-}
-
-/// The body of the route that deletes a user.
-private struct DeletionForm: Equatable {
-    var name: String
-
-    static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
-        StrictBody.fields(body, known: [("username", .text)]).flatMap { fields in
-            guard let name = fields["username"]?.text else { return .failure(FormFault([.missing("username", in: fields)])) }
-            return .success(DeletionForm(name: name))
-        }
-    }
-}
-
-/// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
-private enum StrictBody {
-    enum Kind { case text, integer, texts }
-
-    /// - Parameter known: the fields that may occur.
-    static func fields(_ body: FormBody, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
-        guard body.mediaType == "application/json", body.charset ?? "utf-8" == "utf-8" else {
-            return .failure(FormFault(message: "Content-Type must be application/json"))
-        }
-        let value: JSONValue
-        do throws(JSONFault) {
-            value = try JSONValue(reading: body.bytes, .pythonWithoutDuplicates)
-        } catch {
-            let reason = error.reason == .duplicateName ? "A field occurs twice" : "Not JSON in UTF-8"
-            return .failure(FormFault(message: reason))
-        }
-        guard let members = value.members else { return .failure(FormFault(message: "The body must be a JSON object")) }
-        let errors = members.flatMap { member in
-            guard let field = known.first(where: { $0.name.isSpelled(member.name) }) else {
-                return [FieldError.unknown(member.name, member.value)]
-            }
-            return check(member, field.kind)
-        }
-        return errors.isEmpty ? .success(value) : .failure(FormFault(errors))
-    }
-
-    private static func check(_ member: JSONMember, _ kind: Kind) -> [FieldError] {
-        switch (kind, member.value) {
-        case (.text, .string): return []
-        case (.text, let value): return [.notText([.string(member.name)], value)]
-        case (.integer, .number(let text)) where Int64(text) != nil: return []
-        case (.integer, let value): return [.notInteger(member.name, value)]
-        case (.texts, .array(let items)):
-            return items.enumerated().compactMap { index, item in
-                item.text == nil ? .notText([.string(member.name), .integer(Int64(index))], item) : nil
-            }
-        case (.texts, let value): return [.notList(member.name, value)]
-        }
     }
 }

@@ -100,7 +100,7 @@ extension Sessions {
     }
 
     /// Writes the present use down now, so that the list shows it.
-    private func note(_ authenticated: AuthenticatedRequest, _ caller: Caller) {
+    func note(_ authenticated: AuthenticatedRequest, _ caller: Caller) {
         let now = clock.wall.milliseconds
         keepRecord(
             SessionRecord(

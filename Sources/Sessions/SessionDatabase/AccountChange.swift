@@ -17,13 +17,20 @@ enum AccountChange: Equatable {
     /// - Parameters:
     ///   - known: as the id was last seen.
     ///   - row: as it is now, read after `known`.
-    static func decide(known: KnownAccount?, row: Account?, expected: [ExpectedChange]) -> AccountChange {
+    ///   - changing: sessions of the user that are changing the password at this moment, to what we do not know.
+    static func decide(known: KnownAccount?, row: Account?, expected: [ExpectedChange], changing: [String] = []) -> AccountChange {
         guard let row else { return known.map { !$0.isGone } ?? false ? .gone : .none }
         guard let known else { return .first }
         if known.isOwner(row) { return .none }
         // A row that came back under the same id is another owner's, whatever it holds.
-        guard !known.isGone, let change = expected.first(where: { $0.isMet(by: row) }) else { return .replaced(keeping: .nothing) }
-        return .replaced(keeping: change.sessionID.map(Kept.session) ?? .everything)
+        guard !known.isGone else { return .replaced(keeping: .nothing) }
+        // Who is known to set this very password goes before who may have set it.
+        if let change = expected.first(where: { $0.isMet(by: row) }) {
+            return .replaced(keeping: change.sessionID.map(Kept.session) ?? .everything)
+        }
+        // Of two at once nobody can tell which it was, and one of them may be a thief's.
+        guard known.name.isSpelled(row.user.name), changing.count == 1 else { return .replaced(keeping: .nothing) }
+        return .replaced(keeping: .session(changing[0]))
     }
 }
 
@@ -36,7 +43,9 @@ enum AccountSettlement {
     @discardableResult
     static func settle(_ userID: Int64, row: Account?, in rows: SessionTables, now: Int64) throws -> [String] {
         let known = try rows.account(userID)
-        let change = AccountChange.decide(known: known, row: row, expected: try rows.expectedChanges(userID, now: now))
+        let change = AccountChange.decide(
+            known: known, row: row, expected: try rows.expectedChanges(userID, now: now),
+            changing: try rows.passwordChanges(userID, now: now))
         switch change {
         case .none: return []
         case .first:
@@ -52,6 +61,7 @@ enum AccountSettlement {
             guard let row else { return [] }
             let refusedBefore = kept == .everything ? known?.refusedBefore : cutoff(now, known)
             try rows.put(KnownAccount(row, refusedBefore: refusedBefore), now: now)
+            try rows.forgetPasswordChanges(userID)
             switch kept {
             case .everything: return []
             case .session(let id): return try rows.endAll(of: userID, except: id, now: now)

@@ -83,7 +83,7 @@ enum SessionSchema {
     static let applicationID: Int32 = 0x5357_4D53
 
     static let steps = SchemaSteps(
-        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)"])
+        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)", passwordChanges])
 
     // Instants in ms since 1970 end in `At`; `refusedBefore`, `issuedAt` and `expiresAt` of tokens are seconds, as in tokens.
     private static let tables = """
@@ -139,6 +139,16 @@ enum SessionSchema {
             name TEXT NOT NULL PRIMARY KEY,
             claimant TEXT NOT NULL,
             untilAt INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    // Sessions in which a user is changing the own password where we cannot see what it is going to be. sessionID empty: somebody else is.
+    private static let passwordChanges = """
+        CREATE TABLE passwordChange (
+            userID INTEGER NOT NULL,
+            sessionID TEXT NOT NULL,
+            untilAt INTEGER NOT NULL,
+            PRIMARY KEY (userID, sessionID)
         ) STRICT, WITHOUT ROWID;
         """
 }

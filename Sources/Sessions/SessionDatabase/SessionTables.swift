@@ -79,6 +79,33 @@ struct SessionTables {
         ).map(Self.session)
     }
 
+    /// What `TokenAdoption` asks for. The first row of an empty table has the number 1 (sqlite.org/autoinc.html).
+    func endedTokens(of userID: Int64, now: Int64) throws -> EndedTokens {
+        let sql = """
+            SELECT (SELECT min(endedAt) FROM session s WHERE userID = ?1 AND endedAt IS NOT NULL AND EXISTS (
+                SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?2))),
+            (SELECT refusedBefore FROM account WHERE userID = ?1), (SELECT value FROM fact WHERE name = 'refusedBefore'),
+            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt' AND ?1 = 1)
+            """
+        guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, now / 1000]) else { return EndedTokens() }
+        return EndedTokens(
+            endedAt: row[0], refusedBefore: [row[1] as Int64?, row[2] as Int64?].compactMap(\.self), begunAt: row[3], firstUserAt: row[4])
+    }
+
+    /// A first user is being made, whose token swingmusic makes with it.
+    func noteFirstUser(now: Int64) throws {
+        try execute("INSERT OR REPLACE INTO fact (name, value) VALUES ('firstUserAt', ?)", [now])
+    }
+
+    /// Whether the user may have one session more without having given a password for it.
+    func hasRoomForSession(of userID: Int64) throws -> Bool {
+        let sql = "SELECT count(*) FROM (SELECT 1 FROM session WHERE userID = ? LIMIT ?)"
+        return try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, Self.mostSessions]) ?? 0 < Self.mostSessions
+    }
+
+    /// Of one user, those that ended included for as long as they are known: a pair code every nine minutes, or 2 MB.
+    static let mostSessions = 5000
+
     func session(_ id: String) throws -> KnownSession? {
         let sql = "SELECT id, userID, beganAt, endedAt FROM session WHERE id = ?"
         return try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [id]).map(Self.session)
@@ -158,16 +185,38 @@ struct SessionTables {
             [change.userID, change.name, change.fingerprint.bytes.data, change.sessionID, until])
     }
 
-    /// Takes a name for a moment; false where somebody else has it just now.
-    func claim(name: String, for claimant: String, now: Int64, until: Int64) throws -> Bool {
-        try execute("DELETE FROM nameClaim WHERE untilAt <= ? OR untilAt > ?", [now, now + 60_000])
-        try execute(
-            """
-            INSERT INTO nameClaim (name, claimant, untilAt) VALUES (?, ?, ?)
-            ON CONFLICT (name) DO UPDATE SET untilAt = excluded.untilAt WHERE claimant = excluded.claimant
-            """, [name, claimant, until])
-        return db.changesCount == 1
+    /// A session in which the user is changing the own password; an empty one for somebody else who is.
+    func expectPasswordChange(_ userID: Int64, session: String, until: Int64) throws {
+        try execute("INSERT OR REPLACE INTO passwordChange (userID, sessionID, untilAt) VALUES (?, ?, ?)", [userID, session, until])
     }
+
+    func passwordChanges(_ userID: Int64, now: Int64) throws -> [String] {
+        let sql = "SELECT sessionID FROM passwordChange WHERE userID = ? AND untilAt > ?"
+        return try String.fetchAll(db.cachedStatement(sql: sql), arguments: [userID, now])
+    }
+
+    func forgetPasswordChanges(_ userID: Int64) throws { try execute("DELETE FROM passwordChange WHERE userID = ?", [userID]) }
+
+    /// Takes names for a moment, all of them or none; false where somebody else has one just now.
+    func claim(names: [String], for claimant: String, now: Int64, until: Int64) throws -> Bool {
+        try execute("DELETE FROM nameClaim WHERE untilAt <= ? OR untilAt > ?", [now, now + 60_000])
+        let sql = "SELECT count(*) FROM nameClaim WHERE name = ? AND claimant <> ?"
+        for name in names where try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [name, claimant]) != 0 { return false }
+        for name in names {
+            try execute("INSERT OR REPLACE INTO nameClaim (name, claimant, untilAt) VALUES (?, ?, ?)", [name, claimant, until])
+        }
+        return true
+    }
+
+    /// A claim has come to its end when the name is somebody's; the empty name stands for the first user.
+    func endClaims(metBy names: [String]) throws {
+        for claimed in try String.fetchAll(db.cachedStatement(sql: "SELECT name FROM nameClaim"))
+        where claimed.isEmpty ? !names.isEmpty : names.contains(where: { $0.isSpelled(claimed) }) {
+            try execute("DELETE FROM nameClaim WHERE name = ?", [claimed])
+        }
+    }
+
+    func endClaims(of claimant: String) throws { try execute("DELETE FROM nameClaim WHERE claimant = ?", [claimant]) }
 
     /// False where the same code is in use.
     func insert(pairCode hash: TokenHash, session: String, userID: Int64, until: Int64, now: Int64) throws -> Bool {
@@ -201,6 +250,7 @@ struct SessionTables {
             """, [limit])
         let sessions = db.changesCount
         try execute("DELETE FROM expectedChange WHERE untilAt <= ?", [now])
+        try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now])
         try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
         return tokens == limit || sessions == limit
     }

@@ -7,7 +7,7 @@ import JSON
 /// `swingmusic-fcgi check`: is this installation sound, and what is to be done when it is not?
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look over the installation: settings, folders, databases, store, Spotify, swingmusic, socket.",
+        abstract: "Look over the installation: settings, folders, databases, store, Spotify, swingmusic, socket, pages.",
         discussion: """
             Run it with the environment and as the user of 'serve', before the first start or beside a running one. It \
             changes nothing and never calls Spotify's Web API. Each line says ok, warning or error, and below it what to do. \
@@ -26,12 +26,18 @@ struct Check: ParsableCommand {
     @Option(help: "Where the running program listens, when that is not SWINGMUSIC_FCGI_LISTEN (a systemd socket): a path or host:port.")
     var socket: String?
 
+    @Option(help: "What browsers open, when SWINGMUSIC_FCGI_PUBLIC_URL does not say: http://host:port, to look at our pages.")
+    var url: String?
+
     @Flag(help: "Print one JSON object instead of lines.")
     var json = false
 
     func validate() throws {
         if let socket, ListenAddress(socket) == nil {
             throw ValidationError("--socket: '\(socket)' is neither the absolute path of a socket nor host:port")
+        }
+        if let url, BaseURL(url) == nil {
+            throw ValidationError("--url: '\(url)' is not http:// or https:// with a host and perhaps a port")
         }
     }
 
@@ -69,6 +75,7 @@ struct Check: ParsableCommand {
             + SocketCheck.findings(settings, address)
             + IncludeCheck.findings(settings)
             + ReadinessCheck.findings(settings)
+            + PageCheck.findings(settings, at: url.flatMap { BaseURL($0) })
     }
 
     private static func summary(_ findings: [Finding]) -> String {

@@ -219,8 +219,14 @@ enum ReadinessCheck {
         }
     }
 
-    /// That nothing runs yet is no error, as in `SocketCheck`.
-    private static func grade(_ trouble: Trouble) -> Finding.Grade { trouble.keepsFromServing && trouble != .noWorkers ? .error : .warning }
+    /// That nothing runs yet is no error, as in `SocketCheck`. That Spotify refuses the account is: it does not pass by itself.
+    private static func grade(_ trouble: Trouble) -> Finding.Grade {
+        switch trouble {
+        case .noWorkers: .warning
+        case .refusedAccount: .error
+        default: trouble.keepsFromServing ? .error : .warning
+        }
+    }
 
     /// Not the whole file is read: `DatabaseCheck` does that.
     private static func cacheFault(_ folder: String) -> String? {

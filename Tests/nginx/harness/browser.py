@@ -78,9 +78,15 @@ class Browser:
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)
 
-    def open(self, url, width=1280, height=900, headers=None, scheme="light", before=""):
-        """A loaded page in a window of `width` CSS pixels; `before` is a script that runs ahead of the page's own."""
-        target = self.command("Target.createTarget", url="about:blank")["targetId"]
+    def profile(self):
+        """Cookies of its own, as another person's browser has them; for `open`."""
+        return self.command("Target.createBrowserContext")["browserContextId"]
+
+    def open(self, url, width=1280, height=900, headers=None, scheme="light", before="", profile=None, cookies=None):
+        """A loaded page in a window of `width` CSS pixels; `before` is a script that runs ahead of the page's own; `cookies`, by name, are put
+        into the profile first, as a server would."""
+        context = {"browserContextId": profile} if profile else {}
+        target = self.command("Target.createTarget", url="about:blank", **context)["targetId"]
         page = Page(self, self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.command(f"{domain}.enable")
@@ -88,6 +94,8 @@ class Browser:
         page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         page.command("Network.setExtraHTTPHeaders", headers=headers or {})
         page.command("Page.addScriptToEvaluateOnNewDocument", source=before)
+        for name, value in (cookies or {}).items():
+            page.command("Network.setCookie", url=url, name=name, value=value, httpOnly=True, path="/")
         failure = page.command("Page.navigate", url=url).get("errorText")
         assert not failure, failure
         self.await_event("Page.loadEventFired", page.session)
@@ -117,6 +125,11 @@ class Page:
         """The addresses that the page asked for."""
         return [event["params"]["request"]["url"] for event in self.browser.events(self.session)
                 if event["method"] == "Network.requestWillBeSent"]
+
+    def press(self, key, code, text=""):
+        """A key, as a user of the keyboard presses it."""
+        for kind in ("keyDown", "keyUp"):
+            self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, text=text if kind == "keyDown" else "")
 
     def screenshot(self, path):
         """The whole page, however long, as PNG."""

@@ -11,11 +11,11 @@ from .swingmusic import Swingmusic
 
 
 class Household:
-    """A context manager; `settings` go to the program."""
+    """A context manager; `settings` go to the program. `guarded`: further paths of swingmusic's behind the guard."""
 
-    def __init__(self, name, store=False, workers=4, **settings):
+    def __init__(self, name, store=False, workers=4, guarded=(), **settings):
         self.sandbox = Sandbox(name)
-        self._store, self._workers, self._settings = store, workers, settings
+        self._store, self._workers, self._guarded, self._settings = store, workers, guarded, settings
 
     def __enter__(self):
         box = self.sandbox.__enter__()
@@ -32,6 +32,7 @@ class Household:
                 f"location /files/ {{ include swingmusic-fcgi/guard.conf; alias {files}/; }}",
                 f"location /guarded/ {{ include swingmusic-fcgi/guard.conf; {proxy} }}",
                 f"location /admins/ {{ include swingmusic-fcgi/guard-admin.conf; {proxy} }}",
+                *(f"location = {path} {{ include swingmusic-fcgi/guard.conf; {proxy} }}" for path in self._guarded),
             ]).start()
         except BaseException:
             self.sandbox.__exit__(None, None, None)
@@ -61,10 +62,16 @@ class Household:
         """A login and tokens that descend from it: access tokens, refresh tokens."""
         first = self.log_in(name)
         refreshed = self.ask("POST", "/auth/refresh", bearer=first["refreshtoken"]).json()
-        code = self.ask("GET", "/auth/getpaircode", bearer=first["accesstoken"]).json()["code"]
-        paired = self.ask("GET", f"/auth/pair?code={code}").json()
-        every = (first, refreshed, paired)
+        again = self.ask("POST", "/auth/refresh", bearer=refreshed["refreshtoken"]).json()
+        every = (first, refreshed, again)
         return [each["accesstoken"] for each in every], [each["refreshtoken"] for each in every]
+
+    def pair(self, access, agent):
+        """The tokens of a device that redeems a code of this session, as the program of that User-Agent."""
+        code = self.ask("GET", "/auth/getpaircode", cookie=access).json()["code"]
+        answer = self.ask("GET", f"/auth/pair?code={code}", headers={"User-Agent": agent})
+        assert answer.status == 200, answer
+        return answer.json()
 
     def attack(self, method, path, *statuses, **more):
         """The answer to what must be refused: with one of the statuses (any of 4xx when none is named), and within 50 ms. What took longer

@@ -50,6 +50,8 @@ class Swingmusic:
     def __init__(self, sandbox, users=(("admin", "adminpw", ["admin"]), ("bob", "bobpw", []), ("carol", "carolpw", []))):
         self.folder = sandbox.directory("swingmusic")
         self.requests = []
+        #: Whether it hangs up without an answer, and the status that it fails with instead of doing anything.
+        self.hangs_up, self.fails_with = False, None
         self.write_settings()
         with self.database() as db:
             db.execute("PRAGMA journal_mode = WAL")
@@ -65,7 +67,10 @@ class Swingmusic:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.requests.append({"method": self.command, "path": self.path, "body": body,
                                        "headers": [(name.lower(), value) for name, value in self.headers.items()]})
-                status, content = outer.carry_out(self.command, self.path, body)
+                if outer.hangs_up:
+                    self.close_connection = True
+                    return
+                status, content = (outer.fails_with, b"{}") if outer.fails_with else outer.carry_out(self.command, self.path, body)
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))

@@ -1,0 +1,76 @@
+import JSON
+
+/// The body of the routes that change or make a user.
+struct ProfileForm: Equatable {
+    /// 0: oneself.
+    var id: Int64 = 0
+    var name = ""
+    var password = ""
+    var roles: [String]?
+
+    static func read(_ body: FormBody) -> Result<ProfileForm, FormFault> {
+        StrictBody.fields(
+            body, known: [("id", .integer), ("username", .text), ("password", .text), ("roles", .texts), ("email", .text)]
+        ).map { fields in
+            var form = ProfileForm()
+            form.id = fields["id"]?.pythonInteger ?? 0
+            form.name = fields["username"]?.text ?? ""
+            form.password = fields["password"]?.text ?? ""
+            if case .array(let roles) = fields["roles"] { form.roles = roles.compactMap(\.text) }
+            return form
+        }
+    }
+}
+
+/// The body of the route that deletes a user.
+struct DeletionForm: Equatable {
+    var name: String
+
+    static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
+        StrictBody.fields(body, known: [("username", .text)]).flatMap { fields in
+            guard let name = fields["username"]?.text else { return .failure(FormFault([.missing("username", in: fields)])) }
+            return .success(DeletionForm(name: name))
+        }
+    }
+}
+
+/// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
+enum StrictBody {
+    enum Kind { case text, integer, texts }
+
+    /// - Parameter known: the fields that may occur.
+    static func fields(_ body: FormBody, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
+        guard body.mediaType == "application/json", body.charset ?? "utf-8" == "utf-8" else {
+            return .failure(FormFault(message: "Content-Type must be application/json"))
+        }
+        let value: JSONValue
+        do throws(JSONFault) {
+            value = try JSONValue(reading: body.bytes, .pythonWithoutDuplicates)
+        } catch {
+            let reason = error.reason == .duplicateName ? "A field occurs twice" : "Not JSON in UTF-8"
+            return .failure(FormFault(message: reason))
+        }
+        guard let members = value.members else { return .failure(FormFault(message: "The body must be a JSON object")) }
+        let errors = members.flatMap { member in
+            guard let field = known.first(where: { $0.name.isSpelled(member.name) }) else {
+                return [FieldError.unknown(member.name, member.value)]
+            }
+            return check(member, field.kind)
+        }
+        return errors.isEmpty ? .success(value) : .failure(FormFault(errors))
+    }
+
+    private static func check(_ member: JSONMember, _ kind: Kind) -> [FieldError] {
+        switch (kind, member.value) {
+        case (.text, .string): return []
+        case (.text, let value): return [.notText([.string(member.name)], value)]
+        case (.integer, .number(let text)) where Int64(text) != nil: return []
+        case (.integer, let value): return [.notInteger(member.name, value)]
+        case (.texts, .array(let items)):
+            return items.enumerated().compactMap { index, item in
+                item.text == nil ? .notText([.string(member.name), .integer(Int64(index))], item) : nil
+            }
+        case (.texts, let value): return [.notList(member.name, value)]
+        }
+    }
+}
