@@ -131,6 +131,8 @@ public final class Caches: Sendable {
         if shared.mend() { log.warning("cache.db.shared was cut, replaced or removed: it was made anew") }
         counters.flush(to: shared)
         try record.lookAgain()
+        // Where it cannot be written readers reckon.
+        try? record.settleClock()
         // First: a purge may take its time, and what was written is lost with the power until this is done.
         let synced = Result { () throws(SystemError) in try sync.finishOlder() }
         try maintenance.step()

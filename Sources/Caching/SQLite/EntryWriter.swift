@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Platform
 
 /// The writes to the entries, inside one immediate transaction.
 struct EntryWriter {
@@ -149,6 +150,9 @@ struct EntryWriter {
 /// counts are exact and nobody ever scans for them.
 final class WriteTransaction {
     let now: Int64
+    let times: RowTimes
+    /// Whether what has expired by the clock may be removed.
+    let isClockSettled: Bool
     /// The file's own number.
     let epoch: Int64
     private var counter: Int64
@@ -164,11 +168,16 @@ final class WriteTransaction {
         var isWrite = false
     }
 
-    init(_ db: Database, now: Int64) throws {
-        self.now = now
-        let state = try Row.fetchOne(db.cachedStatement(sql: "SELECT counter, epoch FROM state"))
+    /// Brings the file's times into line with a clock that was set, before anything is written.
+    init(_ db: Database, _ reading: ClockReading) throws {
+        now = reading.wall
+        let state = try Row.fetchOne(db.cachedStatement(sql: "SELECT counter, epoch, \(RowTimes.columns) FROM state"))
         counter = state?[0] ?? 0
         epoch = state?[1] ?? 0
+        let kept = RowTimes(
+            setting: ClockSetting(bootID: state?[2] ?? "", offset: state?[3] ?? 0, since: state?[4] ?? 0), firstVersion: state?[5] ?? 0)
+        times = try kept.settle(db, reading, lastVersion: counter)
+        isClockSettled = times.setting.isSettled(at: reading)
     }
 
     func nextVersion() -> Int64 {
