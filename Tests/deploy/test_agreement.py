@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -17,6 +18,11 @@ needs_bookworm = pytest.mark.skipif(
 @needs_bookworm
 def test_the_deployments_files_agree():
     assert findings(REPOSITORY) == []
+
+
+def test_the_executable_names_nothing_of_libfcgi():
+    said = subprocess.run(["ldd", executable()], capture_output=True, text=True, check=True).stdout
+    assert "libsqlite3" in said and "fcgi" not in said
 
 
 @needs_bookworm
