@@ -34,8 +34,8 @@ public struct RecordStore: Sendable {
 
     /// How long a record that Spotify has refused more than once is left alone. After the first time it is `TEMP_CACHE_TTL`.
     private static let gonePause = Duration.seconds(86_400)
-    /// How long a refusal is believed that spoke of the account, though others are served.
-    private static let doubtfulPause = Duration.seconds(300)
+    /// How long a refusal is believed that spoke of the account, though others are served; and how long a page has no form.
+    static let doubtfulPause = Duration.seconds(300)
     /// How long an old search result may stand in when no newer one can be had.
     private static let searchGrace = Duration.seconds(7 * 86_400)
     /// How long an endpoint that answered 403 counts as closed.
@@ -56,11 +56,18 @@ public struct RecordStore: Sendable {
 
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource, filled: filled) { return .hit(served) }
-        if let found = try caches.get(.temp, resource.denialKey), let denial = NegativeEntry(encoded: found.entry.value) {
-            return .denied(denial, found.tier, ttl: (found.entry.expiresAt - clock.wall.milliseconds) / 1000)
+        if let found, var served = served(found, resource, filled: filled) {
+            // A search that was refused when it was asked for again is what it was.
+            if resource.cache == .temp, served.isDue { served.record.refusedWith = try denial(of: resource)?.entry.status }
+            return .hit(served)
         }
-        return .miss
+        guard let denial = try denial(of: resource) else { return .miss }
+        return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
+    }
+
+    private func denial(of resource: Resource) throws(CacheError) -> (entry: NegativeEntry, found: Found)? {
+        guard let found = try caches.get(.temp, resource.denialKey) else { return nil }
+        return NegativeEntry(encoded: found.entry.value).map { ($0, found) }
     }
 
     private func record(of resource: Resource) throws(CacheError) -> Served? {

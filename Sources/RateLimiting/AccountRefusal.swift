@@ -59,8 +59,9 @@ extension RateLimiter {
                 return .examined
             }
             guard saysSo else { return .unfounded }
-            // Nothing is known that could say otherwise.
+            // Nothing is known that could say otherwise. The others go first when the pause ends: what one caller asks for holds up nobody's.
             try transaction.release(lease)
+            try transaction.moveBack(lease)
             let end = try transaction.pauseAccount(reason)
             if try transaction.fact(AccountFact.known) == lease.key { try transaction.putControl(of: lease.key, notBefore: end) }
             return .confirmed(until: transaction.moment.wall(of: end))
@@ -206,6 +207,11 @@ extension Transaction {
         try run(
             "UPDATE lookups SET lease = NULL, lease_until = NULL, attempts = max(0, attempts - 1) WHERE key = ? AND lease = ?",
             [lease.key, lease.number])
+    }
+
+    /// To the end of its line.
+    fileprivate func moveBack(_ lease: Lease) throws {
+        try run("UPDATE lookups SET number = ? WHERE key = ?", [try nextNumber(), lease.key])
     }
 
     fileprivate func removeUnleased(_ key: String) throws {

@@ -3,6 +3,7 @@ import Caching
 import Foundation
 import JSON
 import Logging
+import Platform
 import Spotify
 import RateLimiting
 
@@ -15,7 +16,7 @@ final class House {
     let rateLimiter: RateLimiter
     let catalog: Catalog
 
-    init() throws {
+    init(clock: any HostClock = SystemClock()) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("catalog-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -28,7 +29,7 @@ final class House {
             configuration: CatalogConfiguration(
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
-            log: log)
+            clock: clock, log: log)
     }
 
     deinit {

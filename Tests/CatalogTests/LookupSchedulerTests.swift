@@ -463,6 +463,31 @@ extension Resource {
             ])
     }
 
+    @Test("of a list's page, with an answer in no form, is not tried again: the page counts as refused for a while")
+    func formless() {
+        var desk = Desk()
+        func send(_ resource: Resource, known: Reading = .miss) -> Int {
+            let call = desk.begin()
+            _ = desk.scheduler.reachGate(call)
+            let lease = Lease(key: resource.name, number: 9, attempt: 1, priority: .caller, grantedAt: desk.clock.boot)
+            _ = desk.scheduler.granted(lease, to: call, known: known)
+            return call
+        }
+        let page = Resource.playlistItems(Sample.id(1), .items, offset: 100, market: nil)
+        for resource in [page, .withEpisodes(page), .parts(.albumTracks, Sample.id(1), offset: 50, market: nil)] {
+            #expect(
+                desk.scheduler.ended(send(resource), Desk.answer(#"{"items":7}"#)).map(\.line) == [
+                    "note that 0 failed, Spotify's answer has an unknown form, attempt 1, pause 300 s",
+                    "store the refusal of 0, 502, briefly",
+                ])
+        }
+        // What is known is better than that, and is asked for again as anything that fails.
+        let known = Desk.known(dueIn: .seconds(-1), of: desk.clock)
+        #expect(
+            desk.scheduler.ended(send(page, known: known), Desk.answer(#"{"items":7}"#)).map(\.line).last
+                == "finish, failed, Spotify's answer has an unknown form, for 1 s")
+    }
+
     @Test("with 401 is tried once more with another token; when that is refused, too, its callers are told")
     func refusedToken() throws {
         var desk = Desk()

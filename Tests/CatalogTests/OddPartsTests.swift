@@ -1,4 +1,5 @@
 import JSON
+import Platform
 import Spotify
 import Testing
 
@@ -83,6 +84,50 @@ import Testing
         try house.learn(.search(term, kinds: [.track], offset: 30, market: nil), #"{"tracks":\#(Sample.page([], total: 33, offset: 30))}"#)
         let page = try house.composed(SearchQuestion(term: term, query: "x", kinds: [.track], offset: 40, limit: 10, market: nil)).parsed()
         #expect(page["tracks"]?["items"]?.elements.isEmpty == true && page["tracks"]?["total"]?.integer == 33)
+    }
+
+    @Test("Of what no search gives nothing is asked once the length is known, however long it says it is")
+    func beyondTheMost() throws {
+        let term = try #require(SearchTerm("x"))
+        func ask() throws -> QueryResult {
+            try house.answer(SearchQuestion(term: term, query: "x", kinds: [.track], offset: 1000, limit: 10, market: nil))
+        }
+        guard case .missing(let missing) = try ask() else { throw House.Unreadable() }
+        #expect(missing == [.search(term, kinds: [.track], offset: 990, market: nil)], "the last page that there is")
+        try house.learn(.search(term, kinds: [.track], offset: 0, market: nil), #"{"tracks":\#(Sample.page([], total: 5000))}"#)
+        guard case .complete(let composed) = try ask() else { throw House.Unreadable() }
+        let page = try composed.parsed()["tracks"]
+        #expect(page?["items"]?.elements.isEmpty == true && page?["total"]?.integer == 5000 && page?["next"]?.string == nil)
+        #expect(page?["previous"]?.string?.contains("offset=990") == true)
+    }
+
+    @Test("A search that is refused when it is due again is what it was, and is not asked for at once")
+    func refusedAgain() throws {
+        let clock = ManualClock(wall: SystemClock().wall.milliseconds)
+        let house = try House(clock: clock)
+        let resource = Resource.search(try #require(SearchTerm("x")), kinds: [.track], offset: 0, market: nil)
+        let question = SearchQuestion(term: try #require(SearchTerm("x")), query: "x", kinds: [.track], offset: 0, limit: 10, market: nil)
+        try house.learn(resource, #"{"tracks":\#(Sample.page([Sample.track(1, by: 2)], total: 1))}"#)
+        clock.advance(.seconds(7200))
+        guard case .missing = try house.answer(question) else { throw House.Unreadable() }
+        try house.refuse(resource, 400)
+        let found = try house.composed(question)
+        #expect(found.refusedWith == 400 && found.freshness == .stale)
+        #expect(try found.parsed()["tracks"]?["items"]?.elements.count == 1)
+    }
+
+    @Test("A page in a form that is none leaves the others, and its own window says whose fault it is")
+    func formless() throws {
+        try learnPlaylist(0..<100, total: 200)
+        try house.refuse(.playlistItems(list, .items, offset: 100, market: nil), 502)
+        #expect(try house.composed(items(80, 70)).parsed()["items"]?.elements.count == 20)
+        guard case .denied(let denied) = try house.answer(items(100, 50)) else { throw House.Unreadable() }
+        #expect(denied.denial.status == 502)
+        // One that had a form before stays what it was.
+        let page = Resource.playlistItems(list, .items, offset: 150, market: nil)
+        try house.learn(page, Sample.page((150..<200).map { #"{"item":\#(Sample.simpleTrack($0))}"# }, total: 200, offset: 150))
+        try house.refuse(page, 502)
+        #expect(try house.composed(items(150, 50)).refusedWith == 502)
     }
 
     @Test("A search without one of its kinds has the others, and that one empty")

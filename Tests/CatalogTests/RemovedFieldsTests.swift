@@ -76,6 +76,31 @@ import Testing
         #expect(filled["items"]?.elements.first?.has("popularity") == false)
     }
 
+    @Test("A playlist whose items are kept from this account has an empty page of them, in its own form, and they stay refused")
+    func closedPlaylist() throws {
+        let house = try House()
+        let market = Market("SE")
+        let resource = Resource.object(.playlist, Sample.id(4), market: market)
+        try house.learn(resource, Sample.playlist(4, items: nil) + "  \n")
+        let plain = try house.composed(ObjectQuestion(resource))
+        #expect(try !plain.parsed().has("tracks") && !plain.parsed().has("items"))
+        let filled = try house.composed(FilledQuestion(ObjectQuestion(resource)))
+        for part in PlaylistPart.allCases {
+            let page = try filled.parsed()[part.rawValue]
+            let link = "http://one/spotify/v1/playlists/\(Sample.id(4).text)/\(part.rawValue)?offset=0&limit=100&market=SE"
+            #expect(page?["href"]?.string == link)
+            #expect(page?["items"]?.elements.isEmpty == true && page?["total"]?.integer == 0 && page?["limit"]?.integer == 100)
+            #expect(page?.has("next") == true && page?["next"]?.string == nil && page?.has("previous") == true)
+            let items = PlaylistItemsQuestion(id: Sample.id(4), part: part, offset: 0, limit: 10, market: market)
+            guard case .denied(let denied) = try house.answer(FilledQuestion(items)) else { throw House.Unreadable() }
+            #expect(denied.denial.status == 403)
+        }
+        let knowing = try house.composed(FilledQuestion(PlaylistQuestion(id: Sample.id(4), market: market)))
+        #expect(try knowing.parsed()["items"]?["href"]?.string?.hasSuffix("&market=SE&additional_types=track,episode") == true)
+        #expect(Set([plain.tag, filled.tag, knowing.tag]).count == 3)
+        #expect(fill(#"{"type":"album","id":"x"}"#) == fill(#"{"type":"album","id":"x"}"#, of: .playlistImages(Sample.id(4))))
+    }
+
     @Test("The places of links move with what is put in before them")
     func places() {
         let body = Array(#"{"a":{"type":"show"},"href":"/x","b":{"type":"show"},"next":"/y"}"#.utf8)

@@ -82,7 +82,7 @@ import Testing
             ("search", "q=a"),
             ("search", "q=a&type="), ("search", "q=a&type=chapter"), ("search", "q=a&type=Episode"), ("search", "q=a&type=track,,x"),
             ("search", "q=a&type=track&offset=1001"),
-            ("search", "q=a&type=track&offset=1000"), ("search", "q=" + String(repeating: "a", count: 301) + "&type=track"),
+            ("search", "q=a&type=track&offset=1001"), ("search", "q=" + String(repeating: "a", count: 301) + "&type=track"),
             ("tracks", ""), ("tracks", "ids="), ("tracks", "ids=,,"), ("tracks", "ids=x"), ("albums", "ids=\(id),x"),
             ("tracks", "ids=" + Array(repeating: id, count: 51).joined(separator: ",")),
             ("albums", "ids=" + Array(repeating: id, count: 21).joined(separator: ",")),

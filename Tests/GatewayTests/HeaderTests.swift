@@ -9,12 +9,20 @@ import Testing
         "Prefer names the wait, up to what the settings allow",
         arguments: [
             (nil, 4, false), ("wait=3", 3, false), ("wait=90", 25, false), ("respond-async", 4, true), ("respond-async, wait=5", 5, true),
-            ("WAIT = 7; foo", 7, false), ("wait=x", 4, false), ("wait=-1", 4, false),
+            ("WAIT = 7; foo", 7, false), ("wait=x", 4, false), ("wait=-1", 4, false), ("wait=+9", 4, false), ("wait=", 4, false),
+            ("wait=86401", 25, false), ("wait=99999999999999999999", 25, false), ("wait=3, wait=9", 3, false), ("wait=x, wait=9", 9, false),
         ] as [(String?, Int, Bool)])
     func patience(_ header: String?, _ seconds: Int, _ isAsync: Bool) {
         let patience = WaitPreference(header, usual: .seconds(4), most: .seconds(25))
         #expect(patience.wait == .seconds(seconds))
         #expect(patience.isAsync == isAsync)
+    }
+
+    @Test("Who says so wants no more than to know how long it would take; a setting of 0 does not say so")
+    func probe() {
+        func patience(_ header: String?) -> WaitPreference { WaitPreference(header, usual: .zero, most: .seconds(25)) }
+        #expect(patience("wait=0").isProbe && patience("respond-async").isProbe)
+        #expect(patience(nil).isNone && !patience(nil).isProbe && !patience("wait=2").isNone)
     }
 
     @Test("If-None-Match compares weakly and knows the star")

@@ -164,6 +164,32 @@ import Testing
         }
     }
 
+    @Test("A playlist without episodes in its first page is read on as it was asked for: a later page may have some")
+    func laterEpisodes() throws {
+        let stage = try RouterStage()
+        let things = (0..<100).map { #"{"item":{"id":"\#($0)","type":"track"}}"# }
+        let resource = Resource.object(.playlist, Self.name, market: Market("SE"))
+        try stage.learn(resource, object(.playlist, "items", page(things, 130, path: "playlists/\(Self.id)/items")))
+        func next(_ query: String) throws -> String? {
+            try get(stage, "/spotify/v1/playlists/\(Self.id)?\(query)")["items"]?["next"]?.string
+        }
+        let plain = try #require(try next("market=SE"))
+        #expect(try next("market=SE&additional_types=episode,track") == plain + "&additional_types=track,episode")
+        #expect(!plain.contains("additional_types"))
+        let tags = ["", "&additional_types=episode"].map {
+            stage.get("/spotify/v1/playlists/\(Self.id)", "market=SE\($0)")?.header("ETag")
+        }
+        #expect(tags[0] != nil && tags[0] != tags[1])
+        // Links with escapes in them, and without a query.
+        let text = #"{"a":"/x","b":"/y?q=\"\\","c":"/z?additional_types=track"}"#
+        let body = Array(text.utf8)
+        let places = try ["/x", "/y", "/z"].map { UInt32(try #require(body.firstRange(of: Array($0.utf8))).lowerBound) }
+        let linked = Record(body: body, linkPlaces: places).body(linkedTo: LinkBase("h"), naming: ("additional_types", "track,episode"))
+        let expected =
+            #"{"a":"h/x?additional_types=track,episode","b":"h/y?q=\"\\&additional_types=track,episode","c":"h/z?additional_types=track"}"#
+        #expect(String(decoding: linked, as: UTF8.self) == expected)
+    }
+
     @Test("A search without elements has a total and no neighbour")
     func limitZero() throws {
         let stage = try RouterStage()

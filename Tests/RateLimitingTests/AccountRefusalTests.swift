@@ -99,6 +99,18 @@ import Testing
         #expect(try bench.rateLimiter.status().accountRefusal == nil)
     }
 
+    @Test("and where nothing was ever answered goes behind the others: whose call is refused for its own sake holds up nobody")
+    func othersFirst() throws {
+        guard case .confirmed = try refuse("odd") else { throw Bench.Stuck() }
+        try bench.enqueue(bench.ask("good", patience: .seconds(3600)))
+        try answerNext("good")
+        #expect(try bench.rateLimiter.status().accountRefusal == nil)
+    }
+
+    func answerNext(_ key: String) throws {
+        #expect(try bench.rateLimiter.finish(try leased(key), .served(known: key)))
+    }
+
     @Test("is not asked about while nothing else waits")
     func idle() throws {
         try answer("known")

@@ -25,6 +25,15 @@ def test_the_executable_names_nothing_of_libfcgi():
     assert "libsqlite3" in said and "fcgi" not in said
 
 
+def test_a_build_without_the_header_of_libfcgi_names_the_package_that_has_it(tmp_path):
+    compiler = shutil.which("clang") or shutil.which("cc")
+    shim = REPOSITORY / "Sources/CLibFCGI/shim.h"
+    done = subprocess.run([compiler, "-nostdinc", "-I", tmp_path, "-fsyntax-only", "-x", "c", shim], capture_output=True, text=True)
+    assert done.returncode != 0 and "fastcgi.h is missing" in done.stderr and "libfcgi-dev" in done.stderr
+    (tmp_path / "fastcgi.h").touch()
+    subprocess.run([compiler, "-nostdinc", "-I", tmp_path, "-fsyntax-only", "-x", "c", shim], check=True)
+
+
 @needs_bookworm
 def test_each_library_of_the_executable_is_of_a_package_of_the_run_stage():
     program = str(executable())

@@ -22,10 +22,14 @@ BEGIN, END = "<!-- tables: Tests/nginx/measure_fields.py -->\n", "<!-- end of ta
 #: What development mode has under another name, and the parts of what it lacks as a whole.
 RENAMED = re.compile(r"playlist\.tracks|element\.track|(tracks|followers)\..*")
 
+#: What stands in the place of a field where that is not always the same.
+WORDS = {"album.album_group": "the group in which the album stands, as far as it can be told",
+         "playlist.tracks": "a page without items, `total` 0, whose `href` answers 403; under `items` as well"}
+
 #: Path and query of each route.
 ROUTES = [
     ("tracks/{track}", {}), ("albums/{album}", {}), ("albums/{album}/tracks", {}), ("artists/{artist}", {}), ("artists/{artist}/albums", {}),
-    ("artists/{artist}/top-tracks", {}), ("playlists/{playlist}", {}), ("playlists/{playlist}/items", {"limit": "50"}),
+    ("artists/{artist}/top-tracks", {}), ("playlists/{playlist}", {}), ("playlists/{closed}", {}), ("playlists/{playlist}/items", {"limit": "50"}),
     ("playlists/{playlist}/tracks", {"limit": "50"}), ("tracks", {"ids": "{track}"}), ("albums", {"ids": "{album}"}),
     ("artists", {"ids": "{artist}"}), ("search", {"q": "field day", "type": "track,album,artist,playlist", "limit": "10"}),
 ]
@@ -37,7 +41,8 @@ def measure():
         extended = Spotify(house.sandbox, mode="extended", user="user7").start()
         development = Spotify(house.sandbox, mode="development", user="user7").start()
         names = {"track": extended.ids("track")[0], "album": extended.ids("album", more_than=3)[0],
-                 "artist": extended.ids("artist", more_than=20)[0], "playlist": extended.ids("playlist", more_than=20)[0]}
+                 "artist": extended.ids("artist", more_than=20)[0], "playlist": extended.ids("playlist", more_than=20)[0],
+                 "closed": extended.ids("playlist", more_than=20, closed=True)[0]}
         return [[ask(*(_named(text, names) for text in (path, json.dumps(query)))) for ask in (_spotify(extended), _spotify(development), _mirror(house))]
                 for path, query in ROUTES]
 
@@ -81,7 +86,11 @@ def fields(value, kind="answer"):
 def compared(answers):
     """(gone in development mode, of these in the mirror with their values, what extended mode has and the mirror has not)."""
     extended, development, mirror = (fields(answer) if answer is not None else None for answer in answers)
-    gone = None if development is None else sorted(name for name in set(extended) - set(development) if not RENAMED.fullmatch(name))
+    is_closed = development is not None and "playlist.tracks" in extended and "playlist.items" not in development
+    if is_closed:  # what stands in its items is not to be had
+        extended = fields({**answers[0], "tracks": {**answers[0]["tracks"], "items": []}})
+    gone = None if development is None else sorted(name for name in set(extended) - set(development)
+                                                   if not RENAMED.fullmatch(name) or is_closed and name == "playlist.tracks")
     return gone, {name: mirror[name] for name in set(gone or extended) & set(mirror)}, sorted(set(extended) - set(mirror))
 
 
@@ -93,13 +102,14 @@ def tables():
         for name in gone or []:
             if name in there:
                 values.setdefault(name, set()).add(json.dumps(there[name]))
-        route = "/spotify/v1/" + path.replace("{track}", "{id}").replace("{album}", "{id}").replace("{artist}", "{id}").replace("{playlist}", "{id}")
+        route = "/spotify/v1/" + path.replace("{track}", "{id}").replace("{album}", "{id}").replace("{artist}", "{id}").replace("{playlist}", "{id}").replace("{closed}", "{id}")
         route += "?" + "&".join(f"{key}=…" for key in query if key in ("ids", "q")) if "ids" in query or "q" in query else ""
+        route += " (not one's own)" if "{closed}" in path else ""
         told = "the whole route" if gone is None else ", ".join(f"`{name}`" for name in gone)
         lines.append(f"| `{route}` | {told} | {', '.join(f'`{name}`' for name in missing) or 'nothing'} |\n")
     lines += ["\n", "| field | stands in its place |\n", "| --- | --- |\n"]
     for name in sorted(values):
-        told = "the group in which the album stands, as far as it can be told" if name == "album.album_group" else ", ".join(f"`{value}`" for value in sorted(values[name]))
+        told = WORDS.get(name) or ", ".join(f"`{value}`" for value in sorted(values[name]))
         lines.append(f"| `{name}` | {told} |\n")
     return "".join(lines)
 

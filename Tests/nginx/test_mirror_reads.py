@@ -155,6 +155,34 @@ def test_who_knows_episodes_costs_nothing_more_where_there_are_none(house):
     assert house.get(f"/spotify/v1/playlists/{name}?additional_types=track,episode").status == 200 and quiet(house, before)
 
 
+def test_an_episode_beyond_the_first_page_is_one_for_who_follows_the_links(new_house):
+    house = new_house("later-episode", workers=1, mode="extended", user="user7")
+    names = house.standin.ids("playlist", 6, more_than=20, at_most=40, episode=True, seed="later")
+    house.standin.control("settings", {"playlist_limit": 3})
+    first = [house.get(f"/spotify/v1/playlists/{name}?additional_types=track,episode").json()["tracks"] for name in names]
+    house.standin.control("settings", {"playlist_limit": 100})
+
+    def episodes(page):
+        return sum("show" in (element["track"] or {}) for element in page["items"])
+    plain = [page for page in first if not episodes(page)]
+    assert plain
+    for page in plain:
+        found = 0
+        while page["next"]:
+            page = house.get(page["next"].partition(f":{house.port}")[2]).json()
+            found += episodes(page)
+        assert found == 1
+
+
+def test_a_search_ends_where_spotifys_does(house):
+    page = house.get("/spotify/v1/search?q=far+end&type=track&offset=1000").json()["tracks"]
+    assert page["items"] == [] and page["next"] is None and page["offset"] == 1000
+    assert assert_spotify_error(house.get("/spotify/v1/search?q=far+end&type=track&offset=1001"), 400) == "Invalid offset"
+    for length in (251, 301):  # Spotify's own word, and the mirror's
+        path = f"/spotify/v1/search?q={'x' * length}&type=track"
+        assert assert_spotify_error(house.get(path), 400) == "Query exceeds maximum length of 250 characters"
+
+
 @pytest.mark.parametrize("fields", [
     "name", "name,uri,owner.id", "description,external_urls(spotify)", "!images,!owner", "snapshot_id,KEY.total", "KEY(total,limit)",
     "KEY.items(added_at,added_by.id)", "KEY.items(ELEMENT(name,href,album(name,href)))", "KEY.items.ELEMENT.album(!images,!artists)",
@@ -238,6 +266,17 @@ def test_a_page_that_spotify_refuses_leaves_what_is_known(new_house):
     across = house.get(f"/spotify/v1/playlists/{name}/tracks?offset=80&limit=80").json()
     assert len(across["items"]) == 30 and across["total"] == total
     assert_spotify_error(house.get(f"/spotify/v1/playlists/{name}/tracks?offset=100&limit=50"), 404)
+
+
+def test_a_page_in_a_form_that_is_none_leaves_what_is_known_and_costs_one_call(new_house):
+    house = new_house("formless", workers=1, mode="extended")
+    name = house.standin.ids("playlist", 1, more_than=160, at_most=200, seed="formless")[0]
+    total = house.get(f"/spotify/v1/playlists/{name}").json()["tracks"]["total"]
+    house.standin.fail({"behaviour": "status", "path": "offset=100", "status": 200, "body": "{\"items\": 7}"})
+    across = house.get(f"/spotify/v1/playlists/{name}/tracks?offset=80&limit=40").json()
+    assert len(across["items"]) == 20 and across["total"] == total
+    assert "unknown form" in assert_spotify_error(house.get(f"/spotify/v1/playlists/{name}/tracks?offset=100&limit=50"), 502)
+    assert len(house.standin.calls("offset=100")) == 1
 
 
 def test_beyond_a_known_end_nothing_is_asked(house):

@@ -76,7 +76,7 @@ enum LimiterRequest {
     /// What a call taught.
     enum Lesson {
         case answer(ParsedAnswer)
-        /// `briefly`: it spoke of the account, which is served.
+        /// `briefly`: it spoke of the account, which is served, or was no refusal but an answer without a form.
         case refusal(NegativeEntry, briefly: Bool = false)
     }
 }
@@ -90,6 +90,15 @@ struct LeasedLookup {
 }
 
 extension Resource {
+    /// A page of a list, without which the list's others are still of use.
+    var isPage: Bool {
+        switch self {
+        case .parts, .artistAlbums, .playlistItems, .search: true
+        case .object, .topTracks, .playlistImages: false
+        case .withEpisodes(let plain): plain.isPage
+        }
+    }
+
     /// The name for the log: without what was typed.
     var loggedName: String {
         guard case .search(_, let kinds, let offset, _) = self else { return name }

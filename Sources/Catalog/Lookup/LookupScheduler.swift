@@ -220,9 +220,7 @@ struct LookupScheduler {
         }
         switch CallOutcome(result, sent: true) {
         case .answer(let body):
-            guard let parsed = ParsedAnswer(lookup.resource, body) else {
-                return again(lookup, Obstacle(.spotify, "Spotify's answer has an unknown form"))
-            }
+            guard let parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
         case .refusal(let refusal, let ofAccount): return refused(lookup, refusal, ofAccount: ofAccount)
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
@@ -232,6 +230,17 @@ struct LookupScheduler {
         case .unreachable(let reason): return again(lookup, Obstacle(.spotify, reason))
         case .nothing: return [.ask(.losePermit(lookup.lease))]
         }
+    }
+
+    /// An answer in a form that is none. Of a list it costs this page alone: it counts as refused for a while, and the others are there.
+    private func odd(_ lookup: LeasedLookup) -> [LookupAction] {
+        let obstacle = Obstacle(.spotify, "Spotify's answer has an unknown form")
+        guard lookup.resource.isPage, !lookup.isKnown else { return again(lookup, obstacle) }
+        let pause = RecordStore.doubtfulPause
+        return [
+            .note(.failed(lookup.resource, reason: obstacle.words, attempt: lookup.lease.attempt, pause: pause)),
+            .ask(.store(lookup, .refusal(NegativeEntry(status: 502, message: obstacle.words), briefly: true))),
+        ]
     }
 
     /// A refusal is the thing's own, unless it speaks of the account, or the thing was answered before; then another call shows which it is.

@@ -68,7 +68,8 @@ public struct PlaylistQuestion: Question {
     public var firstResource: Resource? { resource }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        try reader.recordWithEpisodes(resource).map { reader.verbatim($0) }
+        // One without episodes in its first page is the plain record; a later page may have some.
+        try reader.recordWithEpisodes(resource).map { reader.verbatim($0, naming: MirrorLink.episodes) }
     }
 }
 
@@ -93,7 +94,7 @@ public struct PlaylistItemsQuestion: Question {
         self.window = Window(offset: offset, limit: limit)
         self.market = market
         self.hasEpisodes = hasEpisodes
-        self.kept = (hasEpisodes ? [("additional_types", "track,episode")] : []) + kept
+        self.kept = (hasEpisodes ? [MirrorLink.episodes] : []) + kept
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
@@ -115,7 +116,7 @@ enum PlaylistItems {
         }
         guard let record = try read(.object(.playlist, id, market: market), &reader), let playlist = try? JSONDocument(record.body)
         else { return nil }
-        guard let items = playlist.root["items"] else { throw NegativeEntry(status: 403, message: "Forbidden") }
+        guard !record.lacksItems, let items = playlist.root["items"] else { throw NegativeEntry(status: 403, message: "Forbidden") }
         let asked: PlaylistPart = record.isExtended ? .tracks : .items
         var list = PagedList(embedded: Page(items), pageSize: PageSize.list) { .playlistItems(id, asked, offset: $0, market: market) }
         list.read = { resource, reader in
@@ -213,17 +214,17 @@ struct PagedList {
 
     private func total(_ window: Window, _ reader: inout RecordReader) throws -> Int? {
         if let embedded { return embedded.total }
-        let start = window.offset / pageSize * pageSize
+        let start = min(window.offset, most - 1) / pageSize * pageSize
         // The other kinds of a search share its pages.
         let isWantedAnyway = reader.missing.contains(resource(start))
         do {
             if let page = try page(start, &reader) { return page.total }
         } catch let denial as NegativeEntry {
-            guard let total = try knownTotal(before: start, &reader), total <= window.offset else { throw denial }
+            guard let total = try knownTotal(before: start, &reader), min(total, most) <= window.offset else { throw denial }
             return total
         }
         // Beyond an end that is known nothing is asked: Spotify answers such questions with errors.
-        guard let total = try knownTotal(before: start, &reader), total <= window.offset else { return nil }
+        guard let total = try knownTotal(before: start, &reader), min(total, most) <= window.offset else { return nil }
         if !isWantedAnyway { reader.forget(resource(start)) }
         return total
     }

@@ -82,10 +82,11 @@ public struct FilledQuestion<Asked: Question>: Question {
 /// is an array; an exclamation mark stands before what is left out. Where a member is both named and led into, the whole of it is meant.
 public struct FieldFilter: Sendable, Equatable {
     private var leavesOut = false
-    private var choices: [Choice] = []
+    /// By name: a caller may name hundreds, and every member of the answer is looked for.
+    private var choices: [String: Choice] = [:]
 
     private struct Choice: Sendable, Equatable {
-        var name: [UInt8]
+        var name: String
         /// nil: the whole member.
         var inner: FieldFilter?
     }
@@ -124,7 +125,7 @@ public struct FieldFilter: Sendable, Equatable {
         let name = rest.prefix { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || $0 == UInt8(ascii: "_") }
         rest = rest[name.endIndex...]
         guard !name.isEmpty, depth < deepest else { return nil }
-        var found = Choice(name: Array(name))
+        var found = Choice(name: String(decoding: name, as: UTF8.self))
         if take(".", &rest) {
             guard let inner = choice(&rest, depth: depth + 1, leavesOut: isOut) else { return nil }
             var filter = FieldFilter()
@@ -145,13 +146,15 @@ public struct FieldFilter: Sendable, Equatable {
     }
 
     private mutating func add(_ choice: Choice) {
-        guard let place = choices.firstIndex(where: { $0.name == choice.name }) else { return choices.append(choice) }
-        guard let more = choice.inner, var inner = choices[place].inner, inner.leavesOut == more.leavesOut else {
-            choices[place].inner = nil
+        guard let known = choices[choice.name] else { return choices[choice.name] = choice }
+        guard let more = choice.inner, var inner = known.inner, inner.leavesOut == more.leavesOut else {
+            choices[choice.name]?.inner = nil
             return
         }
-        for choice in more.choices { inner.add(choice) }
-        choices[place].inner = inner
+        // Held once, so that it is not copied at each of a thousand.
+        choices[choice.name]?.inner = nil
+        for choice in more.choices.values { inner.add(choice) }
+        choices[choice.name]?.inner = inner
     }
 
     // MARK: Filtering
@@ -176,7 +179,7 @@ public struct FieldFilter: Sendable, Equatable {
     }
 
     private func write(_ key: String, _ value: JSONNode, _ writer: inout JSONWriter) {
-        let choice = choices.first { $0.name.elementsEqual(key.utf8) }
+        let choice = choices[key]
         if let inner = choice?.inner {
             writer.key(key)
             inner.write(value, &writer)

@@ -82,7 +82,7 @@ public struct RecordReader {
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
         switch try records.read(resource, ahead: takeAhead(of: resource), filled: fillsRemovedFields) {
-        case .hit(let served) where resource.cache == .temp && served.freshness == .stale && !isLast:
+        case .hit(let served) where resource.cache == .temp && served.freshness == .stale && served.record.refusedWith == nil && !isLast:
             note(resource)
             return nil
         case .hit(let served):
@@ -132,10 +132,11 @@ public struct RecordReader {
     }
 
     /// A record's body as the whole answer.
-    mutating func verbatim(_ record: Record) -> ArraySlice<UInt8> {
-        let seed = record.linkPlaces.isEmpty ? [] : Array(linkBase.root.utf8)
+    /// - Parameter parameter: what its links say as well.
+    mutating func verbatim(_ record: Record, naming parameter: (name: String, value: String)? = nil) -> ArraySlice<UInt8> {
+        let seed = record.linkPlaces.isEmpty ? [] : Array((linkBase.root + (parameter.map(MirrorLink.text) ?? "")).utf8)
         verbatimTag = FNV.hash(seed, from: record.tag)
-        return record.body(linkedTo: linkBase)
+        return record.body(linkedTo: linkBase, naming: parameter)
     }
 
     /// The answer's body is not the record's any more.

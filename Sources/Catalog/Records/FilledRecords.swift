@@ -64,7 +64,7 @@ final class FilledRecords: Sendable {
         guard let plain = Record(encoded: entry.value) else { return nil }
         var held = known ?? Held(fields: RemovedFields(of: plain, resource), plainTag: plainTag)
         let filled = held.fields.filled(plain)
-        if isBusy || plain.body.count > Self.large, plain.body.count < most / 4, !held.fields.words.isEmpty { held.filled = filled }
+        if isBusy || plain.body.count > Self.large, plain.body.count < most / 4, !held.fields.isEmpty { held.filled = filled }
         if known == nil || held.filled != nil { generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) } }
         return filled
     }

@@ -12,10 +12,12 @@ public struct Record: Sendable, Equatable {
     public var body: ArraySlice<UInt8>
     /// Offsets into `body`, ascending, where a request's base URL belongs.
     public var linkPlaces: [UInt32]
-    /// The status (404, 403, 400) with which Spotify refused it the last time; the body is what it once was.
+    /// The status (404, 403, 400; 502 for an answer that had no form) with which Spotify refused it the last time; the body is what it once was.
     public var refusedWith: Int?
     /// A playlist that was answered in extended mode's form.
     public var isExtended: Bool
+    /// A playlist whose items Spotify keeps from this account. Its empty page was put in; never stored.
+    public var lacksItems = false
     /// The first 64 bits of the body's SHA-256: the same in every worker and after every restart.
     public var tag: UInt64
 
@@ -43,7 +45,7 @@ public struct Record: Sendable, Equatable {
     private enum Flag {
         static let extended: UInt8 = 2
         /// The statuses of refusals and their flags.
-        static let refusals: [(status: Int, flag: UInt8)] = [(404, 1), (403, 4), (400, 8)]
+        static let refusals: [(status: Int, flag: UInt8)] = [(404, 1), (403, 4), (400, 8), (502, 16)]
     }
 
     /// The stored form.
@@ -84,10 +86,11 @@ public struct Record: Sendable, Equatable {
     }
 
     /// The body with a request's own scheme and host in its links, and without their first part where the request had none.
-    public func body(linkedTo base: LinkBase) -> ArraySlice<UInt8> {
+    /// - Parameter parameter: what its links say as well, where they do not yet.
+    public func body(linkedTo base: LinkBase, naming parameter: (name: String, value: String)? = nil) -> ArraySlice<UInt8> {
         guard !linkPlaces.isEmpty else { return body }
         var linked: [UInt8] = []
-        linked.reserveCapacity(body.count + linkPlaces.count * base.origin.utf8.count)
+        linked.reserveCapacity(body.count + linkPlaces.count * (base.origin.utf8.count + 40))
         var start = body.startIndex
         for place in linkPlaces {
             let end = body.startIndex + Int(place)
@@ -95,8 +98,20 @@ public struct Record: Sendable, Equatable {
             linked += base.origin.utf8
             start = end
             if base.isBare, body[end...].starts(with: MirrorLink.folder.utf8) { start += MirrorLink.folder.utf8.count }
+            guard let parameter else { continue }
+            let link = body[start..<endOfText(from: start)]
+            linked += link
+            linked += MirrorLink.addition(of: parameter, to: link).utf8
+            start = link.endIndex
         }
         return (linked + body[start...])[...]
+    }
+
+    /// Where the quotation mark stands that ends a text.
+    private func endOfText(from start: Int) -> Int {
+        var at = start
+        while at < body.endIndex, body[at] != UInt8(ascii: "\"") { at += body[at] == UInt8(ascii: "\\") ? 2 : 1 }
+        return min(at, body.endIndex)
     }
 }
 
@@ -146,13 +161,23 @@ enum MirrorLink {
         "albums": ["tracks"], "playlists": ["tracks", "items"], "shows": ["episodes"], "audiobooks": ["chapters"],
     ]
 
+    /// What a link lacks of a parameter.
+    static func addition(of parameter: (name: String, value: String), to link: some Collection<UInt8>) -> String {
+        guard !link.contains("\(parameter.name)=".utf8) else { return "" }
+        return (link.contains(UInt8(ascii: "?")) ? "&" : "?") + text(parameter)
+    }
+
+    /// Asks for a playlist with its episodes as what they are.
+    static let episodes = (name: "additional_types", value: "track,episode")
+
     /// One parameter of a query. The comma stays, as in the Web API's links.
     static func text(_ item: (name: String, value: String)) -> String {
         "\(item.name)=\(PercentEncoding.encode(item.value, keeping: ","))"
     }
 }
 
-/// What Spotify answered instead of an object (404, 400, 403), remembered in `temp` so that it is not asked again at once.
+/// What Spotify answered instead of an object (404, 400, 403; 502 for a page that has no form), remembered in `temp` so that it is not asked
+/// again at once.
 ///
 /// Stored as `<status> <message>`.
 public struct NegativeEntry: Error, Sendable, Equatable {
@@ -168,7 +193,7 @@ public struct NegativeEntry: Error, Sendable, Equatable {
 
     init?(encoded: [UInt8]) {
         let parts = String(decoding: encoded, as: UTF8.self).split(separator: " ", maxSplits: 1)
-        guard let first = parts.first, let status = Int(first), (400...499).contains(status) else { return nil }
+        guard let first = parts.first, let status = Int(first), (400...599).contains(status) else { return nil }
         self.init(status: status, message: parts.count == 2 ? String(parts[1]) : "")
     }
 }

@@ -1,4 +1,5 @@
 import JSON
+import Spotify
 
 /// The fields that development mode took away, put back with neutral values: typed clients refuse objects without them.
 ///
@@ -10,12 +11,17 @@ struct RemovedFields: Equatable {
     /// so that what thousands of records lack has room in memory.
     private(set) var words: [UInt64] = []
     private(set) var addedBytes = 0
+    private var emptyPage: EmptyPage?
 
     /// What a record's body lacks, at every depth; nothing where it is no JSON.
     init(of record: Record, _ resource: Resource?) {
         guard let document = try? JSONDocument(record.body) else { return }
         look(at: document.root, isItem: false, AlbumList(resource))
+        emptyPage = EmptyPage(in: document, resource)
     }
+
+    /// The record is served as it is stored.
+    var isEmpty: Bool { words.isEmpty && emptyPage == nil }
 
     private mutating func look(at node: JSONNode, isItem: Bool, _ list: AlbumList?) {
         switch node.kind {
@@ -35,14 +41,16 @@ struct RemovedFields: Equatable {
 
     /// The record with them. Its tag is made of the plain one's: the same bytes give the same.
     func filled(_ record: Record) -> Record {
-        guard !words.isEmpty else { return record }
-        return Record(
+        guard !isEmpty else { return record }
+        var filled = Record(
             form: put(into: record.body)[...], linkPlaces: shift(record.linkPlaces), refusedWith: record.refusedWith,
             isExtended: record.isExtended, tag: FNV.hash(Self.mark, from: record.tag))
+        emptyPage?.put(into: &filled)
+        return filled
     }
 
     /// To be changed with the members: answers of before have other tags then.
-    private static let mark = Array("filled/1".utf8)
+    private static let mark = Array("filled/2".utf8)
 
     private func put(into body: ArraySlice<UInt8>) -> [UInt8] {
         var filled: [UInt8] = []
@@ -75,6 +83,58 @@ struct RemovedFields: Equatable {
 
     private func place(_ word: UInt64) -> (offset: Int, member: Neutral)? {
         Neutral(rawValue: UInt8(truncatingIfNeeded: word)).map { (Int(word >> 8), $0) }
+    }
+}
+
+/// Of a playlist whose items Spotify keeps for its owner and collaborators: it has no page at all then, and gets one without items, under both
+/// names. Its links lead to what Spotify says of it.
+private struct EmptyPage: Equatable {
+    private let id: SpotifyID
+    private let market: Market?
+    /// How many bytes of the text follow from the playlist's closing brace on.
+    private let rest: Int
+
+    /// Spotify's own (Web API reference, get-playlist).
+    private static let limit = 100
+
+    /// nil for anything else.
+    init?(in document: JSONDocument, _ resource: Resource?) {
+        let root = document.root
+        guard case .object(.playlist, let id, let market)? = resource, root.has("id") else { return nil }
+        guard PlaylistPart.allCases.allSatisfy({ !root.has($0.rawValue) }) else { return nil }
+        self.id = id
+        self.market = market
+        rest = document.bytes.count - root.range.upperBound + 1
+    }
+
+    func put(into record: inout Record) {
+        let at = record.body.endIndex - rest
+        var writer = JSONWriter(reserving: 600)
+        var places: [Int] = []
+        writer.object { writer in for part in PlaylistPart.allCases { write(part, &writer, &places) } }
+        // With the comma in the brace's place.
+        let members = [UInt8(ascii: ",")] + writer.bytes.dropFirst().dropLast()
+        record.linkPlaces += places.map { UInt32(at - record.body.startIndex + $0) }
+        record.body.insert(contentsOf: members, at: at)
+        record.lacksItems = true
+    }
+
+    private func write(_ part: PlaylistPart, _ writer: inout JSONWriter, _ places: inout [Int]) {
+        let window = [("offset", "0"), ("limit", "\(Self.limit)")] + (market.map { [("market", $0.code)] } ?? [])
+        let path = "\(MirrorLink.folder)/v1/playlists/\(id.text)/\(part.rawValue)?" + window.map(MirrorLink.text).joined(separator: "&")
+        writer.key(part.rawValue)
+        writer.object { writer in
+            writer.key("href")
+            places.append(writer.position + 1)
+            writer.string(path)
+            writer.key("items")
+            writer.array { _ in }
+            writer.member("limit", Self.limit)
+            writer.member("next", nil as String?)
+            writer.member("offset", 0)
+            writer.member("previous", nil as String?)
+            writer.member("total", 0)
+        }
     }
 }
 

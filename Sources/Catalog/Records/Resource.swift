@@ -202,7 +202,7 @@ public enum Resource: Hashable, Sendable {
         case .playlistImages(let id): return ("playlists/\(id.text)/images", [], nil)
         case .withEpisodes(let resource):
             let target = resource.question(own)
-            return (target.path, [("additional_types", "track,episode")] + target.query, target.market)
+            return (target.path, [MirrorLink.episodes] + target.query, target.market)
         }
     }
 

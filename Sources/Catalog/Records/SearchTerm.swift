@@ -9,7 +9,7 @@ public struct SearchTerm: Hashable, Sendable {
     /// In lower case but for operators and filters, words parted by one space.
     public let key: String
 
-    /// The longest query, in Unicode scalars.
+    /// The longest query, in Unicode scalars. Spotify's end is 250 characters, however it counts them: what is near is its to say.
     public static let longest = 300
 
     private static let operators: Set<String> = ["NOT", "OR", "AND"]

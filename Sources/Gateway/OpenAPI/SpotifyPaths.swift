@@ -129,7 +129,7 @@ enum SpotifyPaths {
             isRequired: true,
             isList: true, example: ["track", "artist"]),
         .query("limit", "How many of each kind, 20 when left out; 0 for the totals alone.", .integer(0, 50)),
-        .query("offset", "The place of the first, from 0; there are a thousand.", .integer(0, 999)), market, country,
+        .query("offset", "The place of the first, from 0; there are a thousand.", .integer(0, 1000)), market, country,
     ]
 
     private static let found = Schema.object(

@@ -148,7 +148,7 @@ private final class PendingRequest: Sendable {
 
     /// A client of the Web API comes back when it was told to: what it asked for is gone on with until then.
     private func goOn(_ resources: [Resource], within time: Duration) {
-        guard conditional.errorFormat == .spotify, !patience.isNone else { return }
+        guard conditional.errorFormat == .spotify, !patience.isProbe else { return }
         followUps.begin(catalog, question, for: resources, client: client, within: time)
     }
 
@@ -223,7 +223,9 @@ struct WaitPreference: Equatable {
     var wait: Duration
     /// `respond-async`: does not want to wait at all; is told to come back with 202.
     var isAsync = false
-    /// Only wants to know how long it would take.
+    /// Only wants to know how long it would take; where the setting is 0 it has not said so, and comes back when it is told.
+    var isProbe = false
+    /// Does not wait.
     var isNone: Bool { isAsync || wait == .zero }
 
     /// - Parameters:
@@ -233,13 +235,22 @@ struct WaitPreference: Equatable {
     init(_ preferences: String?, usual: Duration, most: Duration) {
         wait = usual
         guard let preferences else { return }
+        var hasWait = false
         for preference in preferences.split(whereSeparator: { $0 == "," || $0 == ";" }) {
             let parts = preference.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " && $0 != "\"" }.lowercased() }
             if parts == ["respond-async"] { isAsync = true }
-            if parts.count == 2, parts[0] == "wait", let seconds = Int64(parts[1]), (0...86_400).contains(seconds) {
-                wait = min(most, .seconds(seconds))
-            }
+            // Of several the first counts (RFC 7240, section 2).
+            guard parts.count == 2, parts[0] == "wait", !hasWait, let asked = Self.seconds(parts[1]) else { continue }
+            hasWait = true
+            wait = min(most, asked)
         }
+        isProbe = isAsync || hasWait && isNone
+    }
+
+    /// Digits alone; more than a day is as good as a day.
+    private static func seconds(_ text: String) -> Duration? {
+        guard !text.isEmpty, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        return .seconds(min(Int64(text) ?? .max, 86_400))
     }
 }
 

@@ -209,11 +209,12 @@ private struct SpotifyParameters {
     func search(in market: Market?) throws(BadRequest) -> any Question {
         let query = query["q"] ?? query["query"] ?? ""
         guard let term = SearchTerm(query) else {
-            throw BadRequest(400, query.unicodeScalars.count > SearchTerm.longest ? "Query exceeds maximum length" : "No search query")
+            let isLong = query.unicodeScalars.count > SearchTerm.longest
+            throw BadRequest(400, isLong ? "Query exceeds maximum length of 250 characters" : "No search query")
         }
         let kinds = try kinds()
         let limit = try limit(default: 20, least: 0, most: 50)
-        let offset = try offset(most: ListLimits.searchResults - 1)
+        let offset = try offset(most: ListLimits.searchResults)
         return SearchQuestion(term: term, query: query, kinds: kinds, offset: offset, limit: limit, market: market)
     }
 

@@ -122,10 +122,7 @@ final class Authenticator: Sendable {
     private func adopt(_ token: Token, of row: Account, in rows: SessionTables, _ now: Int64) throws -> KnownSession? {
         let ended = try rows.endedTokens(of: row.user.id, now: now)
         if let end = adoption.end(ofTokenIssuedAt: token.claims.issuedAt, among: ended, now: now) {
-            let session = RandomName.letters(bits: 128)
-            try rows.begin(session: session, userID: row.user.id, now: end)
-            try rows.adopt(token, into: session)
-            _ = try rows.end(session: session, now: end)
+            try rows.adopt(token, into: try rows.sessionOfRefused(userID: row.user.id, end: end, now: now))
             return nil
         }
         if let twin = try rows.sessionOfTwin(token, userID: row.user.id) {

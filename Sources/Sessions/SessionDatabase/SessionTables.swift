@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Platform
 
 /// The statements on `sessions.db`'s tables, within one connection (and, for those that write, one transaction).
 struct SessionTables {
@@ -77,6 +78,22 @@ struct SessionTables {
         return try Row.fetchOne(
             db.cachedStatement(sql: sql), arguments: [userID, issuedAt, token.claims.kind.rawValue]
         ).map(Self.session)
+    }
+
+    /// The ended session that refused tokens of a user are entered into, whatever their number: whoever can have swingmusic make them could
+    /// else take all the sessions that the user may have. One whose tokens have all expired is left alone, since its end counts no more.
+    func sessionOfRefused(userID: Int64, end: Int64, now: Int64) throws -> String {
+        let sql = """
+            SELECT id FROM session s WHERE userID = ?1 AND endedAt = beganAt AND endedAt <= ?2 AND EXISTS (
+                SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?3))
+            ORDER BY endedAt DESC, id LIMIT 1
+            """
+        let found = try String.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, end, now / 1000])
+        if let found { return found }
+        let id = RandomName.letters(bits: 128)
+        try begin(session: id, userID: userID, now: end)
+        _ = try self.end(session: id, now: end)
+        return id
     }
 
     /// What `TokenAdoption` asks for. The first row of an empty table has the number 1 (sqlite.org/autoinc.html).
