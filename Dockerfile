@@ -5,7 +5,7 @@
 FROM swift:6.2-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        libcurl4-openssl-dev libhiredis-dev libsqlite3-dev pkg-config \
+        libcurl4-openssl-dev libfcgi-dev libhiredis-dev libsqlite3-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./

@@ -24,8 +24,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
     targets: [
-        // System libraries and one small C shim. libfcgi is the referee in tests of FastCGI; the program does without it.
-        .systemLibrary(name: "CLibFCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        // System libraries and one small C shim. Of libfcgi the program has the header alone, fastcgi.h; the library itself is the referee
+        // in tests of FastCGI.
+        .systemLibrary(name: "CLibFCGI", providers: [.apt(["libfcgi-dev"])]),
+        .systemLibrary(
+            name: "CLibFCGIApplication", path: "Tests/CLibFCGIApplication", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CLibHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CSystem"),
@@ -35,7 +38,7 @@ let package = Package(
         .target(name: "JSON", exclude: ["README.md"]),
 
         // Ground floor: five rooms that know nothing of each other.
-        .target(name: "FastCGI", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
+        .target(name: "FastCGI", dependencies: ["Platform", "CLibFCGI", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
         .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
@@ -56,14 +59,14 @@ let package = Package(
             name: "swingmusic-fcgi",
             dependencies: [
                 "Gateway", "Supervision", "FastCGI", "Catalog", "Sessions", "Caching", "RateLimiting", "Spotify", "Platform", "JSON",
-                "CLibCurl", "CSystem",
+                "CLibFCGI", "CLibCurl", "CSystem",
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["README.md"]),
 
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),
-        tests(of: "FastCGI", ["Platform", "CLibFCGI", "CSystem"]),
+        tests(of: "FastCGI", ["Platform", "CLibFCGI", "CLibFCGIApplication", "CSystem"]),
         tests(of: "Supervision", ["Platform", "CSystem"]),
         tests(of: "Caching", ["Platform", "CSystem", grdb]),
         tests(of: "RateLimiting", ["Platform", "CSystem", grdb]),

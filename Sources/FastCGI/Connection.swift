@@ -1,3 +1,4 @@
+import CLibFCGI
 import Glibc
 import Synchronization
 
@@ -16,6 +17,8 @@ final class Connection: @unchecked Sendable {
     private var isKept = false
     /// The caller has sent, or may still send, more than was read of its request.
     private var hasUnreadInput = false
+    /// What has come behind the request under way, or behind what is being answered, and is looked at after that.
+    private var ahead: RequestReader.Partial?
     /// Ends the present work when it takes too long.
     var deadline: TimerQueue.Timer?
 
@@ -31,6 +34,8 @@ final class Connection: @unchecked Sendable {
         case read
         /// Read on behind what has come, and say what has `arrived`.
         indirect case readOn(after: RequestReader.Partial)
+        /// Look at what has come already, and say what has `arrived`.
+        indirect case look(at: RequestReader.Partial)
         case handle(Request)
         /// Write on, and say what came of it (`wrote`).
         indirect case write(UnsentResponse)
@@ -86,16 +91,28 @@ final class Connection: @unchecked Sendable {
         case .request(let whole):
             stage = .handling
             (request, isKept, hasUnreadInput) = (whole.id, whole.isKept, whole.hasMore)
+            if !whole.ahead.isEmpty { ahead = .parameters(whole.ahead) }
             return .handle(whole.request)
+        case .replies(let replies):
+            stage = .handling
+            (isKept, hasUnreadInput, ahead) = (!replies.isLast, replies.isLast, replies.rest)
+            return .write(UnsentResponse(records: replies.records))
         case .end(let fault): return .close(fault)
         }
     }
 
+    /// The web server has ended the request under way, which was parked.
+    func aborted() -> Action {
+        var end: [UInt8] = []
+        end.append(record: FCGI_EndRequestRecord(request, FCGI_REQUEST_COMPLETE))
+        return .write(UnsentResponse(records: end))
+    }
+
     /// How the answer is to be ended, and with that whether the connection stays.
-    /// - Parameter isLeaving: no connection is kept any more.
+    /// - Parameter isLeaving: no connection is kept any more, but for the requests that have come on it already.
     func answering(isLeaving: Bool) -> ResponseWriter.Ending {
         let wasKept = isKept
-        isKept = wasKept && !hasUnreadInput && !isLeaving
+        isKept = wasKept && !hasUnreadInput && (!isLeaving || ahead != nil)
         return wasKept && !isKept ? .leaving : .asAsked
     }
 
@@ -103,15 +120,22 @@ final class Connection: @unchecked Sendable {
         switch progress {
         case .done:
             stage = .idle
-            if isKept { return .wait(for: .readable, nil) }
-            guard hasUnreadInput else { return .close(nil) }
-            stage = .lingering
-            return .endSending
+            guard isKept else { return ended() }
+            guard let next = ahead else { return .wait(for: .readable, nil) }
+            ahead = nil
+            return .look(at: next)
         case .blocked(let unsent):
             stage = .sending(unsent)
             return .wait(for: .writable, .send)
         case .failed: return .close(nil)
         }
+    }
+
+    private func ended() -> Action {
+        guard hasUnreadInput || ahead != nil else { return .close(nil) }
+        ahead = nil
+        stage = .lingering
+        return .endSending
     }
 
     /// - Parameter mayGoOn: the caller has not hung up.
@@ -123,6 +147,7 @@ final class Connection: @unchecked Sendable {
         stage = .idle
         deadline = nil
         hasUnreadInput = false
+        ahead = nil
     }
 
     // MARK: Whose it is
@@ -144,6 +169,8 @@ final class Connection: @unchecked Sendable {
         var isAtWork = false
         /// Known to epoll.
         var isWatched = false
+        /// The parked request whose end by the web server would be the next that comes.
+        var abortable: UInt16?
     }
 
     /// The accepting thread has it.
@@ -159,6 +186,9 @@ final class Connection: @unchecked Sendable {
     enum Taken {
         case mine
         case leaving(ResponseHandle)
+        case aborting(ResponseHandle)
+        /// Parked as before; something has come that is looked at after the answer.
+        case staying
         case stale
     }
 
@@ -170,22 +200,49 @@ final class Connection: @unchecked Sendable {
             case .resting:
                 state.phase = .busy
                 return .mine
-            case .parked(let reply): return .leaving(reply)
+            case .parked(let reply): return look(&state, parkedFor: reply)
             case .closed, .busy: return .stale
             }
+        }
+    }
+
+    /// What woke epoll: nothing is taken of it, since the reply may come at any moment and with it another owner.
+    private func look(_ state: inout Ownership, parkedFor reply: ResponseHandle) -> Taken {
+        guard let request = state.abortable else { return .leaving(reply) }
+        var header = FCGI_Header()
+        let count = recv(descriptor, &header, MemoryLayout<FCGI_Header>.size, CInt(MSG_PEEK | MSG_DONTWAIT))
+        if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .leaving(reply) }
+        guard count > 0 else { return .staying }
+        state.abortable = nil
+        let isWhole = count == MemoryLayout<FCGI_Header>.size
+        let isAbort = withUnsafeBytes(of: header) { RecordHeader($0, at: 0) }.belongs(to: request, as: RecordHeader.abortRequest)
+        return isWhole && isAbort ? .aborting(reply) : .staying
+    }
+
+    /// Has epoll go on watching a parked connection that `stays`, unless the wait has ended meanwhile: nobody ends it during the call.
+    func watchOn(_ arm: (Poller.Arming, PollInterest) -> Void) {
+        ownership.withLock { state in
+            guard case .parked = state.phase else { return }
+            arm(Poller.Arming(epoch: state.epoch, isWatched: state.isWatched), state.abortable == nil ? .peerClosed : .abortOrPeerClosed)
         }
     }
 
     /// The owner is about to give it to epoll: from then on it is another thread's.
     func rest() -> Poller.Arming { arm(.resting) }
 
-    /// As `rest`, while it waits for the reply; epoll watches whether the caller leaves.
-    func park(_ reply: ResponseHandle) -> Poller.Arming { arm(.parked(reply)) }
+    /// What epoll is to watch while it is parked: whether the caller leaves, and where nothing else can come first, whether it ends the request.
+    var parkedInterest: PollInterest { isAbortNext ? .abortOrPeerClosed : .peerClosed }
 
-    private func arm(_ next: Phase) -> Poller.Arming {
+    private var isAbortNext: Bool { !hasUnreadInput && ahead == nil }
+
+    /// As `rest`, while it waits for the reply.
+    func park(_ reply: ResponseHandle) -> Poller.Arming { arm(.parked(reply), abortable: isAbortNext ? request : nil) }
+
+    private func arm(_ next: Phase, abortable: UInt16? = nil) -> Poller.Arming {
         let isAtWork = !isIdle
         return ownership.withLock { state in
             state.phase = next
+            state.abortable = abortable
             state.isAtWork = isAtWork
             defer { state.isWatched = true }
             return Poller.Arming(epoch: state.epoch, isWatched: state.isWatched)

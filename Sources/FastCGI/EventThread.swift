@@ -64,19 +64,25 @@ final class EventThread {
         switch connection.take(epoch: epoch) {
         case .mine: carryOut(connection.ready(), on: connection)
         case .stale: break
-        case .leaving(let reply):
-            guard reply.end(.clientLeft) else { return }
-            reactor.parked.subtract(1, ordering: .relaxed)
-            connection.takeBack()
-            reactor.close(connection)
+        case .staying: reactor.watchOn(connection)
+        case .leaving(let reply): if unpark(connection, reply) { reactor.close(connection) }
+        case .aborting(let reply): if unpark(connection, reply) { carryOut(connection.aborted(), on: connection) }
         }
+    }
+
+    /// Nobody waits for the reply any more. False when it has come after all.
+    private func unpark(_ connection: Connection, _ reply: ResponseHandle) -> Bool {
+        guard reply.end(.clientLeft) else { return false }
+        reactor.parked.subtract(1, ordering: .relaxed)
+        connection.takeBack()
+        return true
     }
 
     private func deliver(_ items: [ResponseQueue.Item]) {
         for item in items {
             reactor.parked.subtract(1, ordering: .relaxed)
             item.connection.takeBack()
-            answer(item.connection, item.response)
+            carryOut(answer(item.connection, item.response), on: item.connection)
         }
     }
 
@@ -84,7 +90,9 @@ final class EventThread {
     private func look(atWatch number: UInt32) {
         guard let watch = reactor.descriptorWatches[number] else { return }
         if !watch.ready() || reactor.poller.rearm(watched: watch.descriptor, number) != 0 { reactor.descriptorWatches.remove(number) }
-        for (connection, outcome) in reactor.kept.take() { conclude(connection, outcome) }
+        for (connection, outcome) in reactor.kept.take() {
+            if let action = conclude(connection, outcome) { carryOut(action, on: connection) }
+        }
     }
 
     // MARK: What connections ask for
@@ -96,8 +104,13 @@ final class EventThread {
             switch consume action {
             case .read: action = connection.arrived(reader.read(from: connection.descriptor, after: nil))
             case .readOn(let partial): action = connection.arrived(reader.read(from: connection.descriptor, after: partial))
-            case .handle(let request): return handle(connection, request)
-            case .write(let unsent): action = wrote(connection, writer.write(unsent, on: connection.descriptor))
+            case .look(let partial): action = connection.arrived(reader.look(at: partial))
+            case .handle(let request):
+                guard let next = handle(connection, request) else { return }
+                action = next
+            case .write(let unsent):
+                let isResponse = unsent.isResponse
+                action = wrote(connection, writer.write(unsent, on: connection.descriptor), isResponse: isResponse)
             case .endSending:
                 reactor.liftLimit(of: connection)
                 shutdown(connection.descriptor, CInt(SHUT_WR))
@@ -111,37 +124,39 @@ final class EventThread {
         }
     }
 
-    private func wrote(_ connection: Connection, _ progress: ResponseWriter.Progress) -> Connection.Action {
-        if case .done = progress { counters.answered.add(1, ordering: .relaxed) }
-        return connection.wrote(progress)
+    private func wrote(_ connection: Connection, _ progress: ResponseWriter.Progress, isResponse: Bool = true) -> Connection.Action {
+        if isResponse, case .done = progress { counters.answered.add(1, ordering: .relaxed) }
+        let action = connection.wrote(progress)
+        // What comes behind an answer has its own time.
+        if isResponse, case .look = action { reactor.liftLimit(of: connection) }
+        return action
     }
 
     /// The request's parameters are gone when its outcome is looked at: what asks on has taken what it needs of them.
-    private func handle(_ connection: Connection, _ request: Request) {
+    private func handle(_ connection: Connection, _ request: Request) -> Connection.Action? {
         reactor.liftLimit(of: connection)
-        conclude(connection, reactor.handler.handle(request))
+        return conclude(connection, reactor.handler.handle(request))
     }
 
-    /// Does with a request what its handler wants.
-    private func conclude(_ connection: Connection, _ outcome: Outcome) {
+    /// Does with a request what its handler wants. What is to be done next; nil when the connection is another's now.
+    private func conclude(_ connection: Connection, _ outcome: Outcome) -> Connection.Action? {
         switch outcome {
         case .now(let response): answer(connection, response)
         case .parked(let parkedRequest): park(connection, parkedRequest)
         case .pending(let soon):
             // From here on the connection may be another thread's.
-            if let outcome = soon.outcome(for: connection, reactor.kept) { conclude(connection, outcome) }
+            soon.outcome(for: connection, reactor.kept).flatMap { conclude(connection, $0) }
         }
     }
 
-    private func answer(_ connection: Connection, _ response: Response) {
+    private func answer(_ connection: Connection, _ response: Response) -> Connection.Action {
         let ending = connection.answering(isLeaving: reactor.isLeaving)
-        let progress = writer.write(response, to: connection.request, ending, on: connection.descriptor)
-        carryOut(wrote(connection, progress), on: connection)
+        return wrote(connection, writer.write(response, to: connection.request, ending, on: connection.descriptor))
     }
 
     // MARK: Parking
 
-    private func park(_ connection: Connection, _ parkedRequest: ParkedRequest) {
+    private func park(_ connection: Connection, _ parkedRequest: ParkedRequest) -> Connection.Action? {
         guard reactor.mode.load(ordering: .relaxed) != .stopping else {
             return answer(connection, parkedRequest, parkedRequest.ended(.stopping))
         }
@@ -166,12 +181,13 @@ final class EventThread {
         }
         // A stop that began meanwhile may have looked for parked callers before this one was there.
         if reactor.mode.load(ordering: .sequentiallyConsistent) == .stopping { reply.end(.stopping) }
+        return nil
     }
 
-    private func answer(_ connection: Connection, _ parkedRequest: ParkedRequest, _ response: Response) {
+    private func answer(_ connection: Connection, _ parkedRequest: ParkedRequest, _ response: Response) -> Connection.Action {
         let response = parkedRequest.change(response)
         parkedRequest.answered(response)
-        answer(connection, response)
+        return answer(connection, response)
     }
 }
 

@@ -97,13 +97,14 @@ struct Poller: Sendable {
 
 /// What a connection waits for.
 enum PollInterest: Sendable {
-    case readable, writable, peerClosed
+    case readable, writable, peerClosed, abortOrPeerClosed
 
     var rawValue: UInt32 {
         switch self {
         case .readable: csys_epoll_readable
         case .writable: csys_epoll_writable
         case .peerClosed: csys_epoll_peer_closed
+        case .abortOrPeerClosed: csys_epoll_readable | csys_epoll_peer_closed
         }
     }
 }

@@ -54,9 +54,15 @@ final class Reactor: Sendable {
         close(connection)
     }
 
-    /// Has epoll watch whether a parked caller leaves. Should epoll refuse the descriptor, the deadline still ends the wait.
+    /// Has epoll watch whether a parked caller leaves or ends its request. Should epoll refuse the descriptor, the deadline still ends the wait.
     func park(_ connection: Connection, _ reply: ResponseHandle) {
-        if poller.arm(connection.descriptor, connection.park(reply), for: .peerClosed) != 0 { connection.takeBack() }
+        let interest = connection.parkedInterest
+        if poller.arm(connection.descriptor, connection.park(reply), for: interest) != 0 { connection.takeBack() }
+    }
+
+    /// Goes on watching a parked caller.
+    func watchOn(_ connection: Connection) {
+        connection.watchOn { _ = poller.arm(connection.descriptor, $0, for: $1) }
     }
 
     /// Closes a connection that the calling thread has.

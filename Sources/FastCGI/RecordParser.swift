@@ -1,3 +1,4 @@
+import CLibFCGI
 import Glibc
 
 /// Looks at the bytes that have come on a connection, until the parameters are whole.
@@ -14,136 +15,114 @@ struct RequestScan: Equatable {
     let parametersEnd: Int
     /// Content of FCGI_STDIN seen so far.
     let inputLength: Int
-    /// FCGI_STDIN's end was seen, and nothing after it.
-    let isWhole: Bool
+    /// Where the request ends, and what came after it begins; nil while FCGI_STDIN's end was not seen.
+    let end: Int?
 
-    private static let responder: UInt16 = 1
+    var isWhole: Bool { end != nil }
 
-    /// nil while the parameters are not complete.
-    static func look(at bytes: UnsafeRawBufferPointer, limits: Limits) throws(Fault) -> RequestScan? {
-        guard let (request, isKept) = try begin(bytes) else { return nil }
+    enum Finding: Equatable {
+        /// The parameters are not complete.
+        case incomplete
+        case request(RequestScan)
+        /// A record has come that is not the next one of a request: a `RecordSieve` is to take it out.
+        case interrupted
+    }
+
+    static func look(at bytes: UnsafeRawBufferPointer, limits: Limits) throws(Fault) -> Finding {
+        if let version = bytes.first, version != RecordHeader.version { throw .version(version) }
+        guard bytes.count >= RecordHeader.headerLength else { return .incomplete }
+        let first = RecordHeader(bytes, at: 0)
+        guard first.type == RecordHeader.beginRequest, first.request != RecordHeader.noRequest,
+            first.contentLength == MemoryLayout<FCGI_BeginRequestBody>.size, first.paddingLength == 0
+        else { return .interrupted }
+        guard bytes.count >= first.recordLength else { return .incomplete }
+        let begin = FCGI_BeginRequestBody(bytes, at: RecordHeader.headerLength)
+        guard begin.isResponder else { return .interrupted }
+        return try parameters(bytes, of: first.request, isKept: begin.isKept, limits)
+    }
+
+    private static func parameters(
+        _ bytes: UnsafeRawBufferPointer, of request: UInt16, isKept: Bool, _ limits: Limits
+    ) throws(Fault) -> Finding {
         var walk = ParameterWalk(byteLimit: limits.parameterBytes, pairLimit: limits.parameterCount)
         var pairs: Range<Int>? = 0..<0
-        var position = 2 * RecordHeader.headerLength
+        var position = beginLength
         while position + RecordHeader.headerLength <= bytes.count {
             let record = RecordHeader(bytes, at: position)
-            guard record.belongs(to: request, as: RecordHeader.parameters) else { throw .unexpectedRecord(type: record.type) }
+            guard record.belongs(to: request, as: RecordHeader.parameters) else { return try interrupted(by: record, request) }
             let content = position + RecordHeader.headerLength
-            let end = content + record.contentLength + record.paddingLength
+            let end = position + record.recordLength
             if record.contentLength == 0 {
                 guard walk.isBetweenPairs else { throw .parameters }
-                guard end <= bytes.count else { return nil }
-                let input = try input(bytes, request: request, from: end)
-                return RequestScan(
-                    request: request, isKept: isKept, pairs: pairs, parametersEnd: end, inputLength: input.length, isWhole: input.isWhole)
+                guard end <= bytes.count else { return .incomplete }
+                guard let input = try input(bytes, request: request, from: end) else { return .interrupted }
+                return .request(
+                    RequestScan(
+                        request: request, isKept: isKept, pairs: pairs, parametersEnd: end, inputLength: input.length, end: input.end))
             }
             pairs = pairs == 0..<0 ? content..<(content + record.contentLength) : nil
             try walk.feed(UnsafeRawBufferPointer(rebasing: bytes[content..<min(content + record.contentLength, bytes.count)]))
             position = end
         }
-        return nil
+        return .incomplete
     }
+
+    private static var beginLength: Int { MemoryLayout<FCGI_BeginRequestRecord>.size }
 
     /// The name-value pairs of all records, without what is between them.
     func joinedPairs(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
         var joined: [UInt8] = []
-        var position = 2 * RecordHeader.headerLength
+        var position = Self.beginLength
         while position < parametersEnd {
             let record = RecordHeader(bytes, at: position)
             let content = position + RecordHeader.headerLength
             joined.append(contentsOf: bytes[content..<(content + record.contentLength)])
-            position = content + record.contentLength + record.paddingLength
+            position += record.recordLength
         }
         return joined
     }
 
-    /// The request's id and whether its connection is kept, or nil when BEGIN_REQUEST is not complete.
-    private static func begin(_ bytes: UnsafeRawBufferPointer) throws(Fault) -> (request: UInt16, isKept: Bool)? {
-        if let version = bytes.first, version != 1 { throw .version(version) }
-        guard bytes.count >= RecordHeader.headerLength else { return nil }
-        let record = RecordHeader(bytes, at: 0)
-        guard record.type == RecordHeader.beginRequest, record.request != 0, record.contentLength == 8, record.paddingLength == 0 else {
-            throw .unexpectedRecord(type: record.type)
-        }
-        guard bytes.count >= 2 * RecordHeader.headerLength else { return nil }
-        let role = UInt16(bytes[8]) << 8 | UInt16(bytes[9])
-        guard role == responder else { throw .role(role) }
-        return (record.request, bytes[10] & 1 != 0)
-    }
-
+    /// What came of FCGI_STDIN; nil when something interrupts it.
     private static func input(
         _ bytes: UnsafeRawBufferPointer, request: UInt16, from start: Int
-    ) throws(Fault) -> (length: Int, isWhole: Bool) {
+    ) throws(Fault) -> (length: Int, end: Int?)? {
         var length = 0
-        var isWhole = false
         var position = start
-        while position + RecordHeader.headerLength <= bytes.count, !isWhole {
+        while position + RecordHeader.headerLength <= bytes.count {
             let record = RecordHeader(bytes, at: position)
-            guard record.belongs(to: request, as: RecordHeader.standardInput) else { throw .unexpectedRecord(type: record.type) }
-            position += RecordHeader.headerLength + record.contentLength + record.paddingLength
+            guard record.belongs(to: request, as: RecordHeader.standardInput) else {
+                _ = try interrupted(by: record, request)
+                return nil
+            }
+            position += record.recordLength
             length += record.contentLength
-            isWhole = record.contentLength == 0 && position <= bytes.count
-            if record.contentLength == 0 { break }
+            if record.contentLength == 0 { return (length, position <= bytes.count ? position : nil) }
         }
-        if isWhole, position < bytes.count { throw .pipelined }
-        return (length, isWhole)
-    }
-}
-
-/// The head of a record (FastCGI Specification 1.0, section 3.3).
-struct RecordHeader {
-    static let headerLength = 8
-
-    let version: UInt8
-    let type: UInt8
-    let request: UInt16
-    let contentLength: Int
-    let paddingLength: Int
-
-    static let beginRequest: UInt8 = 1
-    static let endRequest: UInt8 = 3
-    static let parameters: UInt8 = 4
-    static let standardInput: UInt8 = 5
-    static let standardOutput: UInt8 = 6
-    static let unknownType: UInt8 = 11
-
-    /// The head at an offset, which must leave 8 bytes.
-    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
-        version = bytes[offset]
-        type = bytes[offset + 1]
-        request = UInt16(bytes[offset + 2]) << 8 | UInt16(bytes[offset + 3])
-        contentLength = Int(bytes[offset + 4]) << 8 | Int(bytes[offset + 5])
-        paddingLength = Int(bytes[offset + 6])
+        return (length, nil)
     }
 
-    /// The eight bytes of a head in the order in which they travel, most significant first.
-    static func head(_ type: UInt8, of request: UInt16, contentLength: Int) -> UInt64 {
-        1 << 56 | UInt64(type) << 48 | UInt64(request) << 32 | UInt64(contentLength) << 16
-    }
-
-    func belongs(to request: UInt16, as type: UInt8) -> Bool {
-        version == 1 && self.type == type && self.request == request
+    /// - Throws: when the record is one of the request itself, in a wrong place.
+    private static func interrupted(by record: RecordHeader, _ request: UInt16) throws(Fault) -> Finding {
+        guard record.request != request || record.type == RecordHeader.abortRequest else { throw .unexpectedRecord(type: record.type) }
+        return .interrupted
     }
 }
 
 /// What is wrong with bytes on a connection. Each ends the connection.
 enum Fault: Error, Equatable {
-    /// No FastCGI, or a record that has no place here: management, another request's, an abort, the wrong order.
+    /// No FastCGI, or a record that no web server sends here: in the wrong order, or one that only an application sends.
     case unexpectedRecord(type: UInt8)
     case version(UInt8)
-    case role(UInt16)
     /// Lengths that do not add up, a name that is empty or has an `=`, a NUL byte.
     case parameters
     case parametersTooLarge
-    /// Bytes after the end of the request and before its answer.
-    case pipelined
 }
 
 /// Walks over name-value pairs (FastCGI Specification 1.0, section 3.4) that may be cut anywhere by records.
 ///
 /// A claim beyond the limit ends here before its bytes arrive. So do a NUL byte and an `=` in a name, which no web server sends and which
 /// other readers of the same bytes, with C strings of `NAME=value`, would understand otherwise.
-private struct ParameterWalk {
+struct ParameterWalk {
     private enum Step { case nameLength, valueLength, name, value }
 
     private var step = Step.nameLength

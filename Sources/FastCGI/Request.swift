@@ -70,7 +70,7 @@ public struct Request {
 
 /// A request's parameters for longer than its handler runs.
 public struct KeptParameters: Sendable {
-    fileprivate let pairs: [UInt8]
+    let pairs: [UInt8]
 
     /// The request, without its body; it must not leave the closure.
     public func read<R>(_ body: (Request) -> R) -> R {

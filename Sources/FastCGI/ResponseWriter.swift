@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import Glibc
 import Logging
@@ -68,6 +69,8 @@ struct UnsentResponse {
     private var recordEnd = 0
     private var trailer: Trailer
     private let request: UInt16
+    /// It ends a request, as its handler wanted it.
+    let isResponse: Bool
 
     /// A record's content, so that it ends on a boundary of eight bytes (section 3.3 recommends it).
     private static let largestContent = 65_528
@@ -85,7 +88,17 @@ struct UnsentResponse {
         recordEnd = min(body.count, Self.largestContent - head)
         trailer = Trailer(request, ending)
         self.request = request
+        isResponse = true
         putRecordHead(contentLength: head + recordEnd)
+    }
+
+    /// Whole records, which end nothing but themselves.
+    init(records: [UInt8]) {
+        front = records
+        body = []
+        trailer = Trailer()
+        request = RecordHeader.noRequest
+        isResponse = false
     }
 
     /// Sends what the socket takes. 0 when all is sent, else errno: EAGAIN when the socket takes no more for now.
@@ -132,29 +145,35 @@ struct UnsentResponse {
     }
 
     private mutating func putRecordHead(contentLength: Int) {
-        let head = RecordHeader.head(RecordHeader.standardOutput, of: request, contentLength: contentLength)
-        front.withUnsafeMutableBytes { $0.storeBytes(of: head.bigEndian, as: UInt64.self) }
+        let header = RecordHeader(RecordHeader.standardOutput, of: request, contentLength: contentLength)
+        front.withUnsafeMutableBytes { $0.storeBytes(of: header.wire, as: FCGI_Header.self) }
     }
 
-    /// The end of FCGI_STDOUT and FCGI_END_REQUEST with two zeros (status 0, FCGI_REQUEST_COMPLETE), and what may follow.
+    /// The end of FCGI_STDOUT and FCGI_END_REQUEST, and what may follow.
     private struct Trailer {
-        private let words: (UInt64, UInt64, UInt64, UInt64, UInt64)
+        private let records: (FCGI_Header, FCGI_EndRequestRecord, FCGI_UnknownTypeRecord)
         private let count: Int
         var sent = 0
 
+        /// None.
+        init() {
+            records = (FCGI_Header(), FCGI_EndRequestRecord(), FCGI_UnknownTypeRecord())
+            count = 0
+        }
+
         init(_ request: UInt16, _ ending: ResponseWriter.Ending) {
-            words = (
-                RecordHeader.head(RecordHeader.standardOutput, of: request, contentLength: 0).bigEndian,
-                RecordHeader.head(RecordHeader.endRequest, of: request, contentLength: 8).bigEndian, 0,
-                RecordHeader.head(RecordHeader.unknownType, of: 0, contentLength: 8).bigEndian, 0
+            records = (
+                RecordHeader(RecordHeader.standardOutput, of: request, contentLength: 0).wire,
+                FCGI_EndRequestRecord(request, FCGI_REQUEST_COMPLETE), FCGI_UnknownTypeRecord(0)
             )
-            count = ending == .leaving ? 40 : 24
+            let most = MemoryLayout.size(ofValue: records)
+            count = ending == .leaving ? most : most - MemoryLayout<FCGI_UnknownTypeRecord>.size
         }
 
         var isSent: Bool { sent == count }
 
         func withUnsent<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
-            withUnsafeBytes(of: words) { body(UnsafeRawBufferPointer(rebasing: $0[sent..<count])) }
+            withUnsafeBytes(of: records) { body(UnsafeRawBufferPointer(rebasing: $0[sent..<count])) }
         }
     }
 }

@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import Glibc
 
@@ -18,6 +19,30 @@ final class Client {
         }
     }
 
+    /// A record as it came, without its padding.
+    struct Record: Equatable {
+        let type: UInt8
+        let id: UInt16
+        let content: [UInt8]
+
+        init(_ type: CInt, id: UInt16 = UInt16(FCGI_NULL_REQUEST_ID), _ content: [UInt8]) {
+            (self.type, self.id, self.content) = (UInt8(type), id, content)
+        }
+
+        /// Takes the first record; nil while it is not whole.
+        init?(_ bytes: inout [UInt8]) {
+            let size = MemoryLayout<FCGI_Header>.size
+            guard bytes.count >= size else { return nil }
+            let header = bytes.withUnsafeBytes { $0.loadUnaligned(as: FCGI_Header.self) }
+            let length = Int(header.contentLengthB1) << 8 | Int(header.contentLengthB0)
+            guard bytes.count >= size + length + Int(header.paddingLength) else { return nil }
+            type = header.type
+            id = UInt16(header.requestIdB1) << 8 | UInt16(header.requestIdB0)
+            content = Array(bytes[size..<(size + length)])
+            bytes.removeFirst(size + length + Int(header.paddingLength))
+        }
+    }
+
     enum Failure: Error, Equatable {
         case connect(CInt)
         case closed, timedOut, protocolError
@@ -25,6 +50,13 @@ final class Client {
 
     let descriptor: CInt
     private var buffer: [UInt8] = []
+
+    /// The next bytes as they come.
+    func bytes(_ count: Int) throws -> [UInt8] {
+        while buffer.count < count { try fill() }
+        defer { buffer.removeFirst(count) }
+        return Array(buffer.prefix(count))
+    }
 
     convenience init(path: String) throws {
         var name = sockaddr_un()
@@ -79,15 +111,17 @@ final class Client {
     }
 
     /// Reads up to END_REQUEST.
-    func answer() throws -> Answer {
+    /// - Parameter more: what comes after it in the same read is left for the next.
+    func answer(more: Bool = false) throws -> Answer {
         var answer = Answer()
         var output: [UInt8] = []
         while true {
             let record = try nextRecord()
             answer.request = record.id
-            switch record.type {
-            case 6: output += record.content
-            case 3:
+            switch CInt(record.type) {
+            case FCGI_STDOUT: output += record.content
+            case FCGI_END_REQUEST:
+                if more { return split(output, into: answer) }
                 answer.trailing = buffer
                 buffer = []
                 return split(output, into: answer)
@@ -106,12 +140,11 @@ final class Client {
     /// Nothing more will be sent (half-closes the connection).
     func endSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
-    private func nextRecord() throws -> (type: UInt8, id: UInt16, content: [UInt8]) {
-        while buffer.count < 8 { try fill() }
-        let (length, padding) = (Int(buffer[4]) << 8 | Int(buffer[5]), Int(buffer[6]))
-        while buffer.count < 8 + length + padding { try fill() }
-        defer { buffer.removeFirst(8 + length + padding) }
-        return (buffer[1], UInt16(buffer[2]) << 8 | UInt16(buffer[3]), Array(buffer[8..<8 + length]))
+    func nextRecord() throws -> Record {
+        while true {
+            if let record = Record(&buffer) { return record }
+            try fill()
+        }
     }
 
     private func fill() throws {

@@ -10,8 +10,12 @@ import Testing
         return connection
     }()
 
-    private func arrives(kept: Bool = true, more: Bool = false) -> RequestReader.Arrival {
-        .request(RequestReader.Whole(request: Request(testing: [("PATH_INFO", "/x")]), id: 7, isKept: kept, hasMore: more))
+    private func arrives(kept: Bool = true, more: Bool = false, ahead: [UInt8] = []) -> RequestReader.Arrival {
+        .request(RequestReader.Whole(request: Request(testing: [("PATH_INFO", "/x")]), id: 7, isKept: kept, hasMore: more, ahead: ahead))
+    }
+
+    private func replies(isLast: Bool = false, rest: [UInt8]? = nil) -> RequestReader.Arrival {
+        .replies(RequestReader.Replies(records: [1, 2], isLast: isLast, rest: rest.map { .parameters($0) }))
     }
 
     private func unsent() throws -> UnsentResponse { try #require(UnsentResponse(Response(status: 200), to: 7, .asAsked)) }
@@ -80,9 +84,37 @@ import Testing
     @Test("is closed when the caller hangs up, sends what is no request, or does not take its answer")
     func ends() {
         #expect(connection.arrived(.end(nil)).text == "close")
-        #expect(connection.arrived(.end(.pipelined)).text == "close: pipelined")
+        #expect(connection.arrived(.end(.parameters)).text == "close: parameters")
         _ = connection.arrived(arrives())
         #expect(connection.wrote(.failed).text == "close")
+    }
+
+    @Test("looks at what came behind a request when that is answered, also in a loop that leaves")
+    func pipelined() {
+        for isLeaving in [false, true] {
+            #expect(connection.arrived(arrives(ahead: [1, 2, 3])).text == "handle /x")
+            #expect(connection.answering(isLeaving: isLeaving) == .asAsked)
+            #expect(connection.wrote(.done).text == "look at 3")
+        }
+        _ = connection.arrived(arrives())
+        #expect(connection.answering(isLeaving: true) == .leaving)
+    }
+
+    @Test("that is not kept lingers when something came behind its request")
+    func pipelinedLast() {
+        _ = connection.arrived(arrives(kept: false, ahead: [1]))
+        #expect(connection.answering(isLeaving: false) == .asAsked)
+        #expect(connection.wrote(.done).text == "end sending")
+    }
+
+    @Test("answers what is no request, and then looks at what came behind it, waits, or ends")
+    func replied() {
+        #expect(connection.arrived(replies(rest: [1, 2])).text == "write")
+        #expect(connection.wrote(.done).text == "look at 2")
+        #expect(connection.arrived(replies()).text == "write")
+        #expect(connection.wrote(.done).text == "wait until readable")
+        #expect(connection.arrived(replies(isLast: true, rest: [1])).text == "write")
+        #expect(connection.wrote(.done).text == "end sending")
     }
 
     @Test("knows nothing of the connection that had its number before")
@@ -130,6 +162,8 @@ extension Connection.Action {
         case .readOn(after: .parameters(let bytes)): "read after \(bytes.count)"
         case .readOn(after: .body): "read after a part of the body"
         case .handle(let request): "handle \(request.parameter("PATH_INFO") ?? "")"
+        case .look(at: .parameters(let bytes)): "look at \(bytes.count)"
+        case .look(at: .body): "look at a part of the body"
         case .write: "write"
         case .endSending: "end sending"
         case .discard: "discard"
@@ -144,6 +178,8 @@ extension Connection.Taken {
         switch self {
         case .mine: "mine"
         case .leaving: "leaving"
+        case .aborting: "aborting"
+        case .staying: "staying"
         case .stale: "stale"
         }
     }

@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import Glibc
 import Platform
@@ -89,7 +90,7 @@ import Testing
         announced.write(Wire.request(post, body: body))
         #expect(try announced.answer().status == 413)
         let unannounced = try stage.client()
-        unannounced.write(Wire.begin() + Wire.stream(4, Wire.pairs(post)) + Wire.stream(5, body))
+        unannounced.write(Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs(post)) + Wire.stream(FCGI_STDIN, body))
         #expect(try unannounced.answer().status == 413)
         #expect(eventually { stage.loop.statistics.connections <= 2 })
         #expect(try stage.client().get("/x").text == "none")
@@ -111,7 +112,7 @@ import Testing
         defer { stage.stop() }
         let client = try stage.client()
         let announced = [("REQUEST_METHOD", "POST"), ("PATH_INFO", "/verify"), ("CONTENT_LENGTH", "99999999999999999999")]
-        client.write(Wire.begin() + Wire.stream(4, Wire.pairs(announced)) + Wire.stream(5, []))
+        client.write(Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs(announced)) + Wire.stream(FCGI_STDIN, []))
         #expect(try client.answer().text == "ignored")
         #expect(try client.exchange([("PATH_INFO", "/verify")], body: [1, 2, 3]).text == "ignored")
         #expect(try client.get("/x").text == "none")
@@ -215,7 +216,7 @@ import Testing
         silent.write(Wire.begin() + [1, 4, 0])
         #expect(try silent.seesEnd())
         let bodiless = try stage.client()
-        bodiless.write(Wire.begin() + Wire.stream(4, Wire.pairs([("CONTENT_LENGTH", "5")])))
+        bodiless.write(Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([("CONTENT_LENGTH", "5")])))
         #expect(try bodiless.seesEnd())
         var gone: Client? = try stage.client()
         gone?.write(Wire.begin())

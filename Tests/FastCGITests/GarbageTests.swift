@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import Glibc
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 /// What must end a connection, and nothing else. The loop has one thread, so a hang or a crash shows in the next answer.
 @Suite("Garbage") struct GarbageTests {
-    static let parameters = Wire.stream(4, Wire.pairs([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/x")]))
+    static let parameters = Wire.stream(FCGI_PARAMS, Wire.pairs([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/x")]))
 
     struct Wrong: CustomTestStringConvertible {
         let testDescription: String
@@ -21,38 +22,35 @@ import Testing
     static let wrong: [Wrong] = [
         Wrong("HTTP", Array("GET / HTTP/1.1\r\nHost: a\r\n\r\n".utf8)),
         Wrong("zeros", [UInt8](repeating: 0, count: 100)),
-        Wrong("another version", Wire.record(1, [0, 1, 1, 0, 0, 0, 0, 0], version: 2)),
+        Wrong("another version", Wire.record(FCGI_BEGIN_REQUEST, [0, 1, 1, 0, 0, 0, 0, 0], version: 2)),
         Wrong("request id 0", Wire.begin(id: 0)),
-        Wrong("authorizer", Wire.begin(role: 2) + parameters),
-        Wrong("filter", Wire.begin(role: 3) + parameters),
-        Wrong("role 0", Wire.begin(role: 0) + parameters),
-        Wrong("begin too short", Wire.record(1, [0, 1])),
-        Wrong("begin with padding", Wire.record(1, [0, 1, 1, 0, 0, 0, 0, 0], padding: 8) + parameters),
-        Wrong("GET_VALUES first", Wire.record(9, Wire.pairs([("FCGI_MAX_CONNS", "")]), id: 0)),
+        Wrong("begin too short", Wire.record(FCGI_BEGIN_REQUEST, [0, 1])),
+        Wrong("a question whose lengths do not add up", Wire.management(FCGI_GET_VALUES, [14, 0, 70])),
+        Wrong("a type that there is not", Wire.record(99)),
+        Wrong("the end of a request", Wire.record(FCGI_END_REQUEST, [UInt8](repeating: 0, count: 8))),
+        Wrong("output", Wire.begin() + Wire.record(FCGI_STDOUT, [1])),
+        Wrong("the same request again before its end", Wire.begin() + Wire.begin()),
         Wrong(
-            "GET_VALUES, often enough for the 64 bytes that libfcgi has for its answer",
-            Wire.begin() + parameters
-                + Wire.record(9, Wire.pairs([(String, String)](repeating: ("FCGI_MPXS_CONNS", ""), count: 100)), id: 0)),
-        Wrong("unknown management record", Wire.begin() + Wire.record(99, [1], id: 0) + parameters),
-        Wrong("abort before the parameters", Wire.begin() + Wire.record(2)),
-        Wrong("abort instead of a body", Wire.begin() + parameters + Wire.record(2)),
-        Wrong("input before the parameters' end", Wire.begin() + Wire.record(4, Wire.pairs([("A", "b")])) + Wire.record(5)),
-        Wrong("a second request, multiplexed", Wire.begin() + Wire.begin(id: 2)),
-        Wrong("parameters of another request", Wire.begin() + Wire.stream(4, Wire.pairs([("A", "b")]), id: 2)),
-        Wrong("input of another request", Wire.begin() + parameters + Wire.stream(5, [1], id: 2)),
-        Wrong("a second request before the answer", Wire.begin() + parameters + Wire.record(5) + Wire.begin()),
-        Wrong("data instead of input", Wire.begin() + parameters + Wire.record(8)),
-        Wrong("a name of 2 GiB", Wire.begin() + Wire.record(4, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]) + Wire.record(4)),
-        Wrong("a value of 2 GiB", Wire.begin() + Wire.record(4, [1, 0xff, 0xff, 0xff, 0xf0, 65]) + Wire.record(4)),
-        Wrong("a length that is cut", Wire.begin() + Wire.record(4, [0x80, 0]) + Wire.record(4) + Wire.record(5)),
-        Wrong("a value that is cut", Wire.begin() + Wire.record(4, [1, 9, 65, 66]) + Wire.record(4) + Wire.record(5)),
-        Wrong("no name", Wire.begin() + Wire.record(4, [0, 1, 65]) + Wire.record(4) + Wire.record(5)),
-        Wrong("NUL in a name", Wire.begin() + Wire.stream(4, Wire.pairs([("A\0B", "c")])) + Wire.record(5)),
-        Wrong("NUL in a value", Wire.begin() + Wire.stream(4, Wire.pairs([("A", "b\0c")])) + Wire.record(5)),
-        Wrong("= in a name", Wire.begin() + Wire.stream(4, Wire.pairs([("A=B", "c")])) + Wire.record(5)),
-        Wrong("70 KB of parameters", Wire.begin() + Wire.stream(4, Wire.pairs([("A", String(repeating: "x", count: 70_000))]))),
-        Wrong("2000 parameters", Wire.begin() + Wire.stream(4, Wire.pairs([(String, String)](repeating: ("A", "b"), count: 2000)))),
-        Wrong("more padding than the socket is worth", Wire.begin() + (0..<900).flatMap { _ in Wire.record(4, [65], padding: 255) }),
+            "input before the parameters' end", Wire.begin() + Wire.record(FCGI_PARAMS, Wire.pairs([("A", "b")])) + Wire.record(FCGI_STDIN)),
+        Wrong("data instead of input", Wire.begin() + parameters + Wire.record(FCGI_DATA)),
+        Wrong(
+            "a name of 2 GiB",
+            Wire.begin() + Wire.record(FCGI_PARAMS, [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]) + Wire.record(FCGI_PARAMS)),
+        Wrong("a value of 2 GiB", Wire.begin() + Wire.record(FCGI_PARAMS, [1, 0xff, 0xff, 0xff, 0xf0, 65]) + Wire.record(FCGI_PARAMS)),
+        Wrong(
+            "a length that is cut", Wire.begin() + Wire.record(FCGI_PARAMS, [0x80, 0]) + Wire.record(FCGI_PARAMS) + Wire.record(FCGI_STDIN)),
+        Wrong(
+            "a value that is cut",
+            Wire.begin() + Wire.record(FCGI_PARAMS, [1, 9, 65, 66]) + Wire.record(FCGI_PARAMS) + Wire.record(FCGI_STDIN)),
+        Wrong("no name", Wire.begin() + Wire.record(FCGI_PARAMS, [0, 1, 65]) + Wire.record(FCGI_PARAMS) + Wire.record(FCGI_STDIN)),
+        Wrong("NUL in a name", Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([("A\0B", "c")])) + Wire.record(FCGI_STDIN)),
+        Wrong("NUL in a value", Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([("A", "b\0c")])) + Wire.record(FCGI_STDIN)),
+        Wrong("= in a name", Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([("A=B", "c")])) + Wire.record(FCGI_STDIN)),
+        Wrong("70 KB of parameters", Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([("A", String(repeating: "x", count: 70_000))]))),
+        Wrong(
+            "2000 parameters", Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs([(String, String)](repeating: ("A", "b"), count: 2000)))),
+        Wrong(
+            "more padding than the socket is worth", Wire.begin() + (0..<900).flatMap { _ in Wire.record(FCGI_PARAMS, [65], padding: 255) }),
     ]
 
     @Test("ends its connection and nothing else", arguments: wrong)
@@ -99,18 +97,31 @@ import Testing
         let stage = try Stage(Script(wait: .milliseconds(1)), threads: 2, limits: limits)
         defer { stage.stop(within: .seconds(1)) }
         var random = SystemRandomNumberGenerator()
-        let seeds =
-            Self.wrong.map(\.bytes).filter { $0.count < 4000 } + [
-                Wire.request([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo")], body: Array("hello".utf8), padding: 3),
-                Wire.request([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/park")], chunk: 9),
-            ]
         for round in 0..<5000 {
             let client = try stage.client()
-            client.write(round % 4 == 0 ? Self.noise(&random) : Self.mutated(seeds[round % seeds.count], &random))
+            client.write(Self.corpus(round, &random))
             if round % 500 == 0 { #expect(try stage.client().get("/x").text == "none") }
         }
         #expect(try stage.client().get("/x").text == "none")
         #expect(eventually { stage.loop.statistics.connections == 0 && stage.loop.statistics.parked == 0 })
+    }
+
+    /// What mutations begin with: right and wrong requests, and all that may interrupt one.
+    private static let seeds: [[UInt8]] = {
+        let post = Wire.stream(FCGI_PARAMS, Wire.pairs([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo"), ("CONTENT_LENGTH", "5")]))
+        let question = Wire.question(["FCGI_MAX_CONNS", "FCGI_MPXS_CONNS"], padding: 2)
+        let get = Wire.request([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/x")])
+        return wrong.map(\.bytes).filter { $0.count < 4000 } + [
+            Wire.request([("REQUEST_METHOD", "POST"), ("PATH_INFO", "/echo")], body: Array("hello".utf8), padding: 3),
+            Wire.request([("REQUEST_METHOD", "GET"), ("PATH_INFO", "/park")], chunk: 9),
+            question + get, get + get, Wire.begin() + post + question + Wire.stream(FCGI_STDIN, Array("hello".utf8), chunk: 2),
+            Wire.begin() + Wire.begin(id: 2) + post + Wire.record(FCGI_ABORT_REQUEST) + get, Wire.begin(role: FCGI_FILTER) + post + get,
+        ]
+    }()
+
+    /// Bytes of one connection: noise, or a seed with some changes.
+    static func corpus(_ round: Int, _ random: inout SystemRandomNumberGenerator) -> [UInt8] {
+        round % 4 == 0 ? noise(&random) : mutated(seeds[round % seeds.count], &random)
     }
 
     private static func noise(_ random: inout SystemRandomNumberGenerator) -> [UInt8] {

@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import Glibc
 import Testing
@@ -47,6 +48,7 @@ import Testing
                 if position == bytes.count, !hangsUp { throw Failure.unfinished }
                 partial = more
             case .request(let whole): return Read(whole)
+            case .replies: throw Failure.unfinished
             case .end(let fault): throw Failure.ended(fault)
             }
         }
@@ -84,7 +86,8 @@ import Testing
         #expect(try read(Wire.request(Self.parameters)) { _ in .read(limit: -1) }.body == .none)
         // One that turns out longer than it was said to be.
         let unannounced =
-            Wire.begin() + Wire.stream(4, Wire.pairs(Self.parameters)) + Wire.stream(5, [UInt8](repeating: 1, count: 1000), chunk: 50)
+            Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs(Self.parameters))
+            + Wire.stream(FCGI_STDIN, [UInt8](repeating: 1, count: 1000), chunk: 50)
         let refused = try read(unannounced, piece: 600) { _ in .read(limit: 400) }
         #expect(refused.body == .tooLarge && refused.hasMore)
     }
@@ -98,9 +101,9 @@ import Testing
         let whole = Wire.request(Self.parameters, body: [1, 2, 3])
         for count in [1, 20, whole.count - 1] { #expect(end(Array(whole[..<count]), hangsUp: true) == .some(nil)) }
         #expect(end(Array("GET / HTTP/1.1\r\n".utf8)) == .version(0x47))
-        #expect(end(Wire.begin(role: 2)) == .role(2))
+        #expect(end(Wire.record(FCGI_STDOUT)) == .unexpectedRecord(type: 6))
         // Padding is framing: what is worth no parameter must not fill the memory.
-        #expect(end(Wire.begin() + (0..<900).flatMap { _ in Wire.record(4, [65], padding: 255) }) != .none)
+        #expect(end(Wire.begin() + (0..<900).flatMap { _ in Wire.record(FCGI_PARAMS, [65], padding: 255) }) != .none)
     }
 
     @Test("what a caller still sends is thrown away until it hangs up")
@@ -120,8 +123,8 @@ import Testing
     @Test("input is collected from pieces of any size", arguments: [1, 2, 3, 7, 8, 9, 1000])
     func input(_ piece: Int) throws {
         let content = (0..<500).map { UInt8(truncatingIfNeeded: $0) }
-        let bytes = Wire.stream(5, content, id: 9, chunk: 77, padding: 3)
-        var input = StandardInput(request: 9, limit: 500, expecting: 500)
+        let bytes = Wire.stream(FCGI_STDIN, content, id: 9, chunk: 77, padding: 3)
+        var input = StandardInput(request: 9, Limits(), limit: 500, expecting: 500)
         var progress = StandardInput.Progress.wants(8)
         var position = 0
         while case .wants(let wanted) = progress {
@@ -135,14 +138,15 @@ import Testing
         #expect(input.content == content)
     }
 
-    @Test("input over the limit, or of another request, is noticed")
+    @Test("input over the limit, what is no input, and what comes behind it are noticed")
     func wrongInput() throws {
-        var input = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(try Wire.stream(5, [1, 2, 3, 4]).withUnsafeBytes { try input.feed($0) } == .overLimit)
-        var other = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(throws: Fault.unexpectedRecord(type: 5)) { try Wire.stream(5, [1], id: 2).withUnsafeBytes { try other.feed($0) } }
-        var more = StandardInput(request: 1, limit: 3, expecting: 0)
-        #expect(throws: Fault.pipelined) { try (Wire.stream(5, [1]) + [1]).withUnsafeBytes { try more.feed($0) } }
+        var input = StandardInput(request: 1, Limits(), limit: 3, expecting: 0)
+        #expect(try Wire.stream(FCGI_STDIN, [1, 2, 3, 4]).withUnsafeBytes { try input.feed($0) } == .overLimit)
+        var other = StandardInput(request: 1, Limits(), limit: 3, expecting: 0)
+        #expect(throws: Fault.unexpectedRecord(type: 8)) { try Wire.stream(FCGI_DATA, [1]).withUnsafeBytes { try other.feed($0) } }
+        var more = StandardInput(request: 1, Limits(), limit: 3, expecting: 0)
+        #expect(try (Wire.stream(FCGI_STDIN, [1]) + [1, 2]).withUnsafeBytes { try more.feed($0) } == .complete)
+        #expect(more.content == [1] && more.ahead == [1, 2])
     }
 }
 

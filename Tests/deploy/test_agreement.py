@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -17,6 +18,20 @@ needs_bookworm = pytest.mark.skipif(
 @needs_bookworm
 def test_the_deployments_files_agree():
     assert findings(REPOSITORY) == []
+
+
+def test_the_executable_names_nothing_of_libfcgi():
+    said = subprocess.run(["ldd", executable()], capture_output=True, text=True, check=True).stdout
+    assert "libsqlite3" in said and "fcgi" not in said
+
+
+def test_a_build_without_the_header_of_libfcgi_names_the_package_that_has_it(tmp_path):
+    compiler = shutil.which("clang") or shutil.which("cc")
+    shim = REPOSITORY / "Sources/CLibFCGI/shim.h"
+    done = subprocess.run([compiler, "-nostdinc", "-I", tmp_path, "-fsyntax-only", "-x", "c", shim], capture_output=True, text=True)
+    assert done.returncode != 0 and "fastcgi.h is missing" in done.stderr and "libfcgi-dev" in done.stderr
+    (tmp_path / "fastcgi.h").touch()
+    subprocess.run([compiler, "-nostdinc", "-I", tmp_path, "-fsyntax-only", "-x", "c", shim], check=True)
 
 
 @needs_bookworm

@@ -1,14 +1,20 @@
 """Rude peers straight on the FastCGI socket: their connection ends, nothing else does."""
 
+import json
 import os
+import re
+import shutil
 import struct
+import subprocess
 
 import pytest
 
 from harness import fastcgi
 from harness.fastcgi import FastCGIConnection, begin, pair, record, records, request
+from harness.house import ADMIN
 from harness.http import percentile
 from harness.process import descriptor_targets
+from harness.standin import spotify_id
 from harness.waiting import eventually
 
 
@@ -83,26 +89,71 @@ def test_a_request_that_arrives_in_small_pieces_is_answered(house):
 
 
 @pytest.mark.parametrize("role", [fastcgi.AUTHORIZER, fastcgi.FILTER, 77])
-def test_a_wrong_role_is_refused(house, role):
+def test_a_wrong_role_is_refused_and_the_connection_serves_on(house, role):
     with connect(house, 5.0) as connection:
-        connection.send(request(house.known, role=role))
-        answer = connection.receive_answer()
-    assert answer is None or answer.protocol_status == fastcgi.UNKNOWN_ROLE or answer.status >= 400
+        connection.send(begin(role, fastcgi.KEEP_CONN) + records(fastcgi.PARAMS, pair("DOCUMENT_URI", house.known)) + record(fastcgi.STDIN))
+        assert connection.receive_record() == (fastcgi.END_REQUEST, 1, struct.pack(">IB3x", 0, fastcgi.UNKNOWN_ROLE))
+        assert connection.ask(house.known).status == 200
 
 
-def test_a_management_record_is_answered_or_ends_the_connection(house):
+def test_management_records_are_answered_before_the_request_that_follows(house):
     with connect(house, 5.0) as connection:
-        question = pair("FCGI_MPXS_CONNS", "") + pair("FCGI_MAX_CONNS", "")
-        connection.send(record(fastcgi.GET_VALUES, question, request_id=0) + request(house.known))
-        got = connection.receive_record()
-    assert got is None or got[0] == fastcgi.GET_VALUES_RESULT
+        question = pair("FCGI_MPXS_CONNS", "") + pair("FCGI_MAX_CONNS", "") + pair("FCGI_MAX_REQS", "")
+        connection.send(record(fastcgi.GET_VALUES, question, request_id=0) + record(200, b"?", request_id=0) + request(house.known))
+        kind, request_id, values = connection.receive_record()
+        assert (kind, request_id) == (fastcgi.GET_VALUES_RESULT, 0)
+        assert re.fullmatch(rb"\x0e.FCGI_MAX_CONNS([1-9]\d+)\x0d.FCGI_MAX_REQS([1-9]\d+)" + re.escape(pair("FCGI_MPXS_CONNS", "0")), values, re.S)
+        assert connection.receive_record() == (fastcgi.UNKNOWN_TYPE, 0, bytes([200] + [0] * 7))
+        assert connection.receive_answer().status == 200
 
 
-def test_an_abort_record_instead_of_the_rest_ends_the_request(house):
-    with connect(house, 35.0) as connection:
-        connection.send(begin() + record(fastcgi.ABORT_REQUEST))
-        answer = connection.receive_answer()
-    assert answer is None or answer.status >= 400 or answer.protocol_status != fastcgi.REQUEST_COMPLETE or not answer.body
+def test_an_abort_ends_the_request_and_a_parked_one_is_forgotten(house):
+    house.standin.fail({"path": "albums", "behaviour": "hang"})
+    parked = request(f"/spotify/v1/albums/{spotify_id('aborted')}", keep=True)
+    for before in (begin(flags=fastcgi.KEEP_CONN), parked):
+        with connect(house, 5.0) as connection:
+            connection.send(before)
+            if before == parked:
+                house.standin.await_call("albums")
+            connection.send(record(fastcgi.ABORT_REQUEST))
+            assert connection.receive_record() == (fastcgi.END_REQUEST, 1, struct.pack(">IB3x", 0, fastcgi.REQUEST_COMPLETE))
+            assert connection.ask(house.known).status == 200
+    house.standin.fail()
+
+
+def test_a_second_request_on_a_connection_that_is_being_read_is_refused_and_one_behind_a_whole_one_is_answered(house):
+    with connect(house, 5.0) as connection:
+        whole = request(house.known, keep=True)
+        first_two = 16 + 8 + int.from_bytes(whole[20:22], "big")  # the begin, and the parameters without their end
+        connection.send(whole[:first_two] + begin(request_id=2) + record(fastcgi.STDIN, b"?", 2) + whole[first_two:] + whole + whole)
+        assert connection.receive_record() == (fastcgi.END_REQUEST, 2, struct.pack(">IB3x", 0, fastcgi.CANT_MPX_CONN))
+        assert [connection.receive_answer().status for _ in range(3)] == [200] * 3
+
+
+def ask_by_cgi_fcgi(house, method, path, body=b"", **variables):
+    """What libfcgi's own web server's end prints: the answer as a CGI program would have written it."""
+    environment = {"PATH": os.environ["PATH"], "REQUEST_METHOD": method, "DOCUMENT_URI": path, "REQUEST_URI": path, "QUERY_STRING": "",
+                   "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "127.0.0.1", "CONTENT_LENGTH": str(len(body)) if body else "", **variables}
+    done = subprocess.run(["cgi-fcgi", "-bind", "-connect", str(house.responder.address)], env=environment, input=body, capture_output=True,
+                          timeout=10, check=True)
+    head, _, content = done.stdout.partition(b"\r\n\r\n")
+    assert done.stderr == b""
+    return head.decode().split("\r\n"), content
+
+
+@pytest.mark.skipif(shutil.which("cgi-fcgi") is None, reason="needs Debian's libfcgi-bin")
+def test_cgi_fcgi_is_a_client(house):
+    head, body = ask_by_cgi_fcgi(house, "GET", house.known)
+    assert head[0] == "Status: 200 OK" and f"Content-Length: {len(body)}" in head and json.loads(body)["id"] == house.known.rpartition("/")[2]
+    head, body = ask_by_cgi_fcgi(house, "HEAD", house.known)
+    assert head[0] == "Status: 200 OK" and body == b""
+    head, body = ask_by_cgi_fcgi(house, "GET", f"/spotify/v1/tracks/{spotify_id('asked by cgi-fcgi')}")
+    assert head[0] == "Status: 200 OK" and json.loads(body)["id"] == spotify_id("asked by cgi-fcgi")
+    value, token = os.urandom(100_000), {"HTTP_AUTHORIZATION": ADMIN["Authorization"]}
+    assert ask_by_cgi_fcgi(house, "PUT", "/cache/temp/by-cgi-fcgi", value, CONTENT_TYPE="application/octet-stream", **token)[0][0] == (
+        "Status: 204 No Content")
+    assert ask_by_cgi_fcgi(house, "GET", "/cache/temp/by-cgi-fcgi", **token)[1] == value
+    assert ask_by_cgi_fcgi(house, "GET", "/cache/temp/by-cgi-fcgi")[0][0] == "Status: 401 Unauthorized"
 
 
 def test_a_caller_that_leaves_without_reading_its_answer_harms_nobody(house):
@@ -113,7 +164,6 @@ def test_a_caller_that_leaves_without_reading_its_answer_harms_nobody(house):
 
 
 def test_a_caller_that_resets_the_connection_while_parked_is_forgotten(house):
-    from harness.standin import spotify_id
     house.standin.fail({"path": "albums", "behaviour": "hang"})
     before = {pid: len(descriptor_targets(pid)) for pid in house.responder.worker_pids()}
     leavers = [connect(house) for _ in range(50)]

@@ -1,3 +1,4 @@
+import CLibFCGI
 import CSystem
 import FastCGI
 import Glibc
@@ -77,13 +78,10 @@ enum HealthProbe {
     }
 }
 
-/// As much of the FastCGI protocol as one question needs (FastCGI specification 1.0, sections 3 to 5).
+/// As much of the FastCGI protocol as one question needs (FastCGI Specification 1.0, sections 3 to 5; numbers and layouts are those of
+/// libfcgi's fastcgi.h).
 private enum FastCGIText {
-    private static let begin: UInt8 = 1
-    private static let end: UInt8 = 3
-    private static let parameters: UInt8 = 4
-    private static let input: UInt8 = 5
-    private static let output: UInt8 = 6
+    private static let headerLength = MemoryLayout<FCGI_Header>.size
 
     /// A GET; the connection is closed after the answer.
     static func request(_ path: String) -> [UInt8] {
@@ -92,20 +90,27 @@ private enum FastCGIText {
             ("REMOTE_ADDR", "127.0.0.1"),
         ]
         let encoded = pairs.flatMap { [UInt8($0.0.utf8.count), UInt8($0.1.utf8.count)] + Array($0.0.utf8) + Array($0.1.utf8) }
-        return record(begin, [0, 1, 0, 0, 0, 0, 0, 0]) + record(parameters, encoded) + record(parameters, []) + record(input, [])
+        var begin = FCGI_BeginRequestBody()
+        begin.roleB0 = UInt8(FCGI_RESPONDER)
+        return record(FCGI_BEGIN_REQUEST, withUnsafeBytes(of: begin) { Array($0) }) + record(FCGI_PARAMS, encoded)
+            + record(FCGI_PARAMS, []) + record(FCGI_STDIN, [])
     }
 
     /// The status of an answer; nil when it is none, or is not whole.
     static func status(of answer: [UInt8]) -> Int? {
         var rest = answer[...]
         var text: [UInt8] = []
-        while rest.count >= 8 {
-            let header = Array(rest.prefix(8))
-            let length = Int(header[4]) << 8 | Int(header[5])
-            guard header[0] == 1, rest.count >= 8 + length + Int(header[6]) else { return nil }
-            if header[1] == output { text += rest.dropFirst(8).prefix(length) }
-            if header[1] == end { return status(in: String(decoding: text, as: UTF8.self)) }
-            rest = rest.dropFirst(8 + length + Int(header[6]))
+        while rest.count >= headerLength {
+            let header = rest.withUnsafeBytes { $0.loadUnaligned(as: FCGI_Header.self) }
+            let length = Int(header.contentLengthB1) << 8 | Int(header.contentLengthB0)
+            let whole = headerLength + length + Int(header.paddingLength)
+            guard CInt(header.version) == FCGI_VERSION_1, rest.count >= whole else { return nil }
+            switch CInt(header.type) {
+            case FCGI_STDOUT: text += rest.dropFirst(headerLength).prefix(length)
+            case FCGI_END_REQUEST: return status(in: String(decoding: text, as: UTF8.self))
+            default: break
+            }
+            rest = rest.dropFirst(whole)
         }
         return nil
     }
@@ -118,7 +123,10 @@ private enum FastCGIText {
         return Int(line.dropFirst(7).drop { $0 == " " }.prefix { $0 != " " })
     }
 
-    private static func record(_ kind: UInt8, _ content: [UInt8]) -> [UInt8] {
-        [1, kind, 0, 1, UInt8(content.count >> 8), UInt8(content.count & 255), 0, 0] + content
+    private static func record(_ type: CInt, _ content: [UInt8]) -> [UInt8] {
+        var header = FCGI_Header()
+        (header.version, header.type, header.requestIdB0) = (UInt8(FCGI_VERSION_1), UInt8(type), 1)
+        (header.contentLengthB1, header.contentLengthB0) = (UInt8(content.count >> 8), UInt8(content.count & 0xff))
+        return withUnsafeBytes(of: header) { Array($0) } + content
     }
 }

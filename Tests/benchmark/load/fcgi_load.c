@@ -9,13 +9,14 @@
  */
 #define _GNU_SOURCE
 #include "requests.h"
+#include <fastcgi.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, HEADER = 8, BUFFER = 1 << 17, PARAMETERS = 1 << 14 };
+enum { HEADER = FCGI_HEADER_LEN, BUFFER = 1 << 17, PARAMETERS = 1 << 14 };
 
 struct connection {
     int descriptor;
@@ -38,7 +39,7 @@ static uint64_t end;
 
 static size_t put_record(char *to, int type, const char *content, size_t length)
 {
-    memcpy(to, (char[]){1, (char)type, 0, 1, (char)(length >> 8), (char)length, 0, 0}, HEADER);
+    memcpy(to, (char[]){FCGI_VERSION_1, (char)type, 0, 1, (char)(length >> 8), (char)length, 0, 0}, HEADER);
     memcpy(to + HEADER, content, length);
     return HEADER + length;
 }
@@ -78,10 +79,10 @@ static size_t put_parameters(char *to, const char *path)
 static struct request make_request(const char *path)
 {
     char parameters[PARAMETERS], bytes[PARAMETERS + 64];
-    size_t at = put_record(bytes, BEGIN_REQUEST, (char[]){0, 1, (char)!options.once, 0, 0, 0, 0, 0}, 8);
-    at += put_record(bytes + at, PARAMS, parameters, put_parameters(parameters, path));
-    at += put_record(bytes + at, PARAMS, "", 0);
-    at += put_record(bytes + at, STDIN, "", 0);
+    size_t at = put_record(bytes, FCGI_BEGIN_REQUEST, (char[]){0, FCGI_RESPONDER, options.once ? 0 : FCGI_KEEP_CONN, 0, 0, 0, 0, 0}, 8);
+    at += put_record(bytes + at, FCGI_PARAMS, parameters, put_parameters(parameters, path));
+    at += put_record(bytes + at, FCGI_PARAMS, "", 0);
+    at += put_record(bytes + at, FCGI_STDIN, "", 0);
     struct request request = {.bytes = malloc(at), .length = at};
     if (request.bytes == NULL) give_up("malloc");
     memcpy(request.bytes, bytes, at);
@@ -127,8 +128,8 @@ static bool is_whole(struct connection *connection)
     for (size_t at = 0; at + HEADER <= connection->filled;) {
         size_t length = (size_t)bytes[at + 4] << 8 | bytes[at + 5], whole = HEADER + length + bytes[at + 6];
         if (at + whole > connection->filled) return false;
-        if (bytes[at + 1] == STDOUT && !connection->headed) count_head(connection, bytes + at, length);
-        if (bytes[at + 1] == END_REQUEST) return true;
+        if (bytes[at + 1] == FCGI_STDOUT && !connection->headed) count_head(connection, bytes + at, length);
+        if (bytes[at + 1] == FCGI_END_REQUEST) return true;
         at += whole;
     }
     return false;

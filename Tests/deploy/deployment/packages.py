@@ -6,6 +6,8 @@ import subprocess
 
 #: In every Debian: of priority required, or what those depend on.
 BASE = {"libc6", "libgcc-s1"}
+#: Their headers are read, and nothing of them is linked.
+HEADERS = {"libfcgi-dev"}
 #: Not a library: the certificates that Spotify's is checked with.
 CERTIFICATES = "ca-certificates"
 
@@ -40,7 +42,7 @@ def of_running(it):
     """What is built with a -dev package runs with the library that it belongs to; more is not wanted."""
     needed = {CERTIFICATES, "libstdc++6"}
     for name in it.build_stage.packages():
-        if name.endswith("-dev"):
+        if name.endswith("-dev") and name not in HEADERS:
             needed |= library_of(name)
     if needed != set(it.run_stage.packages()):
         yield f"the run stage's packages and what the program runs with differ by {needed ^ set(it.run_stage.packages())}"

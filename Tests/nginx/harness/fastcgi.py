@@ -1,18 +1,25 @@
 """A raw FastCGI client: whole requests for convenience, single records for rudeness (FastCGI 1.0, section 3)."""
 
+import re
 import socket
 import struct
+from pathlib import Path
 
-BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR = 1, 2, 3, 4, 5, 6, 7
-DATA, GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = 8, 9, 10, 11
-RESPONDER, AUTHORIZER, FILTER = 1, 2, 3
-KEEP_CONN = 1
-REQUEST_COMPLETE, CANT_MPX_CONN, OVERLOADED, UNKNOWN_ROLE = 0, 1, 2, 3
+#: What fastcgi.h of libfcgi-dev calls each number.
+_HEADER = {name: int(value) for name, value in re.findall(
+    r"(?m)^#define FCGI_(\w+)\s+(\d+)\s*$", Path("/usr/include/fastcgi.h").read_text())}
+
+BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = (
+    _HEADER[name] for name in ("BEGIN_REQUEST", "ABORT_REQUEST", "END_REQUEST", "PARAMS", "STDIN", "STDOUT", "STDERR", "DATA", "GET_VALUES",
+                               "GET_VALUES_RESULT", "UNKNOWN_TYPE"))
+RESPONDER, AUTHORIZER, FILTER, KEEP_CONN = (_HEADER[name] for name in ("RESPONDER", "AUTHORIZER", "FILTER", "KEEP_CONN"))
+REQUEST_COMPLETE, CANT_MPX_CONN, OVERLOADED, UNKNOWN_ROLE = (
+    _HEADER[name] for name in ("REQUEST_COMPLETE", "CANT_MPX_CONN", "OVERLOADED", "UNKNOWN_ROLE"))
 
 
 def record(kind, content=b"", request_id=1, padding=0):
     """One record; content of at most 65,535 bytes."""
-    return struct.pack(">BBHHBx", 1, kind, request_id, len(content), padding) + content + bytes(padding)
+    return struct.pack(">BBHHBx", _HEADER["VERSION_1"], kind, request_id, len(content), padding) + content + bytes(padding)
 
 
 def records(kind, content, request_id=1):

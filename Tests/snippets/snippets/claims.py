@@ -64,6 +64,10 @@ CLAIMS = {
     ("docs/operating.md", "What the routes are", 1): Claim(
         ways.curl(ways.file_with(200, "swingmusic-fcgi.json", r'^\{"openapi":"3\.1'))),
     ("docs/performance.md", "The command", 1): Claim(ways.names_a_script, not_run="it measures, and wants a machine of its own"),
+    ("docs/webservers.md", "lighttpd", 1): Claim(ways.web_server("lighttpd")),
+    ("docs/webservers.md", "Apache", 1): Claim(
+        ways.web_server("Apache"), free={"localhost": "nobody is asked under that name", "16380": "Apache reads as far as there are digits"}),
+    ("docs/webservers.md", "Caddy", 1): Claim(ways.web_server("Caddy")),
     ("docs/sessions.md", "Guarding what swingmusic serves", 1): Claim(ways.guarded_location),
 }
 

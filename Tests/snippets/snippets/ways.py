@@ -3,6 +3,7 @@
 import functools
 import ipaddress
 import json
+import os
 import re
 import shutil
 import stat
@@ -11,17 +12,22 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
 from deployment import compose
 from deployment.nginxfile import every, parse
-from harness.responder import CLIENT_SECRET
-from harness.sandbox import REPOSITORY
+from harness import fastcgi
+from harness.responder import ADMIN_TOKEN, CLIENT_SECRET
+from harness.sandbox import REPOSITORY, Sandbox
 from harness.standin import spotify_id
 from harness.waiting import eventually
+from harness.webservers import SERVERS
 
 from .bench import Bench, Failed, commands
 from .servers import SWINGMUSIC, Server, expect, own_files, put, reached
 
 TRACK = f"/spotify/v1/tracks/{spotify_id('a snippet')}"
+ARTIST = f"/api/catalog/artist/{spotify_id('a snippet')}"
 PROGRAM = "swingmusic-fcgi"
 
 
@@ -398,6 +404,28 @@ def opens_first_steps(text, stack):
             expect((status, request and request["path"]), (200, "/auth/bootstrap/status"), "the status of the first steps")
             expect("authorization" in request["headers"] or "cookie" in request["headers"], False, "a token went along")
             expect(reached(server, "/setup/"), (401, None), "the first steps of one that has an admin")
+
+
+def web_server(name):
+    """Lines for another web server than nginx, before the stack: it takes them, and each family of routes is served as the text says."""
+    def way(text, stack):
+        kind = SERVERS[name]
+        if not kind.is_installed():
+            pytest.skip(f"{kind.program} is not installed; scripts/test --long installs it")
+        os.chmod(stack.responder.address, 0o666)
+        with Sandbox("webserver") as sandbox:
+            server = kind(sandbox, text, stack.responder.address)
+            expect(server.fault(), "", "what the server says against it")
+            server.start()
+            for path, member in ((TRACK, "id"), (ARTIST, "albums"), ("/swingmusic-fcgi/healthz", "status")):
+                expect(member in server.get(path).json(), True, path)
+            admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+            expect([server.get("/dragonfly/health", headers).status for headers in ({}, admin)], [401, 200], "what is the administrator's")
+            expect(server.request("PUT", "/cache/temp/a%2Fb", admin, name.encode()).status, 204, "a key with a slash")
+            expect(fastcgi.ask(stack.responder.address, "/cache/temp/x", parameters={
+                "REQUEST_URI": "/cache/temp/a%2Fb", "HTTP_AUTHORIZATION": admin["Authorization"]}).body, name.encode(), "what it holds")
+            expect(server.get(TRACK, {"X-Long": "x" * 8192}).status, 200, "a header of 8 KB")
+    return way
 
 
 class _complete:
