@@ -64,17 +64,21 @@ extension Caches {
     /// SQLite is asked first for which write is the last: no row means no value, whatever the store has.
     private func row(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         guard let store, store.isAnswering else { return try fromRecord(cache, key) }
-        guard let seal = try record.seal(cache, key), seal.expiresAt > clock.now else { return nil }
+        guard let seal = try record.seal(cache, key) else { return nil }
+        let end = try record.end(of: seal, cache, key)
+        guard end > clock.now else { return nil }
         guard let look = store.get(cache, key) else { return try fromRecord(cache, key) }
         if let copy = look.copy, copy.epoch == record.epoch, copy.entry.seal == seal {
-            return Found(entry: copy.entry, tier: .dragonfly)
+            return Found(entry: copy.entry.ending(at: end), tier: .dragonfly)
         }
         return try mended(look, cache, key)
     }
 
     func fromRecord(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
-        guard let entry = try record.find(cache, key), cache.keepsDueRows || entry.expiresAt > clock.now else { return nil }
-        return Found(entry: entry, tier: .sqlite)
+        guard let entry = try record.find(cache, key) else { return nil }
+        if cache.keepsDueRows { return Found(entry: entry, tier: .sqlite) }
+        let end = try record.end(of: entry.seal, cache, key)
+        return end > clock.now ? Found(entry: entry.ending(at: end), tier: .sqlite) : nil
     }
 
     /// So many keys are asked for in one exchange with the store.

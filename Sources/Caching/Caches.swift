@@ -47,6 +47,11 @@ public final class Caches: Sendable {
         backfill = store == nil ? nil : Backfill()
     }
 
+    /// Where `cache.db` is.
+    public var folder: String {
+        configuration.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    }
+
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
         backfill?.close()
@@ -126,6 +131,8 @@ public final class Caches: Sendable {
         if shared.mend() { log.warning("cache.db.shared was cut, replaced or removed: it was made anew") }
         counters.flush(to: shared)
         try record.lookAgain()
+        // Where it cannot be written readers reckon.
+        try? record.settleClock()
         // First: a purge may take its time, and what was written is lost with the power until this is done.
         let synced = Result { () throws(SystemError) in try sync.finishOlder() }
         try maintenance.step()

@@ -18,6 +18,12 @@ public struct Entry: Sendable, Equatable {
     }
 
     var seal: Seal { Seal(version: version, storedAt: storedAt, expiresAt: expiresAt) }
+
+    /// As it is shown: with its times by the wall clock as it is set now.
+    func ending(at end: Int64) -> Entry {
+        guard end != expiresAt else { return self }
+        return Entry(value: value, version: version, storedAt: storedAt + (end - expiresAt), expiresAt: end)
+    }
 }
 
 /// An entry and the tier that answered.

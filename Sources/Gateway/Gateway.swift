@@ -16,6 +16,7 @@ public final class Gateway: Sendable {
     private let blockingWorker: BlockingWorker
     /// Apart from the errands: whoever watches a file that hangs must not keep users from theirs.
     private let healthWorker = BlockingWorker(name: "health", mostWaiting: 64)
+    private let watchWorker = BlockingWorker(name: "watch", mostWaiting: 1)
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
     public let log: Logger
@@ -50,13 +51,14 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, healthWorker, guessLimit, log),
+            families: Self.families(
+                settings, catalog, caches, sessions, collector, blockingWorker, (healthWorker, watchWorker), guessLimit, log),
             crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ healthWorker: BlockingWorker, _ guessLimit: GuessLimit, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ health: (worker: BlockingWorker, watch: BlockingWorker), _ guessLimit: GuessLimit, _ log: Logger
     ) -> [(prefix: String, family: any RouteFamily)] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
@@ -79,7 +81,8 @@ public final class Gateway: Sendable {
             (
                 "/swingmusic-fcgi/",
                 HealthRoutes(
-                    collector: collector, accessControl: accessControl, blockingWorker: healthWorker,
+                    collector: collector, accessControl: accessControl, blockingWorker: health.worker,
+                    watchWorker: health.watch,
                     document: { OpenAPIDocument.bytes })
             ),
         ]
@@ -110,6 +113,7 @@ public final class Gateway: Sendable {
         catalog.stop()
         blockingWorker.stop()
         healthWorker.stop()
+        watchWorker.stop()
         maintenance.stop()
         sessions?.close()
         caches.close()

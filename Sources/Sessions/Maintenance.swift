@@ -2,6 +2,7 @@ extension Sessions {
     /// One small step of what is not urgent: writes "last seen", looks whether users changed, removes what expired. To be called about
     /// once a second from a plain thread.
     public func maintain() {
+        database.settleClock()
         writeSeen()
         sweep()
         purge()
@@ -11,8 +12,10 @@ extension Sessions {
         for (id, use) in seen.take() {
             // A session that ended since must not be shown again.
             guard let session = try? database.read({ try $0.session(id) }), session.endedAt == nil else { continue }
-            // Another worker, or a list, may have written a later use.
-            if let kept = try? records.records([id]).first, let kept, kept.seenAt >= use.seenAt { continue }
+            // Another worker, or a list, may have written a later use; one of the future is by a clock that was set back.
+            if let kept = try? records.records([id]).first, let kept, kept.seenAt >= use.seenAt, kept.seenAt <= clock.wall.milliseconds {
+                continue
+            }
             keepRecord(
                 SessionRecord(
                     userID: use.userID, userName: use.userName, userAgent: use.userAgent, address: use.address, createdAt: use.beganAt,

@@ -90,6 +90,8 @@ struct CachesCounts: CountStore {
     }
 
     func read(_ key: String) throws -> [UInt8]? { try caches.get(.temp, Array(key.utf8))?.entry.value }
+
+    func remove(_ key: String) throws -> Bool { try caches.delete(.temp, Array(key.utf8)) }
 }
 
 /// Sessions that were used since the last `take`, so that "last seen" is written off the requests' way.

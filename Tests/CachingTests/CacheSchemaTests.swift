@@ -4,7 +4,7 @@ import Testing
 
 @testable import Caching
 
-/// `cache.db` has had one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
+/// That a file takes the steps it lacks is shown with one that is yet to come.
 @Suite struct CacheSchemaTests {
     private let known = CacheSchema.steps.version
     private let next = CacheSchema.steps.through(

@@ -45,6 +45,7 @@ import Testing
             path, path + "/", path + "//", "/" + path, path.uppercased(), path.capitalized, path + ";a=b", path + "%2f", path + "%00",
             path + "\n", path + " ", "x/../" + path, "x/%2e%2e/" + path, "%2e/" + path, path.replacing("/", with: "%2F"), path + "/.",
             path + "/x/%2e%2e", path.replacing("/", with: "\\"),
+            path + "?", path + "?x/y", path + "#x", path + "%3fx", path + "%23",
             path.replacing(last, with: "%" + String(last.utf8.first ?? 0, radix: 16) + last.dropFirst()),
         ]
         for spelling in spellings {

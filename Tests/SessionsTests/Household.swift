@@ -41,6 +41,12 @@ final class Household: Sendable {
     var database: String { swingmusic + "/swingmusic.db" }
     var now: Int64 { hands.wall.milliseconds }
     func pass(seconds: Int64) { hands.advance(.seconds(seconds)) }
+    /// Somebody sets the wall clock.
+    func setClock(by seconds: Int64) { hands.set(wall: now + seconds * 1000) }
+    func reboot(clockOff seconds: Int64 = 0) {
+        hands.reboot("boot 2", down: .seconds(60))
+        setClock(by: seconds)
+    }
 
     /// The house stands for as long as somebody reads its clock.
     private struct Clock: HostClock {

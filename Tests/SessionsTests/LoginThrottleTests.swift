@@ -52,14 +52,15 @@ import Testing
 
     @Test("the tally drops what is older than a minute or lies in the future")
     func tally() {
-        var tally = RecentFailures(stored: nil)
+        var tally = RecentFailures(stored: nil, bootID: "b")
         for instant in 0..<10 { tally = tally.adding(Int64(instant) * 1000 + 100_000) }
         #expect(tally.wait(now: 109_000) == 51)
         #expect(tally.wait(now: 159_999) == 1)
         #expect(tally.wait(now: 160_000) == nil)
-        #expect(RecentFailures(stored: tally.stored) == tally)
+        #expect(RecentFailures(stored: tally.stored, bootID: "b") == tally)
+        #expect(RecentFailures(stored: tally.stored, bootID: "c").failedAt.isEmpty)
         #expect(tally.removing(105_000).wait(now: 109_000) == nil)
-        #expect(RecentFailures(stored: Array("900000,x,,1".utf8)).wait(now: 100_000) == nil)
+        #expect(RecentFailures(stored: Array("b;900000,x,,1".utf8), bootID: "b").wait(now: 100_000) == nil)
         #expect(tally.wait(now: 50_000) == nil)
     }
 }
@@ -68,6 +69,7 @@ private struct BrokenCounts: CountStore {
     struct Broken: Error {}
     func change(_ key: String, lastingSeconds: Int64, _ change: ([UInt8]?) -> [UInt8]?) throws { throw Broken() }
     func read(_ key: String) throws -> [UInt8]? { throw Broken() }
+    func remove(_ key: String) throws -> Bool { throw Broken() }
 }
 
 @Suite struct PairingTests {

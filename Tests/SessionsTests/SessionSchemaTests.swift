@@ -28,14 +28,14 @@ import Testing
 
     @Test(
         "a file of an earlier version becomes one of this version, and what was revoked stays revoked",
-        // The first left no application_id, both no table of password changes.
-        arguments: ["PRAGMA application_id = 0; PRAGMA user_version = 1", "PRAGMA user_version = 2"])
-    func first(version: String) throws {
+        // The first left no application_id, the first two no table of password changes, and none of them how the clock was set.
+        arguments: [(1, "DROP TABLE passwordChange; PRAGMA application_id = 0; "), (2, "DROP TABLE passwordChange; "), (3, "")])
+    func first(version: Int, dropped: String) throws {
         let old = house.worker()
         let ended = try old.tokens(of: "bob")
         let open = try old.tokens(of: "bob")
         #expect(old.logout(.bearer(ended.access)).status == 200)
-        try write("DROP TABLE passwordChange; \(version)")
+        try write("DROP TABLE clock; ALTER TABLE token DROP COLUMN clockID; \(dropped)PRAGMA user_version = \(version)")
         let next = house.worker()
         #expect(next.user(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(ended.access)).status == 401)

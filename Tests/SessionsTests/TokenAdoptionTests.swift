@@ -75,6 +75,21 @@ import Testing
         #expect(try workers[0].openSessions(of: 2, current: nil).isEmpty)
     }
 
+    @Test("whoever has swingmusic make token after token for an ended one takes none of the user's room", arguments: TokenAdoption.allCases)
+    func room(_ adoption: TokenAdoption) throws {
+        let house = try Household()
+        let worker = house.worker(adoption: adoption)
+        let phone = try worker.tokens(of: "bob").access
+        house.pass(seconds: 1)
+        #expect(worker.logout(.bearer(phone)).status == 200)
+        let known = try worker.database.read { try $0.count("session") }
+        for _ in 0..<20 {
+            house.pass(seconds: 1)
+            #expect(worker.user(.bearer(try house.foreignToken(user: 2))).status == 401)
+        }
+        #expect(try worker.database.read { try $0.count("session") } == known + 1)
+    }
+
     @Test("with never, tokens of before sessions.db are taken and no others; our own are good")
     func never() throws {
         let house = try Household()

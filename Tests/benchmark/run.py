@@ -13,9 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, checks, comparison, filled, growth, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
+from measure import build, checks, comparison, durable, filled, growth, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
 
-MODES = {"compare": comparison, "filled": filled, "growth": growth, "isolation": isolation, "checks": checks, "idle": idle, "turnstile": turnstile, "soak": soak,
+MODES = {"compare": comparison, "durable": durable, "filled": filled, "growth": growth, "isolation": isolation, "checks": checks, "idle": idle, "turnstile": turnstile, "soak": soak,
          "profile": profile, "instructions": instructions}
 
 
@@ -23,6 +23,7 @@ def read_options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     modes = parser.add_argument_group("modes (several may be given; compare when none is)")
     modes.add_argument("--compare", action="store_true", help="hits from each tier beside nginx, C and Flask")
+    modes.add_argument("--durable", action="store_true", help="writes that outlive a power cut, on this disk and on a slow one, and hits beside them")
     modes.add_argument("--filled", action="store_true", help="hits with the fields that development mode removed, and without")
     modes.add_argument("--growth", action="store_true", help="the same hits with a thousand, 100 thousand and a million records")
     modes.add_argument("--checks", action="store_true", help="/auth/verify at 1000 a second, alone and beside 50 logins at a time")

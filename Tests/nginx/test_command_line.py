@@ -129,6 +129,35 @@ def test_everything_is_revoked_at_once(family):
     assert command(family, "sessions", "list", "--json") == "[\n\n]\n"
 
 
+@pytest.mark.parametrize("named", ["bob", "2"])
+def test_what_is_kept_of_a_user_who_is_gone_goes_and_the_tokens_stay_refused(family, named):
+    bob, ended, carol = sign_in(family, "bob"), sign_in(family, "bob"), sign_in(family, "carol")
+    assert http.request(family.nginx.port, "POST", "/api/catalog/preferences/2", {**bob, "Content-Type": "application/json"},
+                        b'{"show_explicit": false}').status in (200, 204)
+    assert family.get("/auth/logout", ended).status == 200
+    with sqlite3.connect(family.swingmusic.folder / "swingmusic.db") as users:
+        assert users.execute("DELETE FROM user WHERE username = 'bob'").rowcount == 1
+    text = command(family, "sessions", "forget", named, "--json")
+    (gone,) = json.loads(text)["forgotten"]
+    assert text.encode() == json_text.printed(json.loads(text))
+    assert (gone["id"], gone["name"], gone["inSwingmusic"], gone["preferences"]) == (2, "bob", False, True)
+    assert (gone["devices"], gone["refusedTokens"]) == (1, 4)
+    for _ in range(6):
+        assert [family.get("/auth/user", who).status for who in (bob, ended, carol)] == [401, 401, 200]
+    data = family.sandbox.path("data")
+    with sqlite3.connect(data / "sessions.db") as db:
+        assert db.execute("SELECT count(*) FROM account WHERE name = 'bob'").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM token").fetchone() == (6,)
+    with sqlite3.connect(data / "cache.db") as db:
+        assert db.execute("SELECT count(*) FROM entries WHERE cache IN (1, 2, 3) AND value LIKE '%bob%'").fetchone() == (0,)
+        assert db.execute("SELECT count(*) FROM entries WHERE cache = 2 AND CAST(key AS TEXT) LIKE '%preferences/2'").fetchone() == (0,)
+    command(family, "sessions", "forget", named, status=3)
+    assert json.loads(command(family, "sessions", "forget", "nobody", "--json", status=3)) == {"forgotten": []}
+    shown = command(family, "sessions", "forget", "carol")
+    assert "user 3, carol" in shown and "sessions ended: 1" in shown and "swingmusic still has this user" in shown
+    assert family.get("/auth/user", carol).status == 401
+
+
 def test_without_swingmusic_there_are_no_sessions_to_list(house):
     command(house, "sessions", "list", status=1)
 

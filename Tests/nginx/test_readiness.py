@@ -385,6 +385,18 @@ def test_to_look_writes_nothing_and_is_quick(watched):
     assert stamps() == before
 
 
+def test_no_number_of_strangers_makes_it_say_503_or_keeps_the_administrator_out(watched):
+    answers = []
+    strangers = threading.Thread(target=lambda: answers.extend(watched.at_once([PAGE + "readyz"] * 1000)))
+    strangers.start()
+    told = [watched.admin("GET", PAGE + path).status for path in ("readyz", "status.json", "metrics") * 3]
+    strangers.join(60)
+    assert set(told) == {200}
+    assert len(answers) == 1000 and {answer.status for answer in answers} == {200}
+    assert {answer.body for answer in answers} == {b'{"status":"ok","reasons":[],"warnings":[]}'}
+    assert watched.request("HEAD", PAGE + "readyz").body == b""
+
+
 def test_whoever_watches_a_file_that_hangs_keeps_no_user_waiting(watched):
     login = watched.post("/auth/login", {"username": "bob", "password": "bobpw"}).json()
     holder = sqlite3.connect(watched.data / "limiter.db", timeout=10, isolation_level=None)

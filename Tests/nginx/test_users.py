@@ -144,3 +144,14 @@ def test_a_page_of_another_site_changes_no_password(own):
     mine = own.log_in("bob")["accesstoken"]
     assert change(own, mine, headers={"Origin": "https://evil.example"}).status == 403
     assert own.everywhere(mine) == {401}
+
+
+def test_a_name_that_goes_on_after_a_nul_is_nobodys_and_is_given_to_nobody(own):
+    own.log_in("bob")
+    for name, password, status in [("bob\0x", "bobpw", 404), ("bob\0", "bobpw", 404), ("bob", "bobpw\0x", 401)]:
+        assert own.ask("POST", "/auth/login", body={"username": name, "password": password}).status == status
+    for answer in (make(own, "new\0x"), rename(own, 2, "new\0x"), remove(own, "bob\0x")):
+        assert answer.status == 422 and "NUL" in answer.body.decode()
+    own.log_in("bob")
+    for path in ("/auth/sessions/x%00y", "/auth/devices%00"):
+        assert own.ask("DELETE", path, cookie=own.admin).status in (400, 401, 403, 404, 405)

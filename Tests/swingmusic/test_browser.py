@@ -14,7 +14,7 @@ from harness.waiting import eventually
 from house import Site, credentials
 from screen import EXPECTED, Screen
 
-pytestmark = pytest.mark.skipif(screen.why_not() or not music.is_possible(), reason=screen.why_not() or music.MISSING)
+pytestmark = pytest.mark.skipif(bool(screen.why_not()) or not music.is_possible(), reason=screen.why_not() or music.MISSING)
 
 ADMIN, PASSWORD = "ada", "a long password"
 
@@ -236,12 +236,19 @@ def test_a_changed_password_is_the_only_good_one_and_ends_the_other_sessions(hom
 def test_tokens_are_good_both_ways(home, page):
     ours = home.pass_for()
     assert home.swingmusic.ask("GET", "/nothome/?limit=9", credentials(cookie=ours)).status == 200, "one of ours, asked past us"
-    theirs = home.post("/auth/login", {"username": ADMIN, "password": PASSWORD}, port=home.swingmusic.port).json()["accesstoken"]
+    assert home.post("/auth/profile/create", {"username": "dora", "password": "dora's password"}, ours).status == 200
+
+    def made_by_swingmusic(name, password):
+        return home.post("/auth/login", {"username": name, "password": password}, port=home.swingmusic.port).json()["accesstoken"]
+    theirs = made_by_swingmusic("dora", "dora's password")
     page.open("/favicon.ico", started=False)
     page.driver.add_cookie({"name": "access_token_cookie", "value": theirs, "httpOnly": True})
     page.open()
     page.await_home()
-    assert page.find("#who").text == ADMIN and page.token() == theirs
+    assert page.find("#who").text == "dora" and page.token() == theirs
+    # Of a user with an ended session none is.
+    assert home.get("/auth/logout", theirs).status == 200
+    assert home.get("/auth/user", made_by_swingmusic("dora", "dora's password")).json() == {"msg": "Token has been revoked"}
 
 
 def test_swingmusic_goes_and_comes_back(home, signed_in):

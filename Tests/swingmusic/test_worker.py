@@ -77,7 +77,7 @@ def await_control(page):
 
 
 
-@pytest.mark.skipif(screen.why_not(), reason=screen.why_not() or "")
+@pytest.mark.skipif(bool(screen.why_not()), reason=screen.why_not() or "")
 def test_our_pages_come_through_a_worker_that_is_there_already_from_the_next_start_on(installed):
     """Signed in before the update of nginx's files, as seen: the status page was the web client."""
     address = f"http://127.0.0.1:{installed.nginx.port}"

@@ -41,9 +41,12 @@ extension Caches {
         guard let seal = try record.seal(cache, key), seal == copy.entry.seal, copy.epoch == record.epoch else {
             return try mended(look, cache, key, waits: waits)
         }
-        guard cache.keepsDueRows || seal.expiresAt > clock.now else { return nil }
+        guard cache.keepsDueRows else {
+            let end = try record.end(of: seal, cache, key)
+            return end > clock.now ? Found(entry: copy.entry.ending(at: end), tier: .dragonfly) : nil
+        }
         // Right, and stamped anew: the next reader need not ask.
-        if cache == .spotify, shared.isShared { fill(cache, key, copy.entry, copyEpoch: look.copyEpoch, waits: waits) }
+        if shared.isShared { fill(cache, key, copy.entry, copyEpoch: look.copyEpoch, waits: waits) }
         return Found(entry: copy.entry, tier: .dragonfly)
     }
 

@@ -1,3 +1,6 @@
+import Platform
+import Synchronization
+
 extension CacheDatabase {
     /// The entry as the record has it: nil when there is none, or a clearing covers it. Its end is the caller's to compare.
     func find(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Entry? {
@@ -17,6 +20,40 @@ extension CacheDatabase {
         return try read { reader throws(SQLiteFailure) in
             try reader.row(cache, key, value: false, now: now)?.seal
         }
+    }
+
+    /// When an entry ends by the wall clock as it is set now. Costs nothing but a reading of the clocks while nobody sets them.
+    func end(of seal: Seal, _ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Int64 {
+        let reading = clock.reading()
+        if let known = rowTimes.withLock({ $0 }), known.setting.change(at: reading) == .none { return seal.expiresAt }
+        // Row and clock in one statement: a writer may be moving both.
+        let sql = "SELECT \(RowTimes.columns), e.version, e.expires_at FROM state, entries e WHERE e.cache = ? AND e.key = ?"
+        var found: (times: RowTimes, version: Int64, end: Int64)?
+        try read { reader throws(SQLiteFailure) in
+            try reader.query(sql, [.integer(cache.number), .bytes(key)]) { columns in
+                let setting = ClockSetting(
+                    bootID: String(decoding: columns.bytes(0), as: UTF8.self), offset: columns.integer(1), since: columns.integer(2))
+                found = (RowTimes(setting: setting, firstVersion: columns.integer(3)), columns.integer(4), columns.integer(5))
+            }
+        }
+        guard let found else { return seal.expiresAt }
+        rowTimes.withLock { $0 = found.times }
+        guard found.version == seal.version, found.end < RowTimes.farthest else { return seal.expiresAt }
+        return found.end + found.times.shift(of: found.version, at: reading)
+    }
+
+    /// Moves the ends of this boot's rows along with a clock that was set, if it was, although nobody writes.
+    func settleClock() throws(CacheError) {
+        let reading = clock.reading()
+        if let known = rowTimes.withLock({ $0 }), known.setting.change(at: reading) == .none { return }
+        let present = try write { $0.transaction.times }
+        rowTimes.withLock { $0 = present }
+    }
+
+    /// Whether what has expired by the clock may be removed, as far as this process knows.
+    var isClockSettled: Bool {
+        let reading = clock.reading()
+        return rowTimes.withLock { $0?.setting.isSettled(at: reading) } ?? false
     }
 
     func count(_ cache: CacheName, prefix: [UInt8]) throws(CacheError) -> Int {

@@ -15,6 +15,8 @@ final class CacheDatabase: Sendable {
     /// Guards which opening is in use. Opening itself is done under the gate, outside this lock.
     private let current: Mutex<CacheDatabaseFile?>
     private let isClosed = Atomic<Bool>(false)
+    /// Guards how the clock was set when this process looked last; nil: it is to be read from the file.
+    let rowTimes = Mutex<RowTimes?>(nil)
     /// Whether writing works.
     private let writing: LogOnce
 
@@ -105,7 +107,7 @@ final class CacheDatabase: Sendable {
         return try writer.writeWithoutTransaction { db in
             var result: Result?
             try db.inTransaction(.immediate) {
-                let transaction = try WriteTransaction(db, now: clock.now)
+                let transaction = try WriteTransaction(db, clock.reading())
                 result = try body(EntryWriter(db: db, transaction: transaction))
                 try transaction.settle(db)
                 return .commit
@@ -201,6 +203,7 @@ final class CacheDatabase: Sendable {
     }
 
     private func install(_ file: CacheDatabaseFile) {
+        rowTimes.withLock { $0 = nil }
         let old = current.withLock { current in
             defer { current = file }
             return current

@@ -158,7 +158,7 @@ enum CacheDatabaseOpening {
 /// The tables of `cache.db` and how a file gets them.
 enum CacheSchema {
     /// The application_id is "SFCc".
-    static let steps = SchemaSteps(applicationID: 0x5346_4363, [first])
+    static let steps = SchemaSteps(applicationID: 0x5346_4363, [first, clock])
 
     /// The value is the last column of a table with row ids: what comes before it is read without its overflow pages.
     /// `uses` is apart, dense, so that noting a use does not write a record's page again.
@@ -193,6 +193,18 @@ enum CacheSchema {
                 CREATE INDEX uses_age ON uses (used_at);
                 """)
         try counts(db)
+    }
+
+    /// How the wall clock was set (`RowTimes`).
+    @Sendable
+    private static func clock(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                ALTER TABLE state ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';
+                ALTER TABLE state ADD COLUMN clock_offset INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE state ADD COLUMN clock_since INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE state ADD COLUMN boot_version INTEGER NOT NULL DEFAULT 0;
+                """)
     }
 
     private static func counts(_ db: Database) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Platform
 
 /// The writes to the entries, inside one immediate transaction.
 struct EntryWriter {
@@ -58,12 +59,27 @@ struct EntryWriter {
         }
         let entry = Entry(
             value: value, version: transaction.nextVersion(), storedAt: transaction.now, expiresAt: lifetime.end(from: transaction.now))
+        try replace(cache, key, entry, over: old)
+        return entry
+    }
+
+    /// What was fetched before now; nil: there is a row as new as that, or its time is over.
+    func putLate(_ cache: CacheName, _ key: [UInt8], _ entry: Entry) throws -> Entry? {
+        guard cache.keepsDueRows || entry.expiresAt > transaction.now else { return nil }
+        let old = try standing(cache, key)
+        if let old, !old.isCleared, old.seal.storedAt >= entry.storedAt { return nil }
+        var entry = entry
+        entry.version = transaction.nextVersion()
+        try replace(cache, key, entry, over: old)
+        return entry
+    }
+
+    private func replace(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
         try write(cache, key, entry, over: old)
         let counted = old.flatMap { $0.isCleared ? nil : $0 }
         transaction.note(
             cache, key, rows: counted == nil ? 1 : 0,
-            bytes: Int64(key.count + value.count) - (counted?.bytes ?? 0), isWrite: true)
-        return entry
+            bytes: Int64(key.count + entry.value.count) - (counted?.bytes ?? 0), isWrite: true)
     }
 
     private func write(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
@@ -134,6 +150,9 @@ struct EntryWriter {
 /// counts are exact and nobody ever scans for them.
 final class WriteTransaction {
     let now: Int64
+    let times: RowTimes
+    /// Whether what has expired by the clock may be removed.
+    let isClockSettled: Bool
     /// The file's own number.
     let epoch: Int64
     private var counter: Int64
@@ -149,11 +168,16 @@ final class WriteTransaction {
         var isWrite = false
     }
 
-    init(_ db: Database, now: Int64) throws {
-        self.now = now
-        let state = try Row.fetchOne(db.cachedStatement(sql: "SELECT counter, epoch FROM state"))
+    /// Brings the file's times into line with a clock that was set, before anything is written.
+    init(_ db: Database, _ reading: ClockReading) throws {
+        now = reading.wall
+        let state = try Row.fetchOne(db.cachedStatement(sql: "SELECT counter, epoch, \(RowTimes.columns) FROM state"))
         counter = state?[0] ?? 0
         epoch = state?[1] ?? 0
+        let kept = RowTimes(
+            setting: ClockSetting(bootID: state?[2] ?? "", offset: state?[3] ?? 0, since: state?[4] ?? 0), firstVersion: state?[5] ?? 0)
+        times = try kept.settle(db, reading, lastVersion: counter)
+        isClockSettled = times.setting.isSettled(at: reading)
     }
 
     func nextVersion() -> Int64 {

@@ -73,7 +73,9 @@ extension EntryWriter {
         return expired || cleared || used
     }
 
+    /// Not by a clock that was set a moment ago: it may be wrong.
     private func purgeExpired() throws -> Bool {
+        guard transaction.isClockSettled else { return false }
         let statement = try db.cachedStatement(
             sql: """
                 SELECT key FROM entries INDEXED BY entries_expiry WHERE cache = ? AND expires_at <= ? LIMIT ?
@@ -141,6 +143,7 @@ extension EntryWriter {
     }
 
     private func forgetUses() throws -> Bool {
+        guard transaction.isClockSettled else { return false }
         try db.cachedStatement(
             sql: """
                 DELETE FROM uses WHERE id IN (SELECT id FROM uses WHERE used_at < ? LIMIT ?)

@@ -49,13 +49,15 @@ final class Maintenance: Sendable {
     /// Asked over a reading connection: an idle minute takes no lock and writes nothing.
     private func isWorkToDo() throws(CacheError) -> Bool {
         let now = record.clock.now
-        let sql = """
-            SELECT EXISTS (SELECT 1 FROM entries INDEXED BY entries_expiry
-                           WHERE cache IN (1, 2, 3) AND expires_at <= ?1)
-                OR EXISTS (SELECT 1 FROM clearings) OR EXISTS (SELECT 1 FROM uses WHERE used_at < ?2)
+        let hasCleared = "EXISTS (SELECT 1 FROM clearings)"
+        let hasOld = """
+            EXISTS (SELECT 1 FROM entries INDEXED BY entries_expiry WHERE cache IN (1, 2, 3) AND expires_at <= ?1)
+            OR EXISTS (SELECT 1 FROM uses WHERE used_at < ?2)
             """
+        let isSettled = record.isClockSettled
         return try record.read { reader throws(SQLiteFailure) in
-            try reader.number(sql, [.integer(now), .integer(now - EntryWriter.useLifetime)]) != 0
+            guard isSettled else { return try reader.number("SELECT \(hasCleared)") != 0 }
+            return try reader.number("SELECT \(hasCleared) OR \(hasOld)", [.integer(now), .integer(now - EntryWriter.useLifetime)]) != 0
         }
     }
 

@@ -69,5 +69,12 @@ extension RecordStore {
         }
     }
 
-    private static func preferencesKey(_ user: Int) -> [UInt8] { Resource.key("preferences/\(user)") }
+    fileprivate static func preferencesKey(_ user: Int) -> [UInt8] { Resource.key("preferences/\(user)") }
+}
+
+extension Preferences {
+    /// Removes what a user chose. Answers whether there was anything.
+    public static func forget(of user: Int, in caches: Caches) throws(CacheError) -> Bool {
+        try caches.delete(.user, RecordStore.preferencesKey(user))
+    }
 }

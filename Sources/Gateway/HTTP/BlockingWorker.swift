@@ -72,6 +72,22 @@ final class BlockingWorker: Sendable {
                 ended: { _ in busy }))
     }
 
+    /// Parks the caller until `work` has made its answer, for all who ask for `shared` meanwhile: however many they are, they take one place.
+    func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, isHead: Bool, _ work: @escaping @Sendable () -> Response) -> Outcome {
+        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        return .parked(
+            ParkedRequest(
+                deadline: clock.monotonic + patience,
+                parked: { [queue] reply in
+                    switch shared.join(reply, isHead: isHead) {
+                    case .first: if !queue.submit({ shared.send(work()) }) { shared.send(busy) }
+                    case .further: break
+                    case .oneTooMany: reply.send(busy)
+                    }
+                },
+                ended: { _ in busy }))
+    }
+
     private func submit(_ piece: Piece) {
         let isTaken = queue.submit { [self] in
             switch piece.errand(clock.monotonic >= piece.end, { piece.reply.send($0) }) {
@@ -95,5 +111,40 @@ final class BlockingWorker: Sendable {
     func stop() {
         queue.stop(within: .milliseconds(500))
         pauses.stop(within: .milliseconds(100))
+    }
+}
+
+/// Who waits for one and the same answer.
+final class SharedAnswer: Sendable {
+    private let waiting = Locked<[(reply: ResponseHandle, isHead: Bool)]>([])  // guards who waits for the answer that is being made
+
+    /// More than one worker can hold callers; who waits for a disk that hangs is forgotten only with its answer.
+    private static let most = 10_000
+
+    fileprivate enum Place {
+        /// Nobody waited before: the caller has the answer made.
+        case first
+        case further
+        case oneTooMany
+    }
+
+    fileprivate func join(_ reply: ResponseHandle, isHead: Bool) -> Place {
+        waiting.withLock { waiting in
+            guard waiting.count < Self.most else { return .oneTooMany }
+            waiting.append((reply, isHead))
+            return waiting.count == 1 ? .first : .further
+        }
+    }
+
+    fileprivate func send(_ response: Response) {
+        let all = waiting.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+        for (reply, isHead) in all {
+            var response = response
+            response.omitsBody = isHead
+            reply.send(response)
+        }
     }
 }

@@ -226,12 +226,13 @@ enum AuthRoute: Equatable {
     static func isForeign(_ path: Substring) -> Bool { routes(path).isEmpty && routes(plainest(path)[...]).isEmpty }
 
     /// The path as the most careless reader would see it: decoded once more, in lower case, with empty and dotted parts resolved, without
-    /// what follows a semicolon, without spaces and control characters.
-    private static func plainest(_ path: Substring) -> String {
-        let decoded = PercentEncoding.bytes(path.utf8) ?? Array(path.utf8)
+    /// what would be a query or a fragment, without what follows a semicolon, without spaces and control characters.
+    private static func plainest(_ sent: Substring) -> String {
+        let decoded = PercentEncoding.bytes(sent.utf8) ?? Array(sent.utf8)
         let text = String(decoding: decoded.filter { $0 > 0x20 && $0 != 0x7f }, as: UTF8.self).lowercased().replacing("\\", with: "/")
         var parts: [Substring] = []
-        for part in text.split(separator: "/").map({ $0.prefix { $0 != ";" } }) where !part.isEmpty && part != "." {
+        let path = text.prefix { $0 != "?" && $0 != "#" }
+        for part in path.split(separator: "/").map({ $0.prefix { $0 != ";" } }) where !part.isEmpty && part != "." {
             if part == ".." { _ = parts.popLast() } else { parts.append(part) }
         }
         return parts.joined(separator: "/")

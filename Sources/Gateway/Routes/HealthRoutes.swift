@@ -7,6 +7,9 @@ struct HealthRoutes: RouteFamily {
     let collector: StatusCollector
     let accessControl: AccessControl
     let blockingWorker: BlockingWorker
+    /// Looks for strangers, who all get one answer: no number of them makes it say 503, or keeps the administrator from the status.
+    let watchWorker: BlockingWorker
+    let words = SharedAnswer()
     /// The description of all routes, made when it is asked for first.
     let document: @Sendable () -> [UInt8]
     let errorFormat = ErrorFormat.plain
@@ -62,13 +65,17 @@ struct HealthRoutes: RouteFamily {
         let request = routed.request
         let hasCredentials = request.withParameter("HTTP_AUTHORIZATION") { !$0.isEmpty } ?? false
         let hasCookie = request.withParameter("HTTP_COOKIE") { !$0.isEmpty } ?? false
-        let kept = hasCredentials || hasCookie ? request.kept : nil
-        return working(routed) {
-            let isAdmin = kept?.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil } ?? false
-            let readiness = collector.readiness()
-            let body = JSONWriter.bytes(of: readiness.json(withTexts: isAdmin))
-            return Self.fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: body))
+        guard hasCredentials || hasCookie else {
+            return watchWorker.share(words, errorFormat, isHead: request.method == .head) { readiness(withTexts: false) }
         }
+        let kept = request.kept
+        return working(routed) { readiness(withTexts: kept.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil }) }
+    }
+
+    private func readiness(withTexts: Bool) -> Response {
+        let readiness = collector.readiness()
+        let body = JSONWriter.bytes(of: readiness.json(withTexts: withTexts))
+        return Self.fresh(Response(status: readiness.isReady ? 200 : 503, contentType: ErrorFormat.json, body: body))
     }
 
     private static func fresh(_ response: Response) -> Response {

@@ -47,11 +47,25 @@ final class Authenticator: Sendable {
         let remembered = try token(credential.text, settings.key)
         let token = remembered.token
         let now = clock.wall.milliseconds
-        do throws(TokenFault) { try token.claims.check(now: now, wanted: kind) } catch { throw Refused(error) }
-        guard case .user(let userID) = token.claims.userID else { throw .noUser(token.claims.subject) }
-        let (account, session) = try admit(remembered, userID, now)
+        guard case .user(let userID) = token.claims.userID else {
+            try check(token, nil, now, kind)
+            throw .noUser(token.claims.subject)
+        }
+        let answer = Result { () throws(SessionDatabaseError) in try known(remembered, userID, now) }
+        try check(token, try? answer.get(), now, kind)
+        let (account, session) = try admit(remembered, userID, answer, now)
         if remembered.isDueToBeNoted(now: now) { note(session, account.user, caller, now) }
         return AuthenticatedRequest(account: account, token: token, session: session, place: credential.place, settings: settings)
+    }
+
+    /// Checks the claims. What was entered in this boot is judged by the time that has passed since, whatever the wall clock was set to.
+    private func check(_ token: Token, _ answer: TokenRow?, _ now: Int64, _ kind: TokenKind) throws(Refused) {
+        let judged = answer?.clockOffset.map { clock.boot.nanoseconds / 1_000_000 + $0 } ?? now
+        do throws(TokenFault) {
+            try token.claims.check(now: judged, wanted: kind, isKnown: answer?.session != nil)
+        } catch {
+            throw Refused(error)
+        }
     }
 
     /// The token behind a text, from memory or read and verified.
@@ -61,7 +75,7 @@ final class Authenticator: Sendable {
         if let found = memory.find(hash, under: key.mark) { return found }
         do throws(TokenFault) {
             let token = RememberedToken(token: try TokenReader.read(text, key: key), mark: key.mark)
-            if !token.token.claims.isExpired(now: clock.wall.milliseconds) { memory.remember(token, as: hash) }
+            memory.remember(token, as: hash)
             return token
         } catch {
             throw Refused(error)
@@ -70,11 +84,13 @@ final class Authenticator: Sendable {
 
     /// Whether the session goes on and the user is the one that it began with. The ledger is asked before the user's row is read: a
     /// row that differs is then the later state, and never an older one than what another process has settled.
-    private func admit(_ remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(Refused) -> (Account, KnownSession) {
+    private func admit(
+        _ remembered: RememberedToken, _ userID: Int64, _ known: Result<TokenRow, SessionDatabaseError>, _ now: Int64
+    ) throws(Refused) -> (Account, KnownSession) {
         let answer: TokenRow
         let row: Account?
         do {
-            answer = try known(remembered, userID, now)
+            answer = try known.get()
             row = try directory.account(id: userID)
         } catch {
             throw .unavailable
@@ -122,10 +138,7 @@ final class Authenticator: Sendable {
     private func adopt(_ token: Token, of row: Account, in rows: SessionTables, _ now: Int64) throws -> KnownSession? {
         let ended = try rows.endedTokens(of: row.user.id, now: now)
         if let end = adoption.end(ofTokenIssuedAt: token.claims.issuedAt, among: ended, now: now) {
-            let session = RandomName.letters(bits: 128)
-            try rows.begin(session: session, userID: row.user.id, now: end)
-            try rows.adopt(token, into: session)
-            _ = try rows.end(session: session, now: end)
+            try rows.adopt(token, into: try rows.sessionOfRefused(userID: row.user.id, end: end, now: now))
             return nil
         }
         if let twin = try rows.sessionOfTwin(token, userID: row.user.id) {

@@ -1,14 +1,15 @@
 import Glibc
 import Platform
 
-/// Sliding renewal: a cookie that has less than a week left is renewed by any request that uses it.
+/// Sliding renewal: a cookie that has less than a week left is renewed by any request that uses it. So is one of the future, by a clock that
+/// was set back: swingmusic refuses it.
 enum Renewal {
     private static let threshold: Int64 = 7 * 86_400
 
     /// - Parameter hasAuthorization: an Authorization header of any kind: then nothing is renewed.
     static func isDue(_ claims: TokenClaims, place: Credential.Place, hasAuthorization: Bool, now: Int64) -> Bool {
         guard place == .cookie, !hasAuthorization, let expiresAt = claims.expiresAt else { return false }
-        return expiresAt - now / 1000 < threshold
+        return expiresAt - now / 1000 < threshold || claims.immatureClaim(now: now) != nil
     }
 }
 
@@ -32,7 +33,7 @@ final class RenewedTokens: Sendable {
 
     func keep(_ token: FreshToken, for old: TokenHash, now: Int64) {
         renewed.withLock { renewed in
-            if renewed.count >= Self.most { renewed = renewed.filter { now - $0.value.madeAt < Self.lifetime } }
+            if renewed.count >= Self.most { renewed = renewed.filter { (0..<Self.lifetime).contains(now - $0.value.madeAt) } }
             if renewed.count < Self.most { renewed[old] = Renewed(token: token, madeAt: now) }
         }
     }

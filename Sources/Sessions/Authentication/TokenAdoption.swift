@@ -13,6 +13,8 @@ public enum TokenAdoption: String, CaseIterable, Sendable {
     ///   - issuedAt: its `iat`, in seconds. A token that does not say it may be of any time.
     ///   - now: ms since 1970.
     func end(ofTokenIssuedAt issuedAt: Int64?, among ended: EndedTokens, now: Int64) -> Int64? {
+        // Tokens that are forgotten since they had expired are good again by a clock that was set back, and this may be one.
+        if let purged = ended.purgedUpTo, now / 1000 < purged { return now }
         if let end = ended.earliestEnd(now: now), !isBefore(issuedAt, end) { return end }
         guard self == .never else { return nil }
         if let begunAt = ended.begunAt, isBefore(issuedAt, begunAt) { return nil }
@@ -36,6 +38,8 @@ struct EndedTokens: Sendable, Equatable {
     /// When the file was begun, and when this user was made through us as the first one; ms since 1970.
     var begunAt: Int64?
     var firstUserAt: Int64?
+    /// When the last of the tokens expired that are known no more; seconds since 1970.
+    var purgedUpTo: Int64?
 
     /// Tokens that are refused without being known may be good for as long as swingmusic makes any.
     func earliestEnd(now: Int64) -> Int64? {

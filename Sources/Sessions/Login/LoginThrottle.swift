@@ -1,7 +1,7 @@
 import Logging
 import Platform
 
-/// Ten wrong guesses a minute from one address, over all workers.
+/// Ten wrong guesses a minute from one address, over all workers. Times are those of the boot clock, which nobody sets.
 ///
 /// The count of an address takes in those of each name tried from it, so that one list serves both; nobody can lock another out by
 /// name alone.
@@ -33,15 +33,15 @@ final class LoginThrottle: Sendable {
     /// Whether another try is refused at this moment, without counting one.
     func wait(_ secret: Secret, address: String) -> Int? {
         let stored = (try? shared.read(key(secret, address))) ?? own.read(key(secret, address))
-        return RecentFailures(stored: stored).wait(now: clock.wall.milliseconds)
+        return RecentFailures(stored: stored, bootID: clock.bootID).wait(now: now)
     }
 
     func begin(_ secret: Secret, address: String) -> Admission {
         let key = key(secret, address)
-        let now = clock.wall.milliseconds
+        let now = self.now
         var wait: Int?
         change(key) { stored in
-            let tally = RecentFailures(stored: stored)
+            let tally = RecentFailures(stored: stored, bootID: clock.bootID)
             wait = tally.wait(now: now)
             return wait == nil ? tally.adding(now).stored : nil
         }
@@ -50,8 +50,19 @@ final class LoginThrottle: Sendable {
 
     /// The try was right, or was not answered: it does not count.
     func forgive(_ attempt: Attempt) {
-        change(attempt.key) { stored in stored.map { RecentFailures(stored: $0).removing(attempt.instant).stored } }
+        change(attempt.key) { stored in
+            stored.map { RecentFailures(stored: $0, bootID: clock.bootID).removing(attempt.instant).stored }
+        }
     }
+
+    /// Removes the counts of addresses. Answers how many there were.
+    func forget(_ addresses: Set<String>) throws -> Int {
+        let keys = Set([Secret.login, .pair].flatMap { secret in addresses.map { key(secret, $0) } })
+        return try keys.filter { try shared.remove($0) }.count
+    }
+
+    /// ms since the boot.
+    private var now: Int64 { clock.boot.nanoseconds / 1_000_000 }
 
     private func key(_ secret: Secret, _ address: String) -> String { "guess/\(secret.rawValue)/\(AddressBlock.name(of: address))" }
 
@@ -69,17 +80,22 @@ final class LoginThrottle: Sendable {
 
 /// The failures of one address within the last minute.
 struct RecentFailures: Equatable {
-    /// ms since 1970, oldest first.
+    /// ms since the boot, oldest first.
     private(set) var failedAt: [Int64]
+    private let bootID: String
 
     static let most = 10
     static let window: Int64 = 60_000
 
-    init(stored: [UInt8]?) {
-        failedAt = String(decoding: stored ?? [], as: UTF8.self).split(separator: ",").compactMap { Int64($0) }.sorted()
+    /// - Parameter stored: `<boot id>;<ms>,<ms>`. Those of another boot are more than a minute old.
+    init(stored: [UInt8]?, bootID: String) {
+        self.bootID = bootID
+        let parts = String(decoding: stored ?? [], as: UTF8.self).split(separator: ";", omittingEmptySubsequences: false)
+        let instants = parts.count == 2 && parts[0] == bootID ? parts[1] : ""
+        failedAt = instants.split(separator: ",").compactMap { Int64($0) }.sorted()
     }
 
-    var stored: [UInt8] { Array(failedAt.map(String.init).joined(separator: ",").utf8) }
+    var stored: [UInt8] { Array("\(bootID);\(failedAt.map(String.init).joined(separator: ","))".utf8) }
 
     /// Whole seconds until another try is admitted; nil if it is now.
     func wait(now: Int64) -> Int? {
@@ -103,7 +119,7 @@ struct RecentFailures: Equatable {
         return tally
     }
 
-    /// Those of the last minute. One in the future is of a clock that was set back and is dropped.
+    /// Those of the last minute. One in the future is no instant of this boot and is dropped.
     private func recent(_ now: Int64) -> [Int64] { failedAt.filter { $0 > now - Self.window && $0 <= now } }
 }
 
@@ -112,6 +128,8 @@ protocol CountStore: Sendable {
     /// Reads, changes and writes in one transaction. nil from `change`: nothing is written.
     func change(_ key: String, lastingSeconds: Int64, _ change: (_ stored: [UInt8]?) -> [UInt8]?) throws
     func read(_ key: String) throws -> [UInt8]?
+    /// Answers whether there was one.
+    func remove(_ key: String) throws -> Bool
 }
 
 /// Counts within this process: what is left where the shared store cannot be written.
@@ -129,4 +147,6 @@ final class MemoryCountStore: CountStore {
     }
 
     func read(_ key: String) -> [UInt8]? { values.withLock { $0[key] } }
+
+    func remove(_ key: String) -> Bool { values.withLock { $0.removeValue(forKey: key) != nil } }
 }

@@ -86,6 +86,11 @@ struct FieldError: Equatable {
         FieldError(type: "string_type", location: location, message: "Input should be a valid string", input: input)
     }
 
+    /// Some readers of texts stop there: the name would be another one for them.
+    static func withNUL(_ location: [JSONValue], _ input: JSONValue) -> FieldError {
+        FieldError(type: "value_error", location: location, message: "Value error, a text must not hold a NUL", input: input)
+    }
+
     static func notInteger(_ field: String, _ input: JSONValue) -> FieldError {
         FieldError(type: "int_type", location: [.string(field)], message: "Input should be a valid integer", input: input)
     }

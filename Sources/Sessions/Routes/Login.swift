@@ -40,6 +40,8 @@ extension Sessions {
 
     /// The row with the hash that the password was found right against; nil where it is wrong.
     private func checked(_ account: Account, _ form: LoginForm, _ settings: SwingmusicSettings) throws -> Account? {
+        // HMAC fills a short key with NULs (RFC 2104, section 2): the password and the same with one behind it have one hash.
+        guard !form.password.utf8.contains(0) else { return nil }
         let check = PasswordCheck.decide(
             password: form.password, stored: account.passwordHash, salt: settings.serverID, legacySalt: settings.legacyServerID,
             hash: hasher.hash)

@@ -34,7 +34,8 @@ struct DeletionForm: Equatable {
     }
 }
 
-/// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways.
+/// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways, such as a text that ends at a
+/// NUL for some and goes on for others.
 enum StrictBody {
     enum Kind { case text, integer, texts }
 
@@ -62,13 +63,15 @@ enum StrictBody {
 
     private static func check(_ member: JSONMember, _ kind: Kind) -> [FieldError] {
         switch (kind, member.value) {
-        case (.text, .string): return []
+        case (.text, .string(let text)): return text.utf8.contains(0) ? [.withNUL([.string(member.name)], member.value)] : []
         case (.text, let value): return [.notText([.string(member.name)], value)]
         case (.integer, .number(let text)) where Int64(text) != nil: return []
         case (.integer, let value): return [.notInteger(member.name, value)]
         case (.texts, .array(let items)):
             return items.enumerated().compactMap { index, item in
-                item.text == nil ? .notText([.string(member.name), .integer(Int64(index))], item) : nil
+                let location = [JSONValue.string(member.name), .integer(Int64(index))]
+                guard let text = item.text else { return .notText(location, item) }
+                return text.utf8.contains(0) ? .withNUL(location, item) : nil
             }
         case (.texts, let value): return [.notList(member.name, value)]
         }

@@ -31,6 +31,8 @@ struct TokenRow: Sendable, Equatable {
     var account: KnownAccount?
     /// As in the account, for everybody's tokens.
     var refusedBefore: Int64?
+    /// Of a token that was entered in this boot: `ClockReading.offset` as it was then.
+    var clockOffset: Int64?
 
     /// Whether a token that is not known here is too old to be let in.
     func isTooOld(issuedAt: Int64?) -> Bool {

@@ -14,6 +14,7 @@ final class SessionDatabase: Sendable {
     private let trouble: LogOnce
     private let evidence: @Sendable () -> Bool
     private let prepared = Locked<Preparation>(Preparation())  // guards which file was prepared; held while one is being prepared
+    private let setting = Locked<ClockSetting?>(nil)  // guards how the clock was set when this process wrote last
 
     /// Open connections, never to a file that was replaced meanwhile.
     private struct Connections: Sendable {
@@ -63,29 +64,53 @@ final class SessionDatabase: Sendable {
 
     /// What is known of a token and of its user.
     func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(SessionDatabaseError) -> TokenRow {
-        try guarded { try quick.borrow(of: stamp.identity) { db in try SessionTables(db).answer(hash, userID: userID) } }
+        try guarded { try quick.borrow(of: stamp.identity) { db in try SessionTables(db, clock.reading()).answer(hash, userID: userID) } }
     }
 
     func read<Result>(_ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
-        return try guarded { try quick.borrow(of: stamp.identity) { db in try body(SessionTables(db)) } }
+        return try guarded { try quick.borrow(of: stamp.identity) { db in try body(SessionTables(db, clock.reading())) } }
     }
 
-    /// One immediate transaction: all of `body` or nothing of it.
+    /// One immediate transaction: all of `body` or nothing of it. What the file says of times is first brought into line with a clock that
+    /// was set.
     func write<Result>(_ place: Place, _ body: (SessionTables) throws -> Result) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp()
         let connections = place == .event ? quick : patient
         return try guarded {
             try connections.borrow(of: stamp.identity) { db in
                 var result: Result?
+                var clockChange: (ClockSetting.Change, ClockReading)?
                 try db.inTransaction(.immediate) {
-                    result = try body(SessionTables(db))
+                    let tables = SessionTables(db, clock.reading())
+                    clockChange = (try ClockTable(db, tables.reading).settle(), tables.reading)
+                    result = try body(tables)
                     return .commit
                 }
+                if let (change, reading) = clockChange { noteClock(change, reading) }
                 guard let result else { throw SessionDatabaseError.cannotUse("the transaction did not run") }
                 return result
             }
         }
+    }
+
+    /// Brings the file into line with a clock that was set, if it was, so that lists are right although nobody writes. To be called about
+    /// once a second from a thread that may block; costs nothing where nobody sets clocks.
+    func settleClock() {
+        let known = setting.withLock { $0 }
+        guard known == nil || known?.change(at: clock.reading()) != ClockSetting.Change.none else { return }
+        try? write(.background) { _ in }
+    }
+
+    /// One process finds a setting that is new to the file, so this is said once.
+    private func noteClock(_ change: ClockSetting.Change, _ reading: ClockReading) {
+        setting.withLock { $0 = ClockSetting(reading) }
+        guard case .set(let step) = change else { return }
+        log.notice(
+            """
+            the clock was set by \(step / 1000) s: sessions go on here by the time that has passed; swingmusic refuses at its own routes \
+            tokens that are not good by its clock, until they are renewed
+            """)
     }
 
     func close() {
@@ -118,7 +143,7 @@ final class SessionDatabase: Sendable {
             // A file that cannot be opened is tried again once a second, not by every request.
             if let failure = prepared.failure, abs(now - prepared.failedAt) < 1000 { return .failure(failure) }
             do throws(SessionDatabaseError) {
-                let opening = try file.prepare(now: now, knownToHaveBegun: evidence() || prepared.file != nil)
+                let opening = try file.prepare(clock.reading(), knownToHaveBegun: evidence() || prepared.file != nil)
                 guard let stamp = FileStamp(path: file.path) else { throw .cannotOpen("it vanished") }
                 prepared = Preparation(file: stamp.identity)
                 if opening == .lost { log.error("sessions.db was lost: a new one is begun, and every token issued before now is refused") }

@@ -21,8 +21,7 @@ struct SessionDatabaseFile: Sendable {
     }
 
     /// Makes the file and its tables where they are missing. Several processes may do so at once.
-    /// - Parameter now: ms since 1970.
-    func prepare(now: Int64, knownToHaveBegun: Bool) throws(SessionDatabaseError) -> Opening {
+    func prepare(_ reading: ClockReading, knownToHaveBegun: Bool) throws(SessionDatabaseError) -> Opening {
         let wasBegun = knownToHaveBegun || access(mark, F_OK) == 0
         // Only we may read it. Where that cannot be, SQLite says why.
         _ = try? Files.createPrivate(path)
@@ -30,7 +29,7 @@ struct SessionDatabaseFile: Sendable {
         do {
             let queue = try sqlite(.long).open()
             defer { try? queue.close() }
-            opening = try queue.inDatabase { db in try Self.makeTables(in: db, now: now, wasBegun: wasBegun) }
+            opening = try queue.inDatabase { db in try Self.makeTables(in: db, reading, wasBegun: wasBegun) }
         } catch {
             let fault = SessionDatabaseError(error)
             if case .cannotOpen = fault { throw fault }
@@ -45,14 +44,15 @@ struct SessionDatabaseFile: Sendable {
         SQLiteFile(path: path, label: "sessions.db", journal: .truncate, lockWait: lockWait)
     }
 
-    private static func makeTables(in db: Database, now: Int64, wasBegun: Bool) throws -> Opening {
+    private static func makeTables(in db: Database, _ reading: ClockReading, wasBegun: Bool) throws -> Opening {
         var opening = Opening.existing
         try db.inTransaction(.exclusive) {
             let found = try SessionSchema.steps.migrate(db) { db in
                 opening = wasBegun ? .lost : .begun
-                try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [now])
-                if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [now / 1000 + 1]) }
+                try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [reading.wall])
+                if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [reading.wall / 1000 + 1]) }
             }
+            _ = try ClockTable(db, reading).settle(isNew: found == 0)
             if found > 0 { try db.checkSoundness() }
             return .commit
         }
@@ -83,7 +83,7 @@ enum SessionSchema {
     static let applicationID: Int32 = 0x5357_4D53
 
     static let steps = SchemaSteps(
-        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)", passwordChanges])
+        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)", passwordChanges, clocks])
 
     // Instants in ms since 1970 end in `At`; `refusedBefore`, `issuedAt` and `expiresAt` of tokens are seconds, as in tokens.
     private static let tables = """
@@ -150,6 +150,18 @@ enum SessionSchema {
             untilAt INTEGER NOT NULL,
             PRIMARY KEY (userID, sessionID)
         ) STRICT, WITHOUT ROWID;
+        """
+
+    // How the wall clock was set in this boot of the host (ClockSetting), the present setting last. clockID: the one that a token was entered
+    // under; no such row: in an earlier boot. Numbers are not given out again.
+    private static let clocks = """
+        CREATE TABLE clock (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            bootID TEXT NOT NULL,
+            offset INTEGER NOT NULL,
+            since INTEGER NOT NULL
+        ) STRICT;
+        ALTER TABLE token ADD COLUMN clockID INTEGER;
         """
 }
 

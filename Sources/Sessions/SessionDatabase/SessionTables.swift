@@ -1,24 +1,34 @@
 import Foundation
 import GRDB
+import Platform
 
 /// The statements on `sessions.db`'s tables, within one connection (and, for those that write, one transaction).
 struct SessionTables {
     let db: Database
+    /// What the clocks said when the transaction had begun.
+    let reading: ClockReading
 
-    init(_ db: Database) { self.db = db }
+    init(_ db: Database, _ reading: ClockReading) {
+        self.db = db
+        self.reading = reading
+    }
 
     func answer(_ hash: TokenHash, userID: Int64) throws -> TokenRow {
         let statement = try db.cachedStatement(
             sql: """
-                SELECT s.id, s.userID, s.beganAt, s.endedAt, a.name, a.fingerprint, a.refusedBefore, a.isGone, f.value
+                SELECT s.id, s.userID, s.beganAt, s.endedAt, a.name, a.fingerprint, a.refusedBefore, a.isGone, f.value,
+                    c.offset
                 FROM (SELECT 1)
                 LEFT JOIN token t ON t.hash = ?
                 LEFT JOIN session s ON s.id = t.sessionID
+                LEFT JOIN clock c ON c.id = t.clockID AND c.bootID = ?
                 LEFT JOIN account a ON a.userID = ?
                 LEFT JOIN fact f ON f.name = 'refusedBefore'
                 """)
-        guard let row = try Row.fetchOne(statement, arguments: [hash.data, userID]) else { return TokenRow() }
-        var answer = TokenRow(refusedBefore: row[8])
+        guard let row = try Row.fetchOne(statement, arguments: [hash.data, reading.bootID, userID]) else {
+            return TokenRow()
+        }
+        var answer = TokenRow(refusedBefore: row[8], clockOffset: row[9])
         if let id: String = row[0] { answer.session = KnownSession(id: id, userID: row[1], beganAt: row[2], endedAt: row[3]) }
         if let name: String = row[4] {
             answer.account = KnownAccount(
@@ -43,7 +53,7 @@ struct SessionTables {
     /// A token of ours.
     func add(_ token: FreshToken, to session: String) throws {
         try execute(
-            "INSERT OR IGNORE INTO token (hash, sessionID, kind, expiresAt) VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO token (hash, sessionID, kind, expiresAt, clockID) VALUES (?, ?, ?, ?, \(ClockTable.present))",
             [token.hash.data, session, token.kind.rawValue, token.expiresAt])
     }
 
@@ -60,7 +70,7 @@ struct SessionTables {
     /// A token that swingmusic made.
     func adopt(_ token: Token, into session: String) throws {
         try execute(
-            "INSERT OR IGNORE INTO token (hash, sessionID, kind, expiresAt, adoptedIssuedAt) VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO token (hash, sessionID, kind, expiresAt, adoptedIssuedAt, clockID) VALUES (?, ?, ?, ?, ?, \(ClockTable.present))",
             [token.hash.data, session, token.claims.kind.rawValue, token.claims.expiresAt, token.claims.issuedAt])
     }
 
@@ -79,17 +89,37 @@ struct SessionTables {
         ).map(Self.session)
     }
 
+    /// The ended session that refused tokens of a user are entered into, whatever their number: whoever can have swingmusic make them could
+    /// else take all the sessions that the user may have. One whose tokens have all expired is left alone, since its end counts no more.
+    func sessionOfRefused(userID: Int64, end: Int64, now: Int64) throws -> String {
+        let sql = """
+            SELECT id FROM session s WHERE userID = ?1 AND endedAt = beganAt AND endedAt <= ?2 AND EXISTS (
+                SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?3))
+            ORDER BY endedAt DESC, id LIMIT 1
+            """
+        let found = try String.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, end, now / 1000])
+        if let found { return found }
+        let id = RandomName.letters(bits: 128)
+        try begin(session: id, userID: userID, now: end)
+        _ = try self.end(session: id, now: end)
+        return id
+    }
+
     /// What `TokenAdoption` asks for. The first row of an empty table has the number 1 (sqlite.org/autoinc.html).
     func endedTokens(of userID: Int64, now: Int64) throws -> EndedTokens {
         let sql = """
             SELECT (SELECT min(endedAt) FROM session s WHERE userID = ?1 AND endedAt IS NOT NULL AND EXISTS (
-                SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?2))),
+                SELECT 1 FROM token t WHERE t.sessionID = s.id
+                AND (t.expiresAt IS NULL OR t.expiresAt > min(?2, \(ClockTable.secondOfToken))))),
             (SELECT refusedBefore FROM account WHERE userID = ?1), (SELECT value FROM fact WHERE name = 'refusedBefore'),
-            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt' AND ?1 = 1)
+            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt' AND ?1 = 1),
+            (SELECT value FROM fact WHERE name = 'purgedUpTo')
             """
-        guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, now / 1000]) else { return EndedTokens() }
+        let arguments: StatementArguments = [userID, now / 1000, reading.boot, reading.bootID]
+        guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments) else { return EndedTokens() }
         return EndedTokens(
-            endedAt: row[0], refusedBefore: [row[1] as Int64?, row[2] as Int64?].compactMap(\.self), begunAt: row[3], firstUserAt: row[4])
+            endedAt: row[0], refusedBefore: [row[1] as Int64?, row[2] as Int64?].compactMap(\.self), begunAt: row[3], firstUserAt: row[4],
+            purgedUpTo: row[5])
     }
 
     /// A first user is being made, whose token swingmusic makes with it.
@@ -107,23 +137,29 @@ struct SessionTables {
     static let mostSessions = 5000
 
     func session(_ id: String) throws -> KnownSession? {
+        guard Self.isBindable(id) else { return nil }
         let sql = "SELECT id, userID, beganAt, endedAt FROM session WHERE id = ?"
         return try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [id]).map(Self.session)
     }
+
+    /// A statement's text ends at a NUL: what comes from a caller would name another session.
+    private static func isBindable(_ text: String) -> Bool { !text.utf8.contains(0) }
 
     /// Those that have not ended and have a token that is still good, the newest first.
     /// - Parameter userID: nil for everybody's.
     func openSessions(of userID: Int64?, now: Int64) throws -> [KnownSession] {
         let sql = """
             SELECT id, userID, beganAt, endedAt FROM session s WHERE (?1 IS NULL OR userID = ?1) AND endedAt IS NULL
-            AND EXISTS (SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > ?2))
+            AND EXISTS (SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > \(ClockTable.secondOfToken)))
             ORDER BY beganAt DESC, id
             """
-        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [userID, now / 1000]).map(Self.session)
+        let arguments: StatementArguments = [userID, now / 1000, reading.boot, reading.bootID]
+        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map(Self.session)
     }
 
     /// Ends a session and the pair codes that it made. False where it had ended or never was.
     func end(session id: String, now: Int64) throws -> Bool {
+        guard Self.isBindable(id) else { return false }
         try execute("UPDATE session SET endedAt = ? WHERE id = ? AND endedAt IS NULL", [now, id])
         let hasEnded = db.changesCount == 1
         try execute("DELETE FROM pairCode WHERE sessionID = ?", [id])
@@ -185,10 +221,18 @@ struct SessionTables {
             [change.userID, change.name, change.fingerprint.bytes.data, change.sessionID, until])
     }
 
-    /// A session in which the user is changing the own password; an empty one for somebody else who is.
+    /// A session in which the user is changing the own password; an empty one for somebody else who is. A session that said so a short while
+    /// ago and did not do it is not heard again: it might go on saying so until somebody else changes the password, to be left when the others end.
     func expectPasswordChange(_ userID: Int64, session: String, until: Int64) throws {
-        try execute("INSERT OR REPLACE INTO passwordChange (userID, sessionID, untilAt) VALUES (?, ?, ?)", [userID, session, until])
+        try execute(
+            """
+            INSERT OR REPLACE INTO passwordChange (userID, sessionID, untilAt) SELECT ?1, ?2, ?3 WHERE ?2 = '' OR NOT EXISTS (
+                SELECT 1 FROM passwordChange WHERE userID = ?1 AND sessionID = ?2 AND untilAt > ?3 - ?4)
+            """, [userID, session, until, Self.passwordPause])
     }
+
+    /// Between two announcements of one session, in ms.
+    private static let passwordPause: Int64 = 600_000
 
     func passwordChanges(_ userID: Int64, now: Int64) throws -> [String] {
         let sql = "SELECT sessionID FROM passwordChange WHERE userID = ? AND untilAt > ?"
@@ -238,11 +282,7 @@ struct SessionTables {
     /// Removes what can no longer matter: tokens a day after they expired, sessions without tokens, what was expected or claimed.
     /// - Returns: whether there may be more.
     func purge(now: Int64, atMost limit: Int) throws -> Bool {
-        // A day, since clocks are set back: a token whose revocation is forgotten must have expired for good.
-        let second = now / 1000 - 86_400
-        try execute(
-            "DELETE FROM token WHERE hash IN (SELECT hash FROM token WHERE expiresAt < ? LIMIT ?)", [second, limit])
-        let tokens = db.changesCount
+        let tokens = try purgeTokens(atMost: limit)
         try execute(
             """
             DELETE FROM session WHERE id IN (
@@ -250,9 +290,60 @@ struct SessionTables {
             """, [limit])
         let sessions = db.changesCount
         try execute("DELETE FROM expectedChange WHERE untilAt <= ?", [now])
-        try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now])
+        try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now - Self.passwordPause])
         try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
         return tokens == limit || sessions == limit
+    }
+
+    /// Not while the clock may be wrong: a token whose revocation is forgotten must have expired for good. The latest end of those that went is
+    /// kept: a clock that says less than that was set back since.
+    private func purgeTokens(atMost limit: Int) throws -> Int {
+        guard try ClockTable(db, reading).isSettled() else { return 0 }
+        let sql = """
+            DELETE FROM token WHERE hash IN (
+                SELECT hash FROM token t WHERE expiresAt < ?2 AND expiresAt < \(ClockTable.secondOfToken) - 86400 LIMIT ?1)
+            RETURNING expiresAt
+            """
+        let arguments: StatementArguments = [limit, reading.wall / 1000 - 86_400, reading.boot, reading.bootID]
+        let ends = try Int64.fetchAll(db.cachedStatement(sql: sql), arguments: arguments)
+        if let last = ends.max() {
+            try execute(
+                "INSERT INTO fact VALUES ('purgedUpTo', ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)", [last])
+        }
+        return ends.count
+    }
+
+    // MARK: A person who is to be forgotten
+
+    /// Those that ended included.
+    func sessionIDs(of userID: Int64) throws -> [String] {
+        try String.fetchAll(db.cachedStatement(sql: "SELECT id FROM session WHERE userID = ?"), arguments: [userID])
+    }
+
+    func countTokens(of userID: Int64) throws -> Int {
+        let sql = "SELECT count(*) FROM token t JOIN session s ON s.id = t.sessionID WHERE s.userID = ?"
+        return try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [userID]) ?? 0
+    }
+
+    /// What a user was about to do, and sessions that no token needs.
+    /// - Returns: how much of the first.
+    func forgetPending(_ userID: Int64, names: [String]) throws -> Int {
+        var count = 0
+        for table in ["expectedChange", "passwordChange", "pairCode"] {
+            try execute("DELETE FROM \(table) WHERE userID = ?", [userID])
+            count += db.changesCount
+        }
+        for name in names where !name.isEmpty {
+            try execute("DELETE FROM nameClaim WHERE name = ?", [name])
+            count += db.changesCount
+        }
+        try execute("DELETE FROM session WHERE userID = ?1 AND NOT EXISTS (SELECT 1 FROM token t WHERE t.sessionID = session.id)", [userID])
+        return count
+    }
+
+    /// Of a user who is gone: the id stays, so that whoever is given it is known to be another owner, and which tokens are refused.
+    func forgetAccount(_ userID: Int64) throws {
+        try execute("UPDATE account SET name = '', fingerprint = x'', isGone = 1 WHERE userID = ?", [userID])
     }
 }
 

@@ -78,7 +78,9 @@ final class UserDatabase: Sendable {
 
     /// The one of that exact name; of several the one with the lowest id.
     func account(named name: String) throws(UserDatabaseError) -> Account? {
-        try read { db in
+        // A statement's text ends at a NUL: it would find the user of the shorter name.
+        guard !name.utf8.contains(0) else { return nil }
+        return try read { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
             return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
         }
@@ -93,9 +95,11 @@ final class UserDatabase: Sendable {
 
     func close() { latest.withLock { $0 }?.connections.removeAll() }
 
-    private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
+    /// What is read ends at a NUL, and would be another text than swingmusic sees: such a value counts as none.
+    private static let columns =
+        "SELECT id, \(["username", "image", "password", "roles", "extra"].map { "iif(instr(\($0), char(0)), NULL, \($0))" }.joined(separator: ", ")) FROM user"
 
-    /// nil for a row that cannot be a user: a name or password that is no text.
+    /// nil for a row that cannot be a user: a name or password that is no text, or has a NUL in it.
     private static func account(_ row: Row) -> Account? {
         guard let id = Int64.fromDatabaseValue(row[0]), let name = text(row[1]), let password = text(row[3]) else { return nil }
         return Account(

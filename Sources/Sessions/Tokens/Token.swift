@@ -42,11 +42,18 @@ struct TokenClaims: Sendable, Equatable {
     }
 
     /// Whether the token is good at `now` (ms since 1970) for a route that wants `kind`. No leeway; exp expires at exp <= now.
-    func check(now: Int64, wanted: TokenKind) throws(TokenFault) {
-        if let issuedAt, Self.isAfter(issuedAt, now) { throw .immature(claim: "iat") }
-        if let notBefore, Self.isAfter(notBefore, now) { throw .immature(claim: "nbf") }
+    /// - Parameter isKnown: it was entered here, so it is not of the future, whatever the clock says.
+    func check(now: Int64, wanted: TokenKind, isKnown: Bool = false) throws(TokenFault) {
+        if !isKnown, let claim = immatureClaim(now: now) { throw .immature(claim: claim) }
         if isExpired(now: now) { throw .expired }
         guard kind == wanted else { throw wanted == .access ? .refreshToken : .accessToken }
+    }
+
+    /// The claim that lies in the future; nil where none does.
+    func immatureClaim(now: Int64) -> String? {
+        if let issuedAt, Self.isAfter(issuedAt, now) { return "iat" }
+        if let notBefore, Self.isAfter(notBefore, now) { return "nbf" }
+        return nil
     }
 
     func isExpired(now: Int64) -> Bool {

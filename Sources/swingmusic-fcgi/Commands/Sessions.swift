@@ -1,4 +1,6 @@
 import ArgumentParser
+import Caching
+import Catalog
 import JSON
 import Sessions
 
@@ -6,12 +8,12 @@ import Sessions
 struct SessionsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sessions",
-        abstract: "List and end swingmusic's sessions.",
+        abstract: "List and end swingmusic's sessions, and forget a user.",
         discussion: """
             Works on sessions.db in the data folder, beside a running 'serve' or without one; a revocation holds from the next \
             request on, in every worker. Needs SWINGMUSIC_CONFIG_DIR. Started as root it acts as the owner of the data folder.
             """,
-        subcommands: [SessionsList.self, SessionsRevoke.self])
+        subcommands: [SessionsList.self, SessionsRevoke.self, SessionsForget.self])
 }
 
 /// `sessions list`: all open sessions.
@@ -117,5 +119,75 @@ struct SessionsRevoke: ParsableCommand {
         if let session { return try sessions.end(session: session) ? 1 : nil }
         if let user { return try sessions.endAll(userNamed: user) }
         return try sessions.endEverything()
+    }
+}
+
+/// `sessions forget`: removes what is kept of a person.
+struct SessionsForget: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget",
+        abstract: "Remove what is kept of a user, and say what went.",
+        discussion: """
+            Ends the user's sessions and removes names, devices, addresses, preferences and counts of failed logins. Of tokens that have not expired a \
+            hash and times stay, so that they stay refused. A user who is deleted in swingmusic is named by the id, or by the name last known; one whom \
+            swingmusic has is known again from there. Backups made before know more. Exits 3 when nothing is kept of such a user.
+            """)
+
+    @Argument(help: "The user's name, or the id.")
+    var user: String
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    /// What went, and whether there were preferences.
+    private struct Forgotten {
+        var user: ForgottenUser
+        var hadPreferences: Bool
+
+        var json: JSONValue {
+            [
+                "id": .integer(user.id), "name": user.name.map(JSONValue.string) ?? .null, "inSwingmusic": .bool(user.isInSwingmusic),
+                "ended": .integer(user.ended), "devices": .integer(user.devices), "preferences": .bool(hadPreferences),
+                "failedLogins": .integer(user.failures), "pending": .integer(user.pending), "refusedTokens": .integer(user.refusedTokens),
+            ]
+        }
+
+        var lines: [String] {
+            var lines = ["user \(user.id)\(user.name.map { ", \($0)" } ?? "")"]
+            lines.append("  sessions ended: \(user.ended)")
+            lines.append("  devices removed, with address and last use: \(user.devices)")
+            lines.append("  preferences: \(hadPreferences ? "removed" : "none")")
+            lines.append("  counts of failed logins removed: \(user.failures)")
+            lines.append("  pair codes and changes under way removed: \(user.pending)")
+            lines.append("  kept: hashes of \(user.refusedTokens) tokens, until they expire")
+            if user.isInSwingmusic { lines.append("  swingmusic still has this user: the name is known again from there") }
+            return lines
+        }
+    }
+
+    func run() throws {
+        let folder = try DataFolder()
+        // With the store: copies there hold what is to go.
+        let caches = try folder.openCaches()
+        defer { caches.close() }
+        let sessions = try folder.openSessions(caches)
+        defer { sessions.close() }
+        let forgotten = try sessions.userIDs(of: user).compactMap { try forget($0, sessions, caches) }
+        if let store = caches.storeHealth(), !store.isConnected {
+            Output.complain("DragonflyDB does not answer: copies in it go when their time has passed")
+        }
+        if json { Output.json(["forgotten": .array(forgotten.map(\.json))]) }
+        guard !forgotten.isEmpty else {
+            Output.complain("nothing is kept of such a user")
+            throw ExitStatus.nothingThere
+        }
+        if !json { for line in forgotten.flatMap(\.lines) { print(line) } }
+    }
+
+    private func forget(_ id: Int64, _ sessions: Sessions, _ caches: Caches) throws -> Forgotten? {
+        let user = try sessions.forget(userID: id)
+        let hadPreferences = try Preferences.forget(of: Int(id), in: caches)
+        guard user != nil || hadPreferences else { return nil }
+        return Forgotten(user: user ?? ForgottenUser(id: id, name: nil, isInSwingmusic: false), hadPreferences: hadPreferences)
     }
 }
