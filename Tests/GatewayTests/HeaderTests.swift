@@ -18,13 +18,6 @@ import Testing
         #expect(patience.isAsync == isAsync)
     }
 
-    @Test("Who says so wants no more than to know how long it would take; a setting of 0 does not say so")
-    func probe() {
-        func patience(_ header: String?) -> WaitPreference { WaitPreference(header, usual: .zero, most: .seconds(25)) }
-        #expect(patience("wait=0").isProbe && patience("respond-async").isProbe)
-        #expect(patience(nil).isNone && !patience(nil).isProbe && !patience("wait=2").isNone)
-    }
-
     @Test("If-None-Match compares weakly and knows the star")
     func tags() {
         let tag: UInt64 = 0x0123_4567_89ab_cdef

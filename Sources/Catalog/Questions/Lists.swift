@@ -69,7 +69,7 @@ public struct PlaylistQuestion: Question {
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
         // One without episodes in its first page is the plain record; a later page may have some.
-        try reader.recordWithEpisodes(resource).map { reader.verbatim($0, naming: MirrorLink.episodes) }
+        try reader.recordWithEpisodes(resource).map { reader.verbatim($0, naming: Resource.episodes) }
     }
 }
 
@@ -94,7 +94,7 @@ public struct PlaylistItemsQuestion: Question {
         self.window = Window(offset: offset, limit: limit)
         self.market = market
         self.hasEpisodes = hasEpisodes
-        self.kept = (hasEpisodes ? [MirrorLink.episodes] : []) + kept
+        self.kept = (hasEpisodes ? [Resource.episodes] : []) + kept
     }
 
     public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {

@@ -48,7 +48,7 @@ struct ParsedAnswer {
             add(resource, Record(body: document.bytes))
         case .withEpisodes(let plain):
             guard let parsed = ParsedAnswer(plain, document.bytes), let first = parsed.lines.first else { return false }
-            let asked = [MirrorLink.episodes] + (plain.market.map { [("market", $0.code)] } ?? [])
+            let asked = [Resource.episodes] + (plain.market.map { [("market", $0.code)] } ?? [])
             let record = if case .object = plain { ListRecord.make(of: .playlist, document, askedWith: asked) } else { first.record }
             lines = [Line(resource: resource, record: record)] + parsed.lines.dropFirst()
         }

@@ -167,9 +167,6 @@ enum MirrorLink {
         return (link.contains(UInt8(ascii: "?")) ? "&" : "?") + text(parameter)
     }
 
-    /// Asks for a playlist with its episodes as what they are.
-    static let episodes = (name: "additional_types", value: "track,episode")
-
     /// One parameter of a query. The comma stays, as in the Web API's links.
     static func text(_ item: (name: String, value: String)) -> String {
         "\(item.name)=\(PercentEncoding.encode(item.value, keeping: ","))"

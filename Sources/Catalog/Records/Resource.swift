@@ -103,6 +103,9 @@ public enum Resource: Hashable, Sendable {
         }
     }
 
+    /// Asks for a playlist with its episodes as what they are.
+    static let episodes = (name: "additional_types", value: "track,episode")
+
     private static let episodesPrefix = "with-episodes/"
 
     /// Reads a name back; nil when no `name` looks like that (a lookup of a newer version, say).
@@ -202,7 +205,7 @@ public enum Resource: Hashable, Sendable {
         case .playlistImages(let id): return ("playlists/\(id.text)/images", [], nil)
         case .withEpisodes(let resource):
             let target = resource.question(own)
-            return (target.path, [MirrorLink.episodes] + target.query, target.market)
+            return (target.path, [Self.episodes] + target.query, target.market)
         }
     }
 

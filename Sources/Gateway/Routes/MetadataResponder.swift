@@ -148,7 +148,7 @@ private final class PendingRequest: Sendable {
 
     /// A client of the Web API comes back when it was told to: what it asked for is gone on with until then.
     private func goOn(_ resources: [Resource], within time: Duration) {
-        guard conditional.errorFormat == .spotify, !patience.isProbe else { return }
+        guard conditional.errorFormat == .spotify, !patience.isNone else { return }
         followUps.begin(catalog, question, for: resources, client: client, within: time)
     }
 
@@ -223,9 +223,7 @@ struct WaitPreference: Equatable {
     var wait: Duration
     /// `respond-async`: does not want to wait at all; is told to come back with 202.
     var isAsync = false
-    /// Only wants to know how long it would take; where the setting is 0 it has not said so, and comes back when it is told.
-    var isProbe = false
-    /// Does not wait.
+    /// Only wants to know how long it would take.
     var isNone: Bool { isAsync || wait == .zero }
 
     /// - Parameters:
@@ -244,7 +242,6 @@ struct WaitPreference: Equatable {
             hasWait = true
             wait = min(most, asked)
         }
-        isProbe = isAsync || hasWait && isNone
     }
 
     /// Digits alone; more than a day is as good as a day.
