@@ -120,7 +120,9 @@ struct DataFolder {
             throw DataFolderError.missing(settings.dataDirectory)
         }
         if geteuid() == 0, status.st_uid != 0 { try Self.become(status.st_uid, status.st_gid) }
-        lock = locking ? try FolderLock.use(settings.dataDirectory, log: startup.log) : nil
+        // In a folder where nothing ever was there is nothing to guard, and nothing is left behind.
+        let isUsed = DatabaseFile.all.contains { access("\(settings.dataDirectory)/\($0.name)", F_OK) == 0 }
+        lock = locking && isUsed ? try FolderLock.use(settings.dataDirectory, log: startup.log) : nil
     }
 
     /// Root would leave files behind that the program's own user could not write.

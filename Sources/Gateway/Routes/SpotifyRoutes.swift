@@ -165,7 +165,12 @@ private struct SpotifyParameters {
 
     /// `market`, or `country` as it was called before.
     func market() throws(BadRequest) -> Market? {
-        guard let text = query["market"] ?? query["country"], text != "from_token" else { return nil }
+        let country = try market(query["country"])
+        return query["market"] == nil ? country : try market(query["market"])
+    }
+
+    private func market(_ text: String?) throws(BadRequest) -> Market? {
+        guard let text, text != "from_token" else { return nil }
         guard let market = Market(text), market.code == text else { throw BadRequest(400, "Invalid market code") }
         return market
     }
