@@ -121,7 +121,8 @@ struct DataFolder {
         }
         if geteuid() == 0, status.st_uid != 0 { try Self.become(status.st_uid, status.st_gid) }
         // In a folder where nothing ever was there is nothing to guard, and nothing is left behind.
-        let isUsed = DatabaseFile.all.contains { access("\(settings.dataDirectory)/\($0.name)", F_OK) == 0 }
+        let path = settings.dataDirectory
+        let isUsed = DatabaseFile.all.contains { access("\(path)/\($0.name)", F_OK) == 0 }
         lock = locking && isUsed ? try FolderLock.use(settings.dataDirectory, log: startup.log) : nil
     }
 
