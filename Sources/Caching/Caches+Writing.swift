@@ -39,6 +39,23 @@ extension Caches {
         return entries
     }
 
+    /// Writes what was fetched earlier and could not be written then, with the times it has, unless a row is as new. One transaction.
+    public func putLate(_ cache: CacheName, _ items: [(key: [UInt8], entry: Entry)]) throws(CacheError) {
+        for item in items { try EntryLimits.check(key: item.key, value: item.entry.value) }
+        let copyEpoch = shared.copyEpoch
+        let written = try record.write { writer in
+            try items.compactMap { item in try writer.putLate(cache, item.key, item.entry).map { (key: item.key, entry: $0) } }
+        }
+        publish(cache, written, copyEpoch: copyEpoch)
+        try settle(cache)
+    }
+
+    /// When a value that is written now would fall due, or be gone: wall-clock milliseconds.
+    public func end(of cache: CacheName, ttl: Duration?) -> Int64 { lifetime(cache, ttl).end(from: clock.now) }
+
+    /// Finds out whether `cache.db` can be written, by writing what stands there.
+    public func probeWriting() throws(CacheError) { try record.write { try $0.db.execute(sql: "UPDATE state SET counter = counter") } }
+
     /// Reads, changes and writes in one transaction, so that two workers cannot undo each other's change. `change` gets
     /// the entry (nil: none, or expired) and answers the new value; nil: nothing is written, and nil is answered. It runs
     /// while every other writer waits: no input or output in it.

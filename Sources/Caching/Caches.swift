@@ -47,6 +47,11 @@ public final class Caches: Sendable {
         backfill = store == nil ? nil : Backfill()
     }
 
+    /// Where `cache.db` is.
+    public var folder: String {
+        configuration.path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    }
+
     /// Closes files and connections. Calls that are under way end first or fail; none may follow.
     public func close() {
         backfill?.close()

@@ -15,7 +15,8 @@ public final class Catalog: Sendable {
         caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
     ) throws(SystemError) {
         inbox = try LookupInbox()
-        let recordStore = RecordStore(caches: caches, temporaryTTL: configuration.temporaryTTL, clock: clock)
+        let recordStore = RecordStore(
+            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder), clock: clock)
         records = NotedRecords(
             recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches, clock: clock),
             usageFilter: UsageFilter(ttl: configuration.recordTTL))

@@ -31,6 +31,8 @@ public struct RecordStore: Sendable {
     /// `TEMP_CACHE_TTL`: how long a search result is as good as new.
     private let temporaryTTL: Duration
     let filledRecords: FilledRecords
+    /// Where answers wait that `cache.db` cannot take; nil: nowhere.
+    let spool: AnswerSpool?
 
     /// How long a record that Spotify has refused more than once is left alone. After the first time it is `TEMP_CACHE_TTL`.
     private static let gonePause = Duration.seconds(86_400)
@@ -41,8 +43,9 @@ public struct RecordStore: Sendable {
     /// How long an endpoint that answered 403 counts as closed.
     private static let closedPause = Duration.seconds(86_400)
 
-    public init(caches: Caches, temporaryTTL: Duration, clock: any HostClock = SystemClock()) {
+    public init(caches: Caches, temporaryTTL: Duration, spool: AnswerSpool? = nil, clock: any HostClock = SystemClock()) {
         self.caches = caches
+        self.spool = spool
         self.temporaryTTL = temporaryTTL
         self.clock = clock
         filledRecords = FilledRecords(now: clock.monotonic)
@@ -56,22 +59,46 @@ public struct RecordStore: Sendable {
 
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
-        if let found, var served = served(found, resource, filled: filled) {
-            // A search that was refused when it was asked for again is what it was.
-            if resource.cache == .temp, served.isDue { served.record.refusedWith = try denial(of: resource)?.entry.status }
-            return .hit(served)
+        if let found, let served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
+            return .hit(try marked(served, resource))
+        }
+        if let found = newer(than: found, resource.cache, resource.cacheKey), let served = served(found, resource, filled: filled) {
+            return .hit(try marked(served, resource))
         }
         guard let denial = try denial(of: resource) else { return .miss }
         return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
     }
 
+    /// A search that was refused when it was asked for again is what it was.
+    private func marked(_ served: Served, _ resource: Resource) throws(CacheError) -> Served {
+        guard resource.cache == .temp, served.isDue else { return served }
+        var marked = served
+        marked.record.refusedWith = try denial(of: resource)?.entry.status
+        return marked
+    }
+
     private func denial(of resource: Resource) throws(CacheError) -> (entry: NegativeEntry, found: Found)? {
-        guard let found = try caches.get(.temp, resource.denialKey) else { return nil }
+        guard let found = try get(.temp, resource.denialKey) else { return nil }
         return NegativeEntry(encoded: found.entry.value).map { ($0, found) }
     }
 
     private func record(of resource: Resource) throws(CacheError) -> Served? {
-        try caches.get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
+        try get(resource.cache, resource.cacheKey).flatMap { served($0, resource) }
+    }
+
+    /// Whether answers wait that `cache.db` has not: a look at memory.
+    private var hasSpooled: Bool { spool?.isFilled ?? false }
+
+    private func get(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
+        newer(than: try caches.get(cache, key), cache, key)
+    }
+
+    /// What was found, or what waits for `cache.db` under the key and is newer.
+    private func newer(than found: Found?, _ cache: CacheName, _ key: [UInt8]) -> Found? {
+        guard hasSpooled, let entry = spool?.find(cache, key), found.map({ $0.entry.storedAt < entry.storedAt }) ?? true,
+            cache == .spotify || entry.expiresAt > clock.wall.milliseconds
+        else { return found }
+        return Found(entry: entry, tier: .memory)
     }
 
     private func served(_ found: Found, _ resource: Resource, filled: Bool = false) -> Served? {
@@ -89,35 +116,92 @@ public struct RecordStore: Sendable {
             storedAt: entry.storedAt, dueAt: due, isDue: due <= now)
     }
 
-    /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week.
+    // MARK: Keeping answers
+
+    /// A value that is to be kept, in order of what was asked for; without a ttl for the cache's own.
+    private typealias Value = (cache: CacheName, key: [UInt8], value: [UInt8], ttl: Duration?)
+
+    /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week. Where `cache.db` cannot take
+    /// it, it waits in the spool; throws when that cannot take it either.
     func store(_ parsed: ParsedAnswer) throws(CacheError) {
-        for (cache, ttl) in [(CacheName.spotify, Duration?.none), (.temp, Self.searchGrace)] {
-            let lines = parsed.lines.filter { $0.resource.cache == cache }
-            guard !lines.isEmpty else { continue }
-            try caches.put(cache, lines.map { ($0.resource.cacheKey, $0.record.encoded, ttl) })
+        try keep(
+            parsed.lines.map { line in
+                let cache = line.resource.cache
+                return (cache, line.resource.cacheKey, line.record.encoded, cache == .temp ? Self.searchGrace : nil)
+            })
+    }
+
+    private func keep(_ values: [Value]) throws(CacheError) {
+        // What was refused a moment ago is not waited for again, with the limiter's file locked; `drainSpool` sees when it can be written.
+        if let spool, let reason = caches.troubles().writeRefusal, spool.refusal() == nil {
+            return try put(values, into: spool, because: .cannotWrite(reason))
+        }
+        do throws(CacheError) {
+            for cache in [CacheName.spotify, .temp] {
+                let these = values.filter { $0.cache == cache }
+                if !these.isEmpty { try caches.put(cache, these.map { ($0.key, $0.value, $0.ttl) }) }
+            }
+        } catch {
+            guard let spool, error != .tooLarge else { throw error }
+            try put(values, into: spool, because: error)
         }
     }
+
+    private func put(_ values: [Value], into spool: AnswerSpool, because cause: CacheError) throws(CacheError) {
+        // What no row may hold would wait for ever.
+        guard values.allSatisfy({ $0.value.count <= EntryLimits.valueBytes }) else { throw .tooLarge }
+        let now = clock.wall.milliseconds
+        let items = values.map { value in
+            AnswerSpool.Item(
+                cache: value.cache, key: value.key,
+                entry: Entry(value: value.value, version: 0, storedAt: now, expiresAt: caches.end(of: value.cache, ttl: value.ttl)))
+        }
+        do throws(SystemError) { try spool.put(items) } catch { throw .cannotWrite("\(cause); nor can it be kept in memory: \(error)") }
+    }
+
+    /// Why an answer could be kept nowhere; nil: it could. To be asked before a call is made. Writes to `cache.db` where that is all there is.
+    func refusalToKeep() -> String? {
+        guard let reason = spool.map({ $0.refusal() }) ?? "there is no place for it" else { return nil }
+        let place = "what is fetched could not be kept in memory (\(reason))"
+        do throws(CacheError) { try caches.probeWriting() } catch { return "\(error), and \(place)" }
+        guard let free = Files.freeBytes(at: caches.folder), free < AnswerSpool.roomForAnswer else { return nil }
+        return "the disk is full, and \(place)"
+    }
+
+    /// Moves what waits longest into `cache.db`. Answers how many entries; throws when it still cannot be written.
+    func drainSpool() throws(CacheError) -> Int {
+        guard let spool, spool.isFilled else { return 0 }
+        let oldest = spool.oldest(Self.mostDrained)
+        for cache in [CacheName.spotify, .temp] {
+            let items = oldest.map(\.item).filter { $0.cache == cache }
+            if !items.isEmpty { try caches.putLate(cache, items.map { ($0.key, $0.entry) }) }
+        }
+        spool.remove(oldest)
+        return oldest.count
+    }
+
+    private static let mostDrained = 64
 
     /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal; it is asked for
     /// again as soon, and when it is refused again, after a day each time.
     /// - Parameter briefly: for five minutes.
     func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false) throws(CacheError) {
         let first = briefly ? min(Self.doubtfulPause, temporaryTTL) : temporaryTTL
+        var closed: [Value] = []
         if !briefly, denial.status == 403, let endpoint = resource.endpointThatCloses {
-            _ = try caches.put(.temp, endpoint.closedKey, Array("403".utf8), ttl: Self.closedPause)
+            closed = [(.temp, endpoint.closedKey, Array("403".utf8), Self.closedPause)]
         }
         guard var known = try record(of: resource)?.record, resource.cache == .spotify else {
-            _ = try caches.put(.temp, resource.denialKey, denial.encoded, ttl: first)
-            return
+            return try keep([(.temp, resource.denialKey, denial.encoded, first)] + closed)
         }
         let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
-        _ = try caches.put(.spotify, resource.cacheKey, known.encoded, ttl: pause)
+        try keep([(.spotify, resource.cacheKey, known.encoded, pause)] + closed)
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.
     func isClosed(_ endpoint: Endpoint) throws(CacheError) -> Bool {
-        try caches.get(.temp, endpoint.closedKey) != nil
+        try get(.temp, endpoint.closedKey) != nil
     }
 }
 

@@ -111,7 +111,7 @@ public enum Files {
 
 // MARK: Locks
 
-/// A file that is there to be locked, byte by byte; its content is nobody's business here.
+/// A file that is there to be locked, byte by byte, and may hold a short note of who had the lock last.
 ///
 /// Never a database: closing a second descriptor of that would drop SQLite's own locks (sqlite.org/howtocorrupt.html, 2.2).
 public final class LockFile: Sendable {
@@ -133,7 +133,7 @@ public final class LockFile: Sendable {
     deinit { close(descriptor) }
 
     /// Makes this the opening of what the path names by now, made where there is nothing. Locks that were held are gone.
-    func reopen(_ path: String, permissions: mode_t) throws(SystemError) {
+    public func reopen(_ path: String, permissions: mode_t) throws(SystemError) {
         let fresh = open(path, O_RDWR | O_CREAT | O_CLOEXEC, permissions)
         guard fresh >= 0 else { throw SystemError("open") }
         defer { close(fresh) }
@@ -142,10 +142,19 @@ public final class LockFile: Sendable {
     }
 
     /// Whether the path names the file that is open.
-    func isStill(at path: String) -> Bool {
+    public func isStill(at path: String) -> Bool {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { return false }
         return FileIdentity(path: path) == FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
+    /// Replaces the beginning of the content, in one write(2): who dies leaves the one or the other.
+    public func overwrite(_ bytes: [UInt8]) throws(SystemError) {
+        while true {
+            let count = pwrite(descriptor, bytes, bytes.count, 0)
+            if count == bytes.count { return }
+            guard count < 0, errno == EINTR else { throw SystemError("pwrite", code: count < 0 ? errno : ENOSPC) }
+        }
     }
 
     /// The lock on one byte, which need not be within the file.

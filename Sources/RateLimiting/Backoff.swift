@@ -23,7 +23,7 @@ struct Backoff: Equatable {
     /// When the pause was last confirmed.
     var recorded: BootTime
     var until: BootTime
-    /// How often in a row it began without a length being told.
+    /// How often in a row it began without a length being told; 0 for an outage whose length was told.
     var repeats: Int
     var quotaExceeded = false
     var reason = ""
@@ -68,8 +68,10 @@ extension Transaction {
     }
 
     /// A call came back well: upstream is there, and the next cooldown starts small again. While a cooldown
-    /// lasts, the call was made before it began and says nothing about it.
+    /// lasts, or an outage whose length was told, the call was made before it began and says nothing about it.
     func noteSuccess() throws {
-        try run("DELETE FROM pauses WHERE what = 'upstream' OR (what = 'cooldown' AND until <= ?)", [now])
+        try run(
+            "DELETE FROM pauses WHERE what IN ('upstream', 'cooldown') AND (until <= :now OR what = 'upstream' AND repeats > 0)",
+            ["now": now])
     }
 }

@@ -42,8 +42,9 @@ extension RateLimiter {
     /// minute; token: 30 s, doubling up to an hour. Spends no slot; a success ends it. The reason is logged and
     /// shown in the status: no secret belongs in it.
     ///
+    /// - Parameter told: how long it said that it will last, at most 30 days are believed; no success of a call that was under way ends that.
     /// - Returns: the pause's end in wall-clock milliseconds.
-    public func backOff(_ outage: Outage) throws(RateLimiterError) -> Int64 {
+    public func backOff(_ outage: Outage, told: Duration? = nil) throws(RateLimiterError) -> Int64 {
         let (kind, growth, reason, credentials, isRefusal): (Backoff.Kind, Backoff.Growth, String, String, Bool) =
             switch outage {
             case .upstream(let reason): (.upstream, .upstream, reason, "", false)
@@ -52,10 +53,12 @@ extension RateLimiter {
         let (isNew, end) = try file.write { transaction in
             let earlier = kind == .token ? try tokenPause(transaction) : try transaction.pause(kind)
             if kind == .token { try transaction.releaseClaim() }
-            if let earlier, earlier.until > transaction.now {
+            let told = told.map { min($0, .seconds(30 * 86_400)) }
+            if let earlier, earlier.until >= transaction.now + (told ?? .nanoseconds(1)) {
                 return (false, transaction.moment.wall(of: earlier.until))
             }
-            var pause = Backoff.after(earlier, now: transaction.now, told: nil, growth: growth)
+            var pause = Backoff.after(earlier, now: transaction.now, told: told, growth: growth)
+            if told != nil { pause.repeats = 0 }
             (pause.reason, pause.credentials, pause.isRefusal) = (reason, credentials, isRefusal)
             try transaction.set(kind, pause)
             return (true, transaction.moment.wall(of: pause.until))

@@ -107,6 +107,13 @@ struct History: Equatable {
     var atShare: BootTime?
     /// The newest but half of that.
     var atHalfShare: BootTime?
+
+    /// The newest call left later than it was granted. A small window may know it under several names.
+    mutating func move(_ granted: BootTime, to sent: BootTime) {
+        for path in [\Self.newest, \.newestBackground, \.atLimit, \.atShare, \.atHalfShare] where self[keyPath: path] == granted {
+            self[keyPath: path] = sent
+        }
+    }
 }
 
 /// BootTimes before which no call is made at all.

@@ -19,6 +19,7 @@ public final class RateLimiter: Sendable {
     let isOurs: @Sendable (_ mark: String) -> Bool
     let clock: any HostClock
     let log: Logger
+    private let sending: SendingLock
     /// Guards what this process knows by itself.
     let memory = Mutex(Memory())
 
@@ -54,6 +55,7 @@ public final class RateLimiter: Sendable {
         self.isOurs = isOurs
         self.clock = clock
         self.log = log
+        sending = SendingLock(path: path + ".sending", clock: clock, log: log)
         file = LimiterDatabase(path: path, patience: .seconds(2), creating: creating, clock: clock, log: log)
         _ = try? file.changeCounter()  // opens the file; a failure has been logged
     }
@@ -70,12 +72,43 @@ public final class RateLimiter: Sendable {
     /// Asks for the right to make one call: checks the pace and the cooldown, picks the most urgent lookup,
     /// leases it and spends the slot, in one immediate transaction. A denial writes nothing.
     ///
+    /// Who is granted a permit tells `endSending` as soon as its request was handed to the kernel, or will not be: until then nobody else, of
+    /// any process, is granted one, and the next one counts from then.
+    ///
     /// - Parameter worker: the name of the asking process, for the head start: the worker that made the last
     ///   call may have the next permit as soon as it is due, the others some milliseconds later.
     public func permit(worker: String) throws(RateLimiterError) -> Permit {
+        if let pause = try atSending({ () throws(SystemError) in try sending.begin() }) { return .wait(pause, .turnOfAnother) }
+        let note = sending.read()
+        do {
+            let permit = try decidedPermit(worker: worker)
+            if case .wait = permit { sending.end() }
+            return permit
+        } catch {
+            // What was to be granted was not; what is known of the grant before it still holds.
+            if let note { try? sending.write(note) }
+            sending.end()
+            throw error
+        }
+    }
+
+    /// The call of the last permit leaves nobody else waiting any more. Costs no transaction.
+    /// - Parameter wasSent: its request has been handed to the kernel; else it will not be.
+    public func endSending(wasSent: Bool) {
+        let now = clock.boot
+        sending.end(sentAt: wasSent ? now : nil)
+        if wasSent { memory.withLock { $0.newestGrant = $0.newestGrant.map { max($0, now) } } }
+    }
+
+    private func atSending<Value>(_ body: () throws(SystemError) -> Value) throws(RateLimiterError) -> Value {
+        do { return try body() } catch { throw .file(.cannotOpen("the lock beside it: \(error)")) }
+    }
+
+    private func decidedPermit(worker: String) throws(RateLimiterError) -> Permit {
         let lead = memory.withLock { $0.commit }
         let unsaved = memory.withLock { $0.cooldownIsSaved ? nil : $0.cooldown }
         let permit: Permit = try file.write { transaction in
+            try sending.countAbandoned(transaction)
             if let unsaved { try save(cooldown: unsaved, transaction) }
             return switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
@@ -91,13 +124,15 @@ public final class RateLimiter: Sendable {
 
     /// What `permit` would say now. Reads only.
     public func peek(worker: String) throws(RateLimiterError) -> Prospect {
-        try file.read { transaction in
+        let prospect: Prospect = try file.read { transaction in
             switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
             case .wait(let until, let reason): .wait(until - transaction.now, reason)
             case .grant: .due
             }
         }
+        guard prospect == .due, let pause = try atSending({ () throws(SystemError) in try sending.pause() }) else { return prospect }
+        return .wait(pause, .turnOfAnother)
     }
 
     /// The permit was not used within `Lease.freshness`. The slot is gone; the lookup is free again at once and
@@ -189,8 +224,11 @@ public final class RateLimiter: Sendable {
         }
         let instant = transaction.now + lead
         let number = try transaction.lease(pick, until: instant + leaseLifetime)
-        try transaction.spend(at: instant, background: background, worker: worker, rateLimit: rateLimit)
+        try sending.correctGrant(transaction)
+        let id = try transaction.spend(at: instant, background: background, worker: worker, rateLimit: rateLimit)
         try transaction.tidy()
+        // Before the commit: a grant that nobody tells of may have been used.
+        try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: instant, sentAt: nil))
         return .granted(
             Lease(
                 key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank,
@@ -214,6 +252,7 @@ public final class RateLimiter: Sendable {
 
     private func history(_ transaction: Transaction) throws -> History {
         var history = try transaction.history(for: rateLimit)
+        if let late = try sending.late(transaction) { history.move(late.grantedAt, to: late.sentAt) }
         let known = memory.withLock { $0.newestGrant }
         if let known { history.newest = max(known, history.newest ?? known) }
         return history
@@ -294,18 +333,21 @@ extension Transaction {
         try one("SELECT count(*) FROM grants WHERE instant > ?", [now - rateLimit.countedWindow]) ?? 0
     }
 
-    /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval).
-    fileprivate func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws {
-        try run(
+    /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval). Answers its number.
+    @discardableResult
+    fileprivate func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
+        let id = try one(
             """
             INSERT INTO grants (id, instant, background, worker)
-            SELECT coalesce(max(id), 0) + 1, ?, ?, ? FROM grants
-            """, [instant, background, worker])
+            SELECT coalesce(max(id), 0) + 1, ?, ?, ? FROM grants RETURNING id
+            """, [instant, background, worker], as: Int64.self)
+        guard let id else { throw DatabaseFault.damaged("a grant has no number") }
         try run(
             """
             DELETE FROM grants WHERE id <= (
                 SELECT max(id) FROM (SELECT id, instant FROM grants ORDER BY id LIMIT 64) WHERE instant <= ?)
             AND id < (SELECT max(id) FROM grants)
             """, [now - rateLimit.countedWindow])
+        return id
     }
 }

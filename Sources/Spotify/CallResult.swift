@@ -11,12 +11,12 @@ public enum CallResult: Sendable, Equatable {
     /// The gate said hold: nothing was sent.
     case held
 
-    /// For the log: the kind of result, without its content.
+    /// For the log: the kind of result, without its content, and without Spotify's words, which may repeat what was searched for.
     var summary: String {
         switch self {
         case .answer: "answer"
         case .held: "held"
-        case .failure(let error): "\(error)"
+        case .failure(let error): String("\(error)".prefix { $0 != ":" })
         }
     }
 }
@@ -116,7 +116,7 @@ struct Ending {
         // Only in the Web API's own words: a 404 of something between us and Spotify must not make a record gone.
         case 404: return ErrorBody(body) == nil ? .unexpected(status: 404) : .notFound(message)
         case 429: return .rateLimited(retryAfter: retryAfter, quotaExceeded: ErrorBody(body)?.reason == "QUOTA_EXCEEDED")
-        case 500..<600: return .server(status: status, message: message)
+        case 500..<600: return .server(status: status, message: message, retryAfter: retryAfter.flatMap { $0 > .zero ? $0 : nil })
         default: return .unexpected(status: status)
         }
     }
@@ -136,8 +136,8 @@ public enum SpotifyError: Error, Sendable, Equatable {
     case badRequest(String)
     /// 429. `retryAfter` is nil when Spotify did not say, or said something that is no time.
     case rateLimited(retryAfter: Duration?, quotaExceeded: Bool)
-    /// 5xx.
-    case server(status: Int, message: String)
+    /// 5xx. `retryAfter`: how long it expects not to be there (RFC 9110, section 10.2.3); nil when it did not say.
+    case server(status: Int, message: String, retryAfter: Duration? = nil)
     /// No connection, name or trusted certificate in time: no byte of a request was sent.
     case unreachable(String)
     /// Sent, but not answered in full within the timeout.
@@ -164,7 +164,8 @@ extension SpotifyError: CustomStringConvertible {
         case .badRequest(let message): "Spotify found the request bad: \(message)"
         case .rateLimited(let wait, let quota):
             "Spotify says \(quota ? "the quota is spent" : "too many requests")" + (wait.map { ", wait \($0)" } ?? "")
-        case .server(let status, let message): "Spotify failed with \(status): \(message)"
+        case .server(let status, let message, let wait):
+            "Spotify failed with \(status)" + (wait.map { ", wait \($0)" } ?? "") + ": \(message)"
         case .unreachable(let reason): "Spotify cannot be reached: \(reason)"
         case .timedOut: "Spotify did not answer in time"
         case .cut(let reason): "Spotify's answer was cut: \(reason)"

@@ -47,11 +47,12 @@ public final class SpotifyClient {
 
     /// Begins one GET of the Web API. The connection comes first: name, TCP and TLS, or a kept one. When it is ready and before a byte
     /// is sent, `gate` is called, once. Says it `.send`, the request is written before `poll` does anything else; `.hold` ends the
-    /// call with `.held` and keeps the connection.
+    /// call with `.held` and keeps the connection. `sent` is called when the request has been handed to the kernel, before anything else
+    /// is heard of the call.
     ///
     /// A kept connection that turns out dead after the gate ends the call with `.cut`: the request is not sent again on one permit.
-    public func begin(gate: @escaping () -> Gate, completion: @escaping (CallResult) -> Void) {
-        let transfer = Transfer(to: api, path: "/v1/", endpoints: endpoints, gate: gate) { [log] ending in
+    public func begin(gate: @escaping () -> Gate, sent: @escaping () -> Void = {}, completion: @escaping (CallResult) -> Void) {
+        let transfer = Transfer(to: api, path: "/v1/", endpoints: endpoints, gate: gate, sent: sent) { [log] ending in
             let result = ending.callResult
             log.debug(
                 "call of the Web API ended",
@@ -97,6 +98,7 @@ public final class SpotifyClient {
         guard !running.isEmpty else { return }
         var count: CInt = 0
         let code = curl_multi_perform(multi, &count)
+        for transfer in running.values { transfer.tellSent() }
         if code != CURLM_OK { log.error("libcurl failed", metadata: ["reason": "\(String(cString: curl_multi_strerror(code)))"]) }
     }
 

@@ -13,8 +13,12 @@ final class Transfer {
     private let basePath: String
     /// Nil for a token request, which needs no permit.
     private let gate: (() -> Gate)?
+    /// To be told, once, when the request was written.
+    private var sent: (() -> Void)?
     private let finish: (Ending) -> Void
     private var stage = Stage.connecting
+    /// The request is written, or about to be.
+    private var isPassed = false
     private var body: [UInt8] = []
     private var overflowed = false
     private var retryAfter: Duration?
@@ -25,12 +29,14 @@ final class Transfer {
 
     /// Nil when curl is out of memory.
     init?(
-        to address: BaseAddress, path: String, endpoints: SpotifyEndpoints, gate: (() -> Gate)?, finish: @escaping (Ending) -> Void
+        to address: BaseAddress, path: String, endpoints: SpotifyEndpoints, gate: (() -> Gate)?, sent: (() -> Void)? = nil,
+        finish: @escaping (Ending) -> Void
     ) {
         guard let handle = curl_easy_init() else { return nil }
         self.handle = handle
         self.basePath = address.path
         self.gate = gate
+        self.sent = sent
         self.finish = finish
         words.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         guard prepare(address.origin + address.path + path, endpoints) else { return nil }
@@ -59,6 +65,13 @@ final class Transfer {
                 endedAt: SystemClock().monotonic))
     }
 
+    /// curl writes a request in the same round in which the gate has let it pass, so after that round it is with the kernel.
+    func tellSent() {
+        guard isPassed, let sent else { return }
+        self.sent = nil
+        sent()
+    }
+
     /// The connection is ready. Asks the gate, once: curl comes here again when a kept connection died under the request and it
     /// means to send it once more (`Curl_retry_request`), and that would be a second call on one permit.
     private func pass() -> CInt {
@@ -71,7 +84,7 @@ final class Transfer {
         case .hold:
             stage = .held
             return sendNothing()
-        case .send(let target, let bearer):
+        case .send(let target, let bearer, let deadline):
             guard Header.isTarget(target), Header.isToken(bearer),
                 ccurl_set_string(handle, CURLOPT_REQUEST_TARGET, basePath + target) == CURLE_OK,
                 add(header: "Authorization: Bearer \(bearer)")
@@ -79,7 +92,13 @@ final class Transfer {
                 stage = .malformed
                 return sendNothing()
             }
+            // Last of all: whatever took so long, the permit is not good any more.
+            guard SystemClock().boot <= deadline else {
+                stage = .held
+                return sendNothing()
+            }
         }
+        isPassed = true
         stage = .sent(at: SystemClock().monotonic)
         return CURL_PREREQFUNC_OK
     }
@@ -170,14 +189,15 @@ private enum TransferOptions {
 
 /// What the owner of a call says when its connection is ready. Printing or reflecting on it never shows the token.
 public enum Gate: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Send now: the request target (`/v1/tracks/ID?market=SE`, percent-encoded) and the access token.
-    case send(target: String, bearer: String)
+    /// Send now: the request target (`/v1/tracks/ID?market=SE`, percent-encoded), the access token, and after when it is too late for that;
+    /// then it is held.
+    case send(target: String, bearer: String, until: BootTime = .never)
     /// Not now: nothing is sent, the connection is kept.
     case hold
 
     public var description: String {
         switch self {
-        case .send(let target, _): "send \(target)"
+        case .send: "send"
         case .hold: "hold"
         }
     }

@@ -128,7 +128,7 @@ extension LimiterRequest {
             "store the refusal of \(lookup.resource.digit), \(refusal.status)\(briefly ? ", briefly" : "")"
         case .refuseToken(_, let call): "refuse the token of call \(call)"
         case .coolDown(_, let retryAfter, _): "cool down, \(retryAfter.map { "\($0.wholeSeconds) s" } ?? "who knows how long")"
-        case .backOff(let reason): "back off, \(reason)"
+        case .backOff(let reason, let told): "back off, \(reason)\(told.map { ", for \($0.wholeSeconds) s" } ?? "")"
         case .suspect(let lookup, let refusal, let ofAccount):
             "suspect the account for \(lookup.resource.digit), \(refusal.status)\(ofAccount ? ", which speaks of it" : "")"
         case .confirmRefusal(let lookup, _): "confirm by \(lookup.resource.digit) that the account is refused"
@@ -387,6 +387,28 @@ extension Resource {
         #expect(
             desk.fail(desk.send(1, attempt: 4, priority: .renewal))
                 == ["note that 1 failed, \(reason), attempt 4, pause 480 s", "finish, failed, \(reason), for 480 s"])
+    }
+
+    @Test("with a time to wait in it backs off for all that long, before anybody else may be granted a permit")
+    func told() {
+        var desk = Desk()
+        _ = desk.come(desk.waiter(1, [1]))
+        let reason = "Spotify failed with 503, wait 6.0 seconds: Busy"
+        #expect(
+            desk.fail(desk.send(1), .server(status: 503, message: "Busy", retryAfter: .seconds(6)))
+                == [
+                    "back off, \(reason), for 6 s", "note that 1 failed, \(reason), attempt 1, pause 6 s",
+                    "finish, failed, \(reason), for 6 s",
+                ])
+    }
+
+    @Test("tells the log nothing of what was searched for, in whatever words Spotify repeats it")
+    func logged() throws {
+        let search = Resource.search(try #require(SearchTerm("Zebra Fish")), kinds: [.track], offset: 0, market: nil)
+        let error = SpotifyError.server(status: 500, message: "no luck with zebra+fish")
+        let obstacle = Obstacle(.spotify, error.description)
+        #expect(obstacle.loggedWords(of: search) == "Spotify failed with 500" && search.loggedName == "search/track/0")
+        #expect(obstacle.loggedWords(of: Desk.resource(1)) == error.description)
     }
 
     @Test("before a connection came about backs off, and takes no lookup's turn")

@@ -75,6 +75,35 @@ import Testing
     }
 
     @Test(
+        "An answer of another thing, or another page, than was asked for is not kept",
+        arguments: [
+            (Resource.object(.track, Sample.id(1), market: nil), Sample.track(2, by: 2)),
+            (
+                .object(.track, Sample.id(1), market: Market("SE")),
+                Sample.track(2, by: 2, more: #","linked_from":{"id":"\#(Sample.id(3).text)"}"#)
+            ),
+            (.object(.album, Sample.id(1), market: nil), Sample.album(2, tracks: 0..<1, total: 1)),
+            (.withEpisodes(.object(.playlist, Sample.id(1), market: nil)), Sample.playlist(2, items: nil)),
+            (.albumTracks(Sample.id(1), offset: 50, market: nil), Sample.page([], total: 60, offset: 0)),
+            (.artistAlbums(Sample.id(1), groups: .all, offset: 0, market: nil), Sample.page([], total: 60, offset: 50)),
+            (
+                .playlistItems(Sample.id(1), .items, offset: 50, market: nil),
+                #"{"href":"https://api.spotify.com/v1/playlists/\#(Sample.id(2).text)/items?offset=50","items":[],"offset":50,"total":60}"#
+            ),
+            (.search(SearchTerm("x")!, kinds: [.track], offset: 10, market: nil), #"{"tracks":{"items":[],"offset":0,"total":60}}"#),
+        ])
+    func another(_ resource: Resource, _ body: String) {
+        #expect(ParsedAnswer(resource, Array(body.utf8)) == nil)
+    }
+
+    @Test("A track that stands in for the one that was asked for in a market is kept")
+    func relinked() {
+        let resource = Resource.object(.track, Sample.id(1), market: Market("SE"))
+        let body = Sample.track(2, by: 2, more: #","linked_from":{"id":"\#(Sample.id(1).text)","type":"track"}"#)
+        #expect(ParsedAnswer(resource, Array(body.utf8)) != nil)
+    }
+
+    @Test(
         "Answers show the account's mode",
         arguments: [
             (Resource.object(.track, Sample.id(1), market: nil), #"{"popularity":1}"#, AccountMode.extended),

@@ -89,6 +89,7 @@ import Testing
         func ask(dueAt: Int64) throws -> Bool {
             loop.renew([track: WallTime(milliseconds: dueAt)])
             guard case .granted(let lease) = try house.rateLimiter.permit(worker: "test") else { return try isQueued }
+            house.rateLimiter.endSending(wasSent: true)
             return try house.rateLimiter.finish(lease, .answered)
         }
         #expect(try ask(dueAt: 1000))

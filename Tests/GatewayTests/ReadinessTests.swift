@@ -17,7 +17,8 @@ import Testing
         var status = RateLimiterStatus(
             callsInWindow: 0, callsPerWindow: 1000, backgroundLimit: 800, nextSlotAt: 0, nextBackgroundSlotAt: 0, cooldown: nil,
             upstream: nil,
-            tokenOutage: nil, refusedCredentials: nil, waiting: [:], leased: 0, failed: 0, callTime: .zero, tokenExpiresAt: nil)
+            tokenOutage: nil, refusedCredentials: nil, accountRefusal: nil, waiting: [:], leased: 0, failed: 0, callTime: .zero,
+            tokenExpiresAt: nil)
         change(&status)
         return status
     }

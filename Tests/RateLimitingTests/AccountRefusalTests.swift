@@ -34,7 +34,7 @@ import Testing
         try bench.enqueue(bench.ask("other", client: "bert"))
         let control = try bench.next()
         #expect(control.isControl && control.subject == "known")
-        guard case .wait(_, .turnOfAnother) = try bench.rateLimiter.permit(worker: "one") else { throw Bench.Stuck() }
+        guard case .wait(_, .turnOfAnother) = try bench.rateLimiter.permitAndSend(worker: "one") else { throw Bench.Stuck() }
         #expect(try bench.rateLimiter.status().accountRefusal == nil, "nothing is said before it is confirmed")
     }
 
@@ -118,7 +118,7 @@ import Testing
         _ = try bench.rateLimiter.suspectAccount(try bench.next(), refusal: "a403 no", reason: "no", saysSo: true)
         _ = try bench.rateLimiter.confirmAccountRefusal(try bench.next(), reason: "no")
         bench.clock.advance(.seconds(3600))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(10), .empty))
         try bench.enqueue(bench.ask("another"))
         #expect(try bench.next().isControl)
     }
@@ -129,9 +129,9 @@ import Testing
         #expect(try refuse("new") == .examined)
         _ = try bench.next()
         let other = try bench.folder.open(clock: bench.clock)
-        guard case .wait(let length, .turnOfAnother) = try other.permit(worker: "two") else { throw Bench.Stuck() }
+        guard case .wait(let length, .turnOfAnother) = try other.permitAndSend(worker: "two") else { throw Bench.Stuck() }
         bench.clock.advance(length)
-        #expect(try other.permit(worker: "two").lease?.isControl == true)
+        #expect(try other.permitAndSend(worker: "two").lease?.isControl == true)
     }
 
     @Test("A control call that cannot be made gives the others their turn again")

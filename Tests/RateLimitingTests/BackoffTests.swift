@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Cooldowns and outages") struct BackoffTests {
     private func cooldown(_ bench: Bench) throws -> Duration {
-        guard case .wait(let length, .cooldown) = try bench.rateLimiter.permit(worker: "one") else { return .zero }
+        guard case .wait(let length, .cooldown) = try bench.rateLimiter.permitAndSend(worker: "one") else { return .zero }
         return length
     }
 
@@ -23,13 +23,13 @@ import Testing
         _ = try bench.next()
         let end = try bench.rateLimiter.coolDown(.seconds(30), quotaExceeded: false)
         #expect(end == bench.clock.wall.milliseconds + 30_000)
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(30), .cooldown))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(30), .cooldown))
         guard case .waiting(0, let wait) = try bench.rateLimiter.states(of: ["b"])[0] else { throw Bench.Stuck() }
         #expect(wait == .seconds(30) + .milliseconds(500))
         bench.clock.advance(.seconds(30) - .nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.nanoseconds(1), .cooldown))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.nanoseconds(1), .cooldown))
         bench.clock.advance(.nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)
     }
 
     @Test("It holds for other processes and after a restart")
@@ -38,7 +38,7 @@ import Testing
         try bench.enqueue(bench.ask("a"))
         _ = try bench.rateLimiter.coolDown(.seconds(86_400), quotaExceeded: true)
         let other = try bench.folder.open(clock: bench.clock)
-        #expect(try other.permit(worker: "two") == .wait(.seconds(86_400), .cooldown))
+        #expect(try other.permitAndSend(worker: "two") == .wait(.seconds(86_400), .cooldown))
         #expect(try other.status().cooldown?.quotaExceeded == true)
         #expect(try other.claimTokenRenewal(refusing: nil, worker: "two") == .wait(.seconds(86_400), .cooldown))
     }
@@ -52,7 +52,7 @@ import Testing
             bench.clock.reboot("boot 2", down: .seconds(100))
             if let set { bench.clock.set(wall: set) }
             let again = try bench.folder.open(clock: bench.clock)
-            guard case .wait(let length, .cooldown) = try again.permit(worker: "one") else { throw Bench.Stuck() }
+            guard case .wait(let length, .cooldown) = try again.permitAndSend(worker: "one") else { throw Bench.Stuck() }
             #expect(length >= .seconds(3480) && length <= .seconds(set == nil ? 3481 : 3600))
         }
     }
@@ -103,7 +103,7 @@ import Testing
             let end = try bench.rateLimiter.backOff(.upstream("no route"))
             #expect(end == bench.clock.wall.milliseconds + Int64(expected) * 1000)
             #expect(try bench.rateLimiter.backOff(.upstream("no route")) == end)  // the other workers saw it, too
-            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }
         #expect(try bench.rateLimiter.status().callsInWindow == 0)
@@ -112,6 +112,24 @@ import Testing
         #expect(try bench.rateLimiter.status().upstream?.reason == "no route")
         try bench.rateLimiter.noteSuccess()
         #expect(try bench.rateLimiter.status().upstream == nil)
+    }
+
+    @Test("An outage whose length was told lasts that long, whatever a call that was under way brings, and grows by none")
+    func toldOutage() throws {
+        let bench = try Bench()
+        try bench.enqueue(bench.ask("a", .renewal), bench.ask("b", .renewal))
+        let under = try bench.next()
+        let end = try bench.rateLimiter.backOff(.upstream("503"), told: .seconds(6))
+        #expect(end == bench.clock.wall.milliseconds + 6000)
+        bench.clock.advance(.seconds(1))
+        #expect(try bench.rateLimiter.backOff(.upstream("503"), told: .seconds(3)) == end, "it is not shortened")
+        #expect(try bench.rateLimiter.finish(under, .answered))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(5), .backoff))
+        #expect(try bench.rateLimiter.backOff(.upstream("503"), told: .seconds(9)) == end + 4000, "a longer one is")
+        bench.clock.advance(.seconds(9))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.backOff(.upstream("no route")) == bench.clock.wall.milliseconds + 1000)
+        #expect(try bench.rateLimiter.backOff(.token("503"), told: .seconds(120)) == bench.clock.wall.milliseconds + 120_000)
     }
 
     @Test("A cooldown that could not be written is kept to all the same, and written later")
@@ -126,8 +144,8 @@ import Testing
         }
         #expect(try bench.folder.open(clock: bench.clock).status().cooldown == nil)
         #expect(try bench.rateLimiter.peek(worker: "one") == .wait(.seconds(60), .cooldown))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(60), .cooldown))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(60), .cooldown))
         let other = try bench.folder.open(clock: bench.clock)
-        #expect(try other.permit(worker: "two") == .wait(.seconds(60), .cooldown))
+        #expect(try other.permitAndSend(worker: "two") == .wait(.seconds(60), .cooldown))
     }
 }

@@ -44,7 +44,7 @@ import Testing
                 let rateLimiter = try folder.open(rateLimit: rateLimit)
                 while true {
                     let began = ContinuousClock.now
-                    let turn = try rateLimiter.permit(worker: "\(index)")
+                    let turn = try rateLimiter.permitAndSend(worker: "\(index)")
                     let took = ContinuousClock.now - began
                     switch turn {
                     case .granted(let lease):
@@ -113,9 +113,9 @@ import Testing
             let peeking = try time { _ in _ = try rateLimiter.peek(worker: "one") }
             let granting = try time { _ in
                 clock.advance(.seconds(3610))
-                _ = try rateLimiter.permit(worker: "one")
+                _ = try rateLimiter.permitAndSend(worker: "one")
             }
-            let denying = try time { _ in _ = try rateLimiter.permit(worker: "one") }
+            let denying = try time { _ in _ = try rateLimiter.permitAndSend(worker: "one") }
             let looking = try time { _ = try rateLimiter.states(of: ["key \($0 + 5)"]) }
             let counting = try time { _ in _ = try rateLimiter.changeCounter() }
             print(

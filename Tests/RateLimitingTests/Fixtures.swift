@@ -87,7 +87,7 @@ struct Bench {
     /// Waits as long as it is told to and takes the next permit.
     func next(worker: String = "one") throws -> Lease {
         for _ in 0..<100 {
-            switch try rateLimiter.permit(worker: worker) {
+            switch try rateLimiter.permitAndSend(worker: worker) {
             case .granted(let lease): return lease
             case .wait(let length, _): clock.advance(length)
             }
@@ -122,4 +122,13 @@ final class Tally: Sendable {
     private let entries = Mutex<[String]>([])
     func add(_ entry: String) { entries.withLock { $0.append(entry) } }
     var all: [String] { entries.withLock { $0 } }
+}
+
+extension RateLimiter {
+    /// A permit whose request leaves at once.
+    func permitAndSend(worker: String) throws(RateLimiterError) -> Permit {
+        let permit = try permit(worker: worker)
+        if permit.lease != nil { endSending(wasSent: true) }
+        return permit
+    }
 }

@@ -8,7 +8,7 @@ import Testing
 @Suite("The file: whatever is wrong with it, nothing is granted, and what is repaired is used") struct LimiterDatabaseTests {
     private func failure(_ rateLimiter: RateLimiter) throws -> RateLimiterError? {
         do {
-            _ = try rateLimiter.permit(worker: "one")
+            _ = try rateLimiter.permitAndSend(worker: "one")
             return nil
         } catch {
             return error
@@ -48,7 +48,7 @@ import Testing
                 do {
                     let rateLimiter = try folder.open(clock: clock)
                     _ = try rateLimiter.enqueue([Ask(key: "a", priority: .warming, client: "", attendedUntil: 0)])
-                    if try rateLimiter.permit(worker: "\(index)").lease != nil { failures.add("granted") }
+                    if try rateLimiter.permitAndSend(worker: "\(index)").lease != nil { failures.add("granted") }
                 } catch {
                     failures.add("\(error)")
                 }
@@ -68,7 +68,7 @@ import Testing
             try db.execute(sql: "ROLLBACK")
         }
         #expect(ContinuousClock.now - began < .seconds(4))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)
     }
 
     @Test("Another process killed in the middle of a transaction leaves nothing behind")
@@ -90,7 +90,7 @@ import Testing
         guard case .file(.locked) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease?.key == "a")
         #expect(try bench.rateLimiter.status().callsInWindow == 1)
     }
 
@@ -106,7 +106,7 @@ import Testing
         let fresh = try folder.open(clock: clock)
         #expect(try failure(fresh) != nil)
         try FileManager.default.removeItem(atPath: journal)
-        #expect(try fresh.permit(worker: "one").lease != nil)
+        #expect(try fresh.permitAndSend(worker: "one").lease != nil)
     }
 
     @Test("On a full disk there is no turn and no slot is spent; with room again there is one")
@@ -125,7 +125,7 @@ import Testing
         #expect(error != nil, "\(String(describing: error))")
         try FileManager.default.removeItem(atPath: folder.limiter + "-journal")
         #expect(try fresh.status().callsInWindow == 0)
-        #expect(try fresh.permit(worker: "one").lease != nil)
+        #expect(try fresh.permitAndSend(worker: "one").lease != nil)
     }
 
     @Test("A damaged file is an error; the file that replaces it is used without a restart")
@@ -139,7 +139,7 @@ import Testing
         guard case .file(.damaged) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         guard case .file(.damaged) = try failure(bench.rateLimiter) else { throw Bench.Stuck() }
         #expect(rename(copy, bench.folder.limiter) == 0)
-        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "a")
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease?.key == "a")
     }
 
     @Test("A file that is damaged when the program starts does not end it")
@@ -179,11 +179,11 @@ import Testing
         _ = try bench.next()
         try FileManager.default.removeItem(atPath: bench.folder.limiter)
         try bench.enqueue(bench.ask("b"))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(2), .interval))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(2), .interval))
         _ = try bench.rateLimiter.coolDown(.seconds(60), quotaExceeded: false)
         try FileManager.default.removeItem(atPath: bench.folder.limiter)
         try bench.enqueue(bench.ask("b"))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(60), .cooldown))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(60), .cooldown))
     }
 
     /// There has been one schema so far: that a file takes the steps it lacks is shown with one that is yet to come.
@@ -199,7 +199,7 @@ import Testing
         #expect(try raw.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == next.version)
         #expect(try bench.rateLimiter.status().callsInWindow == 1)
         bench.clock.advance(.seconds(3))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "b")
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease?.key == "b")
         #expect(try raw.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM grants") } == 2)
         // What is started now and knows only the steps before makes no call.
         let fresh = try bench.folder.open(clock: bench.clock)

@@ -44,7 +44,7 @@ import Testing
         #expect(try other.enqueue([bench.ask("b", .caller), bench.ask("b", .renewal)]).count == 2)
         #expect(try bench.rateLimiter.status().waiting == [.caller: 1, .unattended: 0, .renewal: 1, .warming: 0])
         #expect(try serve(bench, 2) == ["b", "a"])
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(10), .empty))
     }
 
     @Test("A key that is being fetched is not fetched again for a second caller")
@@ -56,7 +56,7 @@ import Testing
             throw Bench.Stuck()
         }
         bench.clock.advance(.seconds(2))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(13), .turnOfAnother))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(13), .turnOfAnother))
         #expect(try bench.rateLimiter.finish(lease, .answered))
         #expect(try bench.rateLimiter.states(of: ["a"]) == [.absent])
     }
@@ -188,7 +188,7 @@ import Testing
         bench.clock.advance(.nanoseconds(1))
         #expect(try bench.rateLimiter.states(of: ["a"]) == [.absent])
         #expect(try serve(bench, 1) == ["r"])
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(10), .empty))
         try bench.enqueue(bench.ask("b"))
         let rows = try bench.folder.raw().read { try String.fetchAll($0, sql: "SELECT key FROM lookups") }
         #expect(rows == ["b"])
@@ -209,7 +209,7 @@ import Testing
             }
             let end = bench.clock.boot + .seconds(60)
             while bench.clock.boot < end {
-                switch try bench.rateLimiter.permit(worker: "one") {
+                switch try bench.rateLimiter.permitAndSend(worker: "one") {
                 case .granted(let lease):
                     grants.append(lease.grantedAt)
                     #expect(try bench.rateLimiter.finish(lease, .answered))

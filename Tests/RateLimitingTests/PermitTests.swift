@@ -7,7 +7,7 @@ import Testing
     @Test("An empty queue grants nothing")
     func empty() throws {
         let bench = try Bench()
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(10), .empty))
         #expect(try bench.rateLimiter.peek(worker: "one") == .wait(.seconds(10), .empty))
     }
 
@@ -16,16 +16,16 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"), bench.ask("b"))
         #expect(try bench.rateLimiter.peek(worker: "one") == .due)
-        let first = try #require(try bench.rateLimiter.permit(worker: "one").lease)
+        let first = try #require(try bench.rateLimiter.permitAndSend(worker: "one").lease)
         #expect(first.key == "a" && first.attempt == 1 && first.priority == .caller)
         #expect(first.grantedAt == bench.clock.boot)
         bench.clock.advance(.milliseconds(500))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.milliseconds(1500), .interval))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.milliseconds(1500), .interval))
         bench.clock.advance(.milliseconds(1500) - .nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.nanoseconds(1), .interval))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.nanoseconds(1), .interval))
         #expect(try bench.rateLimiter.peek(worker: "one") == .wait(.nanoseconds(1), .interval))
         bench.clock.advance(.nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "b")
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease?.key == "b")
     }
 
     @Test("The eleventh of ten calls an hour waits for the first to be an hour old, and says so")
@@ -39,11 +39,11 @@ import Testing
         for _ in 2...10 { #expect(try bench.rateLimiter.finish(try bench.next(), .answered)) }
         bench.clock.advance(.seconds(10))
         let told = first.grantedAt + .seconds(3601) - bench.clock.boot
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(told, .hour))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(told, .hour))
         bench.clock.advance(told - .nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.nanoseconds(1), .hour))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.nanoseconds(1), .hour))
         bench.clock.advance(.nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease?.key == "11")
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease?.key == "11")
     }
 
     @Test("A denial and a peek write nothing")
@@ -53,12 +53,12 @@ import Testing
         _ = try bench.next()
         let other = try bench.folder.open(clock: bench.clock)
         let before = try other.changeCounter()
-        _ = try bench.rateLimiter.permit(worker: "one")
+        _ = try bench.rateLimiter.permitAndSend(worker: "one")
         _ = try bench.rateLimiter.peek(worker: "two")
         _ = try bench.rateLimiter.status()
         #expect(try other.changeCounter() == before)
         bench.clock.advance(.seconds(2))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)
         #expect(try other.changeCounter() != before)
     }
 
@@ -76,15 +76,15 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"), bench.ask("b"), bench.ask("c"))
         _ = try bench.next(worker: "one")
-        #expect(try bench.rateLimiter.permit(worker: "two") == .wait(.milliseconds(2030), .interval))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "two") == .wait(.milliseconds(2030), .interval))
         bench.clock.advance(.seconds(2))
-        #expect(try bench.rateLimiter.permit(worker: "two") == .wait(.milliseconds(30), .turnOfAnother))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "two") == .wait(.milliseconds(30), .turnOfAnother))
         #expect(try bench.rateLimiter.peek(worker: "two") == .wait(.milliseconds(30), .turnOfAnother))
         #expect(try bench.rateLimiter.peek(worker: "one") == .due)
         bench.clock.advance(.milliseconds(30))
-        #expect(try bench.rateLimiter.permit(worker: "two").lease != nil)
+        #expect(try bench.rateLimiter.permitAndSend(worker: "two").lease != nil)
         bench.clock.advance(.seconds(60))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)
     }
 
     @Test("A lease is fresh for 50 ms")
@@ -101,7 +101,7 @@ import Testing
         try bench.enqueue(bench.ask("a"))
         let lost = try bench.next()
         try bench.rateLimiter.losePermit(lost)
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(2), .interval))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(2), .interval))
         let again = try bench.next()
         #expect(again.key == "a" && again.attempt == 1 && again.number > lost.number)
         try bench.rateLimiter.losePermit(lost)  // an old lease changes nothing
@@ -114,11 +114,11 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a", patience: .seconds(60)))
         let dead = try bench.next(worker: "one")
-        #expect(try bench.rateLimiter.permit(worker: "two") == .wait(.seconds(15), .turnOfAnother))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "two") == .wait(.seconds(15), .turnOfAnother))
         bench.clock.advance(.seconds(15) - .nanoseconds(1))
-        #expect(try bench.rateLimiter.permit(worker: "two") == .wait(.nanoseconds(1), .turnOfAnother))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "two") == .wait(.nanoseconds(1), .turnOfAnother))
         bench.clock.advance(.nanoseconds(1))
-        let heir = try #require(try bench.rateLimiter.permit(worker: "two").lease)
+        let heir = try #require(try bench.rateLimiter.permitAndSend(worker: "two").lease)
         #expect(heir.key == "a" && heir.attempt == 2)
         var stored = 0
         #expect(try bench.rateLimiter.finish(dead, .answered) { stored += 1 } == false)
@@ -160,7 +160,7 @@ import Testing
         let lease = try bench.next()
         let failed = LeaseResult.failed(reason: "502", retryAfter: .seconds(5), final: false)
         #expect(try bench.rateLimiter.finish(lease, failed))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(5), .backoff))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(5), .backoff))
         guard case .waiting(0, let wait) = try bench.rateLimiter.states(of: ["a"])[0] else { throw Bench.Stuck() }
         #expect(wait >= .seconds(5))
         #expect(try bench.next().attempt == 2)
@@ -174,11 +174,11 @@ import Testing
         #expect(try bench.rateLimiter.finish(try bench.next(), failed))
         let retry = bench.clock.wall.milliseconds + 60_000
         #expect(try bench.rateLimiter.states(of: ["a"]) == [.failed(reason: "403 closed", retryAt: retry)])
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(10), .empty))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(10), .empty))
         bench.clock.advance(.seconds(20))
         guard case .queued(0, let wait, _) = try bench.enqueue(bench.ask("a"))[0] else { throw Bench.Stuck() }
         #expect(wait >= .seconds(40))
-        #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(40), .backoff))
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(40), .backoff))
         #expect(try bench.next().attempt == 1)
     }
 
@@ -205,11 +205,13 @@ import Testing
             (0..<5).map { Ask(key: "\($0)", priority: .renewal, client: "", attendedUntil: 0) })
         let first = try #require(try rateLimiter.permit(worker: "one").lease)
         #expect(!first.isFresh(now: clock.boot))
+        rateLimiter.endSending(wasSent: false)
         var last = first
         for _ in 0..<3 {
             clock.advance(.seconds(3))
             let lease = try #require(try rateLimiter.permit(worker: "one").lease)
             #expect(lease.isFresh(now: clock.boot))
+            rateLimiter.endSending(wasSent: true)
             #expect(lease.grantedAt >= last.grantedAt + .seconds(2))
             last = lease
         }

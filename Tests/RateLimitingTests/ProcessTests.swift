@@ -56,7 +56,7 @@ private func open(_ folder: String) throws -> RateLimiter {
         let rateLimiter = try open(folder)
         let name = "\(getpid())"
         while true {
-            switch try rateLimiter.permit(worker: name) {
+            switch try rateLimiter.permitAndSend(worker: name) {
             case .granted(let lease):
                 if ProcessInfo.processInfo.environment["TURNSTILE_TEST_DIES"] == "yes" { kill(getpid(), SIGKILL) }
                 _ = try rateLimiter.finish(lease, .answered) {

@@ -117,9 +117,9 @@ import Testing
         #expect(status.nextSlotAt == wall + 1500 && status.tokenExpiresAt == wall + 120_000)
         #expect(status.tokenOutage?.endsAt == wall + 9000 && status.tokenOutage?.failures == 3)
         #expect(try limiter.token()?.token == "secret" && limiter.recall("closed") == "top-tracks")
-        #expect(try limiter.permit(worker: "one") == .wait(.milliseconds(1500), .interval))
+        #expect(try limiter.permitAndSend(worker: "one") == .wait(.milliseconds(1500), .interval))
         clock.advance(.milliseconds(1500))
-        let lease = try #require(try limiter.permit(worker: "one").lease)
+        let lease = try #require(try limiter.permitAndSend(worker: "one").lease)
         #expect(lease.key == "a" && lease.number == 42 && lease.grantedAt == clock.boot)
         // As the release before reads it: integers, in nanoseconds since the boot.
         let raw = try folder.raw()

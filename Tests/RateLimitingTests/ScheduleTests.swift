@@ -74,7 +74,7 @@ private struct World {
 
     private mutating func turn(_ index: Int) throws {
         let foreseen = try workers[index].peek(worker: "\(index)")
-        switch try workers[index].permit(worker: "\(index)") {
+        switch try workers[index].permitAndSend(worker: "\(index)") {
         case .granted(let lease):
             #expect(foreseen == .due)
             #expect(pending.contains(lease.key))
@@ -88,7 +88,7 @@ private struct World {
             if roll(4) == 0, length < .seconds(30) {
                 // It is granted at the wait it named, and not before.
                 pass(length - .nanoseconds(1))
-                #expect(try workers[index].permit(worker: "\(index)").lease == nil)
+                #expect(try workers[index].permitAndSend(worker: "\(index)").lease == nil)
                 pass(.nanoseconds(1))
                 if reason != .empty, try workers[index].peek(worker: "\(index)") != .due {
                     Issue.record("not due after \(length) for \(reason)")
@@ -157,7 +157,7 @@ private struct World {
     mutating func settle() throws {
         held = []
         for _ in 0..<500 where !pending.isEmpty {
-            switch try workers[0].permit(worker: "0") {
+            switch try workers[0].permitAndSend(worker: "0") {
             case .granted(let lease):
                 #expect(fetching[lease.key, default: .zero] <= time)
                 grants.append(time)
@@ -169,7 +169,7 @@ private struct World {
             }
         }
         #expect(pending.isEmpty)
-        #expect(try workers[0].permit(worker: "0") == .wait(.seconds(10), .empty))
+        #expect(try workers[0].permitAndSend(worker: "0") == .wait(.seconds(10), .empty))
     }
 
     func check() {

@@ -64,13 +64,13 @@ import Testing
             #expect(
                 try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "two")
                     == .wait(.seconds(expected), .backoff))
-            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }
         try bench.rateLimiter.storeToken("good", expiresIn: .seconds(3600), worker: "one")
         #expect(try bench.rateLimiter.status().tokenOutage == nil)
         _ = try bench.rateLimiter.backOff(.token("500"))
-        #expect(try bench.rateLimiter.permit(worker: "one").lease != nil)  // the old token is still good
+        #expect(try bench.rateLimiter.permitAndSend(worker: "one").lease != nil)  // the old token is still good
     }
 
     @Test("A pause is of the credentials that it was met with: others do not wait, and a refusal is known until they or a token come")
@@ -80,7 +80,7 @@ import Testing
         try bench.enqueue(bench.ask("a"))
         for expected in [30, 60, 120] {
             _ = try bench.rateLimiter.backOff(.token("400", credentials: "wrong", isRefusal: true))
-            #expect(try bench.rateLimiter.permit(worker: "one") == .wait(.seconds(expected), .backoff))
+            #expect(try bench.rateLimiter.permitAndSend(worker: "one") == .wait(.seconds(expected), .backoff))
             #expect(try bench.rateLimiter.claimTokenRenewal(refusing: nil, worker: "one") == .wait(.seconds(expected), .backoff))
             bench.clock.advance(.seconds(expected))
         }

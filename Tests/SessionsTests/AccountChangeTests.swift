@@ -235,6 +235,25 @@ import Testing
         for tokens in both { #expect(statuses(tokens.access) == [401]) }
     }
 
+    @Test("a session that says again and again that it changes the password is not heard, and ends when somebody else does; later it is")
+    func passwordElsewhereAgainAndAgain() throws {
+        let thief = try workers[0].tokens(of: "bob")
+        for _ in 0..<6 {
+            workers[1].expectPasswordChange(.cookie(thief.access))
+            house.pass(seconds: 10)
+            _ = statuses(thief.access)
+        }
+        try house.change(Self.elsewhere)
+        #expect(statuses(thief.access) == [401])
+
+        let owner = try workers[0].tokens(of: "carol")
+        workers[1].expectPasswordChange(.cookie(owner.access))
+        house.pass(seconds: 601)
+        workers[1].expectPasswordChange(.cookie(owner.access))
+        try house.change("UPDATE user SET password = 'x' WHERE id = 3")
+        #expect(statuses(owner.access) == [200])
+    }
+
     @Test("a change is decided from what was known, what is, and what was expected")
     func decisions() {
         let row = Account(user: User(id: 1, name: "a", image: nil, rolesText: "[]", extraText: nil), passwordHash: "h")

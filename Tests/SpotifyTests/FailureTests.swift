@@ -30,6 +30,8 @@ import Testing
             (#""status": 500, "message": "Oops""#, .server(status: 500, message: "Oops")),
             (#""status": 502, "body": "<html>Bad Gateway</html>""#, .server(status: 502, message: "<html>Bad Gateway</html>")),
             (#""status": 503, "body": """#, .server(status: 503, message: "status 503")),
+            (#""status": 503, "body": "", "retry_after": 6"#, .server(status: 503, message: "status 503", retryAfter: .seconds(6))),
+            (#""status": 500, "body": "", "retry_after": 0"#, .server(status: 500, message: "status 500")),
             (#""status": 204, "body": """#, .unexpected(status: 204)),
             (#""status": 418"#, .unexpected(status: 418)),
         ])

@@ -1,6 +1,8 @@
 """Fixtures of the integration tests, a time limit for each test, and the logs' last lines when one fails."""
 
 import contextlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -34,6 +36,18 @@ def new_house():
 def sandbox(request):
     with Sandbox(request.node.name) as opened:
         yield opened
+
+
+@pytest.fixture
+def small_disk(sandbox):
+    """A file system of four megabytes."""
+    folder = sandbox.directory("small")
+    mounted = os.geteuid() == 0 and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
+    if not mounted:
+        pytest.skip("no right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 def pytest_sessionstart(session):

@@ -1,24 +1,9 @@
 """The disk is full: reads go on, writes are refused with the reason, the log says so once."""
 
-import os
-import subprocess
-
 import pytest
 
 from harness.house import ADMIN, assert_plain_error, track
 from harness.waiting import eventually
-
-
-@pytest.fixture
-def small_disk(sandbox):
-    """A file system of four megabytes."""
-    folder = sandbox.directory("small")
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
-    if not mounted:
-        pytest.skip("no right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.mark.parametrize("with_store", [True, False], ids=["dragonfly", "sqlite"])

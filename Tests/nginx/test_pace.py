@@ -21,7 +21,8 @@ def test_forty_unknown_ids_at_once_are_forty_calls_at_the_pace(new_house):
     calls = house.standin.calls()
     assert sorted(call["path"] for call in calls) == sorted(f"/v1/tracks/{spotify_id(f'forty-{n}')}" for n in range(40))
     assert_pace(house.sandbox, house.standin, 0.2)
-    assert 39 * 0.2 <= took < 39 * 0.2 * 1.25 + 1, "forty calls take thirty-nine intervals and little more"
+    # The next call counts from where the last one's bytes left, so each has its way to the disk on top.
+    assert 39 * 0.2 <= took < 39 * 0.2 * 1.5 + 1, "forty calls take thirty-nine intervals and little more"
 
 
 def test_the_default_pace_is_two_seconds(new_house):

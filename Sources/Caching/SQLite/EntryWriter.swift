@@ -59,12 +59,27 @@ struct EntryWriter {
         }
         let entry = Entry(
             value: value, version: transaction.nextVersion(), storedAt: transaction.now, expiresAt: lifetime.end(from: transaction.now))
+        try replace(cache, key, entry, over: old)
+        return entry
+    }
+
+    /// What was fetched before now; nil: there is a row as new as that, or its time is over.
+    func putLate(_ cache: CacheName, _ key: [UInt8], _ entry: Entry) throws -> Entry? {
+        guard cache.keepsDueRows || entry.expiresAt > transaction.now else { return nil }
+        let old = try standing(cache, key)
+        if let old, !old.isCleared, old.seal.storedAt >= entry.storedAt { return nil }
+        var entry = entry
+        entry.version = transaction.nextVersion()
+        try replace(cache, key, entry, over: old)
+        return entry
+    }
+
+    private func replace(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
         try write(cache, key, entry, over: old)
         let counted = old.flatMap { $0.isCleared ? nil : $0 }
         transaction.note(
             cache, key, rows: counted == nil ? 1 : 0,
-            bytes: Int64(key.count + value.count) - (counted?.bytes ?? 0), isWrite: true)
-        return entry
+            bytes: Int64(key.count + entry.value.count) - (counted?.bytes ?? 0), isWrite: true)
     }
 
     private func write(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {

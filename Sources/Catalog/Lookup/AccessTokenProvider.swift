@@ -69,9 +69,11 @@ final class AccessTokenProvider {
         if case .rateLimited(let retryAfter, let quotaExceeded) = error {
             _ = try? rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
         }
+        var told: Duration?
+        if case .server(_, _, let retryAfter) = error { told = retryAfter }
         var isRefusal = false
         if case .badCredentials = error { isRefusal = true }
-        _ = try? rateLimiter.backOff(.token(error.description, credentials: credentials.mark(), isRefusal: isRefusal))
+        _ = try? rateLimiter.backOff(.token(error.description, credentials: credentials.mark(), isRefusal: isRefusal), told: told)
     }
 
     // MARK: Tokens that Spotify refuses

@@ -10,8 +10,8 @@ enum CallOutcome: Sendable {
     case renewToken
     /// Spotify told us to wait.
     case coolDown(retryAfter: Duration?, quotaExceeded: Bool)
-    /// Something failed on the way, after the slot was spent.
-    case retry(Obstacle)
+    /// Something failed on the way, after the slot was spent. `told`: how long it said that it will go on.
+    case retry(Obstacle, told: Duration? = nil)
     /// No connection came about; no slot was spent.
     case unreachable(reason: String)
     /// The permit was not ours after all; nothing was sent.
@@ -34,6 +34,7 @@ enum CallOutcome: Sendable {
         case .accountRefused(let message): self = .refusal(NegativeEntry(status: 403, message: message), ofAccount: true)
         case .rateLimited(let retryAfter, let quotaExceeded):
             self = .coolDown(retryAfter: retryAfter, quotaExceeded: quotaExceeded)
+        case .server(_, _, let told?) where sent: self = .retry(Obstacle(.spotify, error.description), told: told)
         case .timedOut where sent: self = .retry(Obstacle(.timeout, error.description))
         default: self = sent ? .retry(Obstacle(.spotify, error.description)) : .unreachable(reason: error.description)
         }

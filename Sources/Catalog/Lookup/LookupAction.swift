@@ -65,7 +65,7 @@ enum LimiterRequest {
     /// Spotify told us to wait: `cooledDown`.
     case coolDown(LeasedLookup, retryAfter: Duration?, quotaExceeded: Bool)
     /// Spotify cannot be reached: `backedOff`.
-    case backOff(reason: String)
+    case backOff(reason: String, told: Duration?)
     /// A refusal that may be the account's: `suspected`.
     case suspect(LeasedLookup, NegativeEntry, ofAccount: Bool)
     /// The call that was to show it was refused as well: the account is.
@@ -87,6 +87,14 @@ struct LeasedLookup {
     let resource: Resource
     /// Spotify has answered it before, and not refused it since.
     var isKnown = false
+}
+
+extension Obstacle {
+    /// For the log. What Spotify says of a search may repeat what was typed: of that only our own words are left.
+    func loggedWords(of resource: Resource) -> String {
+        guard case .search = resource, let end = words.firstRange(of: ": ") else { return words }
+        return String(words[..<end.lowerBound])
+    }
 }
 
 extension Resource {

@@ -166,6 +166,13 @@ struct LookupScheduler {
         return tell(singleFlight.failImpatient(before: end, underWay: inFlight, outcome))
     }
 
+    /// What a call would bring could be kept nowhere: none is made, and who waits is told why.
+    mutating func cannotKeep(_ reason: String) -> [LookupAction] {
+        rest(.seconds(1))
+        let outcome = WaitOutcome.failed(Obstacle(.server, reason), after: .seconds(30))
+        return tell(singleFlight.failImpatient(before: .never, underWay: inFlight, outcome))
+    }
+
     mutating func hasToken() -> [LookupAction] {
         lastCall += 1
         callAtGate = lastCall
@@ -216,7 +223,7 @@ struct LookupScheduler {
         if callAtGate == call { callAtGate = nil }
         guard let lookup = sent.removeValue(forKey: call) else {
             guard case .unreachable(let reason) = CallOutcome(result, sent: false) else { return [] }
-            return [.ask(.backOff(reason: reason))]
+            return [.ask(.backOff(reason: reason, told: nil))]
         }
         switch CallOutcome(result, sent: true) {
         case .answer(let body):
@@ -226,7 +233,11 @@ struct LookupScheduler {
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
         case .coolDown(let retryAfter, let quotaExceeded):
             return [.ask(.coolDown(lookup, retryAfter: retryAfter, quotaExceeded: quotaExceeded))]
-        case .retry(let obstacle): return again(lookup, obstacle)
+        case .retry(let obstacle, nil): return again(lookup, obstacle)
+        case .retry(let obstacle, let told?):
+            // First the pause: nobody may be granted a permit between the two.
+            return [.ask(.backOff(reason: obstacle.loggedWords(of: lookup.resource), told: told))]
+                + again(lookup, obstacle, pauseAtLeast: told)
         case .unreachable(let reason): return again(lookup, Obstacle(.spotify, reason))
         case .nothing: return [.ask(.losePermit(lookup.lease))]
         }
@@ -268,6 +279,7 @@ struct LookupScheduler {
         return tell(singleFlight.finish(lookup.resource) + (believed.map { singleFlight.finish($0) } ?? []))
     }
 
+    /// Neither in `cache.db` nor in memory, though one of them could take it when the call was made.
     func couldNotStore(_ lookup: LeasedLookup, _ cause: String) -> [LookupAction] {
         [.note(.notStored(lookup.resource, cause))]
             + again(lookup, Obstacle(.server, "the database cannot be written: \(cause)"), pauseAtLeast: .seconds(30))
@@ -302,7 +314,7 @@ struct LookupScheduler {
         let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
         let outcome = WaitOutcome.failed(obstacle, after: max(pause, .seconds(5)))
         return [
-            .note(.failed(lookup.resource, reason: obstacle.words, attempt: lease.attempt, pause: pause)),
+            .note(.failed(lookup.resource, reason: obstacle.loggedWords(of: lookup.resource), attempt: lease.attempt, pause: pause)),
             .ask(
                 .finish(
                     lease, .failed(reason: obstacle.encoded, retryAfter: pause, final: isFinal),

@@ -49,6 +49,9 @@ final class LookupLoop {
     private let log: Logger
     /// The limiter's file cannot be used.
     private let trouble: LogOnce
+    /// Answers wait in memory for `cache.db`.
+    private let waitingAnswers: LogOnce
+    private var nextDrainAt = MonotonicTime(nanoseconds: 0)
     private let client: SpotifyClient
     private let tokens: AccessTokenProvider?
     private var scheduler: LookupScheduler
@@ -57,8 +60,9 @@ final class LookupLoop {
     /// The token of the call that is about to begin, and of those that have begun.
     private var token = ""
     private var tokensOfCalls: [Int: String] = [:]
-    /// What the call at the gate is told.
+    /// What the call at the gate is told, and how long its permit is good.
     private var gate = Gate.hold
+    private var permitEnd = BootTime.never
 
     init(
         inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock,
@@ -71,6 +75,7 @@ final class LookupLoop {
         self.clock = clock
         self.log = log
         trouble = LogOnce(log)
+        waitingAnswers = LogOnce(log)
         client = try SpotifyClient(endpoints: configuration.endpoints, log: log)
         tokens = configuration.credentials.map {
             AccessTokenProvider(credentials: $0, rateLimiter: rateLimiter, worker: configuration.worker, clock: clock)
@@ -84,6 +89,7 @@ final class LookupLoop {
         while true {
             let contents = inbox.collect()
             if contents.stopping { return }
+            tendSpool()
             for number in contents.departures { scheduler.leave(number) }
             if !contents.arrivals.isEmpty { admit(contents.arrivals) }
             renew(contents.due)
@@ -98,8 +104,26 @@ final class LookupLoop {
     }
 
     private var pause: Duration {
-        let pause = scheduler.pause(activeCalls: client.active)
+        var pause = scheduler.pause(activeCalls: client.active)
+        if recordStore.spool?.isFilled ?? false { pause = min(pause, max(.zero, nextDrainAt - clock.monotonic)) }
         return uses.next.map { min(pause, max(.zero, $0 - clock.monotonic)) } ?? pause
+    }
+
+    /// Moves answers that wait in memory to `cache.db`: in rounds while that goes well, else now and then. A write that waits for somebody
+    /// else's lock keeps this thread busy for its time, so it is seldom tried.
+    private func tendSpool() {
+        guard let spool = recordStore.spool else { return }
+        spool.refresh()
+        guard spool.isFilled else {
+            if recordStore.caches.troubles().writeRefusal == nil { waitingAnswers.settle("what was kept in memory is in cache.db now") }
+            return
+        }
+        waitingAnswers.raise(
+            "waiting", now: clock.wall, level: .error, "what was fetched cannot be stored; it is kept in memory and served until it can")
+        guard clock.monotonic >= nextDrainAt else { return }
+        let isRefused = recordStore.caches.troubles().writeRefusal != nil
+        let drained = (try? recordStore.drainSpool()) ?? 0
+        nextDrainAt = clock.monotonic + (drained > 0 ? .milliseconds(100) : isRefused ? .seconds(10) : .seconds(2))
     }
 
     /// Between a caller's miss and now, records may have come.
@@ -146,8 +170,8 @@ final class LookupLoop {
         case .findDue(let end, let start): more = scheduler.renew(recordsDue(before: end, usedSince: start))
         case .begin(let call): begin(call)
         case .send(let call, let resource):
-            configuration.noteCall()
-            gate = .send(target: resource.target(market: configuration.market), bearer: tokensOfCalls[call] ?? "")
+            let target = resource.target(market: configuration.market)
+            gate = .send(target: target, bearer: tokensOfCalls[call] ?? "", until: permitEnd)
         case .note(let note): say(note)
         }
         for action in more { try perform(action, &hasAsked) }
@@ -162,9 +186,13 @@ final class LookupLoop {
             scheduler.queuedRenewals(due, try rateLimiter.enqueue(asks))
         case .changeCounter: return scheduler.changed(to: try rateLimiter.changeCounter())
         case .states(let resources):
-            return scheduler.found(resources, try rateLimiter.states(of: resources.map(\.name), estimating: false))
+            let states = try rateLimiter.states(of: resources.map(\.name), estimating: false)
+            recordStore.spool?.refresh()
+            return scheduler.found(resources, states)
         case .prospect: return scheduler.foresaw(try rateLimiter.peek(worker: configuration.worker))
-        case .token: return try findToken()
+        case .token:
+            if let reason = recordStore.refusalToKeep() { return scheduler.cannotKeep(reason) }
+            return try findToken()
         case .outage(let end, let pause):
             let outage = try rateLimiter.status().outage
             inbox.note(outage, until: end)
@@ -179,7 +207,9 @@ final class LookupLoop {
         case .coolDown(let lookup, let retryAfter, let quotaExceeded):
             let end = try rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
             return scheduler.cooledDown(lookup, until: end, quotaExceeded: quotaExceeded)
-        case .backOff(let reason): return scheduler.backedOff(reason, until: try rateLimiter.backOff(.upstream(reason)))
+        case .backOff(let reason, let told):
+            let end = try rateLimiter.backOff(.upstream(reason), told: told)
+            return told == nil ? scheduler.backedOff(reason, until: end) : []
         case .suspect(let lookup, let refusal, let ofAccount):
             let suspicion = try rateLimiter.suspectAccount(
                 lookup.lease, refusal: SuspectedWords(refusal, ofAccount: ofAccount).text, reason: refusal.message, saysSo: ofAccount)
@@ -208,7 +238,9 @@ final class LookupLoop {
             scheduler.deniedPermit(pause)
             return []
         case .granted(let lease):
+            permitEnd = lease.grantedAt + Lease.freshness
             configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
+            recordStore.spool?.refresh()
             return scheduler.granted(lease, to: call, known: try Resource(name: lease.subject).map { try recordStore.read($0) })
         }
     }
@@ -229,6 +261,12 @@ final class LookupLoop {
             return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed)
         } catch .storing(let cause) {
             return scheduler.couldNotStore(lookup, "\(cause)")
+        } catch {
+            // The limiter's file cannot be written. The answer is paid for all the same; whoever takes the lookup over finds it.
+            if (try? keep(lookup, lesson)) != nil {
+                for case .tell(let told) in scheduler.stored(lookup, isCurrent: true) { told.waiter.tell(told.outcome) }
+            }
+            throw error
         }
     }
 
@@ -266,16 +304,23 @@ final class LookupLoop {
         log.notice("Spotify's answers show the account's mode", metadata: ["mode": "\(mode.rawValue)"])
     }
 
-    /// Gate and completion are called from inside `poll`.
+    /// Gate, `sent` and completion are called from inside `poll`. Nobody else may have a permit from where this one is granted at the gate to
+    /// where its bytes are with the kernel, or it is certain that there will be none.
     private func begin(_ call: Int) {
         tokensOfCalls[call] = token
         client.begin(
             gate: { [unowned self] in
                 gate = .hold
                 carryOut(scheduler.reachGate(call))
+                if case .hold = gate { rateLimiter.endSending(wasSent: false) }
                 return gate
             },
+            sent: { [unowned self] in
+                rateLimiter.endSending(wasSent: true)
+                configuration.noteCall()
+            },
             completion: { [unowned self] result in
+                rateLimiter.endSending(wasSent: false)
                 carryOut(scheduler.ended(call, result))
                 tokensOfCalls[call] = nil
             })

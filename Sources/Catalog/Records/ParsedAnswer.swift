@@ -23,23 +23,24 @@ struct ParsedAnswer {
     private mutating func read(_ document: JSONDocument, as resource: Resource) -> Bool {
         let root = document.root
         switch resource {
-        case .object(let kind, _, let market):
-            guard Self.isObject(root, of: kind) else { return false }
+        case .object(let kind, let id, let market):
+            guard Self.isObject(root, of: kind, id) else { return false }
             add(resource, ListRecord.make(of: kind, document, askedWith: market.map { [("market", $0.code)] } ?? []))
             if kind == .playlist { learnItems(Self.pages(of: root), market) }
-        case .parts, .artistAlbums:
-            guard Page(root) != nil else { return false }
+        case .parts(_, let id, let offset, _), .artistAlbums(let id, _, let offset, _):
+            guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))
-        case .playlistItems(_, _, _, let market):
-            guard Page(root) != nil else { return false }
+        case .playlistItems(let id, _, let offset, let market):
+            guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))
             learnItems([root], market)
         case .topTracks(_, let market):
             guard let tracks = root["tracks"], tracks.kind == .array else { return false }
             add(resource, Record(body: document.bytes))
             learn(tracks.elements, market)
-        case .search(_, let kinds, _, let market):
-            guard kinds.contains(where: { Page(root[$0.plural]) != nil }) else { return false }
+        case .search(_, let kinds, let offset, let market):
+            guard kinds.contains(where: { Page(root[$0.plural]) != nil }), kinds.allSatisfy({ Self.begins(root[$0.plural], at: offset) })
+            else { return false }
             add(resource, Record(body: document.bytes))
             for plural in ["tracks", "artists"] { learn(root[plural]?["items"]?.elements ?? [], market) }
         case .playlistImages:
@@ -54,12 +55,23 @@ struct ParsedAnswer {
         return true
     }
 
-    /// Chapters call themselves episodes (Web API reference, chapters).
-    private static func isObject(_ root: JSONNode, of kind: ObjectKind) -> Bool {
-        guard root["id"]?.string != nil else { return false }
+    /// Whether it is what was asked for: what somebody mixed up on the way is not kept under another's id. A track that stands in for one that a
+    /// market has not says for which (Web API reference, track relinking). Chapters call themselves episodes (chapters).
+    private static func isObject(_ root: JSONNode, of kind: ObjectKind, _ asked: SpotifyID) -> Bool {
+        guard let id = root["id"]?.string, id == asked.text || root["linked_from"]?["id"]?.string == asked.text else { return false }
         guard let type = root["type"]?.string else { return true }
         return type == kind.rawValue || kind == .chapter && type == ObjectKind.episode.rawValue
     }
+
+    /// Whether it is the page that was asked for. A list has no id of its own; its link says whose it is, where there is one.
+    private static func isPage(_ root: JSONNode, of asked: SpotifyID, from offset: Int) -> Bool {
+        guard Page(root) != nil, begins(root, at: offset) else { return false }
+        let path = root["href"]?.string.map { $0.prefix { $0 != "?" }.split(separator: "/") } ?? []
+        let ids = path.compactMap { SpotifyID(String($0)) }
+        return ids.isEmpty || ids.contains(asked)
+    }
+
+    private static func begins(_ page: JSONNode?, at offset: Int) -> Bool { page?["offset"]?.integer.map { $0 == offset } ?? true }
 
     private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource: resource, record: record)) }
 

@@ -221,10 +221,18 @@ struct SessionTables {
             [change.userID, change.name, change.fingerprint.bytes.data, change.sessionID, until])
     }
 
-    /// A session in which the user is changing the own password; an empty one for somebody else who is.
+    /// A session in which the user is changing the own password; an empty one for somebody else who is. A session that said so a short while
+    /// ago and did not do it is not heard again: it might go on saying so until somebody else changes the password, to be left when the others end.
     func expectPasswordChange(_ userID: Int64, session: String, until: Int64) throws {
-        try execute("INSERT OR REPLACE INTO passwordChange (userID, sessionID, untilAt) VALUES (?, ?, ?)", [userID, session, until])
+        try execute(
+            """
+            INSERT OR REPLACE INTO passwordChange (userID, sessionID, untilAt) SELECT ?1, ?2, ?3 WHERE ?2 = '' OR NOT EXISTS (
+                SELECT 1 FROM passwordChange WHERE userID = ?1 AND sessionID = ?2 AND untilAt > ?3 - ?4)
+            """, [userID, session, until, Self.passwordPause])
     }
+
+    /// Between two announcements of one session, in ms.
+    private static let passwordPause: Int64 = 600_000
 
     func passwordChanges(_ userID: Int64, now: Int64) throws -> [String] {
         let sql = "SELECT sessionID FROM passwordChange WHERE userID = ? AND untilAt > ?"
@@ -282,7 +290,7 @@ struct SessionTables {
             """, [limit])
         let sessions = db.changesCount
         try execute("DELETE FROM expectedChange WHERE untilAt <= ?", [now])
-        try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now])
+        try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now - Self.passwordPause])
         try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
         return tokens == limit || sessions == limit
     }
