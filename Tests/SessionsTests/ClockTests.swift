@@ -111,6 +111,20 @@ import Testing
         }
     }
 
+    @Test("refused tokens of a user share one session when the clock was set back, too")
+    func refused() throws {
+        let phone = try workers[0].tokens(of: "bob").access
+        house.pass(seconds: 1)
+        #expect(workers[0].logout(.bearer(phone)).status == 200)
+        func count() throws -> Int { try workers[0].database.read { try $0.count("session") } }
+        for step in [0, -Self.hour, -Self.hour] {
+            house.setClock(by: step)
+            house.pass(seconds: 1)
+            #expect(statuses(try house.foreignToken(user: 2)) == isRefused)
+            #expect(try count() == 2)
+        }
+    }
+
     @Test("nothing is forgotten by a clock that was set less than an hour ago; what was, stays refused when it is set back")
     func purge() throws {
         let ended = try workers[0].tokens(of: "bob")

@@ -36,7 +36,9 @@ struct ClockTable {
         case .otherBoot:
             try db.execute(sql: "DELETE FROM clock")
             // The clock says that it is before something that has happened: that happened now at the latest.
-            try db.execute(sql: "UPDATE session SET endedAt = ?1 WHERE endedAt > ?1", arguments: [reading.wall])
+            try db.execute(
+                sql: "UPDATE session SET endedAt = ?1, beganAt = iif(beganAt = endedAt, ?1, beganAt) WHERE endedAt > ?1",
+                arguments: [reading.wall])
             try db.execute(sql: "UPDATE fact SET value = ?1 WHERE name = 'begunAt' AND value > ?1", arguments: [reading.wall])
         case .set(let step):
             for table in ["expectedChange", "passwordChange", "pairCode", "nameClaim"] {
@@ -53,7 +55,11 @@ struct ClockTable {
     /// swingmusic's tokens say when they were made by a clock that was set back: what they are compared with is dated by it too, so that one that
     /// was made of an ended token does not look older than that end. What was refused before an instant stays so, until the clock is there again.
     private func date(back step: Int64) throws {
-        try db.execute(sql: "UPDATE session SET endedAt = endedAt + ? WHERE endedAt IS NOT NULL", arguments: [step])
+        // The session of refused tokens, which ended as it began, stays one.
+        try db.execute(
+            sql:
+                "UPDATE session SET endedAt = endedAt + ?1, beganAt = iif(beganAt = endedAt, beganAt + ?1, beganAt) WHERE endedAt IS NOT NULL",
+            arguments: [step])
         try db.execute(sql: "UPDATE fact SET value = value + ? WHERE name = 'begunAt'", arguments: [step])
         try db.execute(sql: "DELETE FROM fact WHERE name = 'firstUserAt'")
     }
