@@ -14,7 +14,9 @@ enum SpotifyPaths {
             one("artists", "artist", "Artist", example: "6sFIWsNpZYqfjUpaCgueju", hasMarket: false),
             DescribedPath(
                 "playlists/{id}",
-                get("playlist", "One playlist.", .named("Playlist"), [id("playlist", example: playlist), market, country, types, fields])),
+                get(
+                    "playlist", "One playlist.", partly(.named("Playlist")),
+                    [id("playlist", example: playlist), market, country, types, fields])),
             one("shows", "show", "Show", example: show, hasMarket: true),
             one("episodes", "episode", "Episode", example: episode, hasMarket: true),
             one("audiobooks", "audiobook", "Audiobook", example: audiobook, hasMarket: true),
@@ -46,11 +48,11 @@ enum SpotifyPaths {
                     [id("artist", example: "6sFIWsNpZYqfjUpaCgueju"), market, country])),
             list(
                 "playlists/{id}/items", "playlistItems", "A playlist's items, as development mode has them.",
-                SpotifySchemas.page(of: "PlaylistItem", orNull: true), kind: "playlist", example: playlist, most: 100, usual: 100,
+                partly(SpotifySchemas.page(of: "PlaylistItem", orNull: true)), kind: "playlist", example: playlist, most: 100, usual: 100,
                 more: [types, fields]),
             list(
                 "playlists/{id}/tracks", "playlistTracks", "A playlist's items, as extended mode has them.",
-                SpotifySchemas.page(of: "PlaylistItem", orNull: true), kind: "playlist", example: playlist, most: 100, usual: 100,
+                partly(SpotifySchemas.page(of: "PlaylistItem", orNull: true)), kind: "playlist", example: playlist, most: 100, usual: 100,
                 more: [types, fields]),
             DescribedPath(
                 "playlists/{id}/images",
@@ -96,6 +98,9 @@ enum SpotifyPaths {
             template,
             get(name, summary, schema, [id(kind, example: example)] + paging(most: most, usual: usual) + [market, country] + more))
     }
+
+    /// What it is, or with `fields` whatever that leaves of it.
+    private static func partly(_ whole: Schema) -> Schema { .either(whole, .anyObject) }
 
     private static func id(_ kind: String, example: String) -> DescribedParameter {
         .path("id", "The \(kind)'s id, URI or link.", .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), example: .string(example))
