@@ -44,7 +44,8 @@ class Pair:
 
 def run(options):
     with Sandbox("filled") as sandbox:
-        standin = StandIn(sandbox, mode="development").start()
+        # Of a user who signed in: the items of a playlist are for its owner.
+        standin = StandIn(sandbox, "--user", "user7", mode="development").start()
         folder = sandbox.directory("data")
         records.fetch_known(sandbox, options.program, standin, folder)
         records.fill(folder, options.ids)
