@@ -14,11 +14,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "nginx")]
 
+from harness.page import Page  # noqa: E402
 from harness.sandbox import REPOSITORY  # noqa: E402
 from stage import LIBRARIES, PROGRAMS, Stage  # noqa: E402
 
-DOCUMENT = REPOSITORY / "docs/clients.md"
-BEGIN, END = "<!-- tables: Tests/clients/table.py -->\n", "<!-- end of tables -->\n"
+PAGE = Page(REPOSITORY / "docs/clients.md", "<!-- tables: Tests/clients/table.py -->\n", "<!-- end of tables -->\n")
 WAYS = ("extended", "development", "mirror")
 #: The libraries that are counted, and what stands on another environment.
 SEVEN = ("spotipy", "tekore", "asyncspotify", "aiospotify", "async_spotify", "pyfy", "spotifyaio")
@@ -102,16 +102,5 @@ def where(pattern):
     return "In extended mode alone" if extended else "Nowhere"
 
 
-def current():
-    text = DOCUMENT.read_text()
-    before, _, rest = text.partition(BEGIN)
-    written, _, after = rest.partition(END)
-    return before, written, after
-
-
 if __name__ == "__main__":
-    before, written, after = current()
-    measured = tables(measure())
-    if sys.argv[1:] == ["--check"]:
-        sys.exit(0 if measured == written else f"{DOCUMENT} is not what comes out: run {sys.argv[0]}")
-    DOCUMENT.write_text(before + BEGIN + measured + END + after)
+    PAGE.main(lambda: tables(measure()), __file__)

@@ -27,5 +27,5 @@ def test_what_works_directly_in_development_mode_works_through_the_mirror(outcom
 
 
 def test_the_tables_of_the_document_are_what_comes_out(outcomes):
-    _, written, _ = table.current()
+    written = table.PAGE.written
     assert table.tables(outcomes) == written, "run Tests/clients/table.py"

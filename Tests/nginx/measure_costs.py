@@ -13,10 +13,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.house import House  # noqa: E402
+from harness.page import Page  # noqa: E402
 from harness.sandbox import REPOSITORY  # noqa: E402
 
-DOCUMENT = REPOSITORY / "docs/costs.md"
-BEGIN, END = "<!-- table: Tests/nginx/measure_costs.py -->\n", "<!-- end of table -->\n"
+PAGE = Page(REPOSITORY / "docs/costs.md", "<!-- table: Tests/nginx/measure_costs.py -->\n", "<!-- end of table -->\n")
 MODES = ("development", "extended")
 
 
@@ -149,22 +149,5 @@ def table():
     return "".join(lines)
 
 
-def current():
-    """The text before the table, the table, and the text after it."""
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    within, _, after = rest.partition(END)
-    return before, within, after
-
-
-def main(arguments):
-    before, within, after = current()
-    measured = table()
-    if "--check" in arguments:
-        sys.stdout.write(measured)
-        return 0 if measured == within else f"{DOCUMENT} says something else; run {__file__}"
-    DOCUMENT.write_text(before + BEGIN + measured + END + after)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    PAGE.main(table, __file__)

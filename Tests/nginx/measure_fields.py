@@ -13,11 +13,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from harness.house import House  # noqa: E402
+from harness.page import Page  # noqa: E402
 from harness.sandbox import REPOSITORY  # noqa: E402
 from harness.spotify import Spotify  # noqa: E402
 
-DOCUMENT = REPOSITORY / "docs/fields.md"
-BEGIN, END = "<!-- tables: Tests/nginx/measure_fields.py -->\n", "<!-- end of tables -->\n"
+PAGE = Page(REPOSITORY / "docs/fields.md", "<!-- tables: Tests/nginx/measure_fields.py -->\n", "<!-- end of tables -->\n")
 
 #: What development mode has under another name, and the parts of what it lacks as a whole.
 RENAMED = re.compile(r"playlist\.tracks|element\.track|(tracks|followers)\..*")
@@ -114,22 +114,5 @@ def tables():
     return "".join(lines)
 
 
-def current():
-    """The text before the tables, the tables, and the text after them."""
-    before, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    within, _, after = rest.partition(END)
-    return before, within, after
-
-
-def main(arguments):
-    before, within, after = current()
-    measured = tables()
-    if "--check" in arguments:
-        sys.stdout.write(measured)
-        return 0 if measured == within else f"{DOCUMENT} says something else; run {__file__}"
-    DOCUMENT.write_text(before + BEGIN + measured + END + after)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    PAGE.main(tables, __file__)

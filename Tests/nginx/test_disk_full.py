@@ -3,6 +3,7 @@
 import pytest
 
 from harness.house import ADMIN, assert_plain_error, track
+from harness.sandbox import fill_disk
 from harness.waiting import eventually
 
 
@@ -11,13 +12,7 @@ def test_reads_go_on_and_writes_are_refused_with_the_reason_when_the_disk_is_ful
     house = new_house("disk-full", workers=1, store=with_store, SWINGMUSIC_FCGI_DATA_DIR=str(small_disk))
     [known] = house.fill()
     assert house.admin("PUT", "/cache/session/kept", b"kept").status in (200, 201, 204)
-    ballast = small_disk / "ballast"
-    with open(ballast, "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
+    ballast = fill_disk(small_disk)
 
     with house.connection() as kept:
         refused = [kept.request("PUT", f"/cache/user/big-{n}", ADMIN, b"x" * 100_000) for n in range(20)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.house import assert_spotify_error, retry_after, track
+from harness.sandbox import fill_disk
 from harness.standin import missing_id, spotify_id
 from harness.waiting import eventually
 
@@ -93,9 +94,7 @@ def test_a_full_disk_costs_one_call_a_record(new_house, small_disk):
     house = new_house("full", WORKERS, SWINGMUSIC_FCGI_DATA_DIR=str(small_disk), SWINGMUSIC_FCGI_MISS_WAIT="2s",
                       SWINGMUSIC_FCGI_MIRROR_WAIT="2s")
     [known] = house.fill()
-    with open(small_disk / "ballast", "wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
+    ballast = fill_disk(small_disk)
     paths = [track(f"full-{n}") for n in range(5)]
     began = time.monotonic()
     answered = set()
@@ -107,7 +106,7 @@ def test_a_full_disk_costs_one_call_a_record(new_house, small_disk):
                 answered.add(path)
         assert house.get(known).status == 200
     assert max(calls_by_path(house).values()) == 1, calls_by_path(house)
-    (small_disk / "ballast").unlink()
+    ballast.unlink()
     for path in paths:
         eventually(lambda: house.get(path).status == 200, 40, every=0.3, what="it is answered when there is room")
     eventually(lambda: stored(house) >= 6 and not spool(house).exists(), 30, every=0.2, what="everything is stored")

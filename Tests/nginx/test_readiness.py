@@ -14,7 +14,7 @@ import pytest
 
 from harness.house import House, track
 from harness.nginx import Nginx
-from harness.sandbox import REPOSITORY, executable
+from harness.sandbox import REPOSITORY, executable, fill_disk
 from harness.swingmusic import Swingmusic
 from harness.waiting import eventually
 
@@ -318,13 +318,7 @@ def test_the_disk_fills_up_and_gets_room():
             [known] = house.fill()
             house.assert_said("ok")
             assert house.log_in() == 200
-            ballast = disk / "ballast"
-            with open(ballast, "wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(4096))
-                except OSError:
-                    pass
+            ballast = fill_disk(disk)
             house.assert_said("degraded: full-disk")
             assert house.admin("PUT", "/cache/user/big", b"x" * 900_000).status == 503
             house.assert_said("degraded: full-disk")

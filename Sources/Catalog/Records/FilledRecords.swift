@@ -6,15 +6,22 @@ import Synchronization
 /// the version of the entry, which never repeats, so that none is ever another's or an older one.
 ///
 /// Of a small record only the places are kept, some dozen bytes, so that there is room for a hundred thousand: putting the fields in is a
-/// copy of some kilobytes. A large one is kept as it is served, and so is what is asked for over and over. Bounded by bytes; what was not used for longest goes first, and all of it after
-/// a minute or two of rest.
+/// copy of some kilobytes. A large one is kept as it is served, and so is what is asked for over and over. Bounded by bytes; what was not used
+/// for longest goes first, and all of it after a minute or two of rest.
 final class FilledRecords: Sendable {
-    private struct Held {
-        var fields: RemovedFields
+    /// A class, so that finding one counts one reference and not one for each of its parts.
+    private final class Held: Sendable {
+        let fields: RemovedFields
         /// Of a large record, and of one that is asked for over and over.
-        var filled: Record?
+        let filled: Record?
         /// The plain record's tag: of a file that was exchanged, a version might mean another record.
-        var plainTag: UInt64
+        let plainTag: UInt64
+
+        init(fields: RemovedFields, filled: Record?, plainTag: UInt64) {
+            self.fields = fields
+            self.filled = filled
+            self.plainTag = plainTag
+        }
 
         var cost: Int { FilledRecords.overhead + fields.words.count * 8 + (filled?.body.count ?? 0) }
     }
@@ -62,10 +69,13 @@ final class FilledRecords: Sendable {
         let known = find(entry.version, plainTag, now: now)
         if let filled = known?.filled { return filled }
         guard let plain = Record(encoded: entry.value) else { return nil }
-        var held = known ?? Held(fields: RemovedFields(of: plain, resource), plainTag: plainTag)
-        let filled = held.fields.filled(plain)
-        if isBusy || plain.body.count > Self.large, plain.body.count < most / 4, !held.fields.isEmpty { held.filled = filled }
-        if known == nil || held.filled != nil { generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) } }
+        let fields = known?.fields ?? RemovedFields(of: plain, resource)
+        let filled = fields.filled(plain)
+        let isKeptWhole = (isBusy || plain.body.count > Self.large) && plain.body.count < most / 4 && !fields.isEmpty
+        if known == nil || isKeptWhole {
+            let held = Held(fields: fields, filled: isKeptWhole ? filled : nil, plainTag: plainTag)
+            generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) }
+        }
         return filled
     }
 

@@ -1,5 +1,6 @@
 """A temporary folder with everything one test module starts in it, and the promise to stop it all."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -81,6 +82,15 @@ def last_lines(count=30):
             lines = log.read_text(errors="replace").splitlines()[-count:]
             if lines:
                 yield f"last lines of {log}", "\n".join(lines)
+
+
+def fill_disk(folder):
+    """Takes all the room of the file system that a folder is on. The file that has it; to unlink it makes room again."""
+    ballast = Path(folder) / "ballast"
+    with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return ballast
 
 
 def free_port():
