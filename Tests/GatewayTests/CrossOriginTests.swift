@@ -18,7 +18,7 @@ import Testing
     private struct Fixed: RouteFamily {
         let prefix: String
         var readers = CrossOrigin.Readers.named
-        let tag = "", about = ""
+        let tag = "", about = "", label = Counter.Family.none
         let errorFormat = ErrorFormat.plain
         var routes: [Route] {
             ["{status}", "verify"].map { template in

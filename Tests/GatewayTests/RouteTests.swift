@@ -130,7 +130,7 @@ import Testing
 
     /// Tells what it reads: declared or not.
     private struct Telling: RouteFamily {
-        let prefix = "/x/", tag = "", about = ""
+        let prefix = "/x/", tag = "", about = "", label = Counter.Family.none
         let errorFormat = ErrorFormat.plain
         var routes: [Route] {
             [

@@ -32,7 +32,7 @@ public struct Router: Handler {
             errorFormat = family.errorFormat
             readers = family.readers
             seesToAccess = family.seesToAccess
-            label = Counter.Family(prefix: family.prefix)
+            label = family.label
         }
 
         /// Over bytes: strings compare by characters.

@@ -12,6 +12,7 @@ struct AuthRoutes: RouteFamily {
 
     let prefix = "/auth/"
     let tag = "auth"
+    let label = Counter.Family.auth
     let about = """
         swingmusic's session routes, answered in its stead, and those by which sessions are seen, ended and asked about. They need \
         SWINGMUSIC_CONFIG_DIR; without it all are 503, verify 403. As with swingmusic, a path or method that is none is 401 without a \

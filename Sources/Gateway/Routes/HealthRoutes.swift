@@ -23,6 +23,7 @@ struct HealthRoutes: RouteFamily {
 
     let prefix = "/swingmusic-fcgi/"
     let tag = "status"
+    let label = Counter.Family.own
     let about = "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970."
     let errorFormat = ErrorFormat.plain
     let tellsMethods = false
