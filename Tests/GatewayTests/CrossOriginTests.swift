@@ -165,8 +165,8 @@ import Testing
         guard case .parked(let parkedRequest) = try outcome("https://friend.example", "/cache/later", "GET", [Self.friend]) else {
             throw NotNow()
         }
-        #expect(parkedRequest.change(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
-        let refused = parkedRequest.change(Response(status: 401))
+        #expect(parkedRequest.finished(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
+        let refused = parkedRequest.finished(Response(status: 401))
         #expect(refused.header("WWW-Authenticate") == #"Bearer realm="swingmusic-fcgi""#)
     }
 
