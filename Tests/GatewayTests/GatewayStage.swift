@@ -29,6 +29,8 @@ final class GatewayStage {
         let settings = try Settings(environment: ["SWINGMUSIC_FCGI_DATA_DIR": folder, "SWINGMUSIC_CONFIG_DIR": folder])
         gateway = try Gateway(
             settings: settings, worker: "test", version: "0", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        // Seen for the first time the token is written down, which no event thread does.
+        _ = gateway.router.handle(request("GET", "/auth/verify")).waitedFor()
     }
 
     deinit {
@@ -38,11 +40,15 @@ final class GatewayStage {
 
     /// nil for an answer that comes later.
     func ask(_ method: String, _ path: String) -> Response? {
+        guard case .now(let response) = gateway.router.handle(request(method, path)) else { return nil }
+        return response
+    }
+
+    private func request(_ method: String, _ path: String) -> Request {
         let parameters = [
             ("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("HTTP_HOST", "music.example"), ("REMOTE_ADDR", "192.0.2.1"),
             ("HTTP_AUTHORIZATION", "Bearer \(Self.admin)"),
         ]
-        guard case .now(let response) = gateway.router.handle(Request(testing: parameters)) else { return nil }
-        return response
+        return Request(testing: parameters)
     }
 }

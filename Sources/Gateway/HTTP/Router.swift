@@ -1,5 +1,6 @@
 import FastCGI
 import Platform
+import Sessions
 
 /// Finds the family of routes for a request.
 ///
@@ -92,6 +93,8 @@ struct RoutedRequest {
     let rest: Substring
     /// Found by the family's `otherPrefix`.
     var isAtOtherPrefix = false
+    /// Who it comes from, where that was not known at once and the request comes again.
+    var authentication: Authentication?
 
     /// `rest` cut at `/`; a trailing slash leaves nothing behind. Made anew each time it is asked for.
     var segments: [String] {

@@ -37,40 +37,76 @@ struct AuthRoutes: RouteFamily {
             return .now(style.dressed(errorFormat.error(400, "The path has escapes, dots or slashes that change what it names")))
         case .route(let route): return outcome(route, routed, sessions, caller, style)
         case .foreign:
-            let handing = sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")
-            guard case .handOn = handing else { return .now(style.response(handing)) }
-            return pass(style.response(handing), sessions, caller, request)
-        case .notFound: return .now(unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found")))
-        case .methodNotAllowed(let allowed):
-            return .now(unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed)))
+            let change = PasswordChange(request, caller)
+            return decided(sessions.authenticate(caller, changes: request.changesSomething), style) { authentication in
+                let handing = sessions.handOn(authentication)
+                guard case .handOn = handing else { return .now(style.response(handing)) }
+                return pass(style.response(handing), sessions, change)
+            }
+        case .notFound: return unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found"))
+        case .methodNotAllowed(let allowed): return unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed))
         }
     }
 
+    /// Goes on with who a request comes from: at once, or when it is known.
+    private func decided(
+        _ authentication: Authentication, _ style: AuthResponse, _ proceed: @escaping @Sendable (Authentication) -> Outcome
+    ) -> Outcome {
+        guard case .needsWrite(let pending) = authentication else { return proceed(authentication) }
+        return pending.parked(otherwise: style.response(.refused(.unavailable)), proceed)
+    }
+
     private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
-        let method = routed.request.parameter("REQUEST_METHOD") ?? ""
+        let request = routed.request
         // Asked a thousand times a second, and nearly always without a query.
-        let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
-        if hasQuery, routed.query["first"] != nil { return .now(AuthResponse.verification(sessions.verifyFirst())) }
-        let verification = sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
-        let response = AuthResponse.verification(verification)
-        guard verification.status == 204 else { return .now(response) }
-        return pass(response, sessions, caller, routed.request)
+        let hasQuery = request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
+        if hasQuery, routed.query["first"] != nil { return verifyFirst(sessions) }
+        let role = hasQuery ? routed.query["role"] : nil
+        switch sessions.authenticate(caller, changes: request.changesSomething) {
+        case .needsWrite(let pending):
+            let change = PasswordChange(request, caller)
+            return pending.parked(otherwise: AuthResponse.verification(.refused(.unavailable), role: nil)) { authentication in
+                verified(authentication, role, sessions, change)
+            }
+        case let authentication: return verified(authentication, role, sessions, PasswordChange(request, caller))
+        }
+    }
+
+    private func verified(_ authentication: Authentication, _ role: String?, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        let response = AuthResponse.verification(authentication, role: role)
+        return response.status == 204 ? pass(response, sessions, change) : .now(response)
+    }
+
+    private func verifyFirst(_ sessions: Sessions) -> Outcome {
+        let (refused, isKnown) = sessions.refusalOfFirstAdmin(waits: false)
+        if isKnown { return .now(AuthResponse.verification(refused)) }
+        return blockingWorker.run(errorFormat, busy: AuthResponse.verification(.unavailable)) {
+            AuthResponse.verification(sessions.refusalOfFirstAdmin(waits: true).refused)
+        }
+    }
+
+    /// A request to the path at which the extended version of swingmusic has one set one's own password.
+    private struct PasswordChange: Sendable {
+        let caller: Caller
+
+        /// nil for any other request.
+        init?(_ request: Request, _ caller: Caller) {
+            guard request.changesSomething else { return nil }
+            let isOne = request.withParameter("REQUEST_URI") { uri in
+                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+            }
+            guard isOne ?? false else { return nil }
+            self.caller = caller
+        }
     }
 
     /// Lets a request go on to a server behind the guard. The extended version of swingmusic has a path at which one sets one's own
     /// password: to what cannot be seen here, so that it happens is noted first.
-    private func pass(_ response: Response, _ sessions: Sessions, _ caller: Caller, _ request: Request) -> Outcome {
-        switch request.method {
-        case .get, .head, .options: return .now(response)
-        default:
-            let changesPassword = request.withParameter("REQUEST_URI") { uri in
-                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
-            }
-            guard changesPassword ?? false else { return .now(response) }
-            return blockingWorker.run(errorFormat, busy: response) {
-                sessions.expectPasswordChange(caller)
-                return response
-            }
+    private func pass(_ response: Response, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        guard let change else { return .now(response) }
+        return blockingWorker.run(errorFormat, busy: response) { context in
+            sessions.expectPasswordChange(change.caller, context)
+            return response
         }
     }
 
@@ -83,36 +119,45 @@ struct AuthRoutes: RouteFamily {
         let body = FormBody(routed.request)
         switch route {
         case .verify: return .now(errorFormat.error(404, "Not found"))
-        case .user: return .now(style.response(sessions.user(caller)))
-        case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
+        case .user:
+            return decided(sessions.authenticate(caller, duplicates: .firstCounts), style) { .now(style.response(sessions.user($0))) }
+        case .users:
+            let simplified = query["simplified"]
+            return decided(sessions.authenticate(caller, duplicates: .firstCounts, renewal: .never), style) { authentication in
+                if let answer = sessions.users(authentication, simplified: simplified, waits: false) { return .now(style.response(answer)) }
+                return errand(style) { _ in sessions.users(authentication, simplified: simplified, waits: true) ?? .refused(.unavailable) }
+            }
         case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
         case .updateProfile:
-            return hand(routed, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
+            return hand(routed, style) { context, request, finish in
+                sessions.updateProfile(body, caller, as: request, context, completion: finish)
             }
-        case .refresh: return errand(style) { sessions.refresh(caller) }
-        case .pairCode: return errand(style) { sessions.pairCode(caller) }
+        case .refresh: return errand(style) { context in sessions.refresh(caller, context) }
+        case .pairCode: return errand(style) { context in sessions.pairCode(caller, context) }
         case .pair:
             let code = query["code"]
-            return errand(style) { sessions.pair(caller, code: code) }
-        case .logout: return errand(style) { sessions.logout(caller) }
-        case .sessions where isDeleting: return errand(style) { sessions.endOthers(caller) }
+            return errand(style) { context in sessions.pair(caller, code: code, context) }
+        case .logout: return errand(style) { context in sessions.logout(caller, context) }
+        case .sessions where isDeleting: return errand(style) { context in sessions.endOthers(caller, context) }
         case .sessions:
             let user = query["user"]
-            return errand(style) { sessions.list(caller, user: user) }
-        case .session(let id): return errand(style) { sessions.end(caller, session: id) }
+            return errand(style) { context in sessions.list(caller, user: user, context) }
+        case .session(let id): return errand(style) { context in sessions.end(caller, session: id, context) }
         case .devices where isPosting:
             let (form, scheme) = (DeviceForm(body), Self.scheme(routed.request))
-            return page(style) { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
-        case .devices: return page(style) { sessions.devices(caller) }
-        case .createUser: return hand(routed, style) { request, _ in sessions.createUser(body, caller, as: request) }
-        case .createGuest: return hand(routed, style) { request, _ in sessions.createGuest(body, caller, as: request) }
-        case .deleteUser: return hand(routed, style) { _, _ in sessions.deleteUser(body, caller) }
+            return page(style) { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
+        case .devices: return page(style) { context in sessions.devices(caller, context) }
+        case .createUser: return hand(routed, style) { context, request, _ in sessions.createUser(body, caller, as: request, context) }
+        case .createGuest: return hand(routed, style) { context, request, _ in sessions.createGuest(body, caller, as: request, context) }
+        case .deleteUser: return hand(routed, style) { context, _, _ in sessions.deleteUser(body, caller, context) }
         }
     }
 
-    private func page(_ style: AuthResponse, _ work: @escaping @Sendable () -> (outcome: DeviceOutcome, cookie: String?)) -> Outcome {
-        blockingWorker.run(errorFormat) {
-            let (outcome, cookie) = work()
+    private func page(
+        _ style: AuthResponse, _ work: @escaping @Sendable (borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?)
+    ) -> Outcome {
+        blockingWorker.run(errorFormat) { context in
+            let (outcome, cookie) = work(context)
             return style.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
         }
     }
@@ -128,8 +173,8 @@ struct AuthRoutes: RouteFamily {
     /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
     private func handedBack(_ request: Request, _ sessions: Sessions, _ style: AuthResponse, _ status: String) -> Outcome {
         let name = request.parameter("REQUEST_ID") ?? ""
-        return blockingWorker.run(errorFormat) {
-            sessions.handingFailed(name)
+        return blockingWorker.run(errorFormat) { context in
+            sessions.handingFailed(name, context)
             return style.away(status: status == "504" ? 504 : 502)
         }
     }
@@ -139,19 +184,22 @@ struct AuthRoutes: RouteFamily {
     ///   request may come to nothing.
     private func hand(
         _ routed: RoutedRequest, _ style: AuthResponse,
-        _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
+        _ attempt:
+            @escaping @Sendable (
+                _ context: borrowing BlockingContext, _ request: String, _ finish: @escaping @Sendable (Handing) -> Void
+            ) -> Handing?
     ) -> Outcome {
         let name = routed.request.parameter("REQUEST_ID") ?? ""
         let request = name.isEmpty ? Sessions.nameForRequest() : name
-        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
-            guard let handing = attempt(request, { answer(style.response($0)) }) else { return .handedOver }
+        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { context, isLast, answer in
+            guard let handing = attempt(context, request, { answer(style.response($0)) }) else { return .handedOver }
             if case .contested = handing, !isLast { return .again }
             return .done(style.response(handing))
         }
     }
 
-    private func errand(_ style: AuthResponse, _ work: @escaping @Sendable () -> Answer) -> Outcome {
-        blockingWorker.run(errorFormat) { style.response(work()) }
+    private func errand(_ style: AuthResponse, _ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
+        blockingWorker.run(errorFormat) { context in style.response(work(context)) }
     }
 
     /// - Parameter begin: answers at once, or takes the closure and answers with it later.
@@ -169,12 +217,14 @@ struct AuthRoutes: RouteFamily {
 
     /// Before a path or method that is none, swingmusic asks for a token.
     private func unmatched(_ style: AuthResponse, _ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest, _ response: Response)
-        -> Response
+        -> Outcome
     {
-        guard !AuthRoute.isExempt(routed.rest) else { return style.dressed(response) }
-        let answer = sessions.user(caller)
-        guard answer.status == 200 else { return style.response(answer) }
-        return style.dressed(response, cookies: answer.cookies)
+        guard !AuthRoute.isExempt(routed.rest) else { return .now(style.dressed(response)) }
+        return decided(sessions.authenticate(caller, duplicates: .firstCounts), style) { authentication in
+            let answer = sessions.user(authentication)
+            guard answer.status == 200 else { return .now(style.response(answer)) }
+            return .now(style.dressed(response, cookies: answer.cookies))
+        }
     }
 
     private func withoutSessions(_ routed: RoutedRequest) -> Response {
@@ -332,16 +382,30 @@ private struct AuthResponse: Sendable {
         return response
     }
 
-    /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
-    static func verification(_ verification: Verification) -> Response {
-        var response =
-            verification.message.map { ErrorFormat.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
-        if verification.message == nil { response.add("Cache-Control", "no-store") }
-        if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
-        if let name = verification.userName { response.add("X-Swingmusic-Username", name) }
-        if let roles = verification.roles { response.add("X-Swingmusic-Roles", roles) }
-        if let cookie = verification.cookie { response.add("Set-Cookie", cookie) }
+    /// For nginx's `auth_request`, which knows 2xx, 401 and 403, and nothing else: no body to speak of, and nothing that a cache may keep.
+    /// - Parameter role: that the user must have.
+    static func verification(_ authentication: Authentication, role: String?) -> Response {
+        let request = authentication.user
+        var response = verification(authentication.refusal(without: role))
+        if response.status == 204, let user = request?.user {
+            response.add("X-Swingmusic-User-Id", "\(user.id)")
+            // Percent-encoded UTF-8, the roles by comma.
+            response.add("X-Swingmusic-Username", PercentEncoding.encode(user.name))
+            response.add("X-Swingmusic-Roles", user.roles.map { PercentEncoding.encode($0) }.joined(separator: ","))
+        }
+        if let cookie = request?.renewal { response.add("Set-Cookie", cookie) }
         return response
+    }
+
+    /// - Parameter refused: nil for who may pass.
+    static func verification(_ refused: Refused?) -> Response {
+        guard let refused else {
+            var response = Response(status: 204)
+            response.add("Cache-Control", "no-store")
+            return response
+        }
+        // A fault of ours is no reason to sign in again: 403.
+        return ErrorFormat.swingmusic.error(refused.status == 403 || refused.status >= 500 ? 403 : 401, refused.message)
     }
 }
 

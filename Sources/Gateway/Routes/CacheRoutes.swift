@@ -17,7 +17,10 @@ struct CacheRoutes: RouteFamily {
     func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
+        accessControl.admit(routed, to: Self.access, of: self) { _ in admitted(routed) }
+    }
+
+    private func admitted(_ routed: RoutedRequest) -> Outcome {
         let raw = RawPath(routed.request)
         includes.saw(rawPath: raw != nil)
         do throws(BadRequest) {

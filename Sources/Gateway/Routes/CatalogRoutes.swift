@@ -15,16 +15,13 @@ struct CatalogRoutes: RouteFamily {
         let method = routed.request.method
         guard route.methods.contains(method) else { return .now(errorFormat.methodNotAllowed(route.allowed)) }
         if case .preferences(let user) = route {
-            return PreferenceRoutes(
-                catalog: responder.catalog, accessControl: accessControl, blockingWorker: blockingWorker, errorFormat: errorFormat
-            ).answer(routed, user: user)
+            return PreferenceRoutes(family: self).answer(routed, user: user)
         }
-        switch accessControl.admit(routed.request, to: route.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(let client, _, let renewal):
-            do {
+        return accessControl.admit(routed, to: route.access, of: self) { authentication in
+            do throws(BadRequest) {
                 let question = try route.question(CatalogParameters(routed))
-                return responder.answer(question, routed.request, client: client, errorFormat, notFound: route.notFound).renewing(renewal)
+                let client = authentication.client(routed.request)
+                return responder.answer(question, routed.request, client: client, errorFormat, notFound: route.notFound)
             } catch {
                 return .now(errorFormat.error(error.status, error.message))
             }
@@ -123,19 +120,18 @@ private enum CatalogRoute {
 
 /// `/api/catalog/preferences/{user_id}`: what the session's user prefers. Nobody sees another's.
 struct PreferenceRoutes: Sendable {
-    let catalog: Catalog
-    let accessControl: AccessControl
-    let blockingWorker: BlockingWorker
-    let errorFormat: ErrorFormat
+    let family: CatalogRoutes
     static let access = Access.session
+    private var catalog: Catalog { family.responder.catalog }
+    private var errorFormat: ErrorFormat { family.errorFormat }
 
     func answer(_ routed: RoutedRequest, user text: String) -> Outcome {
-        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(_, let user, let renewal):
+        family.accessControl.admit(routed, to: Self.access, of: family) { authentication in
             guard let asked = Int(text), asked >= 0 else { return .now(errorFormat.error(400, "Invalid user id")) }
-            guard let user, user == asked else { return .now(errorFormat.error(403, "Forbidden")) }
-            return (routed.request.method == .post ? change(routed, user) : .now(read(user))).renewing(renewal)
+            guard let user = authentication.user.map({ Int($0.user.id) }), user == asked else {
+                return .now(errorFormat.error(403, "Forbidden"))
+            }
+            return routed.request.method == .post ? change(routed, user) : .now(read(user))
         }
     }
 
@@ -151,7 +147,7 @@ struct PreferenceRoutes: Sendable {
         } catch {
             return .now(errorFormat.error(error.status, error.message))
         }
-        return blockingWorker.begin(errorFormat) { reply in
+        return family.blockingWorker.begin(errorFormat) { reply in
             do throws(CacheError) {
                 try catalog.changePreferences(of: user, change) { fault in
                     reply(fault.map(unusable) ?? json(Array(#"{"message":"Preferences updated successfully"}"#.utf8)))

@@ -11,7 +11,10 @@ struct DashboardRoutes: RouteFamily {
     static let access = Access.admin
 
     func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
+        accessControl.admit(routed, to: Self.access, of: self) { _ in admitted(routed) }
+    }
+
+    private func admitted(_ routed: RoutedRequest) -> Outcome {
         let segments = routed.segments
         let method = routed.request.method
         let isClearing = segments.first?.hasPrefix("clear") == true

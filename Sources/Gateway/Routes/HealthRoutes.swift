@@ -16,7 +16,10 @@ struct HealthRoutes: RouteFamily {
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         guard let route = HealthRoute(rawValue: String(routed.rest)) else { return .now(errorFormat.error(404, "Not found")) }
-        if let refusal = accessControl.refusal(of: routed.request, at: route.access, errorFormat) { return .now(refusal) }
+        return accessControl.admit(routed, to: route.access, of: self) { _ in answer(route, routed) }
+    }
+
+    private func answer(_ route: HealthRoute, _ routed: RoutedRequest) -> Outcome {
         guard routed.request.method == .get || routed.request.method == .head else {
             return .now(errorFormat.methodNotAllowed("GET, HEAD"))
         }
@@ -60,7 +63,7 @@ struct HealthRoutes: RouteFamily {
         return response
     }
 
-    /// Open to all; who shows that he is the administrator is told more. Whether he is may have to be read from files, too.
+    /// Open to all; who shows that he is the administrator is told more. Whoever watches does not wait until that is known.
     private func readiness(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         let hasCredentials = request.withParameter("HTTP_AUTHORIZATION") { !$0.isEmpty } ?? false
@@ -68,8 +71,15 @@ struct HealthRoutes: RouteFamily {
         guard hasCredentials || hasCookie else {
             return watchWorker.share(words, errorFormat, isHead: request.method == .head) { readiness(withTexts: false) }
         }
-        let kept = request.kept
-        return working(routed) { readiness(withTexts: kept.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil }) }
+        let isAdmin: Bool
+        switch accessControl.admit(request, to: .admin) {
+        case .authenticated: isAdmin = true
+        case .anonymous, .refused: isAdmin = false
+        case .needsWrite(let pending):
+            isAdmin = false
+            pending.settle { _ in }
+        }
+        return working(routed) { readiness(withTexts: isAdmin) }
     }
 
     private func readiness(withTexts: Bool) -> Response {

@@ -18,9 +18,8 @@ struct SpotifyRoutes: RouteFamily {
         let path = LinkFolding.fold(Self.withoutOwner(routed.segments))
         let isRead = routed.request.method == .get || routed.request.method == .head
         guard isRead, let route = SpotifyRoute(path) else { return .now(refusal(path, routed.request.method)) }
-        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
+        return accessControl.admit(routed, to: Self.access, of: self) { authentication in
+            answer(route, path, routed, authentication.client(routed.request))
         }
     }
 

@@ -67,7 +67,7 @@ struct Restore: ParsableCommand {
         defer { caches.close() }
         let sessions = try data.openSessions(caches)
         defer { sessions.close() }
-        _ = try sessions.endEverything()
+        _ = try WorkerThread.wait(forWorkNamed: "command") { context in try sessions.endEverything(context) }
         return true
     }
 }
