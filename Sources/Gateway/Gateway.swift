@@ -147,7 +147,7 @@ private struct MaintenanceThread {
                 try? caches.maintain()
                 sessions?.maintain()
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
-                guessLimit.mend()
+                if guessLimit.mend() { log.warning("guesses.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()
                 collector.scoreboard.sample()
             }
