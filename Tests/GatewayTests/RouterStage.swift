@@ -36,13 +36,11 @@ final class RouterStage {
         let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil)
         let authenticator: any RequestAuthenticator = try user.map { try OneUser(id: $0) } ?? NobodyKnown()
         let accessControl = AccessControl(authenticator: authenticator, metadataNeedsSession: false, adminToken: nil)
-        router = Router(families: [
-            ("/spotify/v1/", SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: fillsRemovedFields)),
-            (
-                "/api/catalog/",
-                CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: BlockingWorker(name: "errands"))
-            ),
-        ])
+        router = Router(
+            families: [
+                SpotifyRoutes(responder: responder, fillsRemovedFields: fillsRemovedFields),
+                CatalogRoutes(responder: responder, blockingWorker: BlockingWorker(name: "errands")),
+            ], accessControl: accessControl)
     }
 
     deinit {

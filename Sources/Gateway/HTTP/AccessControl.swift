@@ -76,31 +76,6 @@ struct AccessControl: Sendable {
         return errorFormat.error(refused.status == 403 ? 403 : 401, refused.message)
     }
 
-    /// Goes on with the request of who may use a route, and answers the others. The request of whom it cannot be said at once is parked, and
-    /// asked again of its family when it can.
-    func admit(
-        _ routed: RoutedRequest, to access: Access, of family: some RouteFamily, _ next: (Authentication) -> Outcome
-    ) -> Outcome {
-        let authentication = admit(routed.request, to: access, known: routed.authentication)
-        switch authentication {
-        case .authenticated, .anonymous: return next(authentication).renewing(authentication.user?.renewal)
-        case .refused(let refused): return .now(Self.refusal(refused, family.errorFormat))
-        case .needsWrite(let pending):
-            let (kept, body, isHead) = (routed.request.kept, routed.request.body, routed.request.method == .head)
-            let (rest, isAtOtherPrefix) = (routed.rest, routed.isAtOtherPrefix)
-            return pending.parked(otherwise: Self.refusal(.unavailable, family.errorFormat)) { authentication in
-                let outcome = kept.read(with: body) { request in
-                    var routed = RoutedRequest(request: request, rest: rest, isAtOtherPrefix: isAtOtherPrefix)
-                    routed.authentication = authentication
-                    return family.answer(routed)
-                }
-                guard isHead, case .now(var response) = outcome else { return outcome }
-                response.omitsBody = true
-                return .now(response)
-            }
-        }
-    }
-
     /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
     private func isSessionToken(_ bearer: Substring) -> Bool {
         adminToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
