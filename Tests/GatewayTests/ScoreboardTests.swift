@@ -152,7 +152,7 @@ import Testing
         let page = Scoreboard(path: "/nowhere/figures.shared")
         let router = Router(
             families: [OneAnswer(prefix: "/auth/", status: 401, label: .auth), OneAnswer(prefix: "/cache/", status: 204, label: .cache)],
-            accessControl: AccessControl(identities: NobodyKnown(), metadataNeedsSession: false, adminToken: nil), scoreboard: page)
+            accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil), scoreboard: page)
         for path in ["/auth/x", "/cache/y", "/cache/z", "/nothing"] {
             _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)]))
         }
