@@ -21,7 +21,9 @@ struct AuthRoutes: RouteFamily {
     /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
     /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
     /// The page of one's devices is for nobody else's scripts: what is in it proves that a form is of that page.
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { ["verify", "devices"].contains(routed.rest) ? .nobody : .anyone }
+    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers {
+        routed.rest == "verify" || routed.rest == "devices" ? .nobody : .anyone
+    }
 
     func answer(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
