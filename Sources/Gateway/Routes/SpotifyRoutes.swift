@@ -33,21 +33,16 @@ struct SpotifyRoutes: RouteFamily {
         do {
             let given = SpotifyParameters(query: routed.query)
             let question = try route.question(path, given)
-            guard route.takesFields, let fields = try given.fields() else { return answer(question, routed, client) }
-            return ask(FieldsQuestion(fillsRemovedFields ? filled(question) : question, fields: fields.filter), routed, client)
+            guard route.takesFields, let fields = try given.fields() else { return ask(question, routed, client) }
+            return ask(FieldsQuestion(question, fields: fields.filter), routed, client)
         } catch {
             return .now(errorFormat.error(error.status, error.message))
         }
     }
 
-    private func filled(_ question: some Question) -> any Question { FilledQuestion(question) }
-
-    private func answer(_ question: some Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
-        fillsRemovedFields ? ask(FilledQuestion(question), routed, client) : ask(question, routed, client)
-    }
-
-    private func ask(_ question: some Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
-        responder.answer(question, routed.request, client: client, errorFormat, isBare: routed.isAtOtherPrefix)
+    private func ask(_ question: any Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
+        responder.answer(
+            question, routed.request, client: client, errorFormat, filled: fillsRemovedFields, isBare: routed.isAtOtherPrefix)
     }
 
     /// What is not here, and why.
