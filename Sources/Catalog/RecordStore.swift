@@ -59,20 +59,21 @@ public struct RecordStore: Sendable {
 
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
-            return .hit(try marked(served, resource))
+        if let found, var served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
+            try mark(&served, resource)
+            return .hit(served)
         }
-        if let found = newer(than: found, resource.cache, resource.cacheKey), let served = served(found, resource, filled: filled) {
-            return .hit(try marked(served, resource))
+        if let found = newer(than: found, resource.cache, resource.cacheKey), var served = served(found, resource, filled: filled) {
+            try mark(&served, resource)
+            return .hit(served)
         }
         guard let denial = try denial(of: resource) else { return .miss }
         return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
     }
 
     /// A search that was refused when it was asked for again is what it was.
-    private func marked(_ served: consuming Served, _ resource: Resource) throws(CacheError) -> Served {
+    private func mark(_ served: inout Served, _ resource: Resource) throws(CacheError) {
         if resource.cache == .temp, served.isDue { served.record.refusedWith = try denial(of: resource)?.entry.status }
-        return served
     }
 
     private func denial(of resource: Resource) throws(CacheError) -> (entry: NegativeEntry, found: Found)? {
@@ -244,7 +245,7 @@ final class NotedRecords: Sendable {
         let key = ahead?.key ?? resource.cacheKey
         let found = if let ahead { ahead.found } else { try recordStore.caches.get(resource.cache, key) }
         let reading = try recordStore.read(resource, found: found, filled: filled)
-        if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
+        if found?.tier != .memory, resource.cache == .spotify, case .hit(let served) = reading, served.tier != .memory {
             if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
             if served.isDue { inbox.noteDue(resource, since: WallTime(milliseconds: served.dueAt)) }
         }

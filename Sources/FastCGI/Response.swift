@@ -27,6 +27,12 @@ public struct Response: Sendable {
         head.append(lines)
     }
 
+    /// As `add(lines:)`, for lines that have numbers of the program's own in them.
+    public mutating func add(writing write: (inout [UInt8]) -> Void) {
+        if head.isEmpty { head.reserveCapacity(256) }
+        write(&head)
+    }
+
     /// Adds a header line. A value with a control byte (CR, LF, NUL and the others) would be an injection: the line is dropped.
     public mutating func add(_ name: StaticString, _ value: String) {
         var value = value

@@ -66,7 +66,8 @@ final class FilledRecords: Sendable {
     /// - Parameter isBusy: it is asked for over and over.
     func record(of resource: Resource, _ entry: Entry, isBusy: Bool = false, now: MonotonicTime) -> Record? {
         guard let plainTag = Record.tag(ofEncoded: entry.value) else { return nil }
-        let mayBeLarge = (isBusy || entry.value.count > Self.large) && !RemovedFields.isNothing(storedIn: entry.value)
+        if RemovedFields.isNothing(storedIn: entry.value) { return Record(encoded: entry.value) }
+        let mayBeLarge = isBusy || entry.value.count > Self.large
         var stored = mayBeLarge ? nil : RemovedFields(storedIn: entry.value, resource)
         if let stored { return Record(encoded: entry.value).map { stored.filled($0) } }
         let known = find(entry.version, plainTag, now: now)
