@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Gateway
 import Glibc
 import GRDB
@@ -19,6 +18,10 @@ struct Backup: ParsableCommand {
             the newest N stay.
 
             'restore' brings a backup back.
+
+            EXAMPLES
+              sudo swingmusic-fcgi backup /srv/backup
+              sudo swingmusic-fcgi backup --keep 14 /srv/backup
             """)
 
     @Argument(help: "The folder for the copies; not the data folder.")
@@ -34,8 +37,10 @@ struct Backup: ParsableCommand {
         if let keep, keep < 1 { throw ValidationError("--keep needs at least 1: the backup that is made") }
     }
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let settings = try Startup().settings
+        let settings = try Startup(SettingsSources(environment)).settings
         guard let keep else { return try copy(settings, to: folder) }
         let dated = DatedBackups(folder: folder)
         try dated.make { draft in try copy(settings, to: draft) }
@@ -46,7 +51,7 @@ struct Backup: ParsableCommand {
         let source = settings.dataDirectory
         let sources = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
         guard !sources.isEmpty else { throw BackupError.nothingThere(source) }
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do throws(SystemError) { try Files.makeFolder(folder, mode: 0o700) } catch { throw BackupError.folder(folder, error.reason) }
         guard FileIdentity(path: folder) != FileIdentity(path: source) else { throw BackupError.sameFolder }
         let copied = try sources.map { file in
             (file: file.name, bytes: try file.copy(from: source, to: folder))
@@ -61,6 +66,8 @@ struct Backup: ParsableCommand {
 private enum BackupError: Error, CustomStringConvertible {
     case nothingThere(String)
     case sameFolder
+    case folder(String, String)
+    case stays(String, String)
     case failed(file: String, reason: String)
 
     var description: String {
@@ -68,6 +75,8 @@ private enum BackupError: Error, CustomStringConvertible {
         case .nothingThere(let path):
             "there are no databases in \(path) (SWINGMUSIC_FCGI_DATA_DIR); run this with the environment of 'serve'"
         case .sameFolder: "that is the data folder itself; name another"
+        case .folder(let path, let reason): "the folder \(path) cannot be made: \(reason); name one that this user may write in"
+        case .stays(let path, let reason): "the backup was made; the old one \(path) cannot be removed: \(reason)"
         case .failed(let file, let reason): "\(file) was not copied: \(reason)"
         }
     }
@@ -81,11 +90,11 @@ struct DatedBackups {
     func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws {
         let name = Self.name(now)
         let draft = "\(folder)/\(name).new"
-        try? FileManager.default.removeItem(atPath: draft)
+        try? Files.removeFolder(draft)
         do {
             try fill(draft)
         } catch {
-            try? FileManager.default.removeItem(atPath: draft)
+            try? Files.removeFolder(draft)
             throw error
         }
         guard rename(draft, "\(folder)/\(name)") == 0 else {
@@ -96,12 +105,15 @@ struct DatedBackups {
 
     /// The names, oldest first.
     var names: [String] {
-        let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return entries.filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
+        Files.names(in: folder).filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
     }
 
     func prune(keeping count: Int) throws {
-        for name in names.dropLast(count) { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
+        for name in names.dropLast(count) {
+            do throws(SystemError) { try Files.removeFolder("\(folder)/\(name)") } catch {
+                throw BackupError.stays("\(folder)/\(name)", error.reason)
+            }
+        }
     }
 
     /// `2026-11-26T012400Z`: sorted by name is sorted by time, and no colon is in the way anywhere.

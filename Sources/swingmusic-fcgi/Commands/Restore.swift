@@ -1,6 +1,5 @@
 import ArgumentParser
 import Caching
-import Foundation
 import GRDB
 import Gateway
 import Glibc
@@ -22,6 +21,9 @@ struct Restore: ParsableCommand {
 
             Sessions: the backup does not know which sessions have been ended since. So every token that was issued before the restore is \
             refused and all users sign in again. With --keep-sessions they stay signed in, and so does whoever was sent away since the backup was made.
+
+            EXAMPLES
+              sudo swingmusic-fcgi restore /srv/backup/2026-11-26T012400Z
             """)
 
     @Argument(help: "The folder with the copies, as 'backup' made it; of dated ones, one of them.")
@@ -33,8 +35,10 @@ struct Restore: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let (data, lock) = try DataFolder.toExchange()
+        let (data, lock) = try DataFolder.toExchange(environment)
         defer { withExtendedLifetime(lock) {} }
         let exchange = try DatabaseExchange(from: folder, into: data.path)
         let restored = try exchange.carryOut()
@@ -102,7 +106,9 @@ private struct DatabaseExchange {
     /// Answers the names of the files that were restored.
     func carryOut() throws -> [String] {
         for file in files { _ = try file.copy(from: source, to: target, as: file.draft) }
-        try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do throws(SystemError) { try Files.makeFolder(aside, mode: 0o700) } catch {
+            throw RestoreError.stopped(aside, "it cannot be made: \(error.reason)", aside: target)
+        }
         for file in files {
             // The journals first: beside another database they would be rolled into it.
             for name in file.names.reversed() { try move("\(target)/\(name)", to: "\(aside)/\(name)") }

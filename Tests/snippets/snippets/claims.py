@@ -56,6 +56,7 @@ CLAIMS = {
     ("docs/operating.md", "With a folder of swingmusic's that is there already", 1): Claim(
         ways.sets_env, free={"srv": "a folder of the reader's", "music": "a folder of the reader's"}),
     ("docs/operating.md", "The log", 1): Claim(ways.log_line),
+    ("docs/operating.md", "Which settings a command takes", 1): Claim(ways.each_runs),
     ("docs/operating.md", "Is it well?", 1): Claim(ways.transcript),
     ("docs/operating.md", "Is it well?", 2): Claim(ways.curl(ways.answer(200, warnings=list), ways.answer(200, details=list))),
     ("docs/operating.md", "Is it well?", 3): Claim(ways.curl(ways.text_with(200, r"(?m)^# TYPE swingmusic_fcgi_\w+ counter$"))),
