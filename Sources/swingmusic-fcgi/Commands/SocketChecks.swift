@@ -132,16 +132,18 @@ extension SocketCheck {
             return places.contains { access($0, F_OK) == 0 }
         }
 
-        /// The first process of that name that is not root's: the master is.
+        /// That of the first process of that name that is not root's: the master is. Root's where all are.
         private static var running: HostUser? {
+            var found: HostUser?
             for name in Files.names(in: "/proc") where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
                 var status = stat()
-                guard Files.read("/proc/\(name)/comm", atMost: 64) == Array("nginx\n".utf8), stat("/proc/\(name)", &status) == 0,
-                    status.st_uid != 0
-                else { continue }
-                return HostUser(status.st_uid)
+                guard Files.read("/proc/\(name)/comm", atMost: 64) == Array("nginx\n".utf8), stat("/proc/\(name)", &status) == 0 else {
+                    continue
+                }
+                found = HostUser(status.st_uid)
+                if status.st_uid != 0 { break }
             }
-            return nil
+            return found
         }
 
         private static var configured: HostUser? {
