@@ -41,10 +41,13 @@ struct Backup: ParsableCommand {
 
     func run() throws {
         let settings = try Startup(SettingsSources(environment)).settings
+        // Else a restore might exchange the one file before it is copied and the other one after.
+        let lock = try FolderLock.use(settings.dataDirectory, making: false)
+        defer { withExtendedLifetime(lock) {} }
         guard let keep else { return try copy(settings, to: folder) }
         let dated = DatedBackups(folder: folder)
-        try dated.make { draft in try copy(settings, to: draft) }
-        try dated.prune(keeping: keep)
+        let made = try dated.make { draft in try copy(settings, to: draft) }
+        try dated.prune(keeping: keep, with: made)
     }
 
     private func copy(_ settings: Settings, to folder: String) throws {
@@ -86,8 +89,9 @@ private enum BackupError: Error, CustomStringConvertible {
 struct DatedBackups {
     let folder: String
 
-    /// Its own name comes last: a folder of that form is a whole backup.
-    func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws {
+    /// Its own name comes last: a folder of that form is a whole backup. Answers the name.
+    func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws -> String {
+        removeInterrupted(now)
         let name = Self.name(now)
         let draft = "\(folder)/\(name).new"
         try? Files.removeFolder(draft)
@@ -101,6 +105,15 @@ struct DatedBackups {
             throw BackupError.failed(file: name, reason: SystemError("rename").reason)
         }
         do throws(SystemError) { try Files.synchronize(folder) } catch { throw BackupError.failed(file: name, reason: error.reason) }
+        return name
+    }
+
+    /// What a backup that was interrupted has left. One that is under way is younger than a day.
+    private func removeInterrupted(_ now: WallTime) {
+        for entry in Files.names(in: folder) where entry.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z\.new/) != nil {
+            guard let stamp = FileStamp(path: "\(folder)/\(entry)") else { continue }
+            if abs(now.milliseconds - stamp.modifiedAt / 1_000_000) > 86_400_000 { try? Files.removeFolder("\(folder)/\(entry)") }
+        }
     }
 
     /// The names, oldest first.
@@ -108,8 +121,9 @@ struct DatedBackups {
         Files.names(in: folder).filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
     }
 
-    func prune(keeping count: Int) throws {
-        for name in names.dropLast(count) {
+    /// - Parameter made: is kept, whatever its place: where the clock ran ahead once, older ones look newer.
+    func prune(keeping count: Int, with made: String) throws {
+        for name in names.filter({ $0 != made }).dropLast(count - 1) {
             do throws(SystemError) { try Files.removeFolder("\(folder)/\(name)") } catch {
                 throw BackupError.stays("\(folder)/\(name)", error.reason)
             }

@@ -12,7 +12,8 @@ enum DatabaseCheck {
         let folder = FolderState(settings.dataDirectory)
         let findings = [library()] + self.folder(folder, viewer)
         guard folder.kind == .folder, access(folder.path, R_OK | X_OK) == 0 else { return findings }
-        return findings + DatabaseFile.all.flatMap { state(of: $0, in: settings.dataDirectory, viewer) }
+        let files = DatabaseFile.all.flatMap { state(of: $0, in: folder.path, viewer) }
+        return findings + files + companions(folder.path, viewer) + exchange(folder.path)
     }
 
     /// sqlite.org/wal.html#walresetbug: versions before 3.51.3 may corrupt a WAL database when connections write and checkpoint at once. No
@@ -83,13 +84,7 @@ enum DatabaseCheck {
         guard access(path, F_OK) == 0 else { return [.ok(file.name, "is not there yet; 'serve' makes it")] }
         let user = viewer.owner ?? HostUser(geteuid())
         if let name = file.names.first(where: { !isUsable("\(folder)/\($0)", by: user) }) {
-            return [
-                .error(
-                    file.name, "\(folder)/\(name) cannot be read and written by user \(user.name)",
-                    remedy:
-                        "it must belong to the user of 'serve': sudo chown \(user.name) \(folder)/*.db*; a restore made by root leaves files like this"
-                )
-            ]
+            return [unusable(file.name, name, in: folder, user)]
         }
         if access(path, R_OK) != 0 { return [.unseen(file.name, "\(path) may not be read by user \(viewer.name)")] }
         do {
@@ -97,7 +92,7 @@ enum DatabaseCheck {
         } catch {
             let fault = DatabaseFault(error)
             switch fault {
-            case .newerSchema, .damaged: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
+            case .newerSchema, .damaged, .foreign: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
             default:
                 let reason = (error as? DatabaseError)?.message ?? "\(error)"
                 return viewer.isStranger
@@ -116,6 +111,29 @@ enum DatabaseCheck {
         guard access(path, F_OK) == 0 else { return true }
         if user.id == geteuid() { return access(path, R_OK | W_OK) == 0 }
         return user.may(.read, at: path) != false && user.may(.write, at: path) != false
+    }
+
+    /// Without some of them nothing is looked up, or nobody is let in; without the others workers do not hear of each other.
+    private static func companions(_ folder: String, _ viewer: Viewer) -> [Finding] {
+        let user = viewer.owner ?? HostUser(geteuid())
+        return DatabaseFile.companions.filter { !isUsable("\(folder)/\($0)", by: user) }.map { unusable($0, $0, in: folder, user) }
+    }
+
+    private static func unusable(_ subject: String, _ name: String, in folder: String, _ user: HostUser) -> Finding {
+        .error(
+            subject, "\(folder)/\(name) cannot be read and written by user \(user.name), who runs 'serve'",
+            remedy:
+                "it must belong to the user of 'serve': sudo chown --reference=\(folder) \(folder)/\(name) && sudo chmod u+rw \(folder)/\(name); what root copied there is left like this"
+        )
+    }
+
+    private static func exchange(_ folder: String) -> [Finding] {
+        guard access(FolderLock.mark(of: folder), F_OK) == 0 else { return [] }
+        return [
+            .error(
+                "restore", "is under way in \(folder), or was interrupted: its files do not belong together",
+                remedy: "wait for it, or run 'restore' again")
+        ]
     }
 }
 
