@@ -13,10 +13,15 @@ import Glibc
     let connection = Array(choices.rest)
     let whole = Conversation(connection, piece: connection.count)
     let cut = Conversation(connection, piece: 1 + piece % 40)
-    expect(whole.requests == cut.requests, "pieces are read as the whole is")
-    expect(whole.isRefused == cut.isRefused && whole.isOver == cut.isOver, "pieces end as the whole does")
-    // Where a connection is ended for what it sent, nothing more need be said on it.
-    expect(whole.isRefused || whole.said == cut.said, "pieces are answered as the whole is")
+    if whole.isRefused, cut.requests.last?.body == .tooLarge {
+        // What follows a body that is too large is not looked at, where it had not come yet.
+        expect(whole.requests == cut.requests.dropLast(), "pieces are read as the whole is, up to a body that is too large")
+    } else {
+        expect(whole.requests == cut.requests, "pieces are read as the whole is")
+        expect(whole.isRefused == cut.isRefused && whole.isOver == cut.isOver, "pieces end as the whole does")
+        // Where a connection is ended for what it sent, nothing more need be said on it.
+        expect(whole.isRefused || whole.said == cut.said, "pieces are answered as the whole is")
+    }
     if let first = whole.requests.first, whole.isPlain, !hasPaddingThatLibraryReads(connection) {
         expect(readByLibrary(connection) == first, "libfcgi reads the same")
     }
