@@ -13,7 +13,10 @@ import Glibc
     let connection = Array(choices.rest)
     let whole = Conversation(connection, piece: connection.count)
     let cut = Conversation(connection, piece: 1 + piece % 40)
-    if cut.requests.last?.body == .tooLarge, whole.requests.count < cut.requests.count {
+    if connection.contains([UInt8(FCGI_VERSION_1), UInt8(FCGI_ABORT_REQUEST)]) {
+        // Where the end of a request comes with it, it is not read; where it comes later, it was read by then.
+        expect(whole.requests.allSatisfy(cut.requests.contains), "pieces are read as the whole is, and what is taken back in it")
+    } else if cut.requests.last?.body == .tooLarge, whole.requests.count < cut.requests.count {
         // What came with a body that is too large is looked at, and may be wrong or not whole; what has not come yet is not waited for.
         expect(whole.requests == cut.requests.dropLast(), "pieces are read as the whole is, up to a body that is too large")
     } else {
