@@ -28,12 +28,13 @@ public final class Catalog: Sendable {
     /// Answers a question from what is known.
     /// - Parameters:
     ///   - base: for the mirror's links.
+    ///   - filled: with the fields that development mode removed (`SPOTIFY_FILL_REMOVED_FIELDS`).
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
     ///   - ahead: what was read for it already.
     public func answer(
-        _ question: some Question, base: LinkBase, isLast: Bool = false, ahead: ReadAhead? = nil
+        _ question: any Question, base: LinkBase, filled: Bool = false, isLast: Bool = false, ahead: ReadAhead? = nil
     ) throws(CacheError) -> QueryResult {
-        var reader = RecordReader(records: records, base: base, isLast: isLast, ahead: ahead)
+        var reader = RecordReader(records: records, base: base, filled: filled, isLast: isLast, ahead: ahead)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }
@@ -86,7 +87,7 @@ public final class Catalog: Sendable {
         case ahead(Resource, key: [UInt8])
     }
 
-    public func approach(to question: some Question) -> Approach {
+    public func approach(to question: any Question) -> Approach {
         guard records.recordStore.caches.mayAsk, let resource = question.firstResource, resource.cache == .spotify else {
             return .asItComes
         }

@@ -59,22 +59,21 @@ public struct RecordStore: Sendable {
 
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
-            return .hit(try marked(served, resource))
+        if let found, var served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
+            try mark(&served, resource)
+            return .hit(served)
         }
-        if let found = newer(than: found, resource.cache, resource.cacheKey), let served = served(found, resource, filled: filled) {
-            return .hit(try marked(served, resource))
+        if let found = newer(than: found, resource.cache, resource.cacheKey), var served = served(found, resource, filled: filled) {
+            try mark(&served, resource)
+            return .hit(served)
         }
         guard let denial = try denial(of: resource) else { return .miss }
         return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
     }
 
     /// A search that was refused when it was asked for again is what it was.
-    private func marked(_ served: Served, _ resource: Resource) throws(CacheError) -> Served {
-        guard resource.cache == .temp, served.isDue else { return served }
-        var marked = served
-        marked.record.refusedWith = try denial(of: resource)?.entry.status
-        return marked
+    private func mark(_ served: inout Served, _ resource: Resource) throws(CacheError) {
+        if resource.cache == .temp, served.isDue { served.record.refusedWith = try denial(of: resource)?.entry.status }
     }
 
     private func denial(of resource: Resource) throws(CacheError) -> (entry: NegativeEntry, found: Found)? {
@@ -127,7 +126,7 @@ public struct RecordStore: Sendable {
         try keep(
             parsed.lines.map { line in
                 let cache = line.resource.cache
-                return (cache, line.resource.cacheKey, line.record.encoded, cache == .temp ? Self.searchGrace : nil)
+                return (cache, line.resource.cacheKey, line.encoded, cache == .temp ? Self.searchGrace : nil)
             })
     }
 
@@ -196,7 +195,7 @@ public struct RecordStore: Sendable {
         }
         let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
-        try keep([(.spotify, resource.cacheKey, known.encoded, pause)] + closed)
+        try keep([(.spotify, resource.cacheKey, ParsedAnswer.Line(resource, known).encoded, pause)] + closed)
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.
@@ -243,14 +242,10 @@ final class NotedRecords: Sendable {
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
     func read(_ resource: Resource, ahead: ReadAhead? = nil, filled: Bool = false) throws(CacheError) -> Reading {
-        let reading =
-            if let ahead {
-                try recordStore.read(resource, found: ahead.found, filled: filled)
-            } else {
-                try recordStore.read(resource, filled: filled)
-            }
-        if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
-            let key = ahead?.key ?? resource.cacheKey
+        let key = ahead?.key ?? resource.cacheKey
+        let found = if let ahead { ahead.found } else { try recordStore.caches.get(resource.cache, key) }
+        let reading = try recordStore.read(resource, found: found, filled: filled)
+        if found?.tier != .memory, resource.cache == .spotify, case .hit(let served) = reading, served.tier != .memory {
             if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
             if served.isDue { inbox.noteDue(resource, since: WallTime(milliseconds: served.dueAt)) }
         }

@@ -52,12 +52,12 @@ final class House {
 
     func used(_ resource: Resource) throws { try caches.touch(caches.numbers(of: [resource.cacheKey]), at: csys_wall_ms()) }
 
-    func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> QueryResult {
-        try catalog.answer(question, base: LinkBase(base), isLast: isLast)
+    func answer(_ question: any Question, base: String = "http://one", filled: Bool = false, isLast: Bool = false) throws -> QueryResult {
+        try catalog.answer(question, base: LinkBase(base), filled: filled, isLast: isLast)
     }
 
-    func composed(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composed {
-        guard case .complete(let composed) = try answer(question, base: base, isLast: isLast) else { throw Unreadable() }
+    func composed(_ question: any Question, base: String = "http://one", filled: Bool = false, isLast: Bool = false) throws -> Composed {
+        guard case .complete(let composed) = try answer(question, base: base, filled: filled, isLast: isLast) else { throw Unreadable() }
         return composed
     }
 

@@ -4,8 +4,18 @@ import Spotify
 /// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
 struct ParsedAnswer {
     struct Line {
-        var resource: Resource
-        var record: Record
+        let resource: Resource
+        let record: Record
+        /// What the record lacks of the fields that development mode removed.
+        let lacking: RemovedFields
+
+        init(_ resource: Resource, _ record: Record) {
+            self.resource = resource
+            self.record = record
+            lacking = RemovedFields(of: record, resource)
+        }
+
+        var encoded: [UInt8] { record.encoded(lacking: lacking.stored) }
     }
 
     private(set) var lines: [Line] = []
@@ -34,8 +44,8 @@ struct ParsedAnswer {
             guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))
             learnItems([root], market)
-        case .topTracks(_, let market):
-            guard let tracks = root["tracks"], tracks.kind == .array else { return false }
+        case .topTracks(let id, let market):
+            guard let tracks = root["tracks"], tracks.kind == .array, Self.areTracks(tracks.elements, of: id) else { return false }
             add(resource, Record(body: document.bytes))
             learn(tracks.elements, market)
         case .search(_, let kinds, let offset, let market):
@@ -50,7 +60,7 @@ struct ParsedAnswer {
             guard let parsed = ParsedAnswer(plain, document.bytes), let first = parsed.lines.first else { return false }
             let asked = [Resource.episodes] + (plain.market.map { [("market", $0.code)] } ?? [])
             let record = if case .object = plain { ListRecord.make(of: .playlist, document, askedWith: asked) } else { first.record }
-            lines = [Line(resource: resource, record: record)] + parsed.lines.dropFirst()
+            lines = [Line(resource, record)] + parsed.lines.dropFirst()
         }
         return true
     }
@@ -71,9 +81,15 @@ struct ParsedAnswer {
         return ids.isEmpty || ids.contains(asked)
     }
 
+    /// Whether they may be an artist's: where they name artists at all, they name this one, too.
+    private static func areTracks(_ tracks: [JSONNode], of asked: SpotifyID) -> Bool {
+        let named = tracks.flatMap(\.artistIDs)
+        return named.isEmpty || named.contains(asked.text)
+    }
+
     private static func begins(_ page: JSONNode?, at offset: Int) -> Bool { page?["offset"]?.integer.map { $0 == offset } ?? true }
 
-    private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource: resource, record: record)) }
+    private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource, record)) }
 
     private static func pages(of playlist: JSONNode) -> [JSONNode] { [playlist["items"], playlist["tracks"]].compactMap { $0 } }
 

@@ -6,7 +6,8 @@ import Spotify
 /// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.
 ///
 /// Shape: `R`, the layout's version (1), flags, the number n of link places, 8 bytes of tag, n little-endian UInt32 offsets into
-/// the body, the body. A link place is where the mirror's own scheme and host are put in per request; they are never stored.
+/// the body, the body, and behind it, where a flag says so, what it lacks (`StoredFields`). A link place is where the mirror's own scheme and
+/// host are put in per request; they are never stored.
 public struct Record: Sendable, Equatable {
     /// JSON in UTF-8; of a record that was read, a part of its stored form.
     public var body: ArraySlice<UInt8>
@@ -42,21 +43,54 @@ public struct Record: Sendable, Equatable {
     private static let layout: UInt8 = 1
     private static let fixedSize = 12
 
+    /// Workers of before look at those alone that they know.
     private enum Flag {
         static let extended: UInt8 = 2
-        /// The statuses of refusals and their flags.
-        static let refusals: [(status: Int, flag: UInt8)] = [(404, 1), (403, 4), (400, 8), (502, 16)]
+        static let storedFields: UInt8 = 32
+
+        static func of(_ status: Int?) -> UInt8 {
+            switch status {
+            case 404: 1
+            case 403: 4
+            case 400: 8
+            case 502: 16
+            default: 0
+            }
+        }
+
+        /// The refusal's status.
+        static func status(in flags: UInt8) -> Int? {
+            guard flags & 29 != 0 else { return nil }
+            return [404, 403, 400, 502].first { flags & of($0) != 0 }
+        }
     }
 
     /// The stored form.
-    public var encoded: [UInt8] {
+    public var encoded: [UInt8] { encoded(lacking: nil) }
+
+    /// The stored form, with what the body lacks where that is known.
+    func encoded(lacking fields: StoredFields?) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.fixedSize + 4 * linkPlaces.count + body.count)
-        let flags = (Flag.refusals.first { $0.status == refusedWith }?.flag ?? 0) | (isExtended ? Flag.extended : 0)
+        bytes.reserveCapacity(Self.fixedSize + 4 * linkPlaces.count + body.count + (fields?.words.count ?? 0) * 12 + 16)
+        let flags = Flag.of(refusedWith) | (isExtended ? Flag.extended : 0)
         bytes += [Self.magic, Self.layout, flags, UInt8(truncatingIfNeeded: linkPlaces.count)]
         withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
         for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
-        return bytes + body
+        bytes += body
+        if let fields, fields.append(to: &bytes) { bytes[2] |= Flag.storedFields }
+        return bytes
+    }
+
+    /// Whether a stored form says itself what its body lacks.
+    static func hasStoredFields(_ encoded: [UInt8]) -> Bool { tag(ofEncoded: encoded) != nil && encoded[2] & Flag.storedFields != 0 }
+
+    /// What a stored form says itself that its body lacks.
+    static func storedFields(ofEncoded bytes: [UInt8]) -> StoredFields? {
+        guard hasStoredFields(bytes) else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            let body = bytes.count - fixedSize - 4 * Int(bytes[3]) - StoredFields.length(endOf: bytes)
+            return body < 0 ? nil : StoredFields(endOf: bytes, bodyCount: body)
+        }
     }
 
     /// The tag that a stored form has; nil for bytes that are none.
@@ -70,8 +104,10 @@ public struct Record: Sendable, Equatable {
         guard bytes.count >= Self.fixedSize, bytes[0] == Self.magic, bytes[1] == Self.layout else { return nil }
         let places = Int(bytes[3])
         let bodyStart = Self.fixedSize + 4 * places
-        guard bytes.count >= bodyStart else { return nil }
-        refusedWith = Flag.refusals.first { bytes[2] & $0.flag != 0 }?.status
+        let bodyEnd =
+            bytes[2] & Flag.storedFields == 0 ? bytes.count : bytes.count - bytes.withUnsafeBytes { StoredFields.length(endOf: $0) }
+        guard bodyEnd >= bodyStart else { return nil }
+        refusedWith = Flag.status(in: bytes[2])
         isExtended = bytes[2] & Flag.extended != 0
         (tag, linkPlaces) = bytes.withUnsafeBytes { raw in
             (
@@ -81,7 +117,7 @@ public struct Record: Sendable, Equatable {
                 }
             )
         }
-        body = bytes[bodyStart...]
+        body = bytes[bodyStart..<bodyEnd]
         // Who can write the store can write any; what is served is put together by them.
         guard linkPlaces.allSatisfy({ $0 <= body.count }), zip(linkPlaces, linkPlaces.dropFirst()).allSatisfy(<) else { return nil }
     }

@@ -7,15 +7,13 @@ import Platform
 struct Conditional: Sendable {
     /// `If-None-Match`.
     var condition: String?
-    var isHead: Bool
     var errorFormat: ErrorFormat
     /// The family's words for 404; Spotify's own when nil.
     var notFound: String?
 
     init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil) {
         self.notFound = notFound
-        condition = request.parameter("HTTP_IF_NONE_MATCH")
-        isHead = request.method == .head
+        condition = request.header(MetadataAnswers.condition)
         self.errorFormat = errorFormat
     }
 }
@@ -39,20 +37,22 @@ enum CacheStatus: Sendable, Equatable {
         self = .hit(found.tier, ttl: ttl, Freshness(expiresAt: found.entry.expiresAt, now: now), refusedWith: nil)
     }
 
-    /// Appends the header's value.
+    /// Appends the header's line.
     func write(to bytes: inout [UInt8]) {
         switch self {
         case .hit(let tier, let ttl, let freshness, let refusedWith):
-            bytes.append("swingmusic-fcgi; hit; ttl=")
+            bytes.append("Cache-Status: swingmusic-fcgi; hit; ttl=")
             bytes.append(decimal: Int(ttl))
             bytes.append(Self.detail(tier))
             if freshness == .stale { bytes.append("; fwd=stale") }
-            guard let refusedWith else { return }
-            bytes.append("; fwd-status=")
-            bytes.append(decimal: refusedWith)
-        case .miss: bytes.append("swingmusic-fcgi; fwd=miss")
-        case .stored(joined: false): bytes.append("swingmusic-fcgi; fwd=miss; stored")
-        case .stored(joined: true): bytes.append("swingmusic-fcgi; fwd=miss; stored; collapsed")
+            if let refusedWith {
+                bytes.append("; fwd-status=")
+                bytes.append(decimal: refusedWith)
+            }
+            bytes.append("\r\n")
+        case .miss: bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss\r\n")
+        case .stored(joined: false): bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss; stored\r\n")
+        case .stored(joined: true): bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss; stored; collapsed\r\n")
         }
     }
 
@@ -68,7 +68,7 @@ enum CacheStatus: Sendable, Equatable {
 extension Response {
     /// Adds the header, and notes what is counted of it.
     mutating func add(_ status: CacheStatus) {
-        add("Cache-Status") { status.write(to: &$0) }
+        add { status.write(to: &$0) }
         note = status.note
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The one token that counts in a request: the cookie before the Authorization header.
 struct Credential: Equatable {
     enum Place: Sendable { case cookie, header }
@@ -5,21 +7,13 @@ struct Credential: Equatable {
     var text: [UInt8]
     var place: Place
 
-    /// What becomes of a request with more than one cookie of the name.
-    enum Duplicates: Sendable {
-        /// As swingmusic does it.
-        case firstCounts
-        /// Where something behind us is to use what we checked: it might use another one.
-        case refused
-    }
-
     enum Search: Equatable {
         case found(Credential)
         case absent(message: String)
         case malformed(Refused)
     }
 
-    static func search(_ caller: Caller, for kind: TokenKind, duplicates: Duplicates) -> Search {
+    static func search(_ caller: Caller, for kind: TokenKind, duplicates: DuplicateCookies) -> Search {
         let name = kind == .access ? CookieHeader.access : CookieHeader.refresh
         let cookies = caller.cookies.isEmpty ? [] : CookieHeader.values(of: name, in: caller.cookies)
         if duplicates == .refused {
@@ -41,6 +35,14 @@ struct Credential: Equatable {
     private static func missing(_ kind: TokenKind, _ detail: String) -> String {
         "Missing JWT in cookies or headers (Missing cookie \"\(kind.name)_token_cookie\"; \(detail))"
     }
+}
+
+/// What becomes of a request with more than one cookie of the name.
+public enum DuplicateCookies: Sendable {
+    /// As swingmusic does it.
+    case firstCounts
+    /// Where something behind us is to use what we checked: it might use another one.
+    case refused
 }
 
 /// What an Authorization header holds for us: `Bearer <token>`, alone or as the only such item of a comma list.
@@ -66,7 +68,9 @@ enum BearerText: Equatable {
         let text = trimmed(trimmed(bytes[...], isSpace), { $0 == comma })
         guard !text.isEmpty else { return .absent }
         var bearer: ArraySlice<UInt8>?
-        for item in text.split(separator: comma, omittingEmptySubsequences: false) {
+        // Nearly always one; to cut it costs more than all the rest.
+        let items = isList(text) ? text.split(separator: comma, omittingEmptySubsequences: false) : [text]
+        for item in items {
             let item = trimmed(item, isSpace)
             // An empty item between two commas is an error of swingmusic's library (500 there).
             guard !item.isEmpty else { return .malformed }
@@ -76,7 +80,15 @@ enum BearerText: Equatable {
         }
         guard let bearer else { return .otherScheme }
         let token = trimmed(bearer.dropFirst(scheme.count), isSpace)
-        return token.isEmpty || token.contains(where: isSpace) ? .malformed : .token(Array(token))
+        return token.isEmpty || hasSpace(token) ? .malformed : .token(Array(token))
+    }
+
+    private static func isList(_ text: ArraySlice<UInt8>) -> Bool {
+        text.withUnsafeBytes { bytes in bytes.baseAddress.map { memchr($0, CInt(comma), bytes.count) != nil } ?? false }
+    }
+
+    private static func hasSpace(_ text: ArraySlice<UInt8>) -> Bool {
+        text.withUnsafeBufferPointer { bytes in bytes.contains { $0 <= 32 && isSpace($0) } }
     }
 
     private static let comma = UInt8(ascii: ",")

@@ -1,5 +1,6 @@
 import Glibc
 import GRDB
+import GRDBSQLite
 import JSON
 import Logging
 import Platform
@@ -13,10 +14,24 @@ enum UserDatabaseError: Error, Equatable {
 
 /// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
 final class UserDatabase: Sendable {
+    /// What becomes of a reader who meets a lock.
+    enum Patience {
+        /// It does not wait: `busy`. For event threads.
+        case none
+        /// It waits, 250 ms at most.
+        case brief
+    }
+
     /// A folder, and open connections to the database in it.
     private struct Place: Sendable {
         let files: SwingmusicFolder.Files
-        let connections = ConnectionPool<Connection>(most: 16)
+        private let glancing = ConnectionPool<Connection>(most: 16)
+        private let waiting = ConnectionPool<Connection>(most: 4)
+
+        init(files: SwingmusicFolder.Files) { self.files = files }
+
+        func connections(_ patience: Patience) -> ConnectionPool<Connection> { patience == .none ? glancing : waiting }
+        func close() { for connections in [glancing, waiting] { connections.removeAll() } }
 
         var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
         /// Without write access to the folder a WAL database can only be read as immutable (sqlite.org/uri.html), which is right while
@@ -31,9 +46,10 @@ final class UserDatabase: Sendable {
         /// Opened as immutable: SQLite does not look for changes, so any change of the stamp makes the connection useless.
         private let isFrozen: Bool
 
-        init(to path: String, at stamp: FileStamp, isFrozen: Bool) throws {
+        init(to path: String, at stamp: FileStamp, isFrozen: Bool, _ patience: Patience) throws {
             let file = SQLiteFile(
-                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly, lockWait: .brief)
+                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly,
+                lockWait: patience == .none ? .atMost(.zero) : .brief)
             (queue, self.stamp, self.isFrozen) = (try file.open(expecting: stamp.identity), stamp, isFrozen)
         }
 
@@ -62,65 +78,90 @@ final class UserDatabase: Sendable {
         let files = folder.files()
         return latest.withLock { latest in
             if let latest, latest.files === files { return latest }
-            latest?.connections.removeAll()
+            latest?.close()
             let place = Place(files: files)
             latest = place
             return place
         }
     }
 
-    func account(id: Int64) throws(UserDatabaseError) -> Account? {
-        try read { db in
-            let statement = try db.cachedStatement(sql: Self.columns + " WHERE id = ?")
-            return try Row.fetchOne(statement, arguments: [id]).flatMap(Self.account)
+    func account(id: Int64, _ patience: Patience) throws(UserDatabaseError) -> Account? {
+        // Every check of a token asks this.
+        try read(patience) { db in
+            let statement = try db.cachedStatement(sql: Self.byID)
+            sqlite3_bind_int64(statement.sqliteStatement, 1, id)
+            return try Self.accounts(statement, db).first
         }
     }
 
     /// The one of that exact name; of several the one with the lowest id.
-    func account(named name: String) throws(UserDatabaseError) -> Account? {
+    func account(named name: String, _ patience: Patience) throws(UserDatabaseError) -> Account? {
         // A statement's text ends at a NUL: it would find the user of the shorter name.
         guard !name.utf8.contains(0) else { return nil }
-        return try read { db in
+        return try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
-            return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
+            try statement.setArguments([name])
+            return try Self.accounts(statement, db).first
         }
     }
 
     /// Everybody, by id.
-    func accounts() throws(UserDatabaseError) -> [Account] {
-        try read { db in
-            try Row.fetchAll(db.cachedStatement(sql: Self.columns + " ORDER BY id")).compactMap(Self.account)
+    func accounts(_ patience: Patience) throws(UserDatabaseError) -> [Account] {
+        try read(patience) { db in try Self.accounts(db.cachedStatement(sql: Self.columns + " ORDER BY id"), db) }
+    }
+
+    func close() { latest.withLock { $0 }?.close() }
+
+    private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
+    private static let byID = columns + " WHERE id = ?"
+
+    /// What a statement finds whose arguments are bound, without GRDB's rows between SQLite's and these.
+    private static func accounts(_ statement: Statement, _ db: Database) throws -> [Account] {
+        let row = statement.sqliteStatement
+        defer { sqlite3_reset(row) }
+        var accounts: [Account] = []
+        while true {
+            switch sqlite3_step(row) {
+            case SQLITE_ROW: if let account = account(row) { accounts.append(account) }
+            case SQLITE_DONE: return accounts
+            case let code: throw DatabaseError(resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage)
+            }
         }
     }
 
-    func close() { latest.withLock { $0 }?.connections.removeAll() }
-
-    /// What is read ends at a NUL, and would be another text than swingmusic sees: such a value counts as none.
-    private static let columns =
-        "SELECT id, \(["username", "image", "password", "roles", "extra"].map { "iif(instr(\($0), char(0)), NULL, \($0))" }.joined(separator: ", ")) FROM user"
-
     /// nil for a row that cannot be a user: a name or password that is no text, or has a NUL in it.
-    private static func account(_ row: Row) -> Account? {
-        guard let id = Int64.fromDatabaseValue(row[0]), let name = text(row[1]), let password = text(row[3]) else { return nil }
+    private static func account(_ row: OpaquePointer) -> Account? {
+        guard sqlite3_column_type(row, 0) == SQLITE_INTEGER, let name = text(row, 1), let password = text(row, 3) else { return nil }
         return Account(
-            user: User(id: id, name: name, image: text(row[2]), rolesText: text(row[4]) ?? "[]", extraText: text(row[5])),
+            user: User(
+                id: sqlite3_column_int64(row, 0), name: name, image: text(row, 2), rolesText: text(row, 4) ?? "[]", extraText: text(row, 5)),
             passwordHash: password)
     }
 
-    private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
+    /// A value with a NUL in it counts as none: swingmusic sees more of it than what ends there.
+    private static func text(_ row: OpaquePointer, _ column: CInt) -> String? {
+        let type = sqlite3_column_type(row, column)
+        guard type == SQLITE_TEXT || type == SQLITE_BLOB else { return nil }
+        // In this order, for a file in UTF-16 as well (sqlite.org/c3ref/column_blob.html).
+        let start = sqlite3_column_text(row, column)
+        let bytes = UnsafeBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(row, column)))
+        return bytes.contains(0) ? nil : String(decoding: bytes, as: UTF8.self)
+    }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    private func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
-            let result = try place.connections.borrow(
+            let result = try place.connections(patience).borrow(
                 if: { $0.isGood(at: stamp, hasLog: place.hasLog) },
-                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen) }
+                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen, patience) }
             ) { try $0.queue.inDatabase(body) }
             trouble.settle("swingmusic.db: all right again")
             return result
         } catch {
             let fault = Self.fault(error)
+            // Who does not wait meets a lock that is held for a moment.
+            guard patience != .none || fault != .busy else { throw fault }
             trouble.raise(Self.words(fault), now: clock.wall, "swingmusic.db: \(Self.words(fault))")
             throw fault
         }
@@ -202,7 +243,7 @@ public struct UserCount: Sendable {
         let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: SystemClock(), log: log)
         defer { directory.close() }
         do {
-            users = try directory.accounts().count
+            users = try directory.accounts(.brief).count
         } catch {
             throw Fault(reason: UserDatabase.words(error))
         }

@@ -1,79 +1,61 @@
+import FastCGI
 import JSON
 
-/// A family of routes: what stands below one prefix of the router.
-struct DescribedFamily: Sendable {
-    /// As the router has it, with a slash at the end.
-    var prefix: String
-    var tag: String
-    var about: String
-    var paths: [DescribedPath]
-    /// Components that the paths refer to.
-    var schemas: KeyValuePairs<String, Schema>
-}
-
-/// A path below its family's prefix, `tracks/{id}`, and what can be done there.
-struct DescribedPath: Sendable {
-    var template: String
-    var operations: [DescribedOperation]
-
-    init(_ template: String, _ operations: DescribedOperation...) {
-        self.template = template
-        self.operations = operations
-    }
-
-    func tree(of tag: String) -> JSONValue { .object(operations.map { JSONMember($0.method.rawValue, $0.tree(of: tag)) }) }
-}
-
-/// One method of a path.
-struct DescribedOperation: Sendable {
-    enum Method: String, Sendable { case get, post, put, delete }
-
-    var method: Method
-    /// Names it to programs that are made from the document.
-    var id: String
-    var summary: String
-    var about: String?
-    var access: Access
-    var parameters: [DescribedParameter] = []
-    var body: DescribedBody?
-    var answers: [DescribedAnswer]
-
-    func tree(of tag: String) -> JSONValue {
-        .object([
-            "operationId": .string(id), "summary": .string(summary), "description": about.map(JSONValue.string), "tags": [.string(tag)],
-            "parameters": parameters.isEmpty ? nil : .array(parameters.map(\.tree)), "requestBody": body?.tree,
-            "responses": .object(answers.map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
-        ])
-    }
-}
-
-/// A parameter of an operation: in the path, the query or a header.
-struct DescribedParameter: Sendable {
+/// A parameter of a route: in the path, the query or a header. There is one of each, by which handlers ask for its value.
+final class Parameter: Sendable {
     enum Place: String, Sendable { case path, query, header }
 
-    var name: String
-    var place: Place
-    var about: String
-    var schema: Schema
-    var isRequired = false
+    let place: Place
+    /// The described name first, then those that do as well.
+    let names: [String]
+    let about: String
+    let schema: Schema
+    let isRequired: Bool
     /// A list of values, by comma.
-    var isList = false
-    var example: JSONValue?
+    let isList: Bool
+    /// All values that there are, of a parameter in the path; nil: any.
+    let words: [String]?
+    /// The FastCGI parameter that a header comes as.
+    let variable: StaticString?
+    let example: JSONValue?
 
-    static func path(_ name: String, _ about: String, _ schema: Schema, example: JSONValue? = nil) -> DescribedParameter {
-        DescribedParameter(name: name, place: .path, about: about, schema: schema, isRequired: true, example: example)
+    private init(
+        _ place: Place, _ names: [String], _ about: String, _ schema: Schema, isRequired: Bool, isList: Bool = false,
+        words: [String]? = nil, variable: StaticString? = nil, example: JSONValue? = nil
+    ) {
+        self.place = place
+        self.names = names
+        self.about = about
+        self.schema = schema
+        self.isRequired = isRequired
+        self.isList = isList
+        self.words = words
+        self.variable = variable
+        self.example = example
     }
 
+    static func path(_ name: String, _ about: String, _ schema: Schema, example: JSONValue? = nil) -> Parameter {
+        Parameter(.path, [name], about, schema, isRequired: true, example: example)
+    }
+
+    /// - Parameter words: a path with another one is none.
+    static func path(_ name: String, _ about: String, oneOf words: [String], example: JSONValue? = nil) -> Parameter {
+        Parameter(.path, [name], about, .oneOf(words), isRequired: true, words: words, example: example)
+    }
+
+    /// - Parameter others: names by which it is known besides; the first that is there counts.
     static func query(
-        _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, example: JSONValue? = nil
-    ) -> DescribedParameter {
-        DescribedParameter(
-            name: name, place: .query, about: about, schema: schema, isRequired: isRequired, isList: isList, example: example)
+        _ name: String, _ about: String, _ schema: Schema, isRequired: Bool = false, isList: Bool = false, others: [String] = [],
+        example: JSONValue? = nil
+    ) -> Parameter {
+        Parameter(.query, [name] + others, about, schema, isRequired: isRequired, isList: isList, example: example)
     }
 
-    static func header(_ name: String, _ about: String, _ schema: Schema) -> DescribedParameter {
-        DescribedParameter(name: name, place: .header, about: about, schema: schema)
+    static func header(_ name: String, as variable: StaticString, _ about: String, _ schema: Schema) -> Parameter {
+        Parameter(.header, [name], about, schema, isRequired: false, variable: variable)
     }
+
+    var name: String { names[0] }
 
     var tree: JSONValue {
         .object([
@@ -83,16 +65,30 @@ struct DescribedParameter: Sendable {
     }
 }
 
-/// What an operation wants in a request's body.
+extension Request {
+    /// The value of a header that is declared.
+    func header(_ parameter: Parameter) -> String? { parameter.variable.flatMap { self.parameter($0) } }
+}
+
+/// What a route wants in a request's body.
 struct DescribedBody: Sendable {
     var type: String
     var schema: Schema
     var example: JSONValue?
-    /// An operation that takes no body for an empty one.
+    /// A route that takes no body for an empty one.
     var isOptional = false
+    /// Of an object that is read here.
+    var members: [BodyMember] = []
 
     static func json(_ schema: Schema, example: JSONValue? = nil) -> DescribedBody {
         DescribedBody(type: "application/json", schema: schema, example: example)
+    }
+
+    /// An object that is read member by member; others in it are nothing to us.
+    static func object(_ required: [BodyMember] = [], optional: [BodyMember], example: JSONValue) -> DescribedBody {
+        let schema = Schema.object(
+            members: required.map { ($0.name, $0.schema) }, optional: optional.map { ($0.name, $0.schema) }, isOpen: true)
+        return DescribedBody(type: "application/json", schema: schema, example: example, members: required + optional)
     }
 
     var tree: JSONValue {
@@ -101,7 +97,18 @@ struct DescribedBody: Sendable {
     }
 }
 
-/// One of the answers that an operation may give.
+/// A member of a JSON object in a body, by which handlers ask for its value.
+struct BodyMember: Sendable {
+    let name: String
+    let schema: Schema
+
+    init(_ name: String, _ schema: Schema) {
+        self.name = name
+        self.schema = schema
+    }
+}
+
+/// One of the answers that a route may give.
 struct DescribedAnswer: Sendable {
     var status: Int
     var about: String
@@ -187,33 +194,4 @@ enum DescribedHeader: String, CaseIterable, Sendable {
         case .userID: .integer()
         }
     }
-}
-
-extension Access {
-    /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
-    var tree: JSONValue {
-        switch self {
-        case .open: []
-        case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
-        case .session: [["cookie": []], ["session": []]]
-        case .refresh: [["refreshCookie": []], ["refresh": []]]
-        case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
-        }
-    }
-
-    static let schemes: JSONValue = [
-        "cookie": [
-            "type": "apiKey", "in": "cookie", "name": "access_token_cookie",
-            "description": "A user's session. The cookie goes before an Authorization header.",
-        ],
-        "session": [
-            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's session: the accesstoken of a login.",
-        ],
-        "refreshCookie": ["type": "apiKey", "in": "cookie", "name": "refresh_token_cookie", "description": "The refreshtoken of a login."],
-        "refresh": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The refreshtoken of a login."],
-        "adminToken": [
-            "type": "http", "scheme": "bearer",
-            "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
-        ],
-    ]
 }
