@@ -16,8 +16,10 @@ struct Credential: Equatable {
     static func search(_ caller: Caller, for kind: TokenKind, duplicates: DuplicateCookies) -> Search {
         let name = kind == .access ? CookieHeader.access : CookieHeader.refresh
         let cookies = caller.cookies.isEmpty ? [] : CookieHeader.values(of: name, in: caller.cookies)
-        if duplicates == .refused, CookieHeader.mentions(of: name, in: caller.cookies) != min(cookies.count, 1) {
-            return .malformed(.duplicateCookies)
+        if duplicates == .refused {
+            if CookieHeader.mentions(of: name, in: caller.cookies) != min(cookies.count, 1) { return .malformed(.duplicateCookies) }
+            // Else nginx would hand on the Authorization header's token, when it was the cookie's that was checked.
+            if CookieHeader.handedOn(of: name, in: caller.cookies) != cookies.first ?? [] { return .malformed(.unclearCookie) }
         }
         if let cookie = cookies.first, !cookie.isEmpty { return .found(Credential(text: cookie, place: .cookie)) }
         switch BearerText(caller.authorization) {
