@@ -64,7 +64,8 @@ public final class Gateway: Sendable {
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
         let accessControl = AccessControl(
             identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
+            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
+            guessLimit: guessLimit)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         return [
             (

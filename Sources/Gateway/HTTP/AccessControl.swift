@@ -16,6 +16,8 @@ enum Access: Sendable {
     case refresh
     /// The administrator: the admin token as bearer, or a session with the role admin.
     case admin
+    /// The administrator, or who has the token for the caches alone.
+    case caches
 }
 
 /// Holds requests against what their route declares.
@@ -24,7 +26,9 @@ struct AccessControl: Sendable {
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
-    /// nil: wrong guesses of the admin token are not counted.
+    /// `SWINGMUSIC_FCGI_CACHE_TOKEN`.
+    var cacheToken: Secret?
+    /// nil: wrong guesses of the two are not counted.
     var guessLimit: GuessLimit?
 
     /// Who a lookup is charged to and the renewed cookie that is due, or the refusal.
@@ -39,7 +43,8 @@ struct AccessControl: Sendable {
         case .open, .metadata: return .admitted(client: request.parameter("REMOTE_ADDR") ?? "", user: nil, renewal: nil)
         // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
         case .session, .optional, .refresh: return admitUser(request, errorFormat)
-        case .admin: return admitAdmin(request, errorFormat)
+        case .admin: return admitAdmin(request, errorFormat, isForCaches: false)
+        case .caches: return admitAdmin(request, errorFormat, isForCaches: true)
         }
     }
 
@@ -56,12 +61,18 @@ struct AccessControl: Sendable {
         }
     }
 
-    private func admitAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
-        if let adminToken, let bearer = Self.bearer(request), !isSessionToken(bearer) {
+    private func admitAdmin(_ request: Request, _ errorFormat: ErrorFormat, isForCaches: Bool) -> Admission {
+        if adminToken != nil || cacheToken != nil, let bearer = Self.bearer(request), !isSessionToken(bearer) {
             let address = request.parameter("REMOTE_ADDR") ?? ""
             // The right one waits, too: else the answer would tell which it is.
             if let wait = guessLimit?.wait(address: address) { return .refused(Self.tooMany(wait, errorFormat)) }
-            if adminToken.equals(bearer) { return .admitted(client: "", user: nil, renewal: nil) }
+            if adminToken?.equals(bearer) == true { return .admitted(client: "", user: nil, renewal: nil) }
+            // Where it does not open anything it is no guess either.
+            if cacheToken?.equals(bearer) == true {
+                return isForCaches
+                    ? .admitted(client: "", user: nil, renewal: nil)
+                    : .refused(errorFormat.error(403, "This token is for the caches alone"))
+            }
             guessLimit?.noteWrong(address: address)
         }
         switch identities.identity(of: request) {
@@ -81,7 +92,7 @@ struct AccessControl: Sendable {
 
     /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
     private func isSessionToken(_ bearer: Substring) -> Bool {
-        adminToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
+        adminToken?.hasFormOfToken != true && cacheToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
     }
 
     private static func tooMany(_ seconds: Int, _ errorFormat: ErrorFormat) -> Response {

@@ -11,10 +11,18 @@ enum CachePaths {
             DescribedPath(
                 "{name}",
                 DescribedOperation(
-                    method: .delete, id: "clearCache", summary: "Clear a cache.",
-                    about: "The records of spotify become due and are served stale until they are fetched again.",
+                    method: .get, id: "listKeys", summary: "List the keys of a cache.",
+                    about: "In the order of their bytes. A page may have fewer keys than were asked for, and a next one all the same.",
+                    access: CacheRoutes.access, parameters: [name, listPrefix, after, limit],
+                    answers: [.json(200, "A page.", .named("KeyPage"))] + Refusals.all([400, 401, 403, 404, 503])),
+                DescribedOperation(
+                    method: .delete, id: "clearCache", summary: "Clear a cache, or the keys of it that begin with a prefix.",
+                    about: """
+                        The records of spotify become due and are served stale until they are fetched again. A parameter that is not known is 400: \
+                        nothing is cleared by mistake.
+                        """,
                     access: CacheRoutes.access,
-                    parameters: [name],
+                    parameters: [name, clearPrefix],
                     answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]))
             ),
             DescribedPath(
@@ -33,18 +41,43 @@ enum CachePaths {
                     body: DescribedBody(type: "application/octet-stream", schema: .anything, example: "value", isOptional: true),
                     answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 401, 403, 404, 413, 503])),
                 DescribedOperation(
+                    method: .post, id: "changeEntry", summary: "Add to a number, or give an entry another end.",
+                    about: """
+                        With `incr` the entry is a whole number in digits, and keeps its end; where there is none, or of spotify a stale one, it begins at 0 \
+                        with `ttl`. Many who add at once lose nothing. Without `incr` an entry that is there gets `ttl` from now on.
+                        """,
+                    access: CacheRoutes.access, parameters: [name, key, increment, lifetime],
+                    answers: [
+                        .json(200, "With `incr`: the sum.", .object(["value": .integer()])), DescribedAnswer(204, "It has another end."),
+                    ] + Refusals.all([400, 401, 403, 404, 409, 413, 503])),
+                DescribedOperation(
                     method: .delete, id: "deleteEntry", summary: "Delete an entry.", access: CacheRoutes.access, parameters: [name, key],
                     answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 401, 403, 404, 503]))),
         ],
-        schemas: [:])
+        schemas: [
+            "KeyPage": .object([
+                "keys": .list(
+                    of: .object(
+                        ["key": .text, "expires": .integer().orNull],
+                        // Only where it is so.
+                        optional: ["stale": .boolean, "percent_encoded": .boolean])), "next": .text.orNull,
+            ])
+        ])
 
+    private static let listPrefix = DescribedParameter.query("prefix", "Only keys that begin so.", .text, example: "shelf:")
+    private static let after = DescribedParameter.query("after", "Only keys after this one.", .text, example: "shelf:1")
+    private static let limit = DescribedParameter.query("limit", "How many; 100 when left out.", .integer(1, 1000), example: 10)
+    private static let clearPrefix = DescribedParameter.query(
+        "prefix", "Only keys that begin so; all when left out.", .text(least: 1), example: "shelf:")
+    private static let increment = DescribedParameter.query(
+        "incr", "What is added to a number.", .text(pattern: "^(0|-?[1-9][0-9]{0,17})$"), example: "1")
     private static let name = DescribedParameter.path(
         "name", "The cache.", .oneOf(["spotify", "session", "user", "temp"]), example: "temp")
     private static let key = DescribedParameter.path(
         "key", "The key; keys that begin with `catalog:` are the catalog's own and can only be read and deleted.",
         .text(least: 1, most: 512), example: "shelf:one")
     private static let lifetime = DescribedParameter.query(
-        "ttl", "How long it lives; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$"),
+        "ttl", "How long it lives, from now on; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$"),
         example: "90s")
 }
 
@@ -164,7 +197,8 @@ enum Refusals {
         400: "A malformed key or parameter, or a namespace that is not cleared here.", 401: "An admin's session or token is needed.",
         403: "Only admins can do that, or nobody can, or a page of another site used an admin's cookie.",
         404: "There is nothing of that name.",
-        413: "A body over 1 MiB.", 503: "The database or the sessions cannot be used, or the server is busy.",
+        409: "What is to be added to is no whole number, or the sum has more than 64 bits.", 413: "A body over 1 MiB.",
+        503: "The database or the sessions cannot be used, or the server is busy.",
     ]
 }
 

@@ -25,6 +25,8 @@ public struct Settings: Sendable {
     public var queueLimit: Int
     public var metadataAuth: MetadataAuth
     public var adminToken: Secret?
+    /// Opens the four caches below `/cache/` and nothing else.
+    public var cacheToken: Secret?
     public var registration: Registration
     public var adoption: TokenAdoption
     public var publicURL: BaseURL?
@@ -58,6 +60,7 @@ public struct Settings: Sendable {
         swingmusicDirectory = try reader.text(.swingmusicDirectory)
         metadataAuth = try reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
         adminToken = try reader.text(.adminToken).map(Secret.init)
+        cacheToken = try reader.text(.cacheToken).map(Secret.init)
         registration = try reader.choice(.registration, default: .admin)
         adoption = try reader.choice(.adoptTokens, default: .safe)
         publicURL = try reader.text(.publicURL) == nil ? nil : BaseURL(reader.url(.publicURL, default: ""))
