@@ -50,43 +50,32 @@ public final class Gateway: Sendable {
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
-        router = Router(
-            families: Self.families(
-                settings, catalog, caches, sessions, collector, blockingWorker, (healthWorker, watchWorker), guessLimit, log),
-            crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
-    }
-
-    private static func families(
-        _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ health: (worker: BlockingWorker, watch: BlockingWorker), _ guessLimit: GuessLimit, _ log: Logger
-    ) -> [(prefix: String, family: any RouteFamily)] {
-        let responder = MetadataResponder(
-            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
         let accessControl = AccessControl(
             identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
             guessLimit: guessLimit)
+        let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
+        router = Router(
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, log),
+            accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
+            scoreboard: scoreboard, log: AccessLog(log: log))
+    }
+
+    private static func families(
+        _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
+        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ log: Logger
+    ) -> [any RouteFamily] {
+        let responder = MetadataResponder(
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
-        return [
-            (
-                "/spotify/v1/",
-                SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
-            ),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: blockingWorker)),
-            ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
-            (
-                "/cache/",
-                CacheRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker, includes: includes)
-            ),
-            ("/dragonfly/", DashboardRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker)),
-            (
-                "/swingmusic-fcgi/",
-                HealthRoutes(
-                    collector: collector, accessControl: accessControl, blockingWorker: health.worker,
-                    watchWorker: health.watch,
-                    document: { OpenAPIDocument.bytes })
-            ),
+        let families: [any RouteFamily] = [
+            SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            CatalogRoutes(responder: responder, blockingWorker: blockingWorker),
+            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
+            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
+            DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
         ]
+        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, others: families)]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
@@ -148,7 +137,7 @@ private struct MaintenanceThread {
                 try? caches.maintain()
                 sessions?.maintain()
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
-                guessLimit.mend()
+                if guessLimit.mend() { log.warning("guesses.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()
                 collector.scoreboard.sample()
             }

@@ -52,8 +52,8 @@ public final class Sessions: Sendable {
             configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)
     }
 
-    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
-    public static var schemaVersion: Int { SessionSchema.steps.version }
+    /// How a `sessions.db` is known and got its tables.
+    public static var schema: SchemaSteps { SessionSchema.steps }
 
     /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
     /// A file that cannot be opened is logged, and tried again by the requests.

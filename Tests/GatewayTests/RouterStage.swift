@@ -34,13 +34,11 @@ final class RouterStage {
         let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil)
         let identities: any RequestAuthenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
         let accessControl = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
-        router = Router(families: [
-            ("/spotify/v1/", SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: fillsRemovedFields)),
-            (
-                "/api/catalog/",
-                CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: BlockingWorker(name: "errands"))
-            ),
-        ])
+        router = Router(
+            families: [
+                SpotifyRoutes(responder: responder, fillsRemovedFields: fillsRemovedFields),
+                CatalogRoutes(responder: responder, blockingWorker: BlockingWorker(name: "errands")),
+            ], accessControl: accessControl)
     }
 
     deinit {

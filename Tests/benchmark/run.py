@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, checks, comparison, durable, filled, growth, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
+from measure import build, checks, comparison, durable, filled, growth, household, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
 
 MODES = {"compare": comparison, "durable": durable, "filled": filled, "growth": growth, "isolation": isolation, "checks": checks, "idle": idle, "turnstile": turnstile, "soak": soak,
-         "profile": profile, "instructions": instructions}
+         "profile": profile, "instructions": instructions, "household": household}
 
 
 def read_options():
@@ -33,6 +33,7 @@ def read_options():
     modes.add_argument("--soak", action="store_true", help="many requests, memory before and after")
     modes.add_argument("--profile", action="store_true", help="where the processor time of a hit goes, by stage and by function (perf)")
     modes.add_argument("--instructions", action="store_true", help="instructions a hit, by function (valgrind): the same on a busy machine")
+    modes.add_argument("--household", action="store_true", help="two weeks of a household in simulated time, beside clients without this program")
     shape = parser.add_argument_group("shape")
     shape.add_argument("--rounds", type=int, default=5)
     shape.add_argument("--seconds", type=int, default=3, help="of one measurement")
@@ -58,6 +59,8 @@ def read_options():
     more.add_argument("--queues", type=lambda text: [int(length) for length in text.split(",")], default=[10, 1000, 10_000],
                       help="--turnstile: lengths of the queue")
     more.add_argument("--requests", type=int, default=1_000_000, help="--soak")
+    household.add_settings(parser.add_argument_group("of the household's model (docs/household.md)"))
+    parser.add_argument("--simulation", metavar="EXECUTABLE", help="--household: .build/release/household when not given, built when missing")
     parser.add_argument("--executable", help="of the program; .build/release/swingmusic-fcgi when not given, built when missing")
     parser.add_argument("--before", metavar="EXECUTABLE", type=lambda text: str(Path(text).resolve()),
                         help="--compare: another one, measured in the same rounds")
@@ -72,7 +75,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     chosen = [mode for mode in MODES if getattr(options, mode)] or ["compare"]
-    options.program = None if options.without_program else build.program(options.executable)
+    options.program = None if options.without_program or chosen == ["household"] else build.program(options.executable)
     options.flask_python = build.flask_python() if "compare" in chosen and options.flask != "none" and (not options.only or "flask" in options.only) else None
     result = {"command": " ".join(["scripts/benchmark", *sys.argv[1:]]), "machine": machine.describe(options.flask_python)}
     print(f"`{result['command']}`\n")

@@ -129,3 +129,14 @@ def test_nothing_that_development_mode_took_is_in_its_answers(spotify):
     spotify.control("mode", {"mode": "extended"})
     for path, names in gone.items():
         assert names <= set(spotify.get(path))
+
+
+def test_a_window_of_calls_that_is_full_answers_429_until_its_oldest_call_has_left_it(spotify):
+    spotify.control("settings", {"window": {"calls": 3, "seconds": 30}})
+
+    def status(at):
+        return spotify.ask("tracks/11dFghVXANMlKmJXsNCbNl", at=at)[0]
+    assert [status(at) for at in (0, 10, 20, 29, 29.9, 30, 31, 39.9, 40)] == [200, 200, 200, 429, 429, 200, 429, 429, 200]
+    assert [call["status"] for call in spotify.calls()][-2:] == [429, 200]
+    spotify.reset()
+    assert [status(50) for _ in range(4)] == [200] * 4

@@ -73,13 +73,13 @@ final class BlockingWorker: Sendable {
     }
 
     /// Parks the caller until `work` has made its answer, for all who ask for `shared` meanwhile: however many they are, they take one place.
-    func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, isHead: Bool, _ work: @escaping @Sendable () -> Response) -> Outcome {
+    func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
         let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: clock.monotonic + patience,
                 parked: { [queue] reply in
-                    switch shared.join(reply, isHead: isHead) {
+                    switch shared.join(reply) {
                     case .first: if !queue.submit({ shared.send(work()) }) { shared.send(busy) }
                     case .further: break
                     case .oneTooMany: reply.send(busy)
@@ -116,7 +116,7 @@ final class BlockingWorker: Sendable {
 
 /// Who waits for one and the same answer.
 final class SharedAnswer: Sendable {
-    private let waiting = Locked<[(reply: ResponseHandle, isHead: Bool)]>([])  // guards who waits for the answer that is being made
+    private let waiting = Locked<[ResponseHandle]>([])  // guards who waits for the answer that is being made
 
     /// More than one worker can hold callers; who waits for a disk that hangs is forgotten only with its answer.
     private static let most = 10_000
@@ -128,10 +128,10 @@ final class SharedAnswer: Sendable {
         case oneTooMany
     }
 
-    fileprivate func join(_ reply: ResponseHandle, isHead: Bool) -> Place {
+    fileprivate func join(_ reply: ResponseHandle) -> Place {
         waiting.withLock { waiting in
             guard waiting.count < Self.most else { return .oneTooMany }
-            waiting.append((reply, isHead))
+            waiting.append(reply)
             return waiting.count == 1 ? .first : .further
         }
     }
@@ -141,10 +141,6 @@ final class SharedAnswer: Sendable {
             defer { waiting = [] }
             return waiting
         }
-        for (reply, isHead) in all {
-            var response = response
-            response.omitsBody = isHead
-            reply.send(response)
-        }
+        for reply in all { reply.send(response) }
     }
 }

@@ -1,4 +1,6 @@
 import JSON
+import Logging
+import Platform
 
 /// A session as it is shown.
 public struct ShownSession: Sendable, Equatable {
@@ -136,12 +138,22 @@ extension Sessions {
 
     /// Refuses every token that was issued before now, whoever made it.
     public func endEverything() throws -> Int {
-        let now = clock.wall.milliseconds
-        let ended = try database.write(.background) { rows in
+        let ended = try Self.endEverything(in: database, now: clock.wall.milliseconds)
+        forgetRecords(ended)
+        return ended.count
+    }
+
+    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's. Asks nothing of swingmusic's files.
+    public static func endEverything(in folder: String, clock: any HostClock = SystemClock(), log: Logger) throws {
+        let database = SessionDatabase(folder: folder, clock: clock, log: log) { true }
+        defer { database.close() }
+        _ = try endEverything(in: database, now: clock.wall.milliseconds)
+    }
+
+    private static func endEverything(in database: SessionDatabase, now: Int64) throws -> [String] {
+        try database.write(.background) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
         }
-        forgetRecords(ended)
-        return ended.count
     }
 }

@@ -16,9 +16,9 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 class Sandbox:
     """Use as a context manager. What `owns` was given is stopped in reverse order, also after a failure."""
 
-    def __init__(self, name="sandbox"):
+    def __init__(self, name="sandbox", below="/tmp"):
         # Under /tmp whatever TMPDIR says: a Unix socket's path holds 107 bytes.
-        self.folder = Path(tempfile.mkdtemp(prefix=f"smfcgi-{name[:20]}-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"smfcgi-{name[:20]}-", dir=below))
         # nginx's own workers may run as another user.
         self.folder.chmod(0o755)
         self._started = []

@@ -4,7 +4,7 @@ import ids
 import spoken
 
 SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "premium": True, "client_id": None, "client_secret": None,
-            "expires_in": 3600, "user": None}
+            "expires_in": 3600, "user": None, "window": None}
 
 
 class Control:
@@ -56,6 +56,7 @@ class Control:
         standin.settings.update(SETTINGS, gone=set(), **standin.started_with)
         standin.world.revision = 0
         standin.calls.forget()
+        standin.window.forget()
         return {}
 
     def post_mode(self, query, given):
@@ -86,7 +87,7 @@ class Control:
         return {}
 
     def post_settings(self, query, given):
-        unknown = set(given) - {"latency_ms", "playlist_limit", "premium", "user"}
+        unknown = set(given) - {"latency_ms", "playlist_limit", "premium", "user", "window"}
         if unknown:
             raise ValueError(f"no such setting: {unknown}")
         self.standin.settings.update(given)

@@ -37,7 +37,9 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
                               (expires_in holds for tokens given out later; revoke: those given out so far have expired)
   POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100,
                               "premium": false: the owner's Premium has lapsed, and every call is refused in plain text,
-                              "user": "user7": whose token it is, null for the app's own}
+                              "user": "user7": whose token it is, null for the app's own,
+                              "window": {"calls": 50, "seconds": 30}: more than so many calls in any 30 s are answered 429, null: none are;
+                              a simulation names each call's instant in its query, at=SECONDS}
   POST /control/close_idle    closes every kept connection that has no call on it: {"closed": n}
 Control calls are neither logged nor subject to rules.
 
@@ -65,6 +67,7 @@ from data import World
 from failures import Failures
 from routes import Routes
 from sending import Answer, planned, send
+from window import Window
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -107,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def call(self, target, query, body):
         standin, on = self.server, "token" if target.path == "/api/token" else "api"
-        rule = standin.failures.choose(on, self.path)
+        rule = standin.failures.choose(on, self.path) or (standin.window.refusal(query) if on == "api" else {})
         answer = planned(rule, lambda: json_answer(self.usual(on, target.path, query, body)))
         bearer = self.headers.get("Authorization", "") if on == "api" else ""
         standin.calls.note({
@@ -172,7 +175,7 @@ class StandIn(ThreadingHTTPServer):
             self.tls.load_cert_chain(*options.tls)
         self.started_with = {"mode": options.mode, "user": options.user}
         self.settings = {**SETTINGS, "gone": set(), **self.started_with}
-        self.world, self.failures, self.calls = World(), Failures(), Calls(options.log)
+        self.world, self.failures, self.calls, self.window = World(), Failures(), Calls(options.log), Window(self.settings)
         self.accounts, self.routes, self.control = Accounts(self.settings), Routes(self.world, self.settings), Control(self)
         self.lock, self.connections, self.accepted = threading.Lock(), set(), 0
 

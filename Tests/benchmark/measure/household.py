@@ -1,0 +1,142 @@
+"""A household in simulated time, for three contenders that are asked the same: docs/household.md has the model and the tables."""
+
+import os
+import subprocess
+import time
+
+from harness.http import percentile
+from harness.responder import CLIENT_ID, CLIENT_SECRET
+from harness.sandbox import Sandbox
+from harness.standin import StandIn
+
+from . import REPOSITORY, listening
+from .build import say
+from .listening import DAY, Household
+from .others import Answered, Upstream, direct, usual_cache
+from .table import number, show
+
+WEEK = 7 * DAY
+PRODUCT = "household"
+
+
+def add_settings(group):
+    """The model's numbers, under the names that docs/household.md has."""
+    for name, value in {**listening.SETTINGS, "latency": 0.15, "window": 50, "cache_processes": 2}.items():
+        group.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, metavar="N")
+
+
+class Figures:
+    """What one contender gave: its answers, its calls as (instant, why, status), and when `warm` was through."""
+
+    def __init__(self, answers, calls, warmed=None, seconds=0.0):
+        self.answers, self.calls, self.warmed, self.seconds = answers, calls, warmed, seconds
+
+    def between(self, begin, end):
+        answers = [answer for answer in self.answers if begin <= answer.at < end]
+        calls = [call for call in self.calls if begin <= call[0] < end]
+        late = sorted(answer.stale for answer in answers if answer.stale is not None)
+        counted = {why: sum(call[1] == why for call in calls) for why in ("waited for", "renewal", "warm")}
+        return {"requests": len(answers), "calls": len(calls), **counted, "429": sum(call[2] == 429 for call in calls),
+                "at once": sum(answer.waited == 0 for answer in answers) / max(1, len(answers)),
+                "p50": percentile([answer.waited for answer in answers], 0.5), "p99": percentile([answer.waited for answer in answers], 0.99),
+                "stale": len(late) / max(1, len(answers)), "late p50": percentile(late, 0.5) / 3600 if late else None,
+                "late p99": percentile(late, 0.99) / 3600 if late else None}
+
+
+def simulation(options):
+    """The executable that has the program's catalog in it."""
+    if options.simulation:
+        return options.simulation
+    path = REPOSITORY / ".build/release" / PRODUCT
+    if not os.access(path, os.X_OK):
+        command = ["swift", "build", "-c", "release", "--product", PRODUCT]
+        say(f"no release build yet: {' '.join(command)} (this takes minutes)")
+        subprocess.run(command, cwd=REPOSITORY, check=True)
+    return str(path)
+
+
+def standin(sandbox, options):
+    started = StandIn(sandbox, mode="development").start()
+    started.control("settings", {"window": {"calls": options.window, "seconds": 30}})
+    return started
+
+
+def without_program(name, options, household, contender, *more):
+    say(f"{name}: {len(household.requests):,} requests")
+    with Sandbox("household") as sandbox:
+        upstream, began = Upstream(standin(sandbox, options), options.latency), time.monotonic()
+        return Figures(contender(household.requests, upstream, *more), upstream.calls, seconds=time.monotonic() - began)
+
+
+def with_program(name, options, household, warm):
+    say(f"{name}: {len(household.requests):,} requests")
+    with Sandbox("household") as sandbox:
+        upstream, began = standin(sandbox, options), time.monotonic()
+        requests, library = sandbox.path("requests.txt"), sandbox.path("library.txt")
+        requests.write_text("".join(f"{at} {listener} {path}\n" for at, listener, path in household.requests))
+        library.write_text("\n".join(household.library.names()))
+        # In memory: what is measured are calls, not this machine's disk.
+        with Sandbox("household-data", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp") as data:
+            command = [simulation(options), upstream.url, CLIENT_ID, CLIENT_SECRET, data.directory("data"), requests, household.seconds, options.latency,
+                       *([library] if warm else [])]
+            done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
+        return read(done.stdout, time.monotonic() - began)
+
+
+def read(text, seconds):
+    """What the simulation wrote: a line for each answer, each call and the end of `warm`."""
+    answers, calls, warmed = [], [], None
+    for line in text.splitlines():
+        what, at, *rest = line.split(" ")
+        if what == "answer":
+            answers.append(Answered(float(at), float(rest[0]), None if rest[1] == "fresh" else float(rest[1])))
+        elif what == "call":
+            calls.append((float(at), rest[0].replace("-", " "), int(rest[1])))
+        elif what == "warmed":
+            warmed = float(at)
+    return Figures(answers, calls, warmed, seconds)
+
+
+def run(options):
+    household = Household(**{name: getattr(options, name) for name in listening.SETTINGS})
+    library = household.library
+    say(f"{len(library.albums):,} albums, {len(library.tracks):,} tracks, {len(library.artists):,} artists")
+    figures = {"direct": without_program("direct", options, household, direct),
+               "usual cache": without_program("usual cache", options, household, usual_cache, options.cache_processes),
+               "this program, cold": with_program("this program, cold", options, household, warm=False),
+               "this program, `warm`": with_program("this program, warm", options, household, warm=True)}
+    spans = {"The first week": (0, WEEK), "The first week after its first day": (DAY, WEEK)}
+    if options.weeks > 1:
+        spans["The second week"] = (WEEK, 2 * WEEK)
+    result = {title: {name: one.between(*span) for name, one in figures.items()} for title, span in spans.items()}
+    for title, of in result.items():
+        print_table(title, of)
+    warmed = figures["this program, `warm`"].warmed
+    print_held(result, warmed)
+    say(", ".join(f"{name} {one.seconds:.0f} s" for name, one in figures.items()))
+    return {"tables": result, "warmed": warmed, "seconds": {name: one.seconds for name, one in figures.items()}}
+
+
+def print_table(title, of):
+    def share(value):
+        return f"{value:.1%}"
+    rows = [[name, one["requests"], one["calls"], one["waited for"], one["renewal"], one["warm"], one["429"], share(one["at once"]), number(one["p50"], 2),
+             number(one["p99"], 1), share(one["stale"]), one["late p50"], one["late p99"]] for name, one in of.items()]
+    show(title, ["", "requests", "calls", "waited for", "renewals", "warm", "429", "at once", "waiting: p50 s", "p99 s", "stale", "by half of them h", "p99 h"],
+         rows)
+
+
+def print_held(result, warmed):
+    """The figures that the promises are held against."""
+    first, later = result["The first week"], result["The first week after its first day"]
+    last = result.get("The second week", later)
+    cold, warm = "this program, cold", "this program, `warm`"
+
+    def fewer(of):
+        return f"{1 - of[warm]['waited for'] / of['direct']['calls']:.1%}"
+    rows = [["calls waited for with `warm`, fewer than direct", fewer(first), fewer(last)],
+            ["all calls of the usual cache to those of the cold run", *(number(of["usual cache"]["calls"] / of[cold]["calls"], 2) for of in (first, last))],
+            ["answered at once with `warm`, after the first day", f"{later[warm]['at once']:.1%}", f"{last[warm]['at once']:.1%}"],
+            ["429 in all", *(str(of[cold]["429"] + of[warm]["429"]) for of in (first, last))]]
+    show("Held against the promises", ["", "the first week", "the last week"], rows,
+         f"`warm` was through after {warmed / 3600:.1f} h." if warmed else "`warm` was not through at the end.")
