@@ -70,7 +70,8 @@ public final class Gateway: Sendable {
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
-            CatalogRoutes(responder: responder, blockingWorker: blockingWorker),
+            CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
+            ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
             CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
             DashboardRoutes(caches: caches, blockingWorker: blockingWorker),

@@ -11,7 +11,7 @@ enum Counter {
         init(prefix: String) {
             switch prefix {
             case "/spotify/v1/": self = .spotify
-            case "/api/catalog/": self = .catalog
+            case "/api/catalog/", "/api/": self = .catalog
             case "/auth/": self = .auth
             case "/cache/": self = .cache
             case "/dragonfly/": self = .dragonfly

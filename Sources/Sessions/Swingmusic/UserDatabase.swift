@@ -109,7 +109,8 @@ final class UserDatabase: Sendable {
 
     private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    /// One question to the database as it is now; read-only.
+    func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
