@@ -1,6 +1,7 @@
 """What the extended web client asks for below /api beside its catalog, and which tracks swingmusic has."""
 
 import json
+import time
 
 import pytest
 
@@ -9,13 +10,7 @@ from harness.house import assert_plain_error
 from harness.household import Household
 from harness.nginx import Nginx
 from harness.standin import spotify_id
-
-#: swingmusic's own, as far as it is read.
-TRACK = """
-CREATE TABLE track (
-    id INTEGER PRIMARY KEY, album VARCHAR NOT NULL, albumartists VARCHAR NOT NULL, albumhash VARCHAR NOT NULL, artists VARCHAR NOT NULL,
-    duration INTEGER NOT NULL, title VARCHAR NOT NULL, trackhash VARCHAR NOT NULL, lastplayed INTEGER NOT NULL, playcount INTEGER NOT NULL
-)"""
+from harness.waiting import eventually
 
 SONGS = [
     ("Emotion", "Carly Rae Jepsen", "e1", "Carly Rae Jepsen", 208, "Run Away With Me", "t1", 1700000000, 7),
@@ -26,8 +21,9 @@ SONGS = [
 
 
 def insert(own, song):
-    own.swingmusic.execute("INSERT INTO track (album, albumartists, albumhash, artists, duration, title, trackhash, lastplayed, playcount)"
-                           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *song)
+    own.swingmusic.execute(
+        "INSERT INTO track (album, albumartists, albumhash, artists, duration, title, trackhash, lastplayed, playcount, bitrate, disc, filepath, folder,"
+        " last_mod, track, playduration) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 320, 1, hex(randomblob(8)), '/music', 0, 1, 0)", *song)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +34,6 @@ def house(open_house):
 @pytest.fixture(scope="module")
 def own():
     with Household("library", workers=2) as opened:
-        opened.swingmusic.execute(TRACK)
         for song in SONGS:
             insert(opened, song)
         yield opened
@@ -80,7 +75,6 @@ def test_suggestions_are_what_is_known_and_cost_no_call(house):
         assert house.get(f"/api/search/suggestions{short}").json() == {"suggestions": []}
     assert_plain_error(house.get("/api/search/suggestions?q=ab&type=songs"), 400)
     assert_plain_error(house.get("/api/search/suggestions?q=ab&limit=x"), 400)
-    from harness.waiting import eventually
     first = track["name"].split()[0].lower()
 
     def suggested():
@@ -188,7 +182,9 @@ def test_a_batch_is_answered_in_its_order_and_follows_the_library(own):
     assert_plain_error(own.ask("POST", "/api/catalog/availability", body={"tracks": tracks + tracks[:1]}), 400, 413)
 
 
-@pytest.mark.parametrize("body", [{"tracks": 5}, {"tracks": ["x"]}, {"tracks": [{"title": "x"}]}, {"tracks": [{"title": 5, "artist": "x"}]}, []])
+@pytest.mark.parametrize("body", [{"tracks": 5}, {"tracks": ["x"]}, {"tracks": [{"title": "x"}]}, {"tracks": [{"title": 5, "artist": "x"}]}, [],
+                                  {"tracks": [{"title": "x", "artist": "x", "duration_ms": "1"}]}, {"tracks": [{"title": "x", "artist": "x", "album": 5}]},
+                                  {"tracks": [{"title": "x", "artist": "x", "spotify_id": []}]}, {"tracks": [{"title": "x", "artist": "x", "duration_ms": -1}]}])
 def test_a_batch_that_is_asked_badly_is_400(own, body):
     assert_plain_error(own.ask("POST", "/api/catalog/availability", body=json.dumps(body).encode()), 400)
 
@@ -223,7 +219,6 @@ def test_without_a_library_there_is_nothing_local(house):
 # Pairing.
 
 def test_a_pair_code_tells_when_it_ends(own):
-    import time
     code = own.ask("GET", "/auth/getpaircode", bearer=own.log_in("bob")["accesstoken"]).json()
     assert set(code) == {"code", "expires_at", "ttl_seconds"} and code["ttl_seconds"] == 600
     assert abs(code["expires_at"] - time.time() - 600) < 30

@@ -180,7 +180,7 @@ struct CacheRoutes: RouteFamily {
             }
         }
         return writing(cache) {
-            let sum = try caches.increment(cache, key, by: amount, ttl: ttl, waits: false)
+            let sum = try caches.increment(cache, key, by: Int64(amount), ttl: ttl, waits: false)
             var response = Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"value\":\(sum)}".utf8))
             response.add("Cache-Control", "no-store")
             return response
@@ -201,7 +201,7 @@ private struct KeyList {
     let after: [UInt8]?
     let limit: Int
 
-    private static let usualLimit: Int64 = 100
+    private static let usualLimit = 100
     private static let mostLimit = 1000
     private static let begin = Parameter.query("prefix", "Only keys that begin so.", .text, example: "shelf:")
     private static let last = Parameter.query("after", "Only keys after this one.", .text, example: "shelf:1")
@@ -221,10 +221,10 @@ private struct KeyList {
         prefix = try query.bytes(Self.begin) ?? []
         after = try query.bytes(Self.last)
         let limit = try query.integer(Self.count) ?? Self.usualLimit
-        guard (1...Int64(Self.mostLimit)).contains(limit) else {
+        guard (1...Self.mostLimit).contains(limit) else {
             throw BadRequest(400, "limit is a whole number from 1 to \(Self.mostLimit)")
         }
-        self.limit = Int(limit)
+        self.limit = limit
     }
 
     func response(_ page: KeyPage) -> Response {
@@ -304,11 +304,11 @@ private struct CacheQuery {
         return duration
     }
 
-    func integer(_ parameter: Parameter) throws(BadRequest) -> Int64? {
+    func integer(_ parameter: Parameter) throws(BadRequest) -> Int? {
         guard let value = try bytes(parameter) else { return nil }
         let text = String(decoding: value, as: UTF8.self)
-        guard let number = Int64(text), String(number) == text else {
-            throw BadRequest(400, "\(parameter.name) is a whole number of at most 64 bits")
+        guard text.utf8.count <= 19, let number = WholeNumber.read(text), String(number) == text else {
+            throw BadRequest(400, "\(parameter.name) is a whole number of at most 18 digits")
         }
         return number
     }

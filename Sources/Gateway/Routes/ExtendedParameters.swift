@@ -167,7 +167,9 @@ struct AvailabilityRoute: Sendable {
         .list(
             of: .object(
                 ["title": .text, "artist": .text],
-                optional: ["spotify_id": .text, "album": .text.orNull, "duration_ms": .integer(0).orNull], isOpen: true), most: most))
+                optional: ["spotify_id": .text.orNull, "album": .text.orNull, "duration_ms": .integer(0, 1_000_000_000).orNull],
+                isOpen: true),
+            most: most))
 
     var route: Route {
         Route(
@@ -207,11 +209,11 @@ struct AvailabilityRoute: Sendable {
             guard let title = track["title"]?.text, let artist = track["artist"]?.text else {
                 throw BadRequest(400, "A track has title and artist")
             }
-            let length = track["duration_ms"]?.integer.flatMap { Int(exactly: $0) }
+            let length = try Self.length(track)
             wanted.append(
                 (
-                    track["spotify_id"]?.text,
-                    Library.Wanted(title: title, artists: artist, album: track["album"]?.text, milliseconds: length)
+                    try Self.text(track, "spotify_id"),
+                    Library.Wanted(title: title, artists: artist, album: try Self.text(track, "album"), milliseconds: length)
                 ))
         }
         // Where the songs have changed all of them are read: never on an event thread.
@@ -224,6 +226,21 @@ struct AvailabilityRoute: Sendable {
                 return errorFormat.unavailable("swingmusic's songs: \(error.reason)", retryAfter: .seconds(5))
             }
         }
+    }
+
+    /// nil when it is missing or null.
+    private static func text(_ track: JSONValue, _ name: String) throws(BadRequest) -> String? {
+        guard let value = track[name], value != .null else { return nil }
+        guard let text = value.text else { throw BadRequest(400, "\(name) must be a text") }
+        return text
+    }
+
+    private static func length(_ track: JSONValue) throws(BadRequest) -> Int? {
+        guard let value = track["duration_ms"], value != .null else { return nil }
+        guard let length = value.integer, (0...1_000_000_000).contains(length) else {
+            throw BadRequest(400, "duration_ms must be a whole number")
+        }
+        return Int(length)
     }
 
     private func response(_ found: [(id: String?, song: Library.Song?)]) -> Response {
