@@ -47,7 +47,7 @@ def kind(own, operation):
         return "admin"
     if "refresh" in schemes:
         return "refresh"
-    if "" in schemes and not (own.metadata_needs_session and operation["tags"][0] in ("spotify", "catalog")):
+    if "" in schemes and not (own.metadata_needs_session and operation["tags"][0] in ("spotify", "catalog", "extended")):
         return "anybody"
     return "session"
 

@@ -14,6 +14,7 @@ struct ExtendedRoutes: RouteFamily {
 
     let prefix = "/api/"
     let tag = "extended"
+    let label = Counter.Family.catalog
     let about = """
         What swingmusic's extended web client asks for beside `/api/catalog/`, from the same records: search, suggestions, and what a link to \
         Spotify names.

@@ -96,7 +96,7 @@ public final class Library: Sendable {
         let stamps = stamps()
         if let index = kept.withLock({ $0 }), index.stamps == stamps { return index }
         do throws(UserDatabaseError) {
-            var index = try database.read { db in
+            var index = try database.read(.brief) { db in
                 var index = Index()
                 let rows = try Row.fetchCursor(db, sql: Self.columns)
                 while let row = try rows.next() { index.add(Self.song(row)) }
