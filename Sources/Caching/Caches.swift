@@ -84,6 +84,12 @@ public final class Caches: Sendable {
         try record.count(cache, expiringBefore: instant)
     }
 
+    /// The keys that begin with `prefix` and come after `after`, at most `limit`, along an index. Entries whose time has passed are left out;
+    /// of `spotify` they are due, and there. Reads a few thousand rows at most: where most are over, a page may be short, or empty.
+    public func keys(_ cache: CacheName, prefix: [UInt8] = [], after: [UInt8]? = nil, limit: Int) throws(CacheError) -> KeyPage {
+        try record.keys(cache, prefix: prefix, after: after, limit: limit)
+    }
+
     /// The largest namespaces of a cache.
     public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceStatistics] {
         try record.namespaces(cache, limit: limit)

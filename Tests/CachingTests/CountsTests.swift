@@ -61,6 +61,29 @@ struct CountsTests {
         #expect(try caches.namespaces(.user).map(\.entries) == [1])
     }
 
+    @Test("thousands of keys with a prefix that is no namespace are gone at once, and out of the counts when the purge has been there")
+    func manyWithPrefix() throws {
+        let bench = try Bench()
+        let other = try bench.another()
+        let caches = bench.caches
+        try caches.put(.temp, (0..<3000).map { (key: bytes("ab\($0 % 3)/\($0)"), value: bytes("x"), ttl: nil) })
+        try caches.put(.temp, bytes("b"), bytes("x"))
+        #expect(try caches.clear(.temp, prefix: bytes("ab")) == 3000)
+        #expect(try other.caches.get(.temp, bytes("ab1/7")) == nil)
+        #expect(try caches.keys(.temp, limit: 9).keys.map(\.key) == [bytes("b")])
+        #expect(try !caches.delete(.temp, bytes("ab0/3")))
+        // Written anew, cleared again as a namespace, and written anew: each is counted once.
+        try caches.put(.temp, bytes("ab1/7"), bytes("new"))
+        #expect(try caches.clear(.temp, prefix: bytes("ab2/")) > 0)
+        try caches.put(.temp, bytes("ab2/8"), bytes("newer"))
+        for _ in 0..<40 { try caches.maintain() }
+        #expect(try other.caches.get(.temp, bytes("ab1/7"))?.entry.value == bytes("new"))
+        #expect(try other.caches.get(.temp, bytes("ab2/8"))?.entry.value == bytes("newer"))
+        #expect(caches.count(.temp) == 3)
+        #expect(try caches.namespaces(.temp).map(\.entries).reduce(0, +) == 3)
+        #expect(try caches.namespaces(.temp).map(\.bytes).reduce(0, +) == 2 + 8 + 10)
+    }
+
     @Test("clearing spotify makes every record due, for every worker, and loses none")
     func clearSpotify() throws {
         let one = try Bench()
