@@ -39,7 +39,7 @@ public final class Gateway: Sendable {
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
-        sessions?.open()
+        if let sessions { try WorkerThread.wait(forWorkNamed: "sessions") { context in sessions.open(context) } }
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
@@ -51,7 +51,7 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
-            identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
+            authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
         router = Router(
@@ -130,11 +130,11 @@ private struct MaintenanceThread {
         _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, _ guessLimit: GuessLimit, log: Logger
     ) throws(SystemError) {
         let stopping = try EventFD()
-        thread = try WorkerThread.start(named: "upkeep") {
+        thread = try WorkerThread.start(named: "upkeep") { context in
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
-                sessions?.maintain()
+                sessions?.maintain(context)
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
                 if guessLimit.mend() { log.warning("guesses.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()

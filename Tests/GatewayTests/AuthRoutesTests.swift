@@ -95,10 +95,12 @@ private let paths = PathTree(AuthRoutes(sessions: nil, blockingWorker: BlockingW
         router = Router(
             families: [AuthRoutes(sessions: sessions, blockingWorker: BlockingWorker(name: "test"), publicURL: nil)],
             accessControl: Self.nobody, crossOrigin: CrossOrigin(.named([friend])))
+        // Seen for the first time it is written down, which no event thread does.
+        _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", "/auth/verify"), cookie])).waitedFor()
     }
 
     /// It has no say below `/auth/`.
-    private static let nobody = AccessControl(identities: NobodyKnown(), metadataNeedsSession: false, adminToken: nil)
+    private static let nobody = AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil)
 
     deinit {
         sessions.close()
@@ -249,14 +251,34 @@ private let paths = PathTree(AuthRoutes(sessions: nil, blockingWorker: BlockingW
     @Test("the other families know a session, its role, and a page of another site")
     func identity() {
         let source = SessionAuthenticator(sessions: sessions, publicURL: nil)
-        func identity(_ method: String, _ parameters: [(String, String)]) -> Identity {
-            source.identity(of: Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
+        func identity(_ method: String, _ parameters: [(String, String)]) -> Authentication {
+            source.authenticate(Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
         }
-        guard case .user(id: 1, roles: ["admin"], renewal: nil) = identity("GET", [cookie]) else { return #expect(Bool(false)) }
+        let admin = identity("GET", [cookie]).user
+        #expect(admin?.user.id == 1 && admin?.user.isAdmin == true && admin?.renewal == nil)
         guard case .anonymous = identity("GET", []) else { return #expect(Bool(false)) }
-        guard case .refused(status: 403, _) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else {
+        guard case .refused(let foreign) = identity("POST", [cookie, ("HTTP_ORIGIN", "https://evil.example")]) else {
             return #expect(Bool(false))
         }
-        guard case .refused(status: 401, _) = identity("GET", [cookie, cookie]) else { return #expect(Bool(false)) }
+        guard case .refused(let twice) = identity("GET", [cookie, cookie]) else { return #expect(Bool(false)) }
+        #expect(foreign.status == 403 && twice.status == 401)
+    }
+
+    @Test("a name with line breaks, and a role with a comma, stay within their headers")
+    func injection() throws {
+        let queue = try DatabaseQueue(path: folder + "/swingmusic.db")
+        try queue.inDatabase { db in
+            try db.execute(
+                sql: #"INSERT INTO user (password, username, roles) VALUES ('x', 'zoë' || char(13, 10) || 'X-Evil: 1', '["a","x,y"]')"#)
+        }
+        try queue.close()
+        // `{"sub":{"id":2}}`: seen for the first time, so it waits.
+        let second = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOnsiaWQiOjJ9fQ.X5DAao_BvEsnJf80utw1ypX2qCfWmn_SXRukVIZHm5k"
+        let parameters = [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", "/auth/verify"), ("HTTP_AUTHORIZATION", "Bearer \(second)")]
+        let outcome = router.handle(Request(testing: parameters))
+        guard case .parked = outcome, case .now(let response) = outcome.waitedFor() else { return #expect(Bool(false)) }
+        #expect(response.status == 204)
+        #expect(response.header("X-Swingmusic-Username") == "zo%C3%AB%0D%0AX-Evil%3A%201")
+        #expect(response.header("X-Swingmusic-Roles") == "a,x%2Cy")
     }
 }

@@ -18,7 +18,7 @@ import Testing
     private struct Fixed: RouteFamily {
         let prefix: String
         var readers = CrossOrigin.Readers.named
-        let tag = "", about = ""
+        let tag = "", about = "", label = Counter.Family.none
         let errorFormat = ErrorFormat.plain
         var routes: [Route] {
             ["{status}", "verify"].map { template in
@@ -48,7 +48,7 @@ import Testing
         let settings = try Settings(environment: origins.map { ["SWINGMUSIC_FCGI_CORS_ORIGINS": $0] } ?? [:])
         return Router(
             families: Self.families.map { Fixed(prefix: $0, readers: $0 == "/auth/" ? .anyone : .named) },
-            accessControl: AccessControl(identities: NobodyKnown(), metadataNeedsSession: false, adminToken: nil),
+            accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil),
             crossOrigin: CrossOrigin(settings.corsOrigins))
     }
 
@@ -172,8 +172,8 @@ import Testing
         guard case .parked(let parkedRequest) = try outcome("https://friend.example", "/cache/later", "GET", [Self.friend]) else {
             throw NotNow()
         }
-        #expect(parkedRequest.change(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
-        let refused = parkedRequest.change(Response(status: 401))
+        #expect(parkedRequest.finished(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
+        let refused = parkedRequest.finished(Response(status: 401))
         #expect(refused.header("WWW-Authenticate") == #"Bearer realm="swingmusic-fcgi""#)
     }
 

@@ -48,6 +48,8 @@ final class GatewayStage {
             environment: environment.merging(["SWINGMUSIC_FCGI_DATA_DIR": folder, "SWINGMUSIC_CONFIG_DIR": folder]) { own, _ in own })
         gateway = try Gateway(
             settings: settings, worker: "test", version: "0", log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        // Seen for the first time the tokens are written down, which no event thread does.
+        for asker in Asker.allCases { _ = gateway.router.handle(request("GET", "/auth/verify", [], asker)).waitedFor() }
     }
 
     deinit {
@@ -57,12 +59,16 @@ final class GatewayStage {
 
     /// nil for an answer that comes later.
     func ask(_ method: String, _ path: String, _ more: [(String, String)] = [], by asker: Asker = .admin) -> Response? {
+        guard case .now(let response) = gateway.router.handle(request(method, path, more, asker)) else { return nil }
+        return response
+    }
+
+    private func request(_ method: String, _ path: String, _ more: [(String, String)], _ asker: Asker) -> Request {
         var parameters =
             more + [
                 ("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("HTTP_HOST", "music.example"), ("REMOTE_ADDR", "192.0.2.1"),
             ]
         if let token = asker.token { parameters.append(("HTTP_AUTHORIZATION", "Bearer \(token)")) }
-        guard case .now(let response) = gateway.router.handle(Request(testing: parameters)) else { return nil }
-        return response
+        return Request(testing: parameters)
     }
 }

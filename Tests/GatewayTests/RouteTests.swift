@@ -130,7 +130,7 @@ import Testing
 
     /// Tells what it reads: declared or not.
     private struct Telling: RouteFamily {
-        let prefix = "/x/", tag = "", about = ""
+        let prefix = "/x/", tag = "", about = "", label = Counter.Family.none
         let errorFormat = ErrorFormat.plain
         var routes: [Route] {
             [
@@ -150,7 +150,7 @@ import Testing
 
     private func ask(_ method: String, _ path: String, _ query: String = "", body: String? = nil) -> String? {
         let router = Router(
-            families: [Telling()], accessControl: AccessControl(identities: NobodyKnown(), metadataNeedsSession: false, adminToken: nil))
+            families: [Telling()], accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil))
         let parameters = [("REQUEST_METHOD", method), ("DOCUMENT_URI", path), ("QUERY_STRING", query)]
         let request = Request(testing: parameters, body: body.map { .bytes(Array($0.utf8)) } ?? .none)
         guard case .now(let response) = router.handle(request) else { return nil }

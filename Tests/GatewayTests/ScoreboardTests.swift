@@ -151,8 +151,8 @@ import Testing
     func router() throws {
         let page = Scoreboard(path: "/nowhere/figures.shared")
         let router = Router(
-            families: [OneAnswer(prefix: "/auth/", status: 401), OneAnswer(prefix: "/cache/", status: 204)],
-            accessControl: AccessControl(identities: NobodyKnown(), metadataNeedsSession: false, adminToken: nil), scoreboard: page)
+            families: [OneAnswer(prefix: "/auth/", status: 401, label: .auth), OneAnswer(prefix: "/cache/", status: 204, label: .cache)],
+            accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil), scoreboard: page)
         for path in ["/auth/x", "/cache/y", "/cache/z", "/nothing"] {
             _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)]))
         }
@@ -166,6 +166,7 @@ import Testing
         let prefix: String
         let status: Int
         let tag = "", about = ""
+        let label: Counter.Family
         let errorFormat = ErrorFormat.plain
         var routes: [Route] { [] }
         func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? { .now(Response(status: status)) }

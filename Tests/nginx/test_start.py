@@ -1,6 +1,7 @@
 """A start that has to wait for something that passes, and the files that it makes."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -207,6 +208,31 @@ def test_where_nothing_can_be_looked_up_for_want_of_the_lock_readiness_says_so(n
     lock.rmdir()
     eventually(lambda: house.get("/swingmusic-fcgi/readyz").json()["reasons"] == [], 5, what="it passes")
     eventually(lambda: house.get(track("unknown")).status == 200, 15, what="it is looked up")
+
+
+def test_workers_follow_the_quota_of_the_control_group(sandbox):
+    """Of whichever version the host has it."""
+    legacy, unified = Path("/sys/fs/cgroup/cpu/swingmusic-fcgi-test"), Path("/sys/fs/cgroup/swingmusic-fcgi-test")
+    group = legacy if legacy.parent.is_dir() else unified
+    responder = Responder(sandbox, {}, workers=1)
+    del responder.settings["SWINGMUSIC_FCGI_WORKERS"]
+    try:
+        group.mkdir(exist_ok=True)
+        if group == legacy:
+            (group / "cpu.cfs_period_us").write_text("100000")
+            (group / "cpu.cfs_quota_us").write_text("90000")
+        else:
+            (group / "cpu.max").write_text("90000 100000")
+    except OSError:
+        pytest.skip("no right to make a control group")
+    try:
+        responder.launch(command=["sh", "-c", f"echo $$ > {group}/cgroup.procs && exec {executable()} serve"])
+        eventually(lambda: re.search(r"workers=1\b", responder.log()), 10, what="it says how many")
+        assert responder.stop() == 0
+    finally:
+        responder.stop()
+        eventually(lambda: not (group / "cgroup.procs").read_text(), 5, what="the group is empty")
+        group.rmdir()
 
 
 def test_workers_follow_the_processors_that_the_process_may_use(sandbox):

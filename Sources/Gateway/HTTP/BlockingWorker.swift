@@ -21,7 +21,8 @@ final class BlockingWorker: Sendable {
     }
 
     /// One attempt: told whether it is the last, and given a closure that answers.
-    typealias Errand = @Sendable (_ isLast: Bool, _ answer: @escaping @Sendable (Response) -> Void) -> Attempt
+    typealias Errand =
+        @Sendable (_ context: borrowing BlockingContext, _ isLast: Bool, _ answer: @escaping @Sendable (Response) -> Void) -> Attempt
 
     private struct Piece: Sendable {
         let reply: ResponseHandle
@@ -43,13 +44,20 @@ final class BlockingWorker: Sendable {
     /// Parks the caller until `work` has made its answer.
     /// - Parameter busy: the answer where it comes to nothing in time; 503 when left out.
     func run(_ errorFormat: ErrorFormat, busy: Response? = nil, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        attempt(errorFormat, busy: busy) { _, _ in .done(work()) }
+        attempt(errorFormat, busy: busy) { _, _, _ in .done(work()) }
+    }
+
+    /// The same for work that wants leave to wait.
+    func run(
+        _ errorFormat: ErrorFormat, busy: Response? = nil, mayBlock work: @escaping @Sendable (borrowing BlockingContext) -> Response
+    ) -> Outcome {
+        attempt(errorFormat, busy: busy) { context, _, _ in .done(work(context)) }
     }
 
     /// Parks the caller until `work`, or whom it has told to, calls `reply`; the thread goes on with the next piece when `work` returns.
     func begin(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable (_ reply: @escaping @Sendable (Response) -> Void) -> Void) -> Outcome
     {
-        attempt(errorFormat) { _, reply in
+        attempt(errorFormat) { _, _, reply in
             work(reply)
             return .handedOver
         }
@@ -89,8 +97,8 @@ final class BlockingWorker: Sendable {
     }
 
     private func submit(_ piece: Piece) {
-        let isTaken = queue.submit { [self] in
-            switch piece.errand(clock.monotonic >= piece.end, { piece.reply.send($0) }) {
+        let isTaken = queue.submit { [self] context in
+            switch piece.errand(context, clock.monotonic >= piece.end, { piece.reply.send($0) }) {
             case .done(let response): piece.reply.send(response)
             case .handedOver: break
             case .again: resubmit(piece)

@@ -9,6 +9,8 @@ protocol RouteFamily: Sendable {
     /// Its name in the description, and what the description says of it.
     var tag: String { get }
     var about: String { get }
+    /// What its answers are counted as.
+    var label: Counter.Family { get }
     var errorFormat: ErrorFormat { get }
     var pathForm: PathTree.Form { get }
     /// Bytes of the longest body that is read.

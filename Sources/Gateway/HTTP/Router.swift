@@ -1,5 +1,6 @@
 import FastCGI
 import Glibc
+import Sessions
 
 /// Finds the route of a request, and leads it there and back: `handle` is the whole way, read from top to bottom.
 ///
@@ -32,7 +33,7 @@ public struct Router: Handler {
             errorFormat = family.errorFormat
             readers = family.readers
             seesToAccess = family.seesToAccess
-            label = Counter.Family(prefix: family.prefix)
+            label = family.label
         }
 
         /// Over bytes: strings compare by characters.
@@ -93,15 +94,29 @@ public struct Router: Handler {
         return .now(prefix.errorFormat.error(413, "The body is too large"))
     }
 
-    private func admitted(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix) -> Outcome {
+    /// - Parameter known: who it comes from, where that was found out meanwhile.
+    private func admitted(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix, known: Authentication? = nil) -> Outcome {
         guard !prefix.seesToAccess else { return served(routed, match, prefix) }
-        switch accessControl.admit(routed.request, to: access(routed, match, prefix), prefix.errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(let client, let user, let renewal):
+        let authentication = accessControl.admit(routed.request, to: access(routed, match, prefix), known: known)
+        switch authentication {
+        case .authenticated, .anonymous:
             var admitted = routed
-            admitted.client = client
-            admitted.user = user
-            return served(admitted, match, prefix).renewing(renewal)
+            admitted.client = authentication.client(routed.request)
+            admitted.user = authentication.user.map { Int($0.user.id) }
+            return served(admitted, match, prefix).renewing(authentication.user?.renewal)
+        case .refused(let refused): return .now(AccessControl.refusal(refused, prefix.errorFormat))
+        case .needsWrite(let pending): return waiting(pending, routed.request, AccessControl.refusal(.unavailable, prefix.errorFormat))
+        }
+    }
+
+    /// Parks a request until it is known who it comes from, and comes here again with it then.
+    private func waiting(_ pending: PendingAuthentication, _ request: Request, _ otherwise: Response) -> Outcome {
+        let (kept, body) = (request.kept, request.body)
+        return pending.parked(otherwise: otherwise) { authentication in
+            kept.read(with: body) { request in
+                guard let (prefix, routed, match) = find(request) else { return .now(otherwise) }
+                return admitted(routed, match, prefix, known: authentication)
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import FastCGI
+import Platform
 import Sessions
 
 /// How the answers below `/auth/` are dressed: `Vary`, cookies.
@@ -38,16 +39,30 @@ enum AuthResponse {
         return response
     }
 
-    /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
-    static func verification(_ verification: Verification) -> Response {
-        var response =
-            verification.message.map { ErrorFormat.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
-        if verification.message == nil { response.add("Cache-Control", "no-store") }
-        if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
-        if let name = verification.userName { response.add("X-Swingmusic-Username", name) }
-        if let roles = verification.roles { response.add("X-Swingmusic-Roles", roles) }
-        if let cookie = verification.cookie { response.add("Set-Cookie", cookie) }
+    /// For nginx's `auth_request`, which knows 2xx, 401 and 403, and nothing else: no body to speak of, and nothing that a cache may keep.
+    /// - Parameter role: that the user must have.
+    static func verification(_ authentication: Authentication, role: String?) -> Response {
+        let request = authentication.user
+        var response = verification(authentication.refusal(without: role))
+        if response.status == 204, let user = request?.user {
+            response.add("X-Swingmusic-User-Id", "\(user.id)")
+            // Percent-encoded UTF-8, the roles by comma.
+            response.add("X-Swingmusic-Username", PercentEncoding.encode(user.name))
+            response.add("X-Swingmusic-Roles", user.roles.map { PercentEncoding.encode($0) }.joined(separator: ","))
+        }
+        if let cookie = request?.renewal { response.add("Set-Cookie", cookie) }
         return response
+    }
+
+    /// - Parameter refused: nil for who may pass.
+    static func verification(_ refused: Refused?) -> Response {
+        guard let refused else {
+            var response = Response(status: 204)
+            response.add("Cache-Control", "no-store")
+            return response
+        }
+        // A fault of ours is no reason to sign in again: 403.
+        return ErrorFormat.swingmusic.error(refused.status == 403 || refused.status >= 500 ? 403 : 401, refused.message)
     }
 }
 

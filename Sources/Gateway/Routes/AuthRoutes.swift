@@ -12,6 +12,7 @@ struct AuthRoutes: RouteFamily {
 
     let prefix = "/auth/"
     let tag = "auth"
+    let label = Counter.Family.auth
     let about = """
         swingmusic's session routes, answered in its stead, and those by which sessions are seen, ended and asked about. They need \
         SWINGMUSIC_CONFIG_DIR; without it all are 503, verify 403. As with swingmusic, a path or method that is none is 401 without a \
@@ -55,30 +56,36 @@ struct AuthRoutes: RouteFamily {
             read(
                 "logout", "logout", .optional, "End the session and forget the cookie.",
                 SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [403]
-            ) { sessions, caller, _ in errand { sessions.logout(caller) } },
+            ) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } },
             change(
                 .post, "refresh", "refresh", .refresh, "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")),
                 []
-            ) { sessions, caller, _ in errand { sessions.refresh(caller) } },
+            ) { sessions, caller, _ in errand { context in sessions.refresh(caller, context) } },
             read("user", "user", .session, "Who one is.", .json(200, "The user.", .named("User")), []) { sessions, caller, _ in
-                .now(AuthResponse.response(sessions.user(caller)))
+                decided(sessions.authenticate(caller, duplicates: .firstCounts)) { .now(AuthResponse.response(sessions.user($0))) }
             },
             read(
                 "users", "users", .optional, "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [],
                 [Self.simplified]
             ) { sessions, caller, routed in
-                .now(AuthResponse.response(sessions.users(caller, simplified: routed.given[Self.simplified])))
+                let simplified = routed.given[Self.simplified]
+                return decided(sessions.authenticate(caller, duplicates: .firstCounts, renewal: .never)) { authentication in
+                    if let answer = sessions.users(authentication, simplified: simplified, waits: false) {
+                        return .now(AuthResponse.response(answer))
+                    }
+                    return errand { _ in sessions.users(authentication, simplified: simplified, waits: true) ?? .refused(.unavailable) }
+                }
             },
             read(
                 "getpaircode", "pairCode", .session, "A code for signing in on another device, good for ten minutes.",
                 .json(200, "The code.", .object(["code": .text(least: 6, most: 6)])), [403]
-            ) { sessions, caller, _ in errand { sessions.pairCode(caller) } },
+            ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context) } },
             read(
                 "pair", "pair", .optional, "Redeem a code, once.",
                 .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [Self.code]
             ) { sessions, caller, routed in
                 let code = routed.given[Self.code]
-                return errand { sessions.pair(caller, code: code) }
+                return errand { context in sessions.pair(caller, code: code, context) }
             },
         ]
     }
@@ -98,24 +105,24 @@ struct AuthRoutes: RouteFamily {
                 [Self.whose]
             ) { sessions, caller, routed in
                 let user = routed.given[Self.whose]
-                return errand { sessions.list(caller, user: user) }
+                return errand { context in sessions.list(caller, user: user, context) }
             },
             change(
                 .delete, "sessions", "endSessions", .session, "End all of one's own but this one.",
                 .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400]
-            ) { sessions, caller, routed in ending(routed) { sessions.endOthers(caller) } },
+            ) { sessions, caller, routed in ending(routed) { context in sessions.endOthers(caller, context) } },
             change(
                 .delete, "sessions/{id}", "endSession", .session, "End one of one's own sessions; for admins anybody's.",
                 SessionSchemas.message("Ended.", [.setCookie]), [400, 404], [Self.session]
             ) { sessions, caller, routed in
                 let id = routed.given[Self.session] ?? ""
-                return ending(routed) { sessions.end(caller, session: id) }
+                return ending(routed) { context in sessions.end(caller, session: id, context) }
             },
             // The page is for nobody else's scripts: what is in it proves that a form is of that page.
             route(
                 .get, "devices", "devices", .session, readers: .nobody, "One's own sessions, as a page for people.",
                 answers: SessionSchemas.devicesPage
-            ) { sessions, caller, _ in page { sessions.devices(caller) } },
+            ) { sessions, caller, _ in page { context in sessions.devices(caller, context) } },
             route(
                 .post, "devices", "changeDevices", .session, readers: .nobody, "What the forms of that page do.",
                 about: """
@@ -126,7 +133,7 @@ struct AuthRoutes: RouteFamily {
                 answers: SessionSchemas.devicesChanged
             ) { sessions, caller, routed in
                 let (form, scheme) = (DeviceForm(FormBody(routed.request)), Self.scheme(routed.request))
-                return page { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
+                return page { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
             },
         ]
     }
@@ -139,14 +146,14 @@ struct AuthRoutes: RouteFamily {
                 body: .json(SessionSchemas.profile, example: ["username": "bert", "password": "secret"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
-                return hand(routed) { request, _ in sessions.createUser(body, caller, as: request) }
+                return hand(routed) { context, request, _ in sessions.createUser(body, caller, as: request, context) }
             },
             change(
                 .post, "profile/guest/create", "createGuest", .session, "Add the guest. Admins alone.",
                 SessionSchemas.handedOn(.named("Message")), [400]
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
-                return hand(routed) { request, _ in sessions.createGuest(body, caller, as: request) }
+                return hand(routed) { context, request, _ in sessions.createGuest(body, caller, as: request, context) }
             },
             change(
                 .put, "profile/update", "updateUser", .session, "Change a user. Others than oneself, and roles, admins alone.",
@@ -154,7 +161,9 @@ struct AuthRoutes: RouteFamily {
                 body: .json(SessionSchemas.profile, example: ["password": "secret"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
-                return hand(routed) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish) }
+                return hand(routed) { context, request, finish in
+                    sessions.updateProfile(body, caller, as: request, context, completion: finish)
+                }
             },
             change(
                 .delete, "profile/delete", "deleteUser", .session, "Remove a user. Admins alone.",
@@ -162,7 +171,7 @@ struct AuthRoutes: RouteFamily {
                 body: .json(SessionSchemas.deletion, example: ["username": "bert"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
-                return hand(routed) { _, _ in sessions.deleteUser(body, caller) }
+                return hand(routed) { context, _, _ in sessions.deleteUser(body, caller, context) }
             },
         ]
     }
@@ -217,9 +226,12 @@ struct AuthRoutes: RouteFamily {
         let request = routed.request
         let caller = Caller(request, publicURL: publicURL)
         if Self.isForeign(routed.rest, paths) {
-            let handing = sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")
-            guard case .handOn = handing else { return .now(AuthResponse.response(handing)) }
-            return pass(AuthResponse.response(handing), sessions, caller, request)
+            let change = PasswordChange(request, caller)
+            return decided(sessions.authenticate(caller, changes: request.changesSomething)) { authentication in
+                let handing = sessions.handOn(authentication)
+                guard case .handOn = handing else { return .now(AuthResponse.response(handing)) }
+                return pass(AuthResponse.response(handing), sessions, change)
+            }
         }
         // A GET that no route takes falls to swingmusic's file route, which has no such file.
         let isRead = request.method == .get || request.method == .head
@@ -229,9 +241,11 @@ struct AuthRoutes: RouteFamily {
         if paths.all.contains(where: { $0.access != .session && routed.rest.hasPrefix($0.template) }) {
             return .now(AuthResponse.dressed(refusal))
         }
-        let answer = sessions.user(caller)
-        guard answer.status == 200 else { return .now(AuthResponse.response(answer)) }
-        return .now(AuthResponse.dressed(refusal, cookies: answer.cookies))
+        return decided(sessions.authenticate(caller, duplicates: .firstCounts)) { authentication in
+            let answer = sessions.user(authentication)
+            guard answer.status == 200 else { return .now(AuthResponse.response(answer)) }
+            return .now(AuthResponse.dressed(refusal, cookies: answer.cookies))
+        }
     }
 
     /// What is handed on nobody reads here.
@@ -263,37 +277,67 @@ struct AuthRoutes: RouteFamily {
 
     // MARK: Answering
 
-    @Sendable private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
-        let method = routed.request.parameter("REQUEST_METHOD") ?? ""
-        // Asked a thousand times a second, and nearly always without a query.
-        let given = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false ? routed.given : nil
-        if given?[Self.first] != nil { return .now(AuthResponse.verification(sessions.verifyFirst())) }
-        let verification = sessions.verify(caller, method: method, role: given?[Self.role])
-        let response = AuthResponse.verification(verification)
-        guard verification.status == 204 else { return .now(response) }
-        return pass(response, sessions, caller, routed.request)
+    /// Goes on with who a request comes from: at once, or when it is known.
+    private func decided(_ authentication: Authentication, _ proceed: @escaping @Sendable (Authentication) -> Outcome) -> Outcome {
+        guard case .needsWrite(let pending) = authentication else { return proceed(authentication) }
+        return pending.parked(otherwise: AuthResponse.response(.refused(.unavailable)), proceed)
     }
 
-    /// Lets a request go on to a server behind the guard. The extended version of swingmusic has a path at which one sets one's own
-    /// password: to what cannot be seen here, so that it happens is noted first.
-    private func pass(_ response: Response, _ sessions: Sessions, _ caller: Caller, _ request: Request) -> Outcome {
-        switch request.method {
-        case .get, .head, .options: return .now(response)
-        default:
-            let changesPassword = request.withParameter("REQUEST_URI") { uri in
-                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
-            }
-            guard changesPassword ?? false else { return .now(response) }
-            return blockingWorker.run(errorFormat, busy: response) {
-                sessions.expectPasswordChange(caller)
-                return response
-            }
+    @Sendable private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
+        let request = routed.request
+        // Asked a thousand times a second, and nearly always without a query.
+        let given = request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false ? routed.given : nil
+        if given?[Self.first] != nil { return verifyFirst(sessions) }
+        let role = given?[Self.role]
+        let authentication = sessions.authenticate(caller, changes: request.changesSomething)
+        let change = PasswordChange(request, caller)
+        guard case .needsWrite(let pending) = authentication else { return verified(authentication, role, sessions, change) }
+        return pending.parked(otherwise: AuthResponse.verification(.unavailable)) { verified($0, role, sessions, change) }
+    }
+
+    private func verified(_ authentication: Authentication, _ role: String?, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        let response = AuthResponse.verification(authentication, role: role)
+        return response.status == 204 ? pass(response, sessions, change) : .now(response)
+    }
+
+    private func verifyFirst(_ sessions: Sessions) -> Outcome {
+        let (refused, isKnown) = sessions.refusalOfFirstAdmin(waits: false)
+        if isKnown { return .now(AuthResponse.verification(refused)) }
+        return blockingWorker.run(errorFormat, busy: AuthResponse.verification(.unavailable)) {
+            AuthResponse.verification(sessions.refusalOfFirstAdmin(waits: true).refused)
         }
     }
 
-    private func page(_ work: @escaping @Sendable () -> (outcome: DeviceOutcome, cookie: String?)) -> Outcome {
-        blockingWorker.run(errorFormat) {
-            let (outcome, cookie) = work()
+    /// A request to the path at which the extended version of swingmusic has one set one's own password.
+    private struct PasswordChange: Sendable {
+        let caller: Caller
+
+        /// nil for any other request.
+        init?(_ request: Request, _ caller: Caller) {
+            guard request.changesSomething else { return nil }
+            let isOne = request.withParameter("REQUEST_URI") { uri in
+                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+            }
+            guard isOne ?? false else { return nil }
+            self.caller = caller
+        }
+    }
+
+    /// Lets a request go on to a server behind the guard. What password is being set there cannot be seen here, so that it happens is
+    /// noted first.
+    private func pass(_ response: Response, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        guard let change else { return .now(response) }
+        return blockingWorker.run(errorFormat, busy: response) { context in
+            sessions.expectPasswordChange(change.caller, context)
+            return response
+        }
+    }
+
+    private func page(
+        _ work: @escaping @Sendable (borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?)
+    ) -> Outcome {
+        blockingWorker.run(errorFormat) { context in
+            let (outcome, cookie) = work(context)
             return AuthResponse.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
         }
     }
@@ -309,8 +353,8 @@ struct AuthRoutes: RouteFamily {
     /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
     private func handedBack(_ request: Request, _ sessions: Sessions, _ status: String) -> Outcome {
         let name = request.parameter("REQUEST_ID") ?? ""
-        return blockingWorker.run(errorFormat) {
-            sessions.handingFailed(name)
+        return blockingWorker.run(errorFormat) { context in
+            sessions.handingFailed(name, context)
             return AuthResponse.away(status: status == "504" ? 504 : 502)
         }
     }
@@ -320,27 +364,30 @@ struct AuthRoutes: RouteFamily {
     ///   request may come to nothing.
     private func hand(
         _ routed: RoutedRequest,
-        _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
+        _ attempt:
+            @escaping @Sendable (
+                _ context: borrowing BlockingContext, _ request: String, _ finish: @escaping @Sendable (Handing) -> Void
+            ) -> Handing?
     ) -> Outcome {
         let name = routed.request.parameter("REQUEST_ID") ?? ""
         let request = name.isEmpty ? Sessions.nameForRequest() : name
-        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
-            guard let handing = attempt(request, { answer(AuthResponse.response($0)) }) else { return .handedOver }
+        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { context, isLast, answer in
+            guard let handing = attempt(context, request, { answer(AuthResponse.response($0)) }) else { return .handedOver }
             if case .contested = handing, !isLast { return .again }
             return .done(AuthResponse.response(handing))
         }
     }
 
     /// An id with dots and slashes in it must not become another route.
-    private func ending(_ routed: RoutedRequest, _ work: @escaping @Sendable () -> Answer) -> Outcome {
+    private func ending(_ routed: RoutedRequest, _ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
         if RawPath(routed.request)?.isAs(compared: routed.request) == false {
             return .now(AuthResponse.dressed(errorFormat.error(BadRequest.changedPath.status, BadRequest.changedPath.message)))
         }
         return errand(work)
     }
 
-    private func errand(_ work: @escaping @Sendable () -> Answer) -> Outcome {
-        blockingWorker.run(errorFormat) { AuthResponse.response(work()) }
+    private func errand(_ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
+        blockingWorker.run(errorFormat) { context in AuthResponse.response(work(context)) }
     }
 
     /// - Parameter begin: answers at once, or takes the closure and answers with it later.

@@ -11,6 +11,7 @@ struct CacheRoutes: RouteFamily {
 
     let prefix = "/cache/"
     let tag = "cache"
+    let label = Counter.Family.cache
     let about = """
         The four caches, for swingmusic's own code and for scripts: keys of at most 512 bytes, which may have slashes, and values of any \
         bytes up to 1 MiB. A key is what stands in the path as it is sent, decoded once: `a//b`, `a/./b` and `a/b` are three keys. A \

@@ -10,6 +10,7 @@ struct CatalogRoutes: RouteFamily {
 
     let prefix = "/api/catalog/"
     let tag = "catalog"
+    let label = Counter.Family.catalog
     let about = """
         The routes of swingmusic's extended web client, computed from the same records. An id may also be a URI or a link. Limits are \
         clamped to what a route allows. `pending` names parts that are still being looked up; such an answer has no ETag.

@@ -9,6 +9,7 @@ struct DashboardRoutes: RouteFamily {
 
     let prefix = "/dragonfly/"
     let tag = "dragonfly"
+    let label = Counter.Family.dragonfly
     let about = "The web client's dashboard of DragonflyDB and the caches."
     let errorFormat = ErrorFormat.plain
     let pathForm = PathTree.Form.parts

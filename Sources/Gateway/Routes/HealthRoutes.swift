@@ -23,6 +23,7 @@ struct HealthRoutes: RouteFamily {
 
     let prefix = "/swingmusic-fcgi/"
     let tag = "status"
+    let label = Counter.Family.own
     let about = "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970."
     let errorFormat = ErrorFormat.plain
     let tellsMethods = false
@@ -95,16 +96,21 @@ struct HealthRoutes: RouteFamily {
         return response
     }
 
-    /// Open to all; who shows that he is the administrator is told more. Whether he is may have to be read from files, too.
+    /// Open to all; who shows that he is the administrator is told more. Whoever watches does not wait until that is known.
     @Sendable private func readiness(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         let hasCredentials = request.withParameter("HTTP_AUTHORIZATION") { !$0.isEmpty } ?? false
         let hasCookie = request.withParameter("HTTP_COOKIE") { !$0.isEmpty } ?? false
         guard hasCredentials || hasCookie else { return workers.watch.share(words, errorFormat) { readiness(withTexts: false) } }
-        let kept = request.kept
-        return workers.health.run(errorFormat) {
-            readiness(withTexts: kept.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil })
+        let isAdmin: Bool
+        switch accessControl.admit(request, to: .admin) {
+        case .authenticated: isAdmin = true
+        case .anonymous, .refused: isAdmin = false
+        case .needsWrite(let pending):
+            isAdmin = false
+            pending.settle { _ in }
         }
+        return workers.health.run(errorFormat) { readiness(withTexts: isAdmin) }
     }
 
     private func readiness(withTexts: Bool) -> Response {

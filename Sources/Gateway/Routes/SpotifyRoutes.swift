@@ -13,6 +13,7 @@ struct SpotifyRoutes: RouteFamily {
     static let barePrefix = "/v1/"
     var otherPrefix: String? { Self.barePrefix }
     let tag = "spotify"
+    let label = Counter.Family.spotify
     let about = """
         The Web API's own paths, parameters and bodies, answered from what is known here. Batches and top tracks work in development \
         mode, too. An id may also be a URI (spotify:track:...) or a link to open.spotify.com. A slash at the end is ignored. The query \

@@ -14,10 +14,24 @@ enum UserDatabaseError: Error, Equatable {
 
 /// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
 final class UserDatabase: Sendable {
+    /// What becomes of a reader who meets a lock.
+    enum Patience {
+        /// It does not wait: `busy`. For event threads.
+        case none
+        /// It waits, 250 ms at most.
+        case brief
+    }
+
     /// A folder, and open connections to the database in it.
     private struct Place: Sendable {
         let files: SwingmusicFolder.Files
-        let connections = ConnectionPool<Connection>(most: 16)
+        private let glancing = ConnectionPool<Connection>(most: 16)
+        private let waiting = ConnectionPool<Connection>(most: 4)
+
+        init(files: SwingmusicFolder.Files) { self.files = files }
+
+        func connections(_ patience: Patience) -> ConnectionPool<Connection> { patience == .none ? glancing : waiting }
+        func close() { for connections in [glancing, waiting] { connections.removeAll() } }
 
         var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
         /// Without write access to the folder a WAL database can only be read as immutable (sqlite.org/uri.html), which is right while
@@ -32,9 +46,10 @@ final class UserDatabase: Sendable {
         /// Opened as immutable: SQLite does not look for changes, so any change of the stamp makes the connection useless.
         private let isFrozen: Bool
 
-        init(to path: String, at stamp: FileStamp, isFrozen: Bool) throws {
+        init(to path: String, at stamp: FileStamp, isFrozen: Bool, _ patience: Patience) throws {
             let file = SQLiteFile(
-                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly, lockWait: .brief)
+                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly,
+                lockWait: patience == .none ? .atMost(.zero) : .brief)
             (queue, self.stamp, self.isFrozen) = (try file.open(expecting: stamp.identity), stamp, isFrozen)
         }
 
@@ -63,16 +78,16 @@ final class UserDatabase: Sendable {
         let files = folder.files()
         return latest.withLock { latest in
             if let latest, latest.files === files { return latest }
-            latest?.connections.removeAll()
+            latest?.close()
             let place = Place(files: files)
             latest = place
             return place
         }
     }
 
-    func account(id: Int64) throws(UserDatabaseError) -> Account? {
+    func account(id: Int64, _ patience: Patience) throws(UserDatabaseError) -> Account? {
         // Every check of a token asks this.
-        try read { db in
+        try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.byID)
             sqlite3_bind_int64(statement.sqliteStatement, 1, id)
             return try Self.accounts(statement, db).first
@@ -80,10 +95,10 @@ final class UserDatabase: Sendable {
     }
 
     /// The one of that exact name; of several the one with the lowest id.
-    func account(named name: String) throws(UserDatabaseError) -> Account? {
+    func account(named name: String, _ patience: Patience) throws(UserDatabaseError) -> Account? {
         // A statement's text ends at a NUL: it would find the user of the shorter name.
         guard !name.utf8.contains(0) else { return nil }
-        return try read { db in
+        return try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
             try statement.setArguments([name])
             return try Self.accounts(statement, db).first
@@ -91,11 +106,11 @@ final class UserDatabase: Sendable {
     }
 
     /// Everybody, by id.
-    func accounts() throws(UserDatabaseError) -> [Account] {
-        try read { db in try Self.accounts(db.cachedStatement(sql: Self.columns + " ORDER BY id"), db) }
+    func accounts(_ patience: Patience) throws(UserDatabaseError) -> [Account] {
+        try read(patience) { db in try Self.accounts(db.cachedStatement(sql: Self.columns + " ORDER BY id"), db) }
     }
 
-    func close() { latest.withLock { $0 }?.connections.removeAll() }
+    func close() { latest.withLock { $0 }?.close() }
 
     private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
     private static let byID = columns + " WHERE id = ?"
@@ -133,18 +148,20 @@ final class UserDatabase: Sendable {
         return bytes.contains(0) ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    private func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
-            let result = try place.connections.borrow(
+            let result = try place.connections(patience).borrow(
                 if: { $0.isGood(at: stamp, hasLog: place.hasLog) },
-                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen) }
+                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen, patience) }
             ) { try $0.queue.inDatabase(body) }
             trouble.settle("swingmusic.db: all right again")
             return result
         } catch {
             let fault = Self.fault(error)
+            // Who does not wait meets a lock that is held for a moment.
+            guard patience != .none || fault != .busy else { throw fault }
             trouble.raise(Self.words(fault), now: clock.wall, "swingmusic.db: \(Self.words(fault))")
             throw fault
         }
@@ -226,7 +243,7 @@ public struct UserCount: Sendable {
         let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: SystemClock(), log: log)
         defer { directory.close() }
         do {
-            users = try directory.accounts().count
+            users = try directory.accounts(.brief).count
         } catch {
             throw Fault(reason: UserDatabase.words(error))
         }

@@ -42,7 +42,10 @@ struct Restore: ParsableCommand {
         let refusesTokens = !keepSessions && exchange.files.contains { $0.name == DatabaseFile.sessions.name }
         try exchange.prepare { drafts in
             if exchange.files.contains(where: { $0.name == DatabaseFile.limiter.name }) { try spendTheHour(data.settings, in: drafts) }
-            if refusesTokens { try Sessions.endEverything(in: drafts, log: .silent) }
+            guard refusesTokens else { return }
+            try WorkerThread.wait(forWorkNamed: "command") { context in
+                try Sessions.endEverything(in: drafts, log: .silent, context)
+            }
         }
         let aside = try exchange.carryOut()
         report(exchange, aside: aside, refusesTokens: refusesTokens)
