@@ -45,11 +45,42 @@ extension RateLimiter {
         }
     }
 
+    /// What is in the queue, by rank and then in the order in which it came.
+    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] {
+        try file.read { transaction in
+            let outlook = try outlook(transaction)
+            return try transaction.keys(atMost: most).compactMap { key in
+                guard let status = try transaction.lookupStatus(of: key) else { return nil }
+                let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
+                return QueuedLookup(
+                    key: key, priority: status.rank, isLeased: status.isLeased, isFailed: status.isFailed, failure: status.failure,
+                    retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
+            }
+        }
+    }
+
     private func outlook(_ transaction: Transaction) throws -> Outlook {
         Outlook(
             transaction: transaction, snapshot: try transaction.snapshot(), forecast: try forecast(transaction),
             callTime: try transaction.callTime())
     }
+}
+
+/// A lookup in the queue, for people.
+public struct QueuedLookup: Sendable, Equatable {
+    public let key: String
+    /// Its rank at this moment.
+    public let priority: Priority
+    /// A worker is fetching it.
+    public let isLeased: Bool
+    /// It was given up; it stays to say so until `retryAt`.
+    public let isFailed: Bool
+    /// Why the latest attempt failed.
+    public let failure: String?
+    /// Wall-clock milliseconds; nil where nothing holds it back but its turn.
+    public let retryAt: Int64?
+    /// Until its answer can be expected; zero for what is under way or given up.
+    public let wait: Duration
 }
 
 /// What can be said about waiting, at one moment.
@@ -103,6 +134,15 @@ extension Transaction {
             queueLimits.count(priority, by: row[1])
         }
         return queueLimits
+    }
+
+    fileprivate func keys(atMost most: Int) throws -> [String] {
+        try rows(
+            """
+            SELECT key FROM lookups WHERE failed OR \(Self.isLeased) OR (\(Self.isLive))
+            ORDER BY failed, priority, number LIMIT :most
+            """, ["now": now, "most": most]
+        ).map { $0[0] }
     }
 
     private func know(_ client: String, _ queueLimits: inout QueueLimits) throws {

@@ -56,7 +56,10 @@ public final class SpotifyClient {
             let result = ending.callResult
             log.debug(
                 "call of the Web API ended",
-                metadata: ["status": "\(ending.status)", "bytes": "\(ending.body.count)", "result": "\(result.summary)"])
+                metadata: [
+                    "status": .stringConvertible(ending.status), "bytes": .stringConvertible(ending.body.count),
+                    "result": "\(result.summary)",
+                ])
             completion(result)
         }
         guard let transfer else { return completion(.failure(.unreachable("libcurl is out of memory"))) }
@@ -66,7 +69,7 @@ public final class SpotifyClient {
     /// Asks the accounts service for a token (client-credentials flow). It spends no permit and has no gate.
     public func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
         let transfer = Transfer(to: accounts, path: "/api/token", endpoints: endpoints, gate: nil) { [log] ending in
-            log.debug("token request ended", metadata: ["status": "\(ending.status)"])
+            log.debug("token request ended", metadata: ["status": .stringConvertible(ending.status)])
             completion(ending.tokenResult)
         }
         guard let transfer, transfer.becomeTokenRequest(credentials) else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import Foundation
 import JSON
 import Platform
@@ -48,6 +49,8 @@ enum TextColumns {
 enum ExitStatus {
     /// There is nothing of that name.
     static let nothingThere = ExitCode(3)
+    /// Ended by Ctrl-C or SIGTERM, as shells call it.
+    static let interrupted = ExitCode(130)
 }
 
 /// The program's version, as `--version` and the status routes say it.
@@ -55,4 +58,6 @@ enum ProgramVersion {
     /// As a product token (RFC 9110, section 10.1.5).
     static let product = "swingmusic-fcgi/0.1.0"
     static let text = String(product.drop { $0 != "/" }.dropFirst())
+    /// With the commit that a release was built from, for `--version`.
+    static let full = { (commit: String) in commit.isEmpty ? text : "\(text) (commit \(commit))" }(String(cString: csys_commit()))
 }

@@ -83,7 +83,7 @@ def test_a_csv_with_a_column_of_uris_links_and_ids_is_understood(house):
             f'spotify:artist:{d}\tSix\r\nspotify:track:{a},again\r\n')
     out, said = run(house, "--json", text=text)
     source = {"file": "standard input", "form": "an export of Exportify", "named": 4, "repeated": 1, "skipped": 0, "other": 3}
-    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "secondsLeft": 0, "sources": [source],
+    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "queued": 0, "secondsLeft": 0, "sources": [source],
                                "skipped": []}
     assert sorted(call["path"] for call in house.standin.calls()) == sorted(
         [f"/v1/tracks/{a}", f"/v1/tracks/{b}", f"/v1/tracks/{c}", f"/v1/artists/{d}"])

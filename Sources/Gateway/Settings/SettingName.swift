@@ -38,6 +38,18 @@ public enum SettingName: String, CaseIterable, Sendable {
     case userCacheTTL = "USER_CACHE_TTL"
     case tempCacheTTL = "TEMP_CACHE_TTL"
 
+    /// The setting that a variable is of, in either of its two forms.
+    public init?(variable: String) {
+        let bare = variable.hasSuffix("_FILE") ? String(variable.dropLast(5)) : variable
+        guard let name = SettingName(rawValue: variable) ?? SettingName(rawValue: bare), name.rawValue == variable || name.hasFile else {
+            return nil
+        }
+        self = name
+    }
+
+    /// Whether a file may hold the value.
+    public var hasFile: Bool { fileVariable != nil }
+
     /// The variable that names a file with the value, for what should not stand in an environment.
     var fileVariable: String? {
         switch self {

@@ -17,6 +17,9 @@ struct CacheCommand: ParsableCommand {
 
             Entries of 'spotify' are never lost by delete and clear: they become due, are served stale, and are fetched again. \
             Exits 3 when there is no such entry.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache get spotify catalog:track/11dFghVXANMlKmJXsNCbNl
             """,
         subcommands: [CacheGet.self, CacheSet.self, CacheDelete.self, CacheClear.self, CachePrune.self])
 }
@@ -24,15 +27,22 @@ struct CacheCommand: ParsableCommand {
 /// `cache get`: the value's bytes as they are, or with `--json` what is known of the entry.
 struct CacheGet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "get", abstract: "Write an entry's value to standard output, byte for byte; a record of the catalog as its JSON.")
+        commandName: "get", abstract: "Write an entry's value to standard output, byte for byte; a record of the catalog as its JSON.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache get spotify catalog:track/11dFghVXANMlKmJXsNCbNl
+              sudo swingmusic-fcgi cache get user colour --json
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
     @Flag(help: "Print one JSON object: value, version, times. A value that is not UTF-8 stands in valueBase64.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         guard let found = try caches.get(entry.cache, entry.bytes) else {
             Output.complain("there is no entry \(entry.key) in \(entry.cache.rawValue)")
@@ -57,7 +67,12 @@ struct CacheGet: ParsableCommand {
 /// `cache set`: writes an entry.
 struct CacheSet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Write an entry; the value is the argument, or standard input when there is none.")
+        commandName: "set", abstract: "Write an entry; the value is the argument, or standard input when there is none.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache set temp greeting hello --ttl 1h
+              sudo swingmusic-fcgi cache set user picture < picture.png
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
@@ -70,6 +85,8 @@ struct CacheSet: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
         if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
@@ -78,7 +95,7 @@ struct CacheSet: ParsableCommand {
     func run() throws {
         let bytes = value.map { Array($0.utf8) } ?? Array(FileHandle.standardInput.readDataToEndOfFile())
         guard bytes.count <= 1 << 20 else { throw ValidationError("a value has at most 1 MiB") }
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let written = try caches.put(entry.cache, entry.bytes, bytes, ttl: ttl.flatMap { Duration(setting: $0) })
         if json { Output.json(["version": .integer(written.version), "expiresAt": .string(Output.time(written.expiresAt))]) }
@@ -88,15 +105,21 @@ struct CacheSet: ParsableCommand {
 /// `cache delete`: takes an entry away.
 struct CacheDelete: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "delete", abstract: "Delete an entry; one of spotify becomes due and is served stale until it is fetched again.")
+        commandName: "delete", abstract: "Delete an entry; one of spotify becomes due and is served stale until it is fetched again.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache delete spotify catalog:track/11dFghVXANMlKmJXsNCbNl
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let wasThere = try caches.delete(entry.cache, entry.bytes)
         if json { Output.json(["deleted": .bool(wasThere)]) }
@@ -112,7 +135,13 @@ struct CacheClear: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear",
         abstract: "Delete all entries of a cache; those of spotify become due and are served stale until they are fetched again.",
-        discussion: "What 'user' and 'session' hold (preferences, what is shown of sessions) cannot be fetched again: they need --yes.")
+        discussion: """
+            What 'user' and 'session' hold (preferences, what is shown of sessions) cannot be fetched again: they need --yes.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache clear temp
+              sudo swingmusic-fcgi cache clear spotify --prefix catalog:search
+            """)
 
     @Argument(help: "The cache: spotify, session, user or temp.")
     var cache: CacheName
@@ -126,6 +155,8 @@ struct CacheClear: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if cache == .user || cache == .session, !yes {
             throw ValidationError("what \(cache.rawValue) holds cannot be fetched again; add --yes to clear it all the same")
@@ -133,7 +164,7 @@ struct CacheClear: ParsableCommand {
     }
 
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let count = try caches.clear(cache, prefix: Array(prefix.utf8))
         if json { return Output.json(["cleared": .integer(count)]) }
@@ -151,6 +182,9 @@ struct CachePrune: ParsableCommand {
             The program itself never removes a record. A use renews a record that is due, so one counts as unused when it was neither fetched nor \
             renewed within the time, and not asked for within the last week. What is removed has to be fetched again when it is asked for. What you have put \
             into the cache yourself stays.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache prune --unused-for 365d
             """)
 
     @Option(help: "For how long; a duration such as 365d, a week at least.")
@@ -158,6 +192,8 @@ struct CachePrune: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
 
     private var length: Duration? { Duration(setting: unusedFor).flatMap { $0 >= .seconds(7 * 86_400) ? $0 : nil } }
 
@@ -167,7 +203,7 @@ struct CachePrune: ParsableCommand {
 
     func run() throws {
         guard let length else { return }
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         // What others have put into the cache nobody can fetch again, and its uses are not noted.
         let count = try caches.prune(

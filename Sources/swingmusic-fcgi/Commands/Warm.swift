@@ -20,8 +20,13 @@ struct Warm: ParsableCommand {
 
             What is in the database already is left out; the rest is queued behind everything that somebody waits for, and the \
             running 'serve' fetches it at its pace (1000 calls an hour at most, of which a fifth is kept for callers). It can be \
-            stopped at any time and run again: nothing is fetched twice, and what is queued stays queued. Exits 0 when everything \
-            is there, 1 when a line was skipped or something could not be had.
+            stopped at any time (Ctrl-C) and run again: nothing is fetched twice, and what is queued stays queued. Exits 0 when everything \
+            is there, 1 when a line was skipped or something could not be had, 130 when it was stopped.
+
+            EXAMPLES
+              sudo swingmusic-fcgi warm favourites.csv
+              echo spotify:album:7xkqTz2y4BFAaeKiPqYpJM | sudo swingmusic-fcgi warm
+              sudo swingmusic-fcgi warm --kind album --no-wait ids.txt
             """)
 
     @Argument(help: "Files to read; none, or '-', for standard input.")
@@ -36,25 +41,31 @@ struct Warm: ParsableCommand {
     @Flag(help: "Print one JSON object at the end.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let folder = try DataFolder()
-        guard folder.settings.credentials != nil else { throw WarmError.noCredentials }
+        let folder = try DataFolder(environment)
+        guard folder.settings.hasCredentials else { throw WarmError.noCredentials }
         let list = try WarmList(files: files, bareKind: kind)
         tell(of: list)
         guard !list.resources.isEmpty else { throw WarmError.nothingNamed }
+        // Not before standard input is read: up to here Ctrl-C simply ends.
+        let interruption = Interrupt()
         let round = try WarmRun(list.resources, folder: folder)
         defer { round.close() }
         let progress = ProgressLine()
         try round.begin()
         tellWhetherServed(folder.settings)
-        while !noWait, !round.isDone {
+        var isStopped = false
+        while !noWait, !round.isDone, !isStopped {
             progress.show(round.standing)
-            usleep(300_000)
-            try round.step()
+            isStopped = interruption.comes(within: .milliseconds(300))
+            if !isStopped { try round.step() }
         }
         progress.show(round.standing)
         progress.end()
-        try conclude(round, list)
+        if isStopped { Output.complain(round.standing.leftBehind) }
+        try conclude(round, list, isStopped: isStopped)
     }
 
     private func tell(of list: WarmList) {
@@ -72,7 +83,7 @@ struct Warm: ParsableCommand {
         Output.complain("no 'serve' answers at \(settings.listen): the lookups wait in the queue until one runs on this data folder")
     }
 
-    private func conclude(_ round: WarmRun, _ list: WarmList) throws {
+    private func conclude(_ round: WarmRun, _ list: WarmList, isStopped: Bool) throws {
         for (resource, reason) in round.failures.prefix(Self.mostNamed) { Output.complain("\(resource.name): \(reason)") }
         if round.failures.count > Self.mostNamed { Output.complain("... and \(round.failures.count - Self.mostNamed) more") }
         if json {
@@ -80,6 +91,7 @@ struct Warm: ParsableCommand {
         } else {
             print(round.standing.summary + (list.skipped.isEmpty ? "" : ", \(list.skipped.count) skipped"))
         }
+        if isStopped { throw ExitStatus.interrupted }
         if !round.failures.isEmpty || !list.skipped.isEmpty { throw ExitCode.failure }
     }
 }
@@ -93,7 +105,8 @@ private enum WarmError: Error, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .noCredentials: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: nothing can be fetched"
+        case .noCredentials:
+            "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: nothing can be fetched; set them for 'serve' and start it anew"
         case .nothingNamed: "there is no link, URI or ID in what was read"
         }
     }
@@ -195,6 +208,7 @@ private final class WarmRun {
         let status = try rateLimiter.status()
         standingNow.failed = failures.count
         standingNow.left = queued.count + toQueue.count
+        standingNow.queued = queued.count
         standingNow.cooldownEndsAt = status.cooldown.map(\.endsAt)
         var wait = Duration.zero
         for state in try rateLimiter.states(of: queued.suffix(1).map(\.name)) {
@@ -215,6 +229,8 @@ private struct WarmProgress {
     var failed = 0
     /// Still queued or to be queued.
     var left = 0
+    /// Of these, in the queue.
+    var queued = 0
     var secondsLeft: Int64 = 0
     /// Wall-clock milliseconds, while Spotify has told us to wait.
     var cooldownEndsAt: Int64?
@@ -234,6 +250,13 @@ private struct WarmProgress {
         return parts.joined(separator: ", ")
     }
 
+    /// What a run that was stopped leaves.
+    var leftBehind: String {
+        let rest = left - queued
+        return "stopped: \(queued) stay\(queued == 1 ? "s" : "") queued, and the running 'serve' fetches them"
+            + (rest > 0 ? "; \(rest) had no room in the queue yet: run the command again for them" : "")
+    }
+
     var summary: String {
         "\(fetched) fetched, \(already) there before, \(failed) failed"
             + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
@@ -242,7 +265,8 @@ private struct WarmProgress {
     func json(of list: WarmList) -> JSONValue {
         [
             "asked": .integer(asked), "already": .integer(already), "fetched": .integer(fetched), "failed": .integer(failed),
-            "left": .integer(left), "secondsLeft": .integer(secondsLeft), "sources": .array(list.sources.map(\.json)),
+            "left": .integer(left), "queued": .integer(queued), "secondsLeft": .integer(secondsLeft),
+            "sources": .array(list.sources.map(\.json)),
             "skipped": .array(list.skipped.map(\.json)),
         ]
     }
@@ -270,7 +294,7 @@ private final class ProgressLine {
         let line = "[\(bar)] \(standing.text)"
         guard line != lastLine else { return }
         lastLine = line
-        write("\r\(String(line.prefix(columns - 1)))\u{1B}[K")
+        write("\r\(String(line.prefix(Terminal.size(of: STDERR_FILENO).columns - 1)))\u{1B}[K")
     }
 
     private func tell(_ standing: WarmProgress) {
@@ -279,11 +303,6 @@ private final class ProgressLine {
         nextPlainAt = now + .seconds(10)
         lastLine = standing.text
         write(standing.text + "\n")
-    }
-
-    private var columns: Int {
-        var size = winsize()
-        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
     }
 
     private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
