@@ -119,6 +119,7 @@ public struct Record: Sendable, Equatable {
         }
         body = bytes[bodyStart..<bodyEnd]
         // Who can write the store can write any; what is served is put together by them.
+        guard !linkPlaces.isEmpty else { return }
         guard linkPlaces.allSatisfy({ $0 <= body.count }), zip(linkPlaces, linkPlaces.dropFirst()).allSatisfy(<) else { return nil }
     }
 
