@@ -113,12 +113,12 @@ extension Caches {
         return count
     }
 
-    /// Removes records of `spotify` that were neither asked for, as far as that is known, nor fetched or renewed since `instant` (wall-clock
+    /// Removes records of `spotify` whose keys begin with `prefix` and that were neither asked for, as far as that is known, nor fetched or renewed since `instant` (wall-clock
     /// milliseconds). By hand only: nothing else ever removes one. Answers how many.
-    public func prune(unusedSince instant: Int64) throws(CacheError) -> Int {
+    public func prune(_ prefix: [UInt8], unusedSince instant: Int64) throws(CacheError) -> Int {
         var count = 0
         while true {
-            let keys = try record.write { writer in try writer.prune(unusedSince: instant) }
+            let keys = try record.write { writer in try writer.prune(prefix, unusedSince: instant) }
             for key in keys { withdraw(.spotify, key) }
             count += keys.count
             if keys.count < EntryWriter.step { return count }

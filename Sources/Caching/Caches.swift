@@ -65,8 +65,8 @@ public final class Caches: Sendable {
         Lifetime(ttl, of: cache, keep: keep, lifetimes: configuration.ttl)
     }
 
-    /// The newest `PRAGMA user_version` of a `cache.db` that this program reads.
-    public static var schemaVersion: Int { CacheSchema.steps.version }
+    /// How a `cache.db` is known and got its tables.
+    public static var schema: SchemaSteps { CacheSchema.steps }
 
     // MARK: What the dashboard, the command line and the renewal ask: from kept counts and indexes, never by scanning
 

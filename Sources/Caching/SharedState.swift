@@ -28,20 +28,32 @@ final class SharedState: @unchecked Sendable {
     private static let layout: UInt64 = 0x5347_4143_4845_0001
     private static let invalidationCounters: UInt64 = 8192
     private enum Offset {
-        static let seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, commits = 40, synced = 48, logDoubt = 56, counters = 1024,
+        static let seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, commits = 40, synced = 48, logDoubt = 56, owner = 64,
+            counters = 1024,
             invalidations = 4096
     }
     private enum LockByte {
         static let gate: Int64 = 0, maintenance: Int64 = 1, making: Int64 = 2, syncing: Int64 = 3
     }
 
+    /// - Parameter bootID: of the host; nil for who does not share a store with others.
     /// - Throws: when another process began to make the file and does not come to its end.
-    init(path: String) throws(CacheError) {
+    init(path: String, bootID: String? = nil) throws(CacheError) {
         memory = try Self.memory(path)
         start = memory.address(0, Self.length)
         gate = WriteGate(lock: memory.file?.lock(LockByte.gate))
         maintenance = memory.file?.lock(LockByte.maintenance)
         syncing = memory.file?.lock(LockByte.syncing)
+        if let bootID, let identity = FileIdentity(path: path) { belong(to: "\(bootID) \(identity.device) \(identity.inode)") }
+    }
+
+    /// A folder that was copied, with its host or without, has the numbers of the other one's `cache.db` and of its page. Where both use one store,
+    /// each would take the other's copies for its own: the copy epoch begins at random where the page was never this file's in this boot.
+    private func belong(to owner: String) {
+        let mark = KeyHash.hash(Array(owner.utf8), seed: seed)
+        guard csys_load64(start + Offset.owner) != mark else { return }
+        csys_store64(start + Offset.copyEpoch, .random(in: 1...1 << 62))
+        csys_store64(start + Offset.owner, mark)
     }
 
     /// Memory of one's own is for where no file can be had. While a file is being made it would hide what the other workers write, so this

@@ -82,7 +82,11 @@ final class EventThread {
         for item in items {
             reactor.parked.subtract(1, ordering: .relaxed)
             item.connection.takeBack()
-            carryOut(answer(item.connection, item.response), on: item.connection)
+            switch item.delivery {
+            case .response(let response): carryOut(answer(item.connection, response), on: item.connection)
+            case .outcome(let proceed):
+                if let action = conclude(item.connection, proceed()) { carryOut(action, on: item.connection) }
+            }
         }
     }
 
@@ -158,17 +162,18 @@ final class EventThread {
 
     private func park(_ connection: Connection, _ parkedRequest: ParkedRequest) -> Connection.Action? {
         guard reactor.mode.load(ordering: .relaxed) != .stopping else {
-            return answer(connection, parkedRequest, parkedRequest.ended(.stopping))
+            return answer(connection, parkedRequest.finished(parkedRequest.end(.stopping)))
         }
         guard reactor.parked.add(1, ordering: .relaxed).newValue <= reactor.limits.parked else {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, parkedRequest, parkedRequest.ended(.refused))
+            return answer(connection, parkedRequest.finished(parkedRequest.end(.refused)))
         }
         let reactor = reactor
-        let reply = ResponseHandle(timers: reactor.timers, ended: parkedRequest.ended) {
-            let answer = parkedRequest.change($0)
-            parkedRequest.answered(answer)
-            reactor.replies.push(answer, to: connection)
+        let reply = ResponseHandle(timers: reactor.timers, ended: parkedRequest.end) { delivery in
+            switch delivery {
+            case .response(let response): reactor.replies.push(.response(parkedRequest.finished(response)), to: connection)
+            case .outcome(let proceed): reactor.replies.push(.outcome { parkedRequest.goingOn(proceed()) }, to: connection)
+            }
         }
         parkedRequest.parked(reply)
         let early = reply.begin { reply in
@@ -177,17 +182,14 @@ final class EventThread {
         }
         if let early {
             reactor.parked.subtract(1, ordering: .relaxed)
-            return answer(connection, parkedRequest, early)
+            switch early {
+            case .response(let response): return answer(connection, parkedRequest.finished(response))
+            case .outcome(let proceed): return conclude(connection, parkedRequest.goingOn(proceed()))
+            }
         }
         // A stop that began meanwhile may have looked for parked callers before this one was there.
         if reactor.mode.load(ordering: .sequentiallyConsistent) == .stopping { reply.end(.stopping) }
         return nil
-    }
-
-    private func answer(_ connection: Connection, _ parkedRequest: ParkedRequest, _ response: Response) -> Connection.Action {
-        let response = parkedRequest.change(response)
-        parkedRequest.answered(response)
-        return answer(connection, response)
     }
 }
 

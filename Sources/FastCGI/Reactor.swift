@@ -183,11 +183,11 @@ final class FileDescriptorWatches: Sendable {
     subscript(number: UInt32) -> Watch? { state.withLock { $0.descriptorWatches[number] } }
 }
 
-/// Answers to parked requests on their way from any thread to the event threads.
+/// Answers to parked requests, and what these go on with, on their way from any thread to the event threads.
 final class ResponseQueue: Sendable {
     struct Item {
         let connection: Connection
-        let response: Response
+        let delivery: ResponseHandle.Delivery
     }
 
     /// Readable when there is something to fetch.
@@ -200,9 +200,9 @@ final class ResponseQueue: Sendable {
         bell = try EventFD()
     }
 
-    func push(_ response: Response, to connection: Connection) {
+    func push(_ delivery: ResponseHandle.Delivery, to connection: Connection) {
         let wasEmpty = items.withLock {
-            $0.append(Item(connection: connection, response: response))
+            $0.append(Item(connection: connection, delivery: delivery))
             return $0.count == 1
         }
         if wasEmpty { bell.signal() }
@@ -218,4 +218,25 @@ final class ResponseQueue: Sendable {
         if remains { bell.signal() }
         return taken
     }
+}
+
+/// The outcomes that `ready` has brought, for the thread that called it.
+final class KeptPromises: Sendable {
+    typealias Item = (connection: Connection, outcome: Outcome)
+
+    private let items = Mutex<[Item]>([])
+
+    func append(_ outcome: Outcome, for connection: Connection) { items.withLock { $0.append((connection, outcome)) } }
+
+    func take() -> [Item] {
+        items.withLock { items in
+            guard !items.isEmpty else { return [] }
+            defer { items = [] }
+            return items
+        }
+    }
+}
+
+extension PendingResponse {
+    func outcome(for connection: Connection, _ kept: KeptPromises) -> Outcome? { outcome { kept.append($0, for: connection) } }
 }

@@ -72,9 +72,9 @@ public struct Request {
 public struct KeptParameters: Sendable {
     let pairs: [UInt8]
 
-    /// The request, without its body; it must not leave the closure.
-    public func read<R>(_ body: (Request) -> R) -> R {
-        pairs.withUnsafeBytes { body(Request(environment: Environment(pairs: $0), body: .none)) }
+    /// The request, with the body that somebody kept for it; it must not leave the closure.
+    public func read<R>(with body: Body = .none, _ read: (Request) -> R) -> R {
+        pairs.withUnsafeBytes { read(Request(environment: Environment(pairs: $0), body: body)) }
     }
 }
 

@@ -39,7 +39,7 @@ public final class Gateway: Sendable {
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
-        sessions?.open()
+        if let sessions { try WorkerThread.wait(forWorkNamed: "sessions") { context in sessions.open(context) } }
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
@@ -50,42 +50,31 @@ public final class Gateway: Sendable {
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
+        let accessControl = AccessControl(
+            authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
+            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
+        let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
         router = Router(
-            families: Self.families(
-                settings, catalog, caches, sessions, collector, blockingWorker, (healthWorker, watchWorker), guessLimit, log),
-            crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL), scoreboard: scoreboard, log: AccessLog(log: log))
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, log),
+            accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
+            scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ health: (worker: BlockingWorker, watch: BlockingWorker), _ guessLimit: GuessLimit, _ log: Logger
-    ) -> [(prefix: String, family: any RouteFamily)] {
+        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ log: Logger
+    ) -> [any RouteFamily] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
-        let accessControl = AccessControl(
-            identities: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
-        return [
-            (
-                "/spotify/v1/",
-                SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: settings.fillRemovedFields)
-            ),
-            ("/api/catalog/", CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: blockingWorker)),
-            ("/auth/", AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL)),
-            (
-                "/cache/",
-                CacheRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker, includes: includes)
-            ),
-            ("/dragonfly/", DashboardRoutes(caches: caches, accessControl: accessControl, blockingWorker: blockingWorker)),
-            (
-                "/swingmusic-fcgi/",
-                HealthRoutes(
-                    collector: collector, accessControl: accessControl, blockingWorker: health.worker,
-                    watchWorker: health.watch,
-                    document: { OpenAPIDocument.bytes })
-            ),
+        let families: [any RouteFamily] = [
+            SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            CatalogRoutes(responder: responder, blockingWorker: blockingWorker),
+            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
+            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
+            DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
         ]
+        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, others: families)]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
@@ -141,13 +130,13 @@ private struct MaintenanceThread {
         _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, _ guessLimit: GuessLimit, log: Logger
     ) throws(SystemError) {
         let stopping = try EventFD()
-        thread = try WorkerThread.start(named: "upkeep") {
+        thread = try WorkerThread.start(named: "upkeep") { context in
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
-                sessions?.maintain()
+                sessions?.maintain(context)
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
-                guessLimit.mend()
+                if guessLimit.mend() { log.warning("guesses.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()
                 collector.scoreboard.sample()
             }

@@ -84,12 +84,13 @@ struct JSONScanner {
         at += 1
         skipSpace()
         if take(UInt8(ascii: "}")) { return close(place) }
-        var names: Set<String> = []
+        // By their bytes, as every reader but Swift's own dictionary tells names apart.
+        var names: Set<[UInt8]> = []
         while true {
             guard at < count, bytes[at] == UInt8(ascii: "\"") else { throw fault(.expectedName) }
             let start = at
             let hasEscapes = try string()
-            if rules.refusesDuplicates, !names.insert(text(from: start, hasEscapes)).inserted {
+            if rules.refusesDuplicates, !names.insert(Array(text(from: start, hasEscapes).utf8)).inserted {
                 throw JSONFault(.duplicateName, at: start)
             }
             skipSpace()

@@ -95,13 +95,15 @@ extension JSONValue {
         case .array(let items): return .array(items.map(\.withoutDuplicates))
         case .object(let members):
             var kept: [JSONMember] = []
-            var places: [String: Int] = [:]
+            // By their bytes: a dictionary of texts takes two spellings of one character for one, and Python for two.
+            var places: [[UInt8]: Int] = [:]
             for member in members {
                 let value = member.value.withoutDuplicates
-                if let place = places[member.name] {
+                let name = Array(member.name.utf8)
+                if let place = places[name] {
                     kept[place].value = value
                 } else {
-                    places[member.name] = kept.count
+                    places[name] = kept.count
                     kept.append(JSONMember(member.name, value))
                 }
             }

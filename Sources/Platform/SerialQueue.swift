@@ -44,6 +44,11 @@ public final class SerialQueue: Sendable {
         }
     }
 
+    /// The same for work that wants leave to wait.
+    public func submit(mayBlock work: @escaping @Sendable (borrowing BlockingContext) -> Void) -> Bool {
+        submit { work(BlockingContext()) }
+    }
+
     /// Waits until all that was submitted has been done, at most so long. Answers whether it has. Not from within the work.
     @discardableResult
     public func drain(within limit: Duration) -> Bool {

@@ -1,6 +1,16 @@
 import CSystem
 import Glibc
 
+/// Leave to wait: for a lock, a disk, another process. What may wait takes one, so the compiler sees to it that no event thread comes there.
+///
+/// Only threads that are started for such work are given one. It cannot be copied, kept, or handed to another thread.
+public struct BlockingContext: ~Copyable {
+    init() {}
+}
+
+@available(*, unavailable)
+extension BlockingContext: Sendable {}
+
 /// The one way to start a thread: a POSIX thread of its own, outside Swift's concurrency pool, so that its work may block.
 ///
 /// Signals are for whoever waits for them, so it begins with all of them blocked, but for those that a fault of its own raises.
@@ -30,6 +40,26 @@ public final class WorkerThread: Sendable {
                 hasEnded.update { $0 = true }
             }, stackSize: stackSize)
         return thread
+    }
+
+    /// Starts a thread for work that may block.
+    public static func start(
+        named name: String, stackSize: Int? = nil, priority: Priority = .usual,
+        mayBlock body: @escaping @Sendable (borrowing BlockingContext) -> Void
+    ) throws(SystemError) -> WorkerThread {
+        try start(named: name, stackSize: stackSize, priority: priority) { body(BlockingContext()) }
+    }
+
+    /// Has a thread of its own do what may block, and waits for it: for commands, and for what is done before anybody is served.
+    public static func wait<Result: Sendable>(
+        forWorkNamed name: String, _ work: @escaping @Sendable (borrowing BlockingContext) throws -> Result
+    ) throws -> Result {
+        let outcome = Monitor<Swift.Result<Result, any Error>?>(nil)
+        _ = try start(named: name) { context in
+            let done = Swift.Result { try work(context) }
+            outcome.update { $0 = done }
+        }
+        return try outcome.wait { outcome in outcome.map { .take($0) } ?? .sleep(until: .never) }.get()
     }
 
     private init() {}

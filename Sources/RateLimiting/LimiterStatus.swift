@@ -45,8 +45,10 @@ public struct RateLimiterStatus: Sendable, Equatable {
 
 extension RateLimiter {
     /// Reads everything an operator may want to know; a few milliseconds with a long queue.
+    /// - Throws: also where the lock beside the file cannot be had, since nothing is granted then.
     public func status() throws(RateLimiterError) -> RateLimiterStatus {
-        try file.read { transaction in
+        if let reason = sending.refusal() { throw .file(.cannotOpen("the lock beside it: \(reason)")) }
+        return try file.read { transaction in
             let forecast = try forecast(transaction)
             let snapshot = try transaction.snapshot()
             let moment = transaction.moment

@@ -19,7 +19,7 @@ public final class RateLimiter: Sendable {
     let isOurs: @Sendable (_ mark: String) -> Bool
     let clock: any HostClock
     let log: Logger
-    private let sending: SendingLock
+    let sending: SendingLock
     /// Guards what this process knows by itself.
     let memory = Mutex(Memory())
 
@@ -305,8 +305,8 @@ public final class RateLimiter: Sendable {
         }
     }
 
-    /// The newest `PRAGMA user_version` of a `limiter.db` that this program reads.
-    public static var schemaVersion: Int { LimiterSchema.steps.version }
+    /// How a `limiter.db` is known and got its tables.
+    public static var schema: SchemaSteps { LimiterSchema.steps }
 }
 
 /// The calls of the last window, in `limiter.db`.

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Platform
 import Synchronization
@@ -114,6 +115,14 @@ final class SendingLock: Sendable {
             try? write(note)
         }
         end()
+    }
+
+    /// Why it cannot be had; nil: it can, or its file is still to be made. For who only looks: makes and opens nothing.
+    func refusal() -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        guard status.st_mode & S_IFMT == S_IFREG else { return "\(path) is not a file" }
+        return access(path, R_OK | W_OK) == 0 ? nil : "\(path): \(SystemError("access").reason)"
     }
 
     /// What became of the last grant, as far as that can be read. A file that is not there is not made.

@@ -31,19 +31,19 @@ public struct ForgottenUser: Sendable, Equatable {
 extension Sessions {
     /// Whom a text names, for `forget`: those who have the name in swingmusic or had it when they were seen last; else, of an id, the one with
     /// that id, be there anything of it or not.
-    public func userIDs(of text: String) throws -> [Int64] {
-        let present = try directory.accounts().map { ($0.user.id, $0.user.name) }
-        let known = try database.read { try $0.accounts() }.map { ($0.userID, $0.name) }
+    public func userIDs(of text: String, _ context: borrowing BlockingContext) throws -> [Int64] {
+        let present = try directory.accounts(.brief).map { ($0.user.id, $0.user.name) }
+        let known = try database.read(context) { try $0.accounts() }.map { ($0.userID, $0.name) }
         let named = Set((present + known).filter { !text.isEmpty && $0.1.isSpelled(text) }.map(\.0))
         return named.isEmpty ? [Int64(text)].compactMap(\.self) : named.sorted()
     }
 
     /// Ends a user's sessions and removes what is kept of the person; what is needed to refuse the tokens stays until they expire. nil where
     /// nothing was kept.
-    public func forget(userID: Int64) throws -> ForgottenUser? {
+    public func forget(userID: Int64, _ context: borrowing BlockingContext) throws -> ForgottenUser? {
         let now = clock.wall.milliseconds
-        let (forgotten, sessions) = try database.write(.background) { rows -> (ForgottenUser, [String]) in
-            let row = try directory.account(id: userID)
+        let (forgotten, sessions) = try database.write(context, .long) { rows -> (ForgottenUser, [String]) in
+            let row = try directory.account(id: userID, .brief)
             let known = try rows.account(userID)
             let name = [row?.user.name, known?.name].compactMap(\.self).first { !$0.isEmpty }
             var forgotten = ForgottenUser(id: userID, name: name, isInSwingmusic: row != nil)

@@ -108,8 +108,18 @@ final class SeenSessions: Sendable {
     private let uses = Locked<[String: Use]>([:])  // guards the uses not yet written, by session
     private static let most = 10_000
 
-    func note(_ use: Use, of session: String) {
+    private func note(_ use: Use, of session: String) {
         uses.withLock { if $0.count < Self.most || $0[session] != nil { $0[session] = use } }
+    }
+
+    /// Notes that the session was used, once a minute for each token.
+    /// - Parameter now: ms since 1970.
+    func note(_ session: KnownSession, _ user: User, _ token: RememberedToken, _ caller: Caller, now: Int64) {
+        guard token.isDueToBeNoted(now: now) else { return }
+        note(
+            Use(
+                userID: user.id, userName: user.name, userAgent: caller.userAgent, address: caller.address, beganAt: session.beganAt,
+                seenAt: now), of: session.id)
     }
 
     func take() -> [String: Use] {

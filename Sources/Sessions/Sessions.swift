@@ -4,8 +4,8 @@ import Platform
 
 /// swingmusic's sessions: who a request comes from, and the routes that begin, renew, show and end sessions.
 ///
-/// Everything but the password hashes runs on the caller's thread: a few file reads, and a write where a session begins, ends or
-/// is first seen. Values in, values out; HTTP is somebody else's.
+/// Event threads ask `authenticate`, and what takes its answer: some file reads, and nothing that waits. All else takes a `BlockingContext` and
+/// runs on the thread that has it. Values in, values out; HTTP is somebody else's.
 public final class Sessions: Sendable {
     let origins: OriginPolicy
     let configuration: SessionsConfiguration
@@ -18,6 +18,7 @@ public final class Sessions: Sendable {
     let records: any SessionRecords
     let throttle: LoginThrottle
     let seen = SeenSessions()
+    let registrar: TokenRegistrar
     let authenticator: Authenticator
     let hasher: PasswordHasher
     let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
@@ -38,8 +39,9 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         authenticator = Authenticator(
-            settings: settings, directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
+            settings: settings, directory: directory, database: database, seen: seen, clock: clock, registrar: registrar)
         throttle = LoginThrottle(store: counts, clock: clock, log: log)
         storeTrouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
@@ -52,46 +54,43 @@ public final class Sessions: Sendable {
             configuration, records: CachesRecords(caches: caches), counts: CachesCounts(caches: caches), clock: clock, log: log)
     }
 
-    /// The newest `PRAGMA user_version` of a `sessions.db` that this program reads.
-    public static var schemaVersion: Int { SessionSchema.steps.version }
+    /// How a `sessions.db` is known and got its tables.
+    public static var schema: SchemaSteps { SessionSchema.steps }
 
     /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
     /// A file that cannot be opened is logged, and tried again by the requests.
-    public func open() { _ = try? database.stamp() }
+    public func open(_ context: borrowing BlockingContext) { _ = try? database.stamp(context) }
 
-    /// Stops the login thread and closes the files.
+    /// Stops the login thread and the sessions' own, and closes the files.
     public func close() {
         hasher.close()
+        registrar.close()
         database.close()
         directory.close()
     }
 
-    /// Who a request comes from, for routes that need or allow a session. A request with two access cookies is refused.
+    /// Who a request comes from, by its access token. Never waits.
     /// - Parameter changes: whether the request changes something: then a page of another site must not have sent it.
-    public func check(_ caller: Caller, changes: Bool = false) -> AuthenticationResult {
+    public func authenticate(
+        _ caller: Caller, changes: Bool = false, duplicates: DuplicateCookies = .refused, renewal: RenewalDelivery = .withAnswer
+    ) -> Authentication {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch authenticator.authenticate(caller, duplicates: .refused) {
-        case .present(let authenticated):
-            return .user(
-                AuthenticatedUser(
-                    user: authenticated.user, sessionID: authenticated.session.id,
-                    renewal: authenticator.renewal(authenticated, caller)))
-        case .refused(let refused): return .refused(refused)
-        case .absent(let refused): return .absent(refused)
-        }
+        return authenticator.authenticate(caller, duplicates: duplicates, renewal: renewal)
     }
 
     /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
     func signedIn(
-        _ caller: Caller, duplicates: Credential.Duplicates = .firstCounts, changes: Bool = false, _ body: (AuthenticatedRequest) -> Answer
+        _ caller: Caller, _ context: borrowing BlockingContext, duplicates: DuplicateCookies = .firstCounts, changes: Bool = false,
+        _ body: (AuthenticatedRequest) -> Answer
     ) -> Answer {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
-        switch authenticator.authenticate(caller, duplicates: duplicates) {
-        case .present(let authenticated):
+        do throws(Refused) {
+            let authenticated = try authenticator.authenticate(caller, duplicates: duplicates, context).signedIn()
             let answer = body(authenticated)
             // Whoever ends the own session gets no new token for it.
-            return answer.cookies.isEmpty ? answer.adding(authenticator.renewal(authenticated, caller)) : answer
-        case .refused(let refused), .absent(let refused): return .refused(refused)
+            return answer.cookies.isEmpty ? answer.adding(registrar.renewal(authenticated, caller, context)) : answer
+        } catch {
+            return .refused(error)
         }
     }
 

@@ -33,7 +33,7 @@ public struct SessionsHealth: Sendable, Equatable {
     fileprivate init(dataFolder: String, _ directory: UserDatabase, _ settingsFile: SettingsFile, _ folder: SwingmusicFolder) {
         database = Self.fault(ofDatabaseIn: dataFolder)
         do {
-            _ = try directory.accounts()
+            _ = try directory.accounts(.brief)
         } catch {
             users = "\(directory.path): \(UserDatabase.words(error))"
         }

@@ -82,10 +82,15 @@ public struct OrphanedWorkers {
 
     private func orphan(_ process: pid_t) -> Orphan? {
         guard let theirs = Self.environment(of: process), let text = theirs[Supervised.variable], let supervised = Supervised(text),
-            names.allSatisfy({ theirs[$0] == environment[$0] }), let (state, parent) = Self.state(of: process),
+            names.allSatisfy({ theirs[$0] == environment[$0] }), isNumberedAlike(process), let (state, parent) = Self.state(of: process),
             parent != supervised.supervisor, state != "Z"
         else { return nil }
         return Orphan(process: process, isFrozen: state == "T" || state == "t")
+    }
+
+    /// Whether it is no container's: there its parent, who may be alive, has another number than here (pid_namespaces(7)).
+    private func isNumberedAlike(_ process: pid_t) -> Bool {
+        FileIdentity(path: "/proc/\(process)/ns/pid") == FileIdentity(path: "/proc/self/ns/pid")
     }
 
     /// nil for another user's process, which is none of ours.

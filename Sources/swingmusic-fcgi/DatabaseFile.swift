@@ -9,39 +9,43 @@ import Sessions
 /// One of the program's databases, as commands that stand outside look at it.
 struct DatabaseFile {
     let name: String
-    /// The newest `PRAGMA user_version` that this program reads.
-    let schema: Int
+    /// How it is known, and the newest version that this program reads.
+    let schema: SchemaSteps
     private let remedyWhenDamaged: String
 
     static let all = [cache, limiter, sessions]
 
     static let cache = DatabaseFile(
-        name: "cache.db", schema: Caches.schemaVersion,
+        name: "cache.db", schema: Caches.schema,
         remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: RateLimiter.schemaVersion,
+        name: "limiter.db", schema: RateLimiter.schema,
         remedyWhenDamaged:
             "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start"
     )
     static let sessions = DatabaseFile(
-        name: "sessions.db", schema: Sessions.schemaVersion,
+        name: "sessions.db", schema: Sessions.schema,
         remedyWhenDamaged: "stop 'serve' and restore a backup, or move it away: all users must then sign in again")
+
+    /// What else lies in the data folder and all workers must be able to write.
+    static let companions = [
+        "limiter.db.sending", "sessions.begun", "cache.db.shared", "figures.shared", "guesses.shared", "hashing.lock", "program.lock",
+    ]
 
     /// Why this program must not be started on the data folder: one line for each database that a newer one has written.
     /// What cannot be read here, a damaged or locked file, is the business of the room that it belongs to.
     static func refusals(in folder: String) -> [String] {
         all.compactMap { file in
             let path = "\(folder)/\(file.name)"
-            guard let found = try? file.version(path), found > file.schema else { return nil }
-            let fault = DatabaseFault.newerSchema(found: found, known: file.schema)
+            guard let found = try? file.version(path), found > file.schema.version else { return nil }
+            let fault = DatabaseFault.newerSchema(found: found, known: file.schema.version)
             return "\(path) \(fault.words); \(file.remedy(for: fault))"
         }
     }
 
     /// Takes what an older version of the program left open to every user of the host from them, where it is this user's.
     static func closeToOthers(in folder: String) {
-        let pages = ["cache.db.shared", "figures.shared", "guesses.shared"]
-        for path in (all.flatMap(\.names) + pages).map({ "\(folder)/\($0)" }) {
+        for path in (all.flatMap(\.names) + companions).map({ "\(folder)/\($0)" }) {
             var status = stat()
             guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(), status.st_mode & 0o007 != 0
             else { continue }
@@ -54,11 +58,12 @@ struct DatabaseFile {
 
     static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 
-    /// Opens the file for reading and checks it. Answers its schema. Throws `DatabaseFault` or GRDB's error.
-    func examine(_ path: String) throws -> Int {
-        try reading(path, waiting: .seconds(5)) { db in
-            let version = try SchemaSteps.version(of: db)
-            guard version <= schema else { throw DatabaseFault.newerSchema(found: version, known: schema) }
+    /// Opens the file and checks it: that it is this program's, not of a newer version, and sound. Answers its schema, 0 for one that holds
+    /// nothing. Throws `DatabaseFault` or GRDB's error.
+    /// - Parameter access: `.readWrite` where nobody else has it open: what a power cut left half done is then undone first.
+    func examine(_ path: String, access: SQLiteFile.Access = .readOnly) throws -> Int {
+        try reading(path, waiting: .seconds(5), access: access) { db in
+            let version = try schema.check(db)
             try db.checkSoundness()
             return version
         }
@@ -67,7 +72,7 @@ struct DatabaseFile {
     /// Opens the file for reading and looks whether this program can use it. Throws `DatabaseFault` or GRDB's error.
     func glance(_ path: String) throws {
         let found = try version(path)
-        guard found <= schema else { throw DatabaseFault.newerSchema(found: found, known: schema) }
+        guard found <= schema.version else { throw DatabaseFault.newerSchema(found: found, known: schema.version) }
     }
 
     /// Waits only briefly for a lock: every worker asks this before it starts.
@@ -76,8 +81,10 @@ struct DatabaseFile {
     }
 
     /// Opens the file, whoever else has it open, and changes nothing.
-    func reading<Value: Sendable>(_ path: String, waiting limit: Duration, _ body: @Sendable (Database) throws -> Value) throws -> Value {
-        let file = SQLiteFile(path: path, label: name, journal: .untouched, access: .readOnly, lockWait: .atMost(limit))
+    func reading<Value: Sendable>(
+        _ path: String, waiting limit: Duration, access: SQLiteFile.Access = .readOnly, _ body: @Sendable (Database) throws -> Value
+    ) throws -> Value {
+        let file = SQLiteFile(path: path, label: name, journal: .untouched, access: access, lockWait: .atMost(limit))
         let queue = try file.open()
         defer { try? queue.close() }
         return try queue.inDatabase(body)

@@ -50,26 +50,45 @@ struct Startup {
             throw StartupError.dataDirectory(path: path, reason: error.localizedDescription)
         }
     }
+
+    /// To be kept for as long as the databases are used. Ends the process with status 78 where a restore was interrupted.
+    func useDataDirectory() throws -> FolderLock? {
+        do throws(StartupError) { return try FolderLock.use(settings.dataDirectory) } catch {
+            guard case .restoredInPart = error else { throw error }
+            log.critical("\(error)")
+            throw ExitCode(Self.configurationError)
+        }
+    }
 }
 
 /// `program.lock` in the data folder: shared by all who use the databases, had alone by who exchanges them. It goes with the process.
+///
+/// Who exchanges them leaves a mark until that was done whole: where it was interrupted, some of the files are of the backup and some are not.
 struct FolderLock {
     private let lock: FileLock
 
     private static let patience = Duration.seconds(30)
     private static let look: UInt32 = 50_000
 
-    private init(_ folder: String) throws(SystemError) { lock = try LockFile(path: folder + "/program.lock").lock(0) }
+    private init(_ folder: String, making: Bool = true) throws(SystemError) {
+        let path = folder + "/program.lock"
+        lock = try (making ? LockFile(path: path) : LockFile(existing: path)).lock(0)
+    }
 
-    /// For a process that uses the databases, to be kept for its life. Waits for a restore that is under way. Where no lock is to be had (a
-    /// folder that cannot be written) nothing can be exchanged either.
-    static func use(_ folder: String, log: Logger) throws(StartupError) -> FolderLock? {
-        guard let own = try? FolderLock(folder) else { return nil }
+    /// Where the mark is.
+    static func mark(of folder: String) -> String { folder + "/restore.unfinished" }
+
+    /// For a process that uses the databases, to be kept for its life. Waits for a restore that is under way, and throws where one was
+    /// interrupted. Where no lock is to be had (a folder that cannot be written) nothing can be exchanged either.
+    /// - Parameter making: false for who only reads, and may be root: the file is not made where there is none.
+    static func use(_ folder: String, making: Bool = true) throws(StartupError) -> FolderLock? {
+        let own = try? FolderLock(folder, making: making)
         let end = SystemClock().monotonic + patience
-        while !own.lock.tryShared() {
+        while let own, !own.lock.tryShared() {
             guard SystemClock().monotonic < end else { throw .restoring }
             usleep(look)
         }
+        guard access(mark(of: folder), F_OK) != 0 else { throw .restoredInPart(folder) }
         return own
     }
 
@@ -85,11 +104,14 @@ enum StartupError: Error, CustomStringConvertible {
     case dataDirectory(path: String, reason: String)
     case noSocket
     case restoring
+    case restoredInPart(String)
 
     var description: String {
         switch self {
         case .dataDirectory(let path, let reason): "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason)"
         case .restoring: "a restore is under way in the data folder"
+        case .restoredInPart(let folder):
+            "a restore of \(folder) was interrupted, and its files do not belong together: run 'swingmusic-fcgi restore' again"
         case .noSocket: "descriptor 0 is not a listening socket; start 'worker' through serve, spawn-fcgi or a systemd socket unit"
         }
     }
@@ -122,8 +144,9 @@ struct DataFolder {
         if geteuid() == 0, status.st_uid != 0 { try Self.become(status.st_uid, status.st_gid) }
         // In a folder where nothing ever was there is nothing to guard, and nothing is left behind.
         let path = settings.dataDirectory
-        let isUsed = DatabaseFile.all.contains { access("\(path)/\($0.name)", F_OK) == 0 }
-        lock = locking && isUsed ? try FolderLock.use(settings.dataDirectory, log: startup.log) : nil
+        let names = DatabaseFile.all.map { "\(path)/\($0.name)" } + [FolderLock.mark(of: path)]
+        let isUsed = names.contains { access($0, F_OK) == 0 }
+        lock = locking && isUsed ? try FolderLock.use(settings.dataDirectory) : nil
     }
 
     /// Root would leave files behind that the program's own user could not write.

@@ -91,7 +91,7 @@ struct Worker: ParsableCommand {
         do {
             guard let socket = ListeningSocket.inherited() else { throw StartupError.noSocket }
             try startup.prepareDataDirectory()
-            let lock = try FolderLock.use(startup.settings.dataDirectory, log: startup.log)
+            let lock = try startup.useDataDirectory()
             defer { withExtendedLifetime(lock) {} }
             let worker = "\(getpid())-\(SystemClock().wall.milliseconds)"
             let gateway = try Gateway(settings: startup.settings, worker: worker, version: ProgramVersion.text, log: startup.log)

@@ -91,6 +91,7 @@ import Testing
                 #"{"href":"https://api.spotify.com/v1/playlists/\#(Sample.id(2).text)/items?offset=50","items":[],"offset":50,"total":60}"#
             ),
             (.search(SearchTerm("x")!, kinds: [.track], offset: 10, market: nil), #"{"tracks":{"items":[],"offset":0,"total":60}}"#),
+            (.topTracks(Sample.id(1), market: nil), #"{"tracks":[\#(Sample.track(5, by: 2))]}"#),
         ])
     func another(_ resource: Resource, _ body: String) {
         #expect(ParsedAnswer(resource, Array(body.utf8)) == nil)

@@ -29,14 +29,26 @@ import Testing
     }
 
     @Test(
-        "Bytes of another layout, cut bytes and places beyond the body are no record",
+        "Bytes of another layout, cut bytes, places beyond the body and places that do not ascend are no record",
         arguments: [
             [], Array("R".utf8), [0x52, 3] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
             [0x52, 2] + [UInt8](repeating: 0, count: 17),
             [0x52, 1, 0, 1] + [UInt8](repeating: 0, count: 8) + [255, 0, 0, 0] + Array("{}".utf8),
+            [0x52, 1, 0, 2] + [UInt8](repeating: 0, count: 8) + [2, 0, 0, 0, 1, 0, 0, 0] + Array("{}".utf8),
+            [0x52, 1, 0, 2] + [UInt8](repeating: 0, count: 8) + [1, 0, 0, 0, 1, 0, 0, 0] + Array("{}".utf8),
         ] as [[UInt8]])
     func foreign(_ bytes: [UInt8]) {
         #expect(Record(encoded: bytes) == nil)
+    }
+
+    @Test("A stored place that lies in the link before it is none", arguments: [false, true])
+    func placesInALink(_ isBare: Bool) throws {
+        let body = Array(#"{"href":"/spotify/v1/a"}"#.utf8)
+        let record = try #require(Record(encoded: Record(body: body, linkPlaces: [9, 12, 23]).encoded))
+        for parameter in [nil, (name: "market", value: "SE")] {
+            let linked = record.body(linkedTo: LinkBase("https://h", isBare: isBare), naming: parameter)
+            #expect(String(decoding: linked, as: UTF8.self).hasPrefix(#"{"href":"https://h/"#))
+        }
     }
 
     @Test("An album's page links point to the mirror, its own href stays Spotify's")

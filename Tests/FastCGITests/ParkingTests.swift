@@ -58,6 +58,74 @@ import Testing
         #expect(seen.withLock { $0.prefix(2) } == [201, 504])
     }
 
+    @Test("a parked request may go on with an answer, or be parked again, and is changed and watched once all the same")
+    func goesOn() throws {
+        let script = Script()
+        let seen = Mutex<[Int]>([])
+        script.change.withLock {
+            $0 = { parkedRequest in
+                parkedRequest.changed { response in
+                    var changed = response
+                    changed.status += 1
+                    return changed
+                }.observed { response in seen.withLock { $0.append(response?.status ?? 0) } }
+            }
+        }
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        let client = try stage.client()
+        func parked(_ count: Int) throws -> ResponseHandle {
+            client.write(Wire.request([("PATH_INFO", "/park")]))
+            #expect(eventually { script.replies.withLock { $0.count } == count })
+            return script.replies.withLock { $0[count - 1] }
+        }
+        let reply = try parked(1)
+        #expect(reply.goOn { .now(text("went on")) })
+        #expect(!reply.goOn { .now(text("again")) })
+        var answer = try client.answer()
+        #expect(answer.text == "went on" && answer.status == 201)
+        // Parked again, and once more: answered while parking, by its deadline.
+        for (end, wait) in [("sent", Duration.seconds(20)), ("ended", .milliseconds(10))] {
+            let count = script.replies.withLock { $0.count } + 1
+            #expect(
+                try parked(count).goOn {
+                    .parked(
+                        ParkedRequest(
+                            deadline: SystemClock().monotonic + wait, parked: { if end == "sent" { $0.send(text("sent")) } },
+                            ended: { _ in text("ended") }))
+                })
+            answer = try client.answer()
+            #expect(answer.text == end && answer.status == 201)
+        }
+        #expect(seen.withLock { $0 } == [201, 201, 201])
+        #expect(stage.loop.statistics.parked == 0)
+    }
+
+    @Test("whoever leaves in the second wait is told of once, too")
+    func leavesLater() throws {
+        let script = Script()
+        let seen = Mutex<[Int]>([])
+        script.change.withLock { $0 = { $0.observed { response in seen.withLock { $0.append(response?.status ?? 0) } } } }
+        let stage = try Stage(script)
+        defer { stage.stop() }
+        let client = try stage.client()
+        client.write(Wire.request([("PATH_INFO", "/park")]))
+        #expect(eventually { script.replies.withLock { $0.count } == 1 })
+        let endings = Mutex<[ParkedRequest.Ending]>([])
+        let second = ParkedRequest(
+            deadline: SystemClock().monotonic + .seconds(20), parked: { _ in },
+            ended: { ending in
+                endings.withLock { $0.append(ending) }
+                return text("ended")
+            })
+        #expect(script.replies.withLock { $0[0] }.goOn { .parked(second) })
+        usleep(20_000)
+        client.endSending()
+        #expect(eventually { endings.withLock { $0 } == [.clientLeft] })
+        #expect(eventually { seen.withLock { $0 } == [0] })
+        #expect(script.endings.withLock { $0.isEmpty })
+    }
+
     @Test("the deadline ends the wait with the ticket's answer, and no reply comes after it")
     func deadline() throws {
         let script = Script(wait: .milliseconds(30))

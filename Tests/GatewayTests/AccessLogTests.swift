@@ -34,11 +34,11 @@ import Testing
         let parkedRequest = ParkedRequest(deadline: .never, parked: { _ in }, ended: { _ in Response(status: 503) })
         guard case .parked(let observed) = log.observe(.parked(parkedRequest), of: .init(request())) else { return #expect(Bool(false)) }
         #expect(lines.all == [])
-        observed.answered(Response(status: 200))
+        _ = observed.finished(Response(status: 200))
         #expect(lines.all == [])
-        observed.answered(Response(status: 504))
+        _ = observed.finished(Response(status: 504))
         #expect(lines.all == ["info answered 504 address=192.0.2.7 method=GET path=/auth/pair request=-"])
-        _ = observed.ended(.clientLeft)
+        _ = observed.end(.clientLeft)
         #expect(lines.all.count == 1)
     }
 

@@ -16,10 +16,19 @@ import Testing
 
     /// A family that answers what the path asks for; it refuses OPTIONS, as one that asks for an identity first does.
     private struct Fixed: RouteFamily {
-        let readersOfAll: CrossOrigin.Readers
+        let prefix: String
+        var readers = CrossOrigin.Readers.named
+        let tag = "", about = "", label = Counter.Family.none
         let errorFormat = ErrorFormat.plain
-        func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { routed.rest == "verify" ? .nobody : readersOfAll }
-        func answer(_ routed: RoutedRequest) -> Outcome {
+        var routes: [Route] {
+            ["{status}", "verify"].map { template in
+                Route(
+                    .get, template, id: "", access: .open, readers: template == "verify" ? .nobody : nil, isSubrequest: true, summary: "",
+                    answers: [], handler: answer)
+            }
+        }
+
+        @Sendable private func answer(_ routed: RoutedRequest) -> Outcome {
             if routed.request.method == .options { return .now(errorFormat.error(401, "Who are you?")) }
             let response = Response(status: Int(routed.rest) ?? 200)
             switch routed.rest {
@@ -37,12 +46,10 @@ import Testing
 
     private func router(_ origins: String?) throws -> Router {
         let settings = try Settings(environment: origins.map { ["SWINGMUSIC_FCGI_CORS_ORIGINS": $0] } ?? [:])
-        let metadata = Fixed(readersOfAll: .named)
         return Router(
-            families: [
-                ("/spotify/v1/", metadata), ("/api/catalog/", metadata), ("/auth/", Fixed(readersOfAll: .anyone)), ("/cache/", metadata),
-                ("/dragonfly/", metadata), ("/swingmusic-fcgi/", metadata),
-            ], crossOrigin: CrossOrigin(settings.corsOrigins))
+            families: Self.families.map { Fixed(prefix: $0, readers: $0 == "/auth/" ? .anyone : .named) },
+            accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil),
+            crossOrigin: CrossOrigin(settings.corsOrigins))
     }
 
     private func outcome(_ origins: String?, _ path: String, _ method: String, _ headers: [(String, String)]) throws -> Outcome {
@@ -165,8 +172,8 @@ import Testing
         guard case .parked(let parkedRequest) = try outcome("https://friend.example", "/cache/later", "GET", [Self.friend]) else {
             throw NotNow()
         }
-        #expect(parkedRequest.change(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
-        let refused = parkedRequest.change(Response(status: 401))
+        #expect(parkedRequest.finished(Response(status: 503)).header("Access-Control-Allow-Origin") == "https://friend.example")
+        let refused = parkedRequest.finished(Response(status: 401))
         #expect(refused.header("WWW-Authenticate") == #"Bearer realm="swingmusic-fcgi""#)
     }
 

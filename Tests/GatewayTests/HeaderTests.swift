@@ -54,14 +54,15 @@ import Testing
     @Test(
         "A pasted link is one segment, with one slash or two and with a language",
         arguments: [
-            (["tracks", "https:", "open.spotify.com", "track", "ID"], ["tracks", "https:/open.spotify.com/track/ID"]),
+            ("tracks/https:/open.spotify.com/track/ID", ["tracks", "https:/open.spotify.com/track/ID"]),
             (
-                ["albums", "https:", "open.spotify.com", "intl-de", "album", "ID", "tracks"],
+                "albums/https:/open.spotify.com/intl-de/album/ID/tracks",
                 ["albums", "https:/open.spotify.com/intl-de/album/ID", "tracks"]
             ),
-            (["tracks", "ID"], ["tracks", "ID"]), (["tracks", "https:", "spotify.link", "abc"], ["tracks", "https:/spotify.link/abc"]),
+            ("tracks//ID/", ["tracks", "ID"]), ("tracks/https:/spotify.link/abc", ["tracks", "https:/spotify.link/abc"]),
+            ("tracks/https:", ["tracks", "https:"]), ("", []),
         ])
-    func links(_ path: [String], _ folded: [String]) {
-        #expect(LinkFolding.fold(path) == folded)
+    func links(_ path: String, _ parts: [String]) {
+        #expect(PathTree.parts(of: path[...]) == parts)
     }
 }

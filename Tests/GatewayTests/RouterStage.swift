@@ -4,9 +4,11 @@ import Foundation
 import Logging
 import Spotify
 import RateLimiting
+import Testing
 
 @testable import Catalog
 @testable import Gateway
+@testable import Sessions
 
 /// The metadata routes over real files, without a socket and without credentials: what would be looked up is `.later`.
 final class RouterStage {
@@ -32,15 +34,13 @@ final class RouterStage {
                 worker: "test"),
             log: log)
         let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil)
-        let identities: any RequestAuthenticator = user.map { OneUser(id: $0) } ?? NobodyKnown()
-        let accessControl = AccessControl(identities: identities, metadataNeedsSession: false, adminToken: nil)
-        router = Router(families: [
-            ("/spotify/v1/", SpotifyRoutes(responder: responder, accessControl: accessControl, fillsRemovedFields: fillsRemovedFields)),
-            (
-                "/api/catalog/",
-                CatalogRoutes(responder: responder, accessControl: accessControl, blockingWorker: BlockingWorker(name: "errands"))
-            ),
-        ])
+        let authenticator: any RequestAuthenticator = try user.map { try OneUser(id: $0) } ?? NobodyKnown()
+        let accessControl = AccessControl(authenticator: authenticator, metadataNeedsSession: false, adminToken: nil)
+        router = Router(
+            families: [
+                SpotifyRoutes(responder: responder, fillsRemovedFields: fillsRemovedFields),
+                CatalogRoutes(responder: responder, blockingWorker: BlockingWorker(name: "errands")),
+            ], accessControl: accessControl)
     }
 
     deinit {
@@ -50,8 +50,19 @@ final class RouterStage {
     }
 
     private struct OneUser: RequestAuthenticator {
-        let id: Int
-        func identity(of request: Request) -> Identity { .user(id: id, roles: []) }
+        let user: AuthenticatedRequest
+
+        init(id: Int) throws {
+            let settings = try #require(SwingmusicSettings(text: Array(#"{"serverId":"key"}"#.utf8)))
+            let account = Account(
+                user: User(id: Int64(id), name: "anna", image: nil, rolesText: "[]", extraText: nil), passwordHash: "x")
+            let text = TokenIssuer(key: settings.key).make(.access, subject: account.user.subject, second: 0, identifier: "x").text
+            user = AuthenticatedRequest(
+                account: account, token: try TokenReader.read(Array(text.utf8), key: settings.key),
+                session: KnownSession(id: "x", userID: Int64(id), beganAt: 0), place: .cookie, settings: settings)
+        }
+
+        func authenticate(_ request: Request) -> Authentication { .authenticated(.user(user)) }
     }
 
     /// nil when the request would wait for a lookup.

@@ -150,7 +150,9 @@ import Testing
     @Test("The router counts by family and class, unknown paths too")
     func router() throws {
         let page = Scoreboard(path: "/nowhere/figures.shared")
-        let router = Router(families: [("/auth/", OneAnswer(status: 401)), ("/cache/", OneAnswer(status: 204))], scoreboard: page)
+        let router = Router(
+            families: [OneAnswer(prefix: "/auth/", status: 401, label: .auth), OneAnswer(prefix: "/cache/", status: 204, label: .cache)],
+            accessControl: AccessControl(authenticator: NobodyKnown(), metadataNeedsSession: false, adminToken: nil), scoreboard: page)
         for path in ["/auth/x", "/cache/y", "/cache/z", "/nothing"] {
             _ = router.handle(Request(testing: [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", path)]))
         }
@@ -161,9 +163,13 @@ import Testing
     }
 
     private struct OneAnswer: RouteFamily {
+        let prefix: String
         let status: Int
+        let tag = "", about = ""
+        let label: Counter.Family
         let errorFormat = ErrorFormat.plain
-        func answer(_ routed: RoutedRequest) -> Outcome { .now(Response(status: status)) }
+        var routes: [Route] { [] }
+        func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? { .now(Response(status: status)) }
     }
 
     @Test("That nginx hands no raw path on is noted for all, said once, and over with the next that it does")

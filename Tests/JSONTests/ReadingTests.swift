@@ -104,6 +104,14 @@ import Testing
         #expect(fault(#"{"a":{"a":1},"b":{"a":1}}"#, JSONRules(refusesDuplicates: true)) == nil)
     }
 
+    @Test("names that differ in a byte are two names, though Swift takes the texts for one")
+    func spellings() throws {
+        let value = try JSONValue(reading: "{\"\u{e9}\":1,\"e\u{301}\":2}", JSONRules(refusesDuplicates: true))
+        #expect(value.members?.count == 2)
+        #expect(value.withoutDuplicates.members?.count == 2)
+        #expect(value.withoutDuplicates["\u{e9}"] == 1 && value.withoutDuplicates["e\u{301}"] == 2)
+    }
+
     @Test(
         "a complete text is one object or array",
         arguments: [

@@ -271,6 +271,10 @@ import Testing
         #expect(Processors.paths("0::/\n") == ["/sys/fs/cgroup/cpu.max"])
         #expect(Processors.paths("0::/../x\n") == ["/sys/fs/cgroup/cpu.max"])
         #expect(Processors.paths("4:cpu:/x\n") == [])
+        #expect(
+            Processors.legacyFolders("5:memory:/a\n4:cpu,cpuacct:/a/b\n3:cpuset:/a\n0::/\n")
+                == ["/sys/fs/cgroup/cpu,cpuacct/a/b", "/sys/fs/cgroup/cpu,cpuacct/a", "/sys/fs/cgroup/cpu,cpuacct"])
+        #expect(Processors.legacyFolders("0::/a\n") == [])
         #expect(Processors.available >= 1)
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @testable import Sessions
 
 @Suite struct CredentialTests {
-    private func search(_ cookies: [String] = [], _ headers: [String] = [], _ duplicates: Credential.Duplicates = .firstCounts) -> String {
+    private func search(_ cookies: [String] = [], _ headers: [String] = [], _ duplicates: DuplicateCookies = .firstCounts) -> String {
         switch Credential.search(Caller(cookies: cookies, authorization: headers), for: .access, duplicates: duplicates) {
         case .found(let found): return "\(found.place): " + String(decoding: found.text, as: UTF8.self)
         case .absent(let message): return message

@@ -91,7 +91,7 @@ import Testing
     func bounded() throws {
         let browser = try worker.tokens(of: "bob").access
         let (first, second) = (try worker.pairCode(.cookie(browser)).member("code"), try worker.pairCode(.cookie(browser)).member("code"))
-        try worker.database.write(.background) { rows in
+        try worker.database.write { rows in
             for number in 0..<(SessionTables.mostSessions - 1) { try rows.begin(session: "filler \(number)", userID: 2, now: house.now) }
         }
         #expect(other.pair(Caller(address: "192.0.2.9"), code: first).status == 400)

@@ -72,7 +72,7 @@ import Testing
             let stamp = try #require(FileStamp(path: path))
             return try pool.borrow(
                 if: { $0.isGood(at: stamp, hasLog: false) },
-                opening: { try UserDatabase.Connection(to: path, at: stamp, isFrozen: true) }
+                opening: { try UserDatabase.Connection(to: path, at: stamp, isFrozen: true, .brief) }
             ) { try $0.queue.inDatabase { try String.fetchAll($0, sql: "SELECT username FROM user") } }
         }
         #expect(try names() == ["bob"])

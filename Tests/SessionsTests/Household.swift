@@ -82,12 +82,12 @@ final class Household: Sendable {
         try queue.close()
     }
 
-    /// Runs `body` while another process has `sessions.db` to itself for writing.
-    func withSessionsLocked(_ body: () throws -> Void) throws {
+    /// Runs `body` while another process has `sessions.db` to itself for writing, or altogether.
+    func withSessionsLocked(_ kind: Database.TransactionKind = .immediate, _ body: () throws -> Void) throws {
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
         let queue = try DatabaseQueue(path: data + "/sessions.db", configuration: configuration)
-        try queue.inDatabase { try $0.execute(sql: "BEGIN IMMEDIATE") }
+        try queue.inDatabase { try $0.execute(sql: "BEGIN \(kind.rawValue)") }
         try body()
         try queue.inDatabase { try $0.execute(sql: "ROLLBACK") }
         try queue.close()

@@ -222,7 +222,7 @@ import Testing
         let first = try workers[0].tokens(of: "bob")
         let session = try #require(try workers[0].openSessions(of: 2, current: nil).first?.id)
         let expiresAt = house.now / 1000 + 1_000_000
-        try workers[0].database.write(.background) { rows in
+        try workers[0].database.write { rows in
             for number in 0..<(SessionTables.mostTokens - 4) {
                 try rows.execute(
                     "INSERT INTO token (hash, sessionID, kind, expiresAt) VALUES (?, ?, 0, ?)",
@@ -265,6 +265,6 @@ import Testing
     }
 }
 
-extension SessionTables {
+extension SessionReading {
     func count(_ table: String) throws -> Int { try Int.fetchOne(db, sql: "SELECT count(*) FROM \(table)") ?? 0 }
 }

@@ -98,7 +98,7 @@ import Testing
         let worker = house.worker()
         let tokens = try worker.tokens(of: "zoë")
         #expect(worker.user(.bearer(tokens.access)).text == #"{"extra":null,"id":1,"image":null,"roles":[],"username":"zo\u00eb"}"# + "\n")
-        #expect(worker.verify(.bearer(tokens.access), method: "GET", role: nil).userName == "zo%C3%AB")
+        #expect(worker.verify(.bearer(tokens.access), method: "GET", role: nil).user?.name == "zoë")
     }
 
     @Test("a missing, other or bad token has swingmusic's answer")
@@ -118,8 +118,8 @@ import Testing
         try house.change(#"UPDATE user SET roles = '["admin", "x,y"]' WHERE id = 2"#)
         let verification = worker.verify(.cookie(access), method: "GET", role: "admin")
         #expect(verification.status == 204)
-        #expect(verification.userID == 2)
-        #expect(verification.roles == "admin,x%2Cy")
+        #expect(verification.user?.id == 2)
+        #expect(verification.user?.roles == ["admin", "x,y"])
     }
 
     @Test("verify knows 204, 401 and 403 only")
@@ -135,13 +135,6 @@ import Testing
         foreign.origin = "https://evil.example"
         #expect(worker.verify(foreign, method: "GET", role: nil).status == 204)
         #expect(worker.verify(foreign, method: "POST", role: nil).status == 403)
-    }
-
-    @Test("a name with line breaks stays within its header")
-    func injection() throws {
-        try house.change("UPDATE user SET username = 'a' || char(13, 10) || 'X-Evil: 1' WHERE id = 2")
-        let access = try house.foreignToken(user: 2)
-        #expect(worker.verify(.cookie(access), method: "GET", role: nil).userName == "a%0D%0AX-Evil%3A%201")
     }
 
     @Test("refresh keeps the sub of the presented token, stale name and all, and the old token")

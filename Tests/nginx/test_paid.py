@@ -183,6 +183,17 @@ def test_an_answer_of_another_thing_is_not_kept_under_the_one_that_was_asked_for
     assert house.get(track("asked") + market).json()["id"] == spotify_id("asked")
 
 
+def test_top_tracks_of_another_artist_are_not_kept_under_the_one_that_was_asked_for(new_house):
+    house = new_house("top", WORKERS, SWINGMUSIC_FCGI_MIRROR_WAIT=None)
+    path, other = (f"/spotify/v1/artists/{spotify_id(name)}/top-tracks?market=SE" for name in ("asked", "other"))
+    body = house.get(other).body.decode()
+    house.standin.fail({"behaviour": "status", "status": 200, "body": body, "headers": {"Content-Type": "application/json"}})
+    assert house.get(path).status != 200
+    house.standin.fail()
+    eventually(lambda: house.get(path).status == 200, 30, every=0.3, what="the right ones are fetched")
+    assert house.get(path).json()["tracks"] != house.get(other).json()["tracks"]
+
+
 def test_what_was_searched_for_does_not_come_back_into_the_log_with_spotifys_words(new_house):
     house = new_house("words", 1, SWINGMUSIC_FCGI_MIRROR_WAIT="5s", SWINGMUSIC_FCGI_LOG_LEVEL="debug")
     for status, more in ((500, {}), (503, {"retry_after": 1}), (400, {}), (403, {})):

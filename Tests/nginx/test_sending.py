@@ -105,5 +105,6 @@ def test_while_a_worker_is_frozen_on_its_way_no_other_makes_a_call(new_house):
         send_signal(frozen, signal.SIGCONT)
     assert house.standin.await_call(since=before), "calls go on"
     eventually(lambda: re.search("has gone on|works again", house.responder.log()), 10, what="the log says so, too")
+    eventually(lambda: len(house.standin.calls()) > 3, 10, what="there are gaps to be looked at")
     found = gaps(house.standin.calls())
     assert min(found) >= 0.02 - KERNEL, sorted(found)[:5]

@@ -1,6 +1,7 @@
 """A start that has to wait for something that passes, and the files that it makes."""
 
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from harness.house import track
-from harness.process import is_alive, send_signal
+from harness.process import children_of, is_alive, send_signal
 from harness.responder import Responder
 from harness.sandbox import executable
 from harness.waiting import eventually
 
-PAGES = ["cache.db.shared", "figures.shared"]
+PAGES = ["cache.db.shared", "figures.shared", "guesses.shared"]
 
 
 def killed(house):
@@ -56,6 +57,22 @@ def test_a_worker_that_is_frozen_is_ended_by_the_next_start(new_house):
     assert time.monotonic() - begin < 8
     assert not is_alive(frozen) and house.get(known).status == 200
     assert "waiting for the workers of a serve that was killed" in house.responder.log()
+
+
+def test_a_container_that_runs_on_the_same_socket_is_left_alone(sandbox):
+    """Its numbers of processes are others than here: the parent of its workers is not who they say it is."""
+    begin = ["unshare", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*begin, "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no right to make a namespace")
+    first = Responder(sandbox, {}, workers=1, address=str(sandbox.socket_path()))
+    first.launch(command=[*begin, executable(), "serve"])
+    eventually(lambda: "worker serves" in first.log(), 10, what="it serves")
+    [inner] = children_of(first.pid)
+    [worker] = children_of(inner)
+    second = Responder(sandbox, {}, workers=1, address=first.address, log="second")
+    second.launch()
+    assert second.process.wait(20) == 1 and "is in use by another process" in second.log()
+    assert is_alive(worker) and children_of(inner) == [worker] and "killed" not in second.log()
 
 
 def test_a_stranger_on_the_socket_is_refused_and_left_alone(sandbox):
@@ -165,6 +182,57 @@ def test_check_names_files_that_the_user_of_serve_cannot_write(new_house):
     told = check()
     assert told.returncode == 1 and f"{folder}/cache.db cannot be read and written by the user of 'serve'" in told.stdout
     assert "chown" in told.stdout
+    os.chown(f"{folder}/cache.db", folder.stat().st_uid, 0)
+    os.chmod(f"{folder}/cache.db", 0o440)
+    assert "cache.db cannot be read and written" in check().stdout, "its own user cannot write it"
+    os.chmod(f"{folder}/cache.db", 0o640)
+    names = {"limiter.db.sending", "cache.db.shared", "figures.shared", "guesses.shared", "program.lock"}
+    assert names <= {file.name for file in folder.iterdir()}
+    for name in sorted(names | {"sessions.begun", "hashing.lock"}):
+        (folder / name).touch()
+        os.chown(folder / name, 0, 0)
+        os.chmod(folder / name, 0o600)
+        assert f"{folder}/{name} cannot be read and written" in check().stdout
+        os.chown(folder / name, folder.stat().st_uid, 0)
+    assert "cannot be read and written" not in check().stdout
+
+
+def test_where_nothing_can_be_looked_up_for_want_of_the_lock_readiness_says_so(new_house):
+    house = new_house("lock", workers=1)
+    [known] = house.fill()
+    lock = house.sandbox.path("data", "limiter.db.sending")
+    lock.unlink()
+    lock.mkdir()
+    assert house.get(known).status == 200 and house.get(track("unknown"), {"Prefer": "wait=1"}).status == 503
+    eventually(lambda: "limiter-database" in house.get("/swingmusic-fcgi/readyz").json()["reasons"], 5, what="the word")
+    lock.rmdir()
+    eventually(lambda: house.get("/swingmusic-fcgi/readyz").json()["reasons"] == [], 5, what="it passes")
+    eventually(lambda: house.get(track("unknown")).status == 200, 15, what="it is looked up")
+
+
+def test_workers_follow_the_quota_of_the_control_group(sandbox):
+    """Of whichever version the host has it."""
+    legacy, unified = Path("/sys/fs/cgroup/cpu/swingmusic-fcgi-test"), Path("/sys/fs/cgroup/swingmusic-fcgi-test")
+    group = legacy if legacy.parent.is_dir() else unified
+    responder = Responder(sandbox, {}, workers=1)
+    del responder.settings["SWINGMUSIC_FCGI_WORKERS"]
+    try:
+        group.mkdir(exist_ok=True)
+        if group == legacy:
+            (group / "cpu.cfs_period_us").write_text("100000")
+            (group / "cpu.cfs_quota_us").write_text("90000")
+        else:
+            (group / "cpu.max").write_text("90000 100000")
+    except OSError:
+        pytest.skip("no right to make a control group")
+    try:
+        responder.launch(command=["sh", "-c", f"echo $$ > {group}/cgroup.procs && exec {executable()} serve"])
+        eventually(lambda: re.search(r"workers=1\b", responder.log()), 10, what="it says how many")
+        assert responder.stop() == 0
+    finally:
+        responder.stop()
+        eventually(lambda: not (group / "cgroup.procs").read_text(), 5, what="the group is empty")
+        group.rmdir()
 
 
 def test_workers_follow_the_processors_that_the_process_may_use(sandbox):

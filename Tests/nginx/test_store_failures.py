@@ -1,6 +1,7 @@
 """DragonflyDB (here: redis-server) dies, freezes, forgets and comes back with old data, under load: nothing shows."""
 
 import random
+import shutil
 import signal
 import threading
 import time
@@ -284,6 +285,21 @@ def test_what_another_installation_left_in_the_store_is_not_ours(new_house):
         assert other.admin("GET", "/cache/session/shared").body == b"theirs %d" % number
     other.admin("DELETE", "/cache/session/shared")
     assert house.admin("GET", "/cache/session/shared").body == b"mine 2"
+
+
+def test_a_data_folder_that_was_copied_does_not_take_the_others_copies_for_its_own(new_house):
+    house = new_house("first-house", workers=1, store=True)
+    house.admin("PUT", "/cache/spotify/shared", b"both")
+    house.responder.stop()
+    other = new_house("its-copy", workers=1, store=house.store, start=False)
+    shutil.copytree(house.sandbox.path("data"), other.sandbox.path("data"), dirs_exist_ok=True)
+    house.responder.start()
+    other.responder.start()
+    for number in range(4):
+        house.admin("PUT", "/cache/spotify/shared", b"mine %d" % number)
+        other.admin("PUT", "/cache/spotify/shared", b"theirs %d" % number)
+        assert {house.admin("GET", "/cache/spotify/shared").body for _ in range(3)} == {b"mine %d" % number}
+        assert {other.admin("GET", "/cache/spotify/shared").body for _ in range(3)} == {b"theirs %d" % number}
 
 
 def test_a_store_that_appears_after_the_start_is_used_within_three_seconds(new_house):

@@ -30,7 +30,7 @@ final class CacheDatabase: Sendable {
         self.threads = threads
         self.clock = clock
         self.log = log
-        shared = try SharedState(path: path + ".shared")
+        shared = try SharedState(path: path + ".shared", bootID: clock.bootID)
         current = Mutex(nil)
         writing = LogOnce(log)
         try opened(replacing: nil, within: Self.openingPatience)

@@ -125,14 +125,14 @@ extension EntryWriter {
         try db.execute(sql: "UPDATE uses SET expires_at = ? WHERE id = ? AND expires_at > ?", arguments: [end, standing.id, end])
     }
 
-    /// Removes a step of the records that nobody has used or written since `instant`; answers their keys.
-    func prune(unusedSince instant: Int64) throws -> [[UInt8]] {
+    /// Removes a step of the records whose keys begin so and that nobody has used or written since `instant`; answers their keys.
+    func prune(_ prefix: [UInt8], unusedSince instant: Int64) throws -> [[UInt8]] {
         let keys = try Data.fetchAll(
             db,
             sql: """
                 SELECT e.key FROM entries e LEFT JOIN uses u ON u.id = e.id
-                WHERE e.cache = ?1 AND e.stored_at < ?2 AND coalesce(u.used_at, 0) < ?2 LIMIT ?3
-                """, arguments: [CacheName.spotify.number, instant, Self.step]
+                WHERE e.cache = ?1 AND e.stored_at < ?2 AND coalesce(u.used_at, 0) < ?2 AND substr(e.key, 1, length(?4)) = ?4 LIMIT ?3
+                """, arguments: [CacheName.spotify.number, instant, Self.step, Data(prefix)]
         ).map([UInt8].init)
         for key in keys {
             guard let standing = try standing(.spotify, key) else { continue }

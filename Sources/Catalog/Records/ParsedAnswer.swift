@@ -38,8 +38,8 @@ struct ParsedAnswer {
             guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))
             learnItems([root], market)
-        case .topTracks(_, let market):
-            guard let tracks = root["tracks"], tracks.kind == .array else { return false }
+        case .topTracks(let id, let market):
+            guard let tracks = root["tracks"], tracks.kind == .array, Self.areTracks(tracks.elements, of: id) else { return false }
             add(resource, Record(body: document.bytes))
             learn(tracks.elements, market)
         case .search(_, let kinds, let offset, let market):
@@ -73,6 +73,12 @@ struct ParsedAnswer {
         let path = root["href"]?.string.map { $0.prefix { $0 != "?" }.split(separator: "/") } ?? []
         let ids = path.compactMap { SpotifyID(String($0)) }
         return ids.isEmpty || ids.contains(asked)
+    }
+
+    /// Whether they may be an artist's: where they name artists at all, they name this one, too.
+    private static func areTracks(_ tracks: [JSONNode], of asked: SpotifyID) -> Bool {
+        let named = tracks.flatMap(\.artistIDs)
+        return named.isEmpty || named.contains(asked.text)
     }
 
     private static func begins(_ page: JSONNode?, at offset: Int) -> Bool { page?["offset"]?.integer.map { $0 == offset } ?? true }

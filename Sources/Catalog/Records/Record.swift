@@ -97,7 +97,8 @@ public struct Record: Sendable, Equatable {
             )
         }
         body = bytes[bodyStart...]
-        guard linkPlaces.allSatisfy({ $0 <= body.count }) else { return nil }
+        // Who can write the store can write any; what is served is put together by them.
+        guard linkPlaces.allSatisfy({ $0 <= body.count }), zip(linkPlaces, linkPlaces.dropFirst()).allSatisfy(<) else { return nil }
     }
 
     /// The body with a request's own scheme and host in its links, and without their first part where the request had none.
@@ -109,6 +110,8 @@ public struct Record: Sendable, Equatable {
         var start = body.startIndex
         for place in linkPlaces {
             let end = body.startIndex + Int(place)
+            // A place within the link before it is none.
+            guard end >= start else { continue }
             linked += body[start..<end]
             linked += base.origin.utf8
             start = end

@@ -1,4 +1,5 @@
 import FastCGI
+import Platform
 import Sessions
 
 /// Who may use a route. Each route declares it, as `access` in Routes/; requests are held against it by `AccessControl`, below `/auth/` by
@@ -20,72 +21,64 @@ enum Access: Sendable {
 
 /// Holds requests against what their route declares.
 struct AccessControl: Sendable {
-    let identities: any RequestAuthenticator
+    let authenticator: any RequestAuthenticator
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
     /// nil: wrong guesses of the admin token are not counted.
     var guessLimit: GuessLimit?
 
-    /// Who a lookup is charged to and the renewed cookie that is due, or the refusal.
-    enum Admission {
-        case admitted(client: String, user: Int?, renewal: String?)
-        case refused(Response)
-    }
-
-    func admit(_ request: Request, to access: Access, _ errorFormat: ErrorFormat) -> Admission {
+    /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
+    /// - Parameter known: what was found out of it meanwhile.
+    /// - Returns: `anonymous` for anybody who may use a route that is open; `refused` for who may not use it, whoever it is.
+    func admit(_ request: Request, to access: Access, known: Authentication? = nil) -> Authentication {
         switch access {
-        case .metadata where metadataNeedsSession: return admitUser(request, errorFormat)
-        case .open, .metadata: return .admitted(client: request.parameter("REMOTE_ADDR") ?? "", user: nil, renewal: nil)
+        case .metadata where metadataNeedsSession: return admitUser(request, known)
+        case .open, .metadata: return Self.anybody
         // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
-        case .session, .optional, .refresh: return admitUser(request, errorFormat)
-        case .admin: return admitAdmin(request, errorFormat)
+        case .session, .optional, .refresh: return admitUser(request, known)
+        case .admin: return admitAdmin(request, known)
         }
     }
 
-    /// The refusal of who may not use a route; nil for who may.
-    func refusal(of request: Request, at access: Access, _ errorFormat: ErrorFormat) -> Response? {
-        if case .refused(let response) = admit(request, to: access, errorFormat) { response } else { nil }
+    private static let anybody = Authentication.anonymous(Refused(status: 401, message: "No token provided"))
+
+    private func admitUser(_ request: Request, _ known: Authentication?) -> Authentication {
+        let authentication = known ?? authenticator.authenticate(request)
+        if case .anonymous = authentication { return .refused(Refused(status: 401, message: "No token provided")) }
+        return authentication
     }
 
-    private func admitUser(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
-        switch identities.identity(of: request) {
-        case .user(let id, _, let renewal): .admitted(client: "user:\(id)", user: id, renewal: renewal)
-        case .anonymous: .refused(errorFormat.error(401, "No token provided"))
-        case .refused(let status, let message): .refused(Self.refusal(status, message, errorFormat))
-        }
-    }
-
-    private func admitAdmin(_ request: Request, _ errorFormat: ErrorFormat) -> Admission {
-        if let adminToken, let bearer = Self.bearer(request), !isSessionToken(bearer) {
+    private func admitAdmin(_ request: Request, _ known: Authentication?) -> Authentication {
+        if known == nil, let adminToken, let bearer = Self.bearer(request), !isSessionToken(bearer) {
             let address = request.parameter("REMOTE_ADDR") ?? ""
             // The right one waits, too: else the answer would tell which it is.
-            if let wait = guessLimit?.wait(address: address) { return .refused(Self.tooMany(wait, errorFormat)) }
-            if adminToken.equals(bearer) { return .admitted(client: "", user: nil, renewal: nil) }
+            if let wait = guessLimit?.wait(address: address) {
+                return .refused(Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: wait))
+            }
+            if adminToken.equals(bearer) { return .authenticated(.administrator) }
             guessLimit?.noteWrong(address: address)
         }
-        switch identities.identity(of: request) {
-        case .user(let id, let roles, let renewal) where roles.contains("admin"):
-            return .admitted(client: "user:\(id)", user: id, renewal: renewal)
-        case .user: return .refused(errorFormat.error(403, "Only admins can do that"))
-        case .anonymous: return .refused(errorFormat.error(401, "An admin's session or token is needed"))
-        case .refused(let status, let message): return .refused(Self.refusal(status, message, errorFormat))
+        let authentication = known ?? authenticator.authenticate(request)
+        switch authentication {
+        case .authenticated(.user(let request)) where !request.user.isAdmin:
+            return .refused(Refused(status: 403, message: "Only admins can do that"))
+        case .anonymous: return .refused(Refused(status: 401, message: "An admin's session or token is needed"))
+        case .authenticated, .refused, .needsWrite: return authentication
         }
     }
 
     /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
-    private static func refusal(_ status: Int, _ message: String, _ errorFormat: ErrorFormat) -> Response {
-        if status == 503 { return errorFormat.unavailable(message, retryAfter: .seconds(5)) }
-        return errorFormat.error(status == 403 ? 403 : 401, message)
+    static func refusal(_ refused: Refused, _ errorFormat: ErrorFormat) -> Response {
+        if let seconds = refused.retryAfter {
+            return errorFormat.unavailable(refused.message, retryAfter: .seconds(seconds), status: refused.status)
+        }
+        return errorFormat.error(refused.status == 403 ? 403 : 401, refused.message)
     }
 
     /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
     private func isSessionToken(_ bearer: Substring) -> Bool {
         adminToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
-    }
-
-    private static func tooMany(_ seconds: Int, _ errorFormat: ErrorFormat) -> Response {
-        errorFormat.unavailable("Too many wrong admin tokens from this address", retryAfter: .seconds(seconds), status: 429)
     }
 
     private static func bearer(_ request: Request) -> Substring? {
@@ -115,24 +108,43 @@ extension Outcome {
     }
 }
 
-/// Who a request comes from, for the routes that are not about sessions.
-enum Identity: Sendable {
-    /// - renewal: the value of a `Set-Cookie` with the renewed token, when one is due.
-    case user(id: Int, roles: [String], renewal: String? = nil)
-    /// No token at all.
-    case anonymous
-    /// A token that is no good, with swingmusic's status and words for it.
-    case refused(status: Int, message: String)
+extension Authentication {
+    /// Who a lookup is charged to.
+    func client(_ request: Request) -> String {
+        switch self {
+        case .authenticated(.user(let authenticated)): "user:\(authenticated.user.id)"
+        case .authenticated(.administrator): ""
+        case .anonymous, .refused, .needsWrite: request.parameter("REMOTE_ADDR") ?? ""
+        }
+    }
+}
+
+extension PendingAuthentication {
+    /// Parks a request until it is known whose it is.
+    /// - Parameters:
+    ///   - otherwise: the answer where that comes to nothing in time, and `proceed` has none at once.
+    ///   - proceed: what the request goes on with, made on an event thread.
+    func parked(otherwise: Response, _ proceed: @escaping @Sendable (Authentication) -> Outcome) -> Outcome {
+        let fallback = fallback
+        return .parked(
+            ParkedRequest(
+                deadline: SystemClock().monotonic + patience,
+                parked: { reply in settle { authentication in reply.goOn { proceed(authentication) } } },
+                ended: { ending in
+                    guard ending != .clientLeft, case .now(let response) = proceed(fallback) else { return otherwise }
+                    return response
+                }))
+    }
 }
 
 /// Tells who a request comes from. Asked on an event thread.
 protocol RequestAuthenticator: Sendable {
-    func identity(of request: Request) -> Identity
+    func authenticate(_ request: Request) -> Authentication
 }
 
 /// Without swingmusic's folder nobody can be known.
 struct NobodyKnown: RequestAuthenticator {
-    func identity(of request: Request) -> Identity { .anonymous }
+    func authenticate(_ request: Request) -> Authentication { .anonymous(Refused(status: 401, message: "No token provided")) }
 }
 
 /// swingmusic's sessions as the other families see them.
@@ -140,13 +152,19 @@ struct SessionAuthenticator: RequestAuthenticator {
     let sessions: Sessions
     let publicURL: BaseURL?
 
-    func identity(of request: Request) -> Identity {
-        let caller = Caller(request, publicURL: publicURL)
-        let changes = ![.get, .head, .options].contains(request.method)
-        switch sessions.check(caller, changes: changes) {
-        case .user(let signedIn): return .user(id: Int(signedIn.user.id), roles: signedIn.user.roles, renewal: signedIn.renewal)
-        case .absent: return .anonymous
-        case .refused(let refused): return .refused(status: refused.status, message: refused.message)
+    /// What is answered from memory does not wait for a cookie.
+    func authenticate(_ request: Request) -> Authentication {
+        sessions.authenticate(
+            Caller(request, publicURL: publicURL), changes: request.changesSomething, renewal: .whenMade)
+    }
+}
+
+extension Request {
+    /// A page of another site must not have sent it with a user's cookie.
+    var changesSomething: Bool {
+        switch method {
+        case .get, .head, .options: false
+        case .post, .put, .delete, .patch, .other: true
         }
     }
 }

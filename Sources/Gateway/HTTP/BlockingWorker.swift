@@ -21,7 +21,8 @@ final class BlockingWorker: Sendable {
     }
 
     /// One attempt: told whether it is the last, and given a closure that answers.
-    typealias Errand = @Sendable (_ isLast: Bool, _ answer: @escaping @Sendable (Response) -> Void) -> Attempt
+    typealias Errand =
+        @Sendable (_ context: borrowing BlockingContext, _ isLast: Bool, _ answer: @escaping @Sendable (Response) -> Void) -> Attempt
 
     private struct Piece: Sendable {
         let reply: ResponseHandle
@@ -43,13 +44,20 @@ final class BlockingWorker: Sendable {
     /// Parks the caller until `work` has made its answer.
     /// - Parameter busy: the answer where it comes to nothing in time; 503 when left out.
     func run(_ errorFormat: ErrorFormat, busy: Response? = nil, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        attempt(errorFormat, busy: busy) { _, _ in .done(work()) }
+        attempt(errorFormat, busy: busy) { _, _, _ in .done(work()) }
+    }
+
+    /// The same for work that wants leave to wait.
+    func run(
+        _ errorFormat: ErrorFormat, busy: Response? = nil, mayBlock work: @escaping @Sendable (borrowing BlockingContext) -> Response
+    ) -> Outcome {
+        attempt(errorFormat, busy: busy) { context, _, _ in .done(work(context)) }
     }
 
     /// Parks the caller until `work`, or whom it has told to, calls `reply`; the thread goes on with the next piece when `work` returns.
     func begin(_ errorFormat: ErrorFormat, _ work: @escaping @Sendable (_ reply: @escaping @Sendable (Response) -> Void) -> Void) -> Outcome
     {
-        attempt(errorFormat) { _, reply in
+        attempt(errorFormat) { _, _, reply in
             work(reply)
             return .handedOver
         }
@@ -73,13 +81,13 @@ final class BlockingWorker: Sendable {
     }
 
     /// Parks the caller until `work` has made its answer, for all who ask for `shared` meanwhile: however many they are, they take one place.
-    func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, isHead: Bool, _ work: @escaping @Sendable () -> Response) -> Outcome {
+    func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
         let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: clock.monotonic + patience,
                 parked: { [queue] reply in
-                    switch shared.join(reply, isHead: isHead) {
+                    switch shared.join(reply) {
                     case .first: if !queue.submit({ shared.send(work()) }) { shared.send(busy) }
                     case .further: break
                     case .oneTooMany: reply.send(busy)
@@ -89,8 +97,8 @@ final class BlockingWorker: Sendable {
     }
 
     private func submit(_ piece: Piece) {
-        let isTaken = queue.submit { [self] in
-            switch piece.errand(clock.monotonic >= piece.end, { piece.reply.send($0) }) {
+        let isTaken = queue.submit { [self] context in
+            switch piece.errand(context, clock.monotonic >= piece.end, { piece.reply.send($0) }) {
             case .done(let response): piece.reply.send(response)
             case .handedOver: break
             case .again: resubmit(piece)
@@ -116,7 +124,7 @@ final class BlockingWorker: Sendable {
 
 /// Who waits for one and the same answer.
 final class SharedAnswer: Sendable {
-    private let waiting = Locked<[(reply: ResponseHandle, isHead: Bool)]>([])  // guards who waits for the answer that is being made
+    private let waiting = Locked<[ResponseHandle]>([])  // guards who waits for the answer that is being made
 
     /// More than one worker can hold callers; who waits for a disk that hangs is forgotten only with its answer.
     private static let most = 10_000
@@ -128,10 +136,10 @@ final class SharedAnswer: Sendable {
         case oneTooMany
     }
 
-    fileprivate func join(_ reply: ResponseHandle, isHead: Bool) -> Place {
+    fileprivate func join(_ reply: ResponseHandle) -> Place {
         waiting.withLock { waiting in
             guard waiting.count < Self.most else { return .oneTooMany }
-            waiting.append((reply, isHead))
+            waiting.append(reply)
             return waiting.count == 1 ? .first : .further
         }
     }
@@ -141,10 +149,6 @@ final class SharedAnswer: Sendable {
             defer { waiting = [] }
             return waiting
         }
-        for (reply, isHead) in all {
-            var response = response
-            response.omitsBody = isHead
-            reply.send(response)
-        }
+        for reply in all { reply.send(response) }
     }
 }

@@ -7,15 +7,13 @@ import Platform
 struct Conditional: Sendable {
     /// `If-None-Match`.
     var condition: String?
-    var isHead: Bool
     var errorFormat: ErrorFormat
     /// The family's words for 404; Spotify's own when nil.
     var notFound: String?
 
     init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil) {
         self.notFound = notFound
-        condition = request.parameter("HTTP_IF_NONE_MATCH")
-        isHead = request.method == .head
+        condition = request.header(MetadataAnswers.condition)
         self.errorFormat = errorFormat
     }
 }

@@ -25,8 +25,8 @@ final class GuessLimit: Sendable {
         ) { $0.store64(.random(in: .min ... .max), at: Self.seed) }
     }
 
-    /// Makes the page anew where it was cut or removed. About once a second.
-    func mend() { _ = memory.mend() }
+    /// Makes the page anew where it was cut or removed. About once a second. Whether it did.
+    func mend() -> Bool { memory.mend() }
 
     /// Whole seconds until a guess from there is heard again; nil: it is heard now.
     func wait(address: String) -> Int? {

@@ -1,3 +1,4 @@
+import FastCGI
 import JSON
 import Platform
 
@@ -27,6 +28,8 @@ struct Query {
         isMalformed = malformed
     }
 
+    var isEmpty: Bool { items.isEmpty }
+
     /// The first value of that name.
     subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 }
@@ -40,46 +43,53 @@ enum WholeNumber {
     }
 }
 
-/// A request's JSON object.
+/// A request's JSON object, as far as its route declares what is in it.
 struct JSONObject {
     private let value: JSONValue
+    private let declared: [BodyMember]
 
     /// nil for what is no JSON object.
-    init?(_ bytes: [UInt8]) {
+    /// - Parameter declared: the members that can be read.
+    init?(_ bytes: [UInt8], _ declared: [BodyMember]) {
         guard let value = try? JSONValue(reading: bytes, JSONRules(refusesLoneSurrogates: true)), value.members != nil else { return nil }
         self.value = value
+        self.declared = declared
     }
 
-    func has(_ name: String) -> Bool { value[name] != nil }
-    func string(_ name: String) -> String? { value[name]?.text }
+    func has(_ member: BodyMember) -> Bool { self[member] != nil }
+    func string(_ member: BodyMember) -> String? { self[member]?.text }
 
     /// nil when it is missing or null.
     /// - Throws: 400 for anything but a whole number, as a number or as text.
-    func integer(_ name: String) throws(BadRequest) -> Int? {
-        guard let member = member(name) else { return nil }
-        if let number = member.integer, number.magnitude < 1_000_000_000_000_000 { return Int(number) }
-        guard let text = member.text, let number = Int(text) else { throw BadRequest(400, "\(name) must be a whole number") }
+    func integer(_ member: BodyMember) throws(BadRequest) -> Int? {
+        guard let value = given(member) else { return nil }
+        if let number = value.integer, number.magnitude < 1_000_000_000_000_000 { return Int(number) }
+        guard let text = value.text, let number = Int(text) else { throw BadRequest(400, "\(member.name) must be a whole number") }
         return number
     }
 
     /// nil when it is missing or null.
-    func bool(_ name: String) throws(BadRequest) -> Bool? {
-        guard let member = member(name) else { return nil }
-        guard let bool = member.bool else { throw BadRequest(400, "\(name) must be true or false") }
+    func bool(_ member: BodyMember) throws(BadRequest) -> Bool? {
+        guard let value = given(member) else { return nil }
+        guard let bool = value.bool else { throw BadRequest(400, "\(member.name) must be true or false") }
         return bool
     }
 
     /// Missing and null count as empty.
-    func strings(_ name: String) throws(BadRequest) -> [String] {
-        guard let member = member(name) else { return [] }
-        guard let items = member.items else { throw BadRequest(400, "\(name) must be a list of texts") }
+    func strings(_ member: BodyMember) throws(BadRequest) -> [String] {
+        guard let value = given(member) else { return [] }
+        guard let items = value.items else { throw BadRequest(400, "\(member.name) must be a list of texts") }
         let texts = items.compactMap(\.text)
-        guard texts.count == items.count else { throw BadRequest(400, "\(name) must be a list of texts") }
+        guard texts.count == items.count else { throw BadRequest(400, "\(member.name) must be a list of texts") }
         return texts
     }
 
+    private subscript(_ member: BodyMember) -> JSONValue? {
+        declared.contains { $0.name == member.name } ? value[member.name] : nil
+    }
+
     /// nil when it is missing or null.
-    private func member(_ name: String) -> JSONValue? { value[name].flatMap { $0 == .null ? nil : $0 } }
+    private func given(_ member: BodyMember) -> JSONValue? { self[member].flatMap { $0 == .null ? nil : $0 } }
 }
 
 /// A request that is answered with an error before anything is read.
@@ -90,5 +100,62 @@ struct BadRequest: Error {
     init(_ status: Int, _ message: String) {
         self.status = status
         self.message = message
+    }
+}
+
+extension BadRequest {
+    /// What nginx has made of the path is not what was asked for.
+    static let changedPath = BadRequest(400, "The path has escapes, dots or slashes that change what it names")
+}
+
+extension Request {
+    /// The route's bytes; nil without one, or when `read` answers nil.
+    func withPath<R>(_ read: (UnsafeBufferPointer<UInt8>) -> R?) -> R? {
+        for name: StaticString in ["PATH_INFO", "DOCUMENT_URI", "SCRIPT_NAME"] {
+            var isSet = false
+            let answer = withParameter(name) { bytes -> R? in
+                isSet = !bytes.isEmpty
+                return isSet ? read(bytes) : nil
+            }
+            if isSet { return answer ?? nil }
+        }
+        return nil
+    }
+}
+
+/// A request's path as its client sent it (nginx's `$request_uri`), for routes that take a text of the user's from it.
+///
+/// nginx has decoded the path by which routes are found, and has taken `//`, `.` and `..` out of it, those of `%2F` and `%2E` too: two
+/// texts may have become one there, or a text another route.
+struct RawPath {
+    /// Up to the query.
+    private let bytes: [UInt8]
+
+    /// nil where nginx does not hand it on: its include file `pass.conf` is older than this program.
+    init?(_ request: Request) {
+        let bytes = request.withParameter("REQUEST_URI") { uri in Array(uri.prefix { $0 != UInt8(ascii: "?") }) }
+        guard let bytes, !bytes.isEmpty else { return nil }
+        self.bytes = bytes
+    }
+
+    /// What follows `prefix`, decoded once; empty where the path is the prefix alone.
+    /// - Parameter prefix: of the path by which the route was found.
+    /// - Throws: 400 where the path begins otherwise, byte for byte, or holds what is no path (RFC 3986, section 3.3).
+    func rest(after prefix: some Collection<UInt8>) throws(BadRequest) -> [UInt8] {
+        guard bytes.starts(with: prefix) else {
+            throw .changedPath
+        }
+        let rest = bytes.dropFirst(prefix.count)
+        // For nginx the path ends before a number sign; no client sends one.
+        guard !rest.contains(UInt8(ascii: "#")), let decoded = PercentEncoding.bytes(rest) else {
+            throw BadRequest(400, "The path is malformed")
+        }
+        return decoded
+    }
+
+    /// Whether the path by which the route was found is this one, decoded, and nothing else was done to it.
+    func isAs(compared request: Request) -> Bool {
+        guard let decoded = PercentEncoding.bytes(bytes) else { return false }
+        return request.withPath { $0.elementsEqual(decoded) } ?? false
     }
 }

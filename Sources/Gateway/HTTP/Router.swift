@@ -1,168 +1,182 @@
 import FastCGI
-import Platform
+import Glibc
+import Sessions
 
-/// Finds the family of routes for a request.
+/// Finds the route of a request, and leads it there and back: `handle` is the whole way, read from top to bottom.
 ///
-/// The route is `PATH_INFO` when set, else `DOCUMENT_URI`, else `SCRIPT_NAME`; nginx has decoded and normalised it.
+/// The path is `PATH_INFO` when set, else `DOCUMENT_URI`, else `SCRIPT_NAME`; nginx has decoded and normalised it.
 public struct Router: Handler {
-    /// Prefixes with a slash at the end, and who answers below them; the first that fits.
-    let families: [(prefix: String, family: any RouteFamily)]
-    /// The families' own prefixes and then their others, with the families' places.
-    private let prefixes: [(bytes: [UInt8], place: Int)]
-    private let observer: ResponseObserver
+    let families: [any RouteFamily]
+    /// The families' own prefixes and then their others: the first that fits.
+    private let prefixes: [Prefix]
+    private let accessControl: AccessControl
     private let crossOrigin: CrossOrigin
-    /// What each of the families is counted as.
-    private let labels: [Counter.Family]
+    private let observer: ResponseObserver
+
+    /// A family where it is found, with what is made of it once.
+    private final class Prefix: Sendable {
+        let bytes: [UInt8]
+        let isOther: Bool
+        let family: any RouteFamily
+        let errorFormat: ErrorFormat
+        let readers: CrossOrigin.Readers
+        let seesToAccess: Bool
+        let paths: PathTree
+        /// What its answers are counted as.
+        let label: Counter.Family
+
+        init(_ prefix: String, isOther: Bool = false, _ family: any RouteFamily, _ paths: PathTree) {
+            bytes = Array(prefix.utf8)
+            self.isOther = isOther
+            self.family = family
+            self.paths = paths
+            errorFormat = family.errorFormat
+            readers = family.readers
+            seesToAccess = family.seesToAccess
+            label = family.label
+        }
+
+        /// Over bytes: strings compare by characters.
+        func leads(to path: UnsafeBufferPointer<UInt8>) -> Bool {
+            guard let start = path.baseAddress, path.count >= bytes.count else { return false }
+            return memcmp(start, bytes, bytes.count) == 0
+        }
+    }
 
     init(
-        families: [(prefix: String, family: any RouteFamily)], crossOrigin: CrossOrigin = CrossOrigin(), scoreboard: Scoreboard? = nil,
+        families: [any RouteFamily], accessControl: AccessControl, crossOrigin: CrossOrigin = CrossOrigin(), scoreboard: Scoreboard? = nil,
         log: AccessLog? = nil
     ) {
         self.families = families
+        self.accessControl = accessControl
         self.crossOrigin = crossOrigin
         observer = ResponseObserver(scoreboard: scoreboard, log: log)
-        let others = families.enumerated().compactMap { place, entry in entry.family.otherPrefix.map { (Array($0.utf8), place) } }
-        prefixes = families.enumerated().map { (Array($1.prefix.utf8), $0) } + others
-        labels = families.map { Counter.Family(prefix: $0.prefix) }
+        let trees = families.map { PathTree($0.routes, $0.pathForm) }
+        prefixes =
+            zip(families, trees).map { Prefix($0.prefix, $0, $1) }
+            + zip(families, trees).compactMap { family, paths in
+                family.otherPrefix.map { Prefix($0, isOther: true, family, paths) }
+            }
     }
 
     public func bodyPolicy(for request: borrowing Request) -> BodyPolicy {
+        let usual = 65_536
         // Most requests have no body; the route matters only when one is announced.
-        guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: 65_536) }
-        guard let (place, routed) = find(copy request) else { return .read(limit: 65_536) }
-        return families[place].family.bodyPolicy(routed)
+        guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: usual) }
+        guard let (prefix, routed, match) = find(copy request) else { return .read(limit: usual) }
+        let isSubrequest = match.paths?.routes.contains(where: \.isSubrequest) ?? false
+        let isRead = isSubrequest ? false : match.paths != nil || prefix.family.readsBody(ofUnserved: routed, prefix.paths)
+        return isRead ? .read(limit: prefix.family.longestBody) : .ignore
     }
 
     public func handle(_ request: Request) -> Outcome {
-        guard let (place, routed) = find(request) else {
-            return observed(.now(ErrorFormat.plain.error(404, "Not found")), of: .none, request, CrossOrigin.Grant())
+        // The path, and the method.
+        guard let (prefix, routed, match) = find(request) else {
+            return observer.observe(withoutBody(.now(ErrorFormat.plain.error(404, "Not found")), request), of: .none, request)
         }
-        let family = families[place].family
-        let readers = family.readers(routed)
+        // Pages of other origins (CORS): what they may read, and the question that a browser asks before it sends their request.
+        let readers = match.paths?.routes.first?.readers ?? prefix.readers
         let grant = crossOrigin.grant(to: request, readers)
-        return observed(answer(routed, family, grant, readers), of: labels[place], request, grant)
+        let outcome =
+            grant.preflight(request, readers).map(Outcome.now)
+            // A body that was too long to be read.
+            ?? refusedBody(request, prefix)
+            // What a family answers to whoever asks.
+            ?? prefix.family.answerFirst(routed)
+            // Access, the route, and the cookie that is due to be renewed.
+            ?? admitted(routed, match, prefix)
+        // HEAD, then the headers of CORS and 401, the line in the log, the count.
+        return observer.observe(withoutBody(outcome, request), of: prefix.label, request, grant)
     }
 
-    private func answer(
-        _ routed: RoutedRequest, _ family: any RouteFamily, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers
-    ) -> Outcome {
-        if let preflight = grant.preflight(routed.request, readers) { return .now(preflight) }
-        if case .tooLarge = routed.request.body { return .now(family.errorFormat.error(413, "The body is too large")) }
-        return family.answer(routed)
+    private func refusedBody(_ request: Request, _ prefix: Prefix) -> Outcome? {
+        guard case .tooLarge = request.body else { return nil }
+        return .now(prefix.errorFormat.error(413, "The body is too large"))
     }
 
-    private func observed(_ outcome: Outcome, of label: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant) -> Outcome {
-        let observed = observer.observe(outcome, of: label, request, grant)
-        guard case .head = request.method, case .now(var response) = observed else { return observed }
-        response.omitsBody = true
-        return .now(response)
+    /// - Parameter known: who it comes from, where that was found out meanwhile.
+    private func admitted(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix, known: Authentication? = nil) -> Outcome {
+        guard !prefix.seesToAccess else { return served(routed, match, prefix) }
+        let authentication = accessControl.admit(routed.request, to: access(routed, match, prefix), known: known)
+        switch authentication {
+        case .authenticated, .anonymous:
+            var admitted = routed
+            admitted.client = authentication.client(routed.request)
+            admitted.user = authentication.user.map { Int($0.user.id) }
+            return served(admitted, match, prefix).renewing(authentication.user?.renewal)
+        case .refused(let refused): return .now(AccessControl.refusal(refused, prefix.errorFormat))
+        case .needsWrite(let pending): return waiting(pending, routed.request, AccessControl.refusal(.unavailable, prefix.errorFormat))
+        }
     }
 
-    /// The family's place, and the request as it sees it.
-    private func find(_ request: Request) -> (place: Int, routed: RoutedRequest)? {
+    /// Parks a request until it is known who it comes from, and comes here again with it then.
+    private func waiting(_ pending: PendingAuthentication, _ request: Request, _ otherwise: Response) -> Outcome {
+        let (kept, body) = (request.kept, request.body)
+        return pending.parked(otherwise: otherwise) { authentication in
+            kept.read(with: body) { request in
+                guard let (prefix, routed, match) = find(request) else { return .now(otherwise) }
+                return admitted(routed, match, prefix, known: authentication)
+            }
+        }
+    }
+
+    /// What is asked of who asks: what the route declares; of who asks for none, what its family does.
+    private func access(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix) -> Access {
+        if let route = routed.route { return route.access }
+        guard !prefix.family.tellsMethods, let path = match.paths?.routes.first else { return prefix.family.accessToNothing }
+        return path.access
+    }
+
+    private func served(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix) -> Outcome {
+        do throws(BadRequest) {
+            if let fault = match.fault { throw fault }
+            guard let route = routed.route else { return unserved(routed, prefix) }
+            return try route.handler(routed)
+        } catch {
+            return .now(prefix.errorFormat.error(error.status, error.message))
+        }
+    }
+
+    private func unserved(_ routed: RoutedRequest, _ prefix: Prefix) -> Outcome {
+        if let outcome = prefix.family.answerUnserved(routed, prefix.paths) { return outcome }
+        guard let allowed = routed.allowed else { return .now(prefix.errorFormat.error(404, prefix.family.notFound)) }
+        return .now(prefix.errorFormat.methodNotAllowed(allowed))
+    }
+
+    /// HEAD is answered as GET is, but for the body (RFC 9110, 9.3.2).
+    private func withoutBody(_ outcome: Outcome, _ request: Request) -> Outcome {
+        guard case .head = request.method else { return outcome }
+        return outcome.changed { response in
+            var response = response
+            response.omitsBody = true
+            return response
+        }
+    }
+
+    /// The family of a request's path, the request as its route sees it, and what was found of the path.
+    private func find(_ request: Request) -> (prefix: Prefix, routed: RoutedRequest, match: PathMatch)? {
         request.withPath { path in
-            // Over bytes, as in `RoutedRequest`: strings compare by characters.
-            guard let found = prefixes.firstIndex(where: { path.starts(with: $0.bytes) }) else { return nil }
-            let rest = Substring(decoding: path[prefixes[found].bytes.count...], as: UTF8.self)
-            let routed = RoutedRequest(request: request, rest: rest, isAtOtherPrefix: found >= families.count)
-            return (prefixes[found].place, routed)
-        }
-    }
-}
-
-extension Request {
-    /// The route's bytes; nil without one, or when `read` answers nil.
-    func withPath<R>(_ read: (UnsafeBufferPointer<UInt8>) -> R?) -> R? {
-        for name: StaticString in ["PATH_INFO", "DOCUMENT_URI", "SCRIPT_NAME"] {
-            var isSet = false
-            let answer = withParameter(name) { bytes -> R? in
-                isSet = !bytes.isEmpty
-                return isSet ? read(bytes) : nil
+            guard let prefix = prefixes.first(where: { $0.leads(to: path) }) else { return nil }
+            let start = prefix.bytes.count
+            var match = prefix.paths.find(path, from: start, RawPath(request))
+            if match.paths == nil, let newer = prefix.family.newerPath(Substring(decoding: path[start...], as: UTF8.self)) {
+                match = prefix.paths.find(newer)
             }
-            if isSet { return answer ?? nil }
+            let routed = RoutedRequest(
+                request: request, route: match.paths?.route(request.method), allowed: match.paths?.allowed, path: match.values,
+                prefixLength: start, isAtOtherPrefix: prefix.isOther)
+            return (prefix, routed, match)
         }
-        return nil
     }
 }
 
-/// A request on its way through the router: the path without its family's prefix, cut at the slashes.
-struct RoutedRequest {
-    let request: Request
-    /// Decoded by nginx; what follows the family's prefix.
-    let rest: Substring
-    /// Found by the family's `otherPrefix`.
-    var isAtOtherPrefix = false
-
-    /// `rest` cut at `/`; a trailing slash leaves nothing behind. Made anew each time it is asked for.
-    var segments: [String] {
-        // Over bytes: cutting at characters costs ten times as much, on every hit.
-        var rest = rest
-        return rest.withUTF8 { bytes in
-            var segments: [String] = []
-            segments.reserveCapacity(4)
-            var start = 0
-            for end in 0...bytes.count where end == bytes.count || bytes[end] == UInt8(ascii: "/") {
-                if end > start { segments.append(String(decoding: bytes[start..<end], as: UTF8.self)) }
-                start = end + 1
-            }
-            return segments
+extension Outcome {
+    /// The same with its answer changed, whenever it comes.
+    fileprivate func changed(_ change: @escaping @Sendable (Response) -> Response) -> Outcome {
+        switch self {
+        case .now(let response): .now(change(response))
+        case .pending(let soon): .pending(soon.observed { $0.changed(change) })
+        case .parked(let parkedRequest): .parked(parkedRequest.changed(change))
         }
-    }
-
-    /// Who a lookup is charged to when there is no session.
-    var address: String { request.parameter("REMOTE_ADDR") ?? "" }
-    var query: Query { Query(request.parameter("QUERY_STRING") ?? "") }
-}
-
-/// One family of routes: what stands below one prefix and speaks one dialect.
-protocol RouteFamily: Sendable {
-    var errorFormat: ErrorFormat { get }
-    /// Where the family is found, too; with a slash at the end.
-    var otherPrefix: String? { get }
-    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers
-    func answer(_ routed: RoutedRequest) -> Outcome
-}
-
-extension RouteFamily {
-    var otherPrefix: String? { nil }
-    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: 65_536) }
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { .named }
-}
-
-/// A request's path as its client sent it (nginx's `$request_uri`), for routes that take a text of the user's from it.
-///
-/// nginx has decoded the path by which routes are found, and has taken `//`, `.` and `..` out of it, those of `%2F` and `%2E` too: two
-/// texts may have become one there, or a text another route.
-struct RawPath {
-    /// Up to the query.
-    private let bytes: [UInt8]
-
-    /// nil where nginx does not hand it on: its include file `pass.conf` is older than this program.
-    init?(_ request: Request) {
-        let bytes = request.withParameter("REQUEST_URI") { uri in Array(uri.prefix { $0 != UInt8(ascii: "?") }) }
-        guard let bytes, !bytes.isEmpty else { return nil }
-        self.bytes = bytes
-    }
-
-    /// What follows `prefix`, decoded once; empty where the path is the prefix alone.
-    /// - Parameter prefix: of the path by which the route was found.
-    /// - Throws: 400 where the path begins otherwise, byte for byte, or holds what is no path (RFC 3986, section 3.3).
-    func rest(after prefix: some Collection<UInt8>) throws(BadRequest) -> [UInt8] {
-        guard bytes.starts(with: prefix) else {
-            throw BadRequest(400, "The path has escapes, dots or slashes that change what it names")
-        }
-        let rest = bytes.dropFirst(prefix.count)
-        // For nginx the path ends before a number sign; no client sends one.
-        guard !rest.contains(UInt8(ascii: "#")), let decoded = PercentEncoding.bytes(rest) else {
-            throw BadRequest(400, "The path is malformed")
-        }
-        return decoded
-    }
-
-    /// Whether the path by which the route was found is this one, decoded, and nothing else was done to it.
-    func isAs(compared request: Request) -> Bool {
-        guard let decoded = PercentEncoding.bytes(bytes) else { return false }
-        return request.withPath { $0.elementsEqual(decoded) } ?? false
     }
 }

@@ -1,32 +1,40 @@
 import JSON
 
-/// `/swingmusic-fcgi/openapi.json`: what all routes take and answer, in OpenAPI 3.1.
+/// `/swingmusic-fcgi/openapi.json`: what all routes take and answer, in OpenAPI 3.1, made from what they are served from.
 enum OpenAPIDocument {
-    static let families: [DescribedFamily] = [
-        SpotifyPaths.described, CatalogPaths.described, AuthPaths.described, CachePaths.described, DashboardPaths.described,
-        HealthPaths.described,
-    ]
+    static func bytes(of families: [any RouteFamily]) -> [UInt8] { JSONWriter.bytes(of: tree(families)) }
 
-    static let bytes: [UInt8] = JSONWriter.bytes(of: tree)
+    private static func tree(_ families: [any RouteFamily]) -> JSONValue {
+        [
+            "openapi": "3.1.0",
+            "info": [
+                "title": "swingmusic-fcgi", "version": "1", "license": ["name": "MIT", "identifier": "MIT"],
+                "description": .string(about),
+            ],
+            "servers": [["url": "/"]],
+            "tags": .array(families.map { ["name": .string($0.tag), "description": .string($0.about)] }),
+            "paths": .object(families.flatMap(paths)),
+            "components": [
+                "schemas": .object(families.flatMap { $0.schemas.map { JSONMember($0.key, $0.value.tree) } }),
+                "headers": .object(DescribedHeader.allCases.map { JSONMember($0.rawValue, $0.tree) }),
+                "securitySchemes": Access.schemes,
+            ],
+        ]
+    }
 
-    private static let tree: JSONValue = [
-        "openapi": "3.1.0",
-        "info": [
-            "title": "swingmusic-fcgi", "version": "1", "license": ["name": "MIT", "identifier": "MIT"],
-            "description": .string(about),
-        ],
-        "servers": [["url": "/"]],
-        "tags": .array(families.map { ["name": .string($0.tag), "description": .string($0.about)] }),
-        "paths": .object(
-            families.flatMap { family in
-                family.paths.map { JSONMember(family.prefix + $0.template, $0.tree(of: family.tag)) }
-            }),
-        "components": [
-            "schemas": .object(families.flatMap { $0.schemas.map { JSONMember($0.key, $0.value.tree) } }),
-            "headers": .object(DescribedHeader.allCases.map { JSONMember($0.rawValue, $0.tree) }),
-            "securitySchemes": Access.schemes,
-        ],
-    ]
+    /// A family's paths in the order in which they were declared, each with its methods.
+    private static func paths(_ family: any RouteFamily) -> [JSONMember] {
+        var paths: [(template: String, methods: [JSONMember])] = []
+        for route in family.routes {
+            let method = JSONMember(route.method.rawValue, route.tree(of: family.tag))
+            if let place = paths.firstIndex(where: { $0.template == route.template }) {
+                paths[place].methods.append(method)
+            } else {
+                paths.append((route.template, [method]))
+            }
+        }
+        return paths.map { JSONMember(family.prefix + $0.template, .object($0.methods)) }
+    }
 
     private static let about = """
         A FastCGI responder that stands behind nginx in front of the music server swingmusic.
@@ -36,4 +44,43 @@ enum OpenAPIDocument {
         the CORS protocol, and their preflights are 200. Members may be added to answers \
         of Spotify's objects at any time, as Spotify does.
         """
+}
+
+extension Route {
+    fileprivate func tree(of tag: String) -> JSONValue {
+        .object([
+            "operationId": .string(id), "summary": .string(summary), "description": about.map(JSONValue.string), "tags": [.string(tag)],
+            "parameters": parameters.isEmpty ? nil : .array(parameters.map(\.tree)), "requestBody": body?.tree,
+            "responses": .object(answers.map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
+        ])
+    }
+}
+
+extension Access {
+    /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
+    fileprivate var tree: JSONValue {
+        switch self {
+        case .open: []
+        case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
+        case .session: [["cookie": []], ["session": []]]
+        case .refresh: [["refreshCookie": []], ["refresh": []]]
+        case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
+        }
+    }
+
+    fileprivate static let schemes: JSONValue = [
+        "cookie": [
+            "type": "apiKey", "in": "cookie", "name": "access_token_cookie",
+            "description": "A user's session. The cookie goes before an Authorization header.",
+        ],
+        "session": [
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's session: the accesstoken of a login.",
+        ],
+        "refreshCookie": ["type": "apiKey", "in": "cookie", "name": "refresh_token_cookie", "description": "The refreshtoken of a login."],
+        "refresh": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The refreshtoken of a login."],
+        "adminToken": [
+            "type": "http", "scheme": "bearer",
+            "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
+        ],
+    ]
 }

@@ -2,228 +2,260 @@ import FastCGI
 import Platform
 import Sessions
 
-/// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about.
+/// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about. Who may use them is seen to by
+/// the sessions, in swingmusic's order and words.
 struct AuthRoutes: RouteFamily {
     /// nil without `SWINGMUSIC_CONFIG_DIR`.
     let sessions: Sessions?
     let blockingWorker: BlockingWorker
     let publicURL: BaseURL?
+
+    let prefix = "/auth/"
+    let tag = "auth"
+    let label = Counter.Family.auth
+    let about = """
+        swingmusic's session routes, answered in its stead, and those by which sessions are seen, ended and asked about. They need \
+        SWINGMUSIC_CONFIG_DIR; without it all are 503, verify 403. As with swingmusic, a path or method that is none is 401 without a \
+        token, GET of a path that only takes other methods is 404, and OPTIONS is 200 and empty everywhere. What is described nowhere here is \
+        handed on to swingmusic, with the token alone, for who has a session.
+        """
     let errorFormat = ErrorFormat.swingmusic
+    let seesToAccess = true
+    /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
+    let readers = CrossOrigin.Readers.anyone
+    var schemas: KeyValuePairs<String, Schema> { SessionSchemas.all }
 
     /// How long a login may wait for its turn to be hashed.
     private static let loginWait = Duration.seconds(30)
 
-    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy {
-        // nginx asks with the length of another request's body; and what is handed on nobody reads here.
-        routed.rest == "verify" || AuthRoute.isForeign(routed.rest) ? .ignore : .read(limit: 65_536)
+    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean)
+    private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true)
+    private static let whose = Parameter.query(
+        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"))
+    private static let session = Parameter.path(
+        "id", "The session's id, as the list has it.", .text(pattern: "^[0-9A-Za-z_-]{1,64}$"), example: "nobodys-session")
+    private static let role = Parameter.query("role", "A role that the user must have.", .text(most: 100), example: "admin")
+    private static let first = Parameter.query(
+        "first", "Instead: may the first admin be made? Whoever asks, as long as there is none.", .text(most: 1), example: "1")
+
+    // What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
+
+    var routes: [Route] { signingIn + seeing + changingUsers }
+
+    private var signingIn: [Route] {
+        [
+            change(
+                .post, "login", "login", .open, "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 429],
+                body: .json(SessionSchemas.login, example: ["username": "anna", "password": "secret"])
+            ) { sessions, caller, routed in
+                let body = FormBody(routed.request)
+                return park { finish in
+                    sessions.login(body, caller) { finish(AuthResponse.response($0)) }.map(AuthResponse.response)
+                }
+            },
+            read(
+                "logout", "logout", .optional, "End the session and forget the cookie.",
+                SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [403]
+            ) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } },
+            change(
+                .post, "refresh", "refresh", .refresh, "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")),
+                []
+            ) { sessions, caller, _ in errand { context in sessions.refresh(caller, context) } },
+            read("user", "user", .session, "Who one is.", .json(200, "The user.", .named("User")), []) { sessions, caller, _ in
+                decided(sessions.authenticate(caller, duplicates: .firstCounts)) { .now(AuthResponse.response(sessions.user($0))) }
+            },
+            read(
+                "users", "users", .optional, "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [],
+                [Self.simplified]
+            ) { sessions, caller, routed in
+                let simplified = routed.given[Self.simplified]
+                return decided(sessions.authenticate(caller, duplicates: .firstCounts, renewal: .never)) { authentication in
+                    if let answer = sessions.users(authentication, simplified: simplified, waits: false) {
+                        return .now(AuthResponse.response(answer))
+                    }
+                    return errand { _ in sessions.users(authentication, simplified: simplified, waits: true) ?? .refused(.unavailable) }
+                }
+            },
+            read(
+                "getpaircode", "pairCode", .session, "A code for signing in on another device, good for ten minutes.",
+                .json(200, "The code.", .object(["code": .text(least: 6, most: 6)])), [403]
+            ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context) } },
+            read(
+                "pair", "pair", .optional, "Redeem a code, once.",
+                .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [Self.code]
+            ) { sessions, caller, routed in
+                let code = routed.given[Self.code]
+                return errand { context in sessions.pair(caller, code: code, context) }
+            },
+        ]
     }
 
-    /// swingmusic lets any page read. Here pages that are not the user's read without the user's cookie.
-    /// nginx asks `verify` about another request, a preflight perhaps: what lets that pass must not come from its own headers.
-    /// The page of one's devices is for nobody else's scripts: what is in it proves that a form is of that page.
-    func readers(_ routed: RoutedRequest) -> CrossOrigin.Readers { ["verify", "devices"].contains(routed.rest) ? .nobody : .anyone }
+    private var seeing: [Route] {
+        [
+            route(
+                .get, "verify", "verify", .session, readers: .nobody, isSubrequest: true,
+                "May this request pass? For nginx's auth_request.",
+                about: """
+                    Answers any method as it answers GET: nginx asks with the method of the request that it asks about. A method that changes \
+                    something must not come from a page of another site.
+                    """, [Self.role, Self.first], answers: SessionSchemas.verifications, verify),
+            read(
+                "sessions", "sessions", .session, "One's own sessions; for admins anybody's.",
+                .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])), [403],
+                [Self.whose]
+            ) { sessions, caller, routed in
+                let user = routed.given[Self.whose]
+                return errand { context in sessions.list(caller, user: user, context) }
+            },
+            change(
+                .delete, "sessions", "endSessions", .session, "End all of one's own but this one.",
+                .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400]
+            ) { sessions, caller, routed in ending(routed) { context in sessions.endOthers(caller, context) } },
+            change(
+                .delete, "sessions/{id}", "endSession", .session, "End one of one's own sessions; for admins anybody's.",
+                SessionSchemas.message("Ended.", [.setCookie]), [400, 404], [Self.session]
+            ) { sessions, caller, routed in
+                let id = routed.given[Self.session] ?? ""
+                return ending(routed) { context in sessions.end(caller, session: id, context) }
+            },
+            // The page is for nobody else's scripts: what is in it proves that a form is of that page.
+            route(
+                .get, "devices", "devices", .session, readers: .nobody, "One's own sessions, as a page for people.",
+                answers: SessionSchemas.devicesPage
+            ) { sessions, caller, _ in page { context in sessions.devices(caller, context) } },
+            route(
+                .post, "devices", "changeDevices", .session, readers: .nobody, "What the forms of that page do.",
+                about: """
+                    Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
+                    `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
+                    """,
+                body: DescribedBody(type: "application/x-www-form-urlencoded", schema: SessionSchemas.deviceForm),
+                answers: SessionSchemas.devicesChanged
+            ) { sessions, caller, routed in
+                let (form, scheme) = (DeviceForm(FormBody(routed.request)), Self.scheme(routed.request))
+                return page { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
+            },
+        ]
+    }
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        let request = routed.request
+    private var changingUsers: [Route] {
+        [
+            change(
+                .post, "profile/create", "createUser", .optional, "Add a user.",
+                SessionSchemas.handedOn(.either(.named("User"), SessionSchemas.firstUser)), [400],
+                body: .json(SessionSchemas.profile, example: ["username": "bert", "password": "secret"])
+            ) { sessions, caller, routed in
+                let body = FormBody(routed.request)
+                return hand(routed) { context, request, _ in sessions.createUser(body, caller, as: request, context) }
+            },
+            change(
+                .post, "profile/guest/create", "createGuest", .session, "Add the guest. Admins alone.",
+                SessionSchemas.handedOn(.named("Message")), [400]
+            ) { sessions, caller, routed in
+                let body = FormBody(routed.request)
+                return hand(routed) { context, request, _ in sessions.createGuest(body, caller, as: request, context) }
+            },
+            change(
+                .put, "profile/update", "updateUser", .session, "Change a user. Others than oneself, and roles, admins alone.",
+                SessionSchemas.handedOn(.named("User")), [400],
+                body: .json(SessionSchemas.profile, example: ["password": "secret"])
+            ) { sessions, caller, routed in
+                let body = FormBody(routed.request)
+                return hand(routed) { context, request, finish in
+                    sessions.updateProfile(body, caller, as: request, context, completion: finish)
+                }
+            },
+            change(
+                .delete, "profile/delete", "deleteUser", .session, "Remove a user. Admins alone.",
+                SessionSchemas.handedOn(.named("Message")), [400],
+                body: .json(SessionSchemas.deletion, example: ["username": "bert"])
+            ) { sessions, caller, routed in
+                let body = FormBody(routed.request)
+                return hand(routed) { context, _, _ in sessions.deleteUser(body, caller, context) }
+            },
+        ]
+    }
+
+    // MARK: Declaring
+
+    private typealias SessionHandler = @Sendable (Sessions, Caller, RoutedRequest) -> Outcome
+
+    private func route(
+        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, readers: CrossOrigin.Readers? = nil,
+        isSubrequest: Bool = false, _ summary: String, about: String? = nil, _ parameters: [Parameter] = [], body: DescribedBody? = nil,
+        answers: [DescribedAnswer], _ handler: @escaping SessionHandler
+    ) -> Route {
+        Route(
+            method, template, id: id, access: access, readers: readers, isSubrequest: isSubrequest, summary: summary, about: about,
+            parameters: parameters, body: body, answers: answers
+        ) { routed in
+            guard let sessions else { return .now(withoutSessions(routed)) }
+            return handler(sessions, Caller(routed.request, publicURL: publicURL), routed)
+        }
+    }
+
+    private func read(
+        _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer, _ more: [Int],
+        _ parameters: [Parameter] = [], _ handler: @escaping SessionHandler
+    ) -> Route {
+        route(
+            .get, template, id, access, summary, parameters, answers: [success] + SessionSchemas.refusals([401, 422] + more), handler)
+    }
+
+    private func change(
+        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer,
+        _ more: [Int], _ parameters: [Parameter] = [], body: DescribedBody? = nil, _ handler: @escaping SessionHandler
+    ) -> Route {
+        route(
+            method, template, id, access, summary, parameters, body: body,
+            answers: [success] + SessionSchemas.refusals([401, 403, 422] + more + (body == nil ? [] : [413])), handler)
+    }
+
+    // MARK: Before and beside the routes
+
+    func answerFirst(_ routed: RoutedRequest) -> Outcome? {
         guard let sessions else { return .now(withoutSessions(routed)) }
+        if routed.route?.isSubrequest == true { return nil }
+        let request = routed.request
+        if let status = request.parameter("HANDED_ON_STATUS") { return handedBack(request, sessions, status) }
+        return request.method == .options ? .now(AuthResponse.options()) : nil
+    }
+
+    func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? {
+        guard let sessions else { return nil }
+        let request = routed.request
         let caller = Caller(request, publicURL: publicURL)
-        if routed.rest == "verify" { return verify(sessions, caller, routed) }
-        let style = AuthResponse(isHead: request.method == .head)
-        if let status = request.parameter("HANDED_ON_STATUS") { return handedBack(request, sessions, style, status) }
-        if request.method == .options { return .now(style.options()) }
-        switch AuthRoute.match(routed.rest, request.method) {
-        case .route(let route) where route.endsSessions(request.method) && RawPath(request)?.isAs(compared: request) == false:
-            // An id with dots and slashes in it must not become another route.
-            return .now(style.dressed(errorFormat.error(400, "The path has escapes, dots or slashes that change what it names")))
-        case .route(let route): return outcome(route, routed, sessions, caller, style)
-        case .foreign:
-            let handing = sessions.handOn(caller, method: request.parameter("REQUEST_METHOD") ?? "")
-            guard case .handOn = handing else { return .now(style.response(handing)) }
-            return pass(style.response(handing), sessions, caller, request)
-        case .notFound: return .now(unmatched(style, sessions, caller, routed, errorFormat.error(404, "Not found")))
-        case .methodNotAllowed(let allowed):
-            return .now(unmatched(style, sessions, caller, routed, errorFormat.methodNotAllowed(allowed)))
-        }
-    }
-
-    private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
-        let method = routed.request.parameter("REQUEST_METHOD") ?? ""
-        // Asked a thousand times a second, and nearly always without a query.
-        let hasQuery = routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false
-        if hasQuery, routed.query["first"] != nil { return .now(AuthResponse.verification(sessions.verifyFirst())) }
-        let verification = sessions.verify(caller, method: method, role: hasQuery ? routed.query["role"] : nil)
-        let response = AuthResponse.verification(verification)
-        guard verification.status == 204 else { return .now(response) }
-        return pass(response, sessions, caller, routed.request)
-    }
-
-    /// Lets a request go on to a server behind the guard. The extended version of swingmusic has a path at which one sets one's own
-    /// password: to what cannot be seen here, so that it happens is noted first.
-    private func pass(_ response: Response, _ sessions: Sessions, _ caller: Caller, _ request: Request) -> Outcome {
-        switch request.method {
-        case .get, .head, .options: return .now(response)
-        default:
-            let changesPassword = request.withParameter("REQUEST_URI") { uri in
-                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
-            }
-            guard changesPassword ?? false else { return .now(response) }
-            return blockingWorker.run(errorFormat, busy: response) {
-                sessions.expectPasswordChange(caller)
-                return response
+        if Self.isForeign(routed.rest, paths) {
+            let change = PasswordChange(request, caller)
+            return decided(sessions.authenticate(caller, changes: request.changesSomething)) { authentication in
+                let handing = sessions.handOn(authentication)
+                guard case .handOn = handing else { return .now(AuthResponse.response(handing)) }
+                return pass(AuthResponse.response(handing), sessions, change)
             }
         }
-    }
-
-    /// What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
-    private func outcome(_ route: AuthRoute, _ routed: RoutedRequest, _ sessions: Sessions, _ caller: Caller, _ style: AuthResponse)
-        -> Outcome
-    {
-        let (isDeleting, isPosting) = (routed.request.method == .delete, routed.request.method == .post)
-        let query = routed.query
-        let body = FormBody(routed.request)
-        switch route {
-        case .verify: return .now(errorFormat.error(404, "Not found"))
-        case .user: return .now(style.response(sessions.user(caller)))
-        case .users: return .now(style.response(sessions.users(caller, simplified: query["simplified"])))
-        case .login: return park(style) { finish in sessions.login(body, caller) { finish(style.response($0)) }.map(style.response) }
-        case .updateProfile:
-            return hand(routed, style) { request, finish in sessions.updateProfile(body, caller, as: request, completion: finish)
-            }
-        case .refresh: return errand(style) { sessions.refresh(caller) }
-        case .pairCode: return errand(style) { sessions.pairCode(caller) }
-        case .pair:
-            let code = query["code"]
-            return errand(style) { sessions.pair(caller, code: code) }
-        case .logout: return errand(style) { sessions.logout(caller) }
-        case .sessions where isDeleting: return errand(style) { sessions.endOthers(caller) }
-        case .sessions:
-            let user = query["user"]
-            return errand(style) { sessions.list(caller, user: user) }
-        case .session(let id): return errand(style) { sessions.end(caller, session: id) }
-        case .devices where isPosting:
-            let (form, scheme) = (DeviceForm(body), Self.scheme(routed.request))
-            return page(style) { sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme) }
-        case .devices: return page(style) { sessions.devices(caller) }
-        case .createUser: return hand(routed, style) { request, _ in sessions.createUser(body, caller, as: request) }
-        case .createGuest: return hand(routed, style) { request, _ in sessions.createGuest(body, caller, as: request) }
-        case .deleteUser: return hand(routed, style) { _, _ in sessions.deleteUser(body, caller) }
-        }
-    }
-
-    private func page(_ style: AuthResponse, _ work: @escaping @Sendable () -> (outcome: DeviceOutcome, cookie: String?)) -> Outcome {
-        blockingWorker.run(errorFormat) {
-            let (outcome, cookie) = work()
-            return style.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
-        }
-    }
-
-    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
-    /// browsers let no page send the header to another origin.
-    private static func scheme(_ request: Request) -> String? {
-        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
-        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
-        return ["http", "https"].contains(scheme) ? scheme : nil
-    }
-
-    /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
-    private func handedBack(_ request: Request, _ sessions: Sessions, _ style: AuthResponse, _ status: String) -> Outcome {
-        let name = request.parameter("REQUEST_ID") ?? ""
-        return blockingWorker.run(errorFormat) {
-            sessions.handingFailed(name)
-            return style.away(status: status == "504" ? 504 : 502)
-        }
-    }
-
-    /// What swingmusic carries out if `attempt` says so.
-    /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
-    ///   request may come to nothing.
-    private func hand(
-        _ routed: RoutedRequest, _ style: AuthResponse,
-        _ attempt: @escaping @Sendable (_ request: String, _ finish: @escaping @Sendable (Handing) -> Void) -> Handing?
-    ) -> Outcome {
-        let name = routed.request.parameter("REQUEST_ID") ?? ""
-        let request = name.isEmpty ? Sessions.nameForRequest() : name
-        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { isLast, answer in
-            guard let handing = attempt(request, { answer(style.response($0)) }) else { return .handedOver }
-            if case .contested = handing, !isLast { return .again }
-            return .done(style.response(handing))
-        }
-    }
-
-    private func errand(_ style: AuthResponse, _ work: @escaping @Sendable () -> Answer) -> Outcome {
-        blockingWorker.run(errorFormat) { style.response(work()) }
-    }
-
-    /// - Parameter begin: answers at once, or takes the closure and answers with it later.
-    private func park(_ style: AuthResponse, _ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome
-    {
-        let busy = style.response(.message("The server is busy", status: 503, retryAfter: 3))
-        return .parked(
-            ParkedRequest(
-                deadline: SystemClock().monotonic + Self.loginWait,
-                parked: { reply in
-                    if let response = begin({ reply.send($0) }) { reply.send(response) }
-                },
-                ended: { _ in busy }))
-    }
-
-    /// Before a path or method that is none, swingmusic asks for a token.
-    private func unmatched(_ style: AuthResponse, _ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest, _ response: Response)
-        -> Response
-    {
-        guard !AuthRoute.isExempt(routed.rest) else { return style.dressed(response) }
-        let answer = sessions.user(caller)
-        guard answer.status == 200 else { return style.response(answer) }
-        return style.dressed(response, cookies: answer.cookies)
-    }
-
-    private func withoutSessions(_ routed: RoutedRequest) -> Response {
-        if routed.rest == "verify" { return errorFormat.error(403, "Sessions are not set up") }
-        return errorFormat.unavailable("Sessions are not set up", retryAfter: .seconds(60))
-    }
-}
-
-/// The routes below `/auth/`.
-enum AuthRoute: Equatable {
-    case login, user, users, refresh, pairCode, pair, logout
-    case verify
-    case sessions
-    case session(String)
-    case devices
-    case updateProfile, createUser, createGuest, deleteUser
-
-    /// As `Sessions` sees to it.
-    var access: Access {
-        switch self {
-        case .login: .open
-        case .logout, .users, .pair, .createUser: .optional
-        case .refresh: .refresh
-        case .user, .pairCode, .verify, .sessions, .session, .devices, .updateProfile, .createGuest, .deleteUser: .session
-        }
-    }
-
-    /// What swingmusic says to a path and a method.
-    enum Match: Equatable {
-        case route(AuthRoute)
-        case notFound
-        case methodNotAllowed(allowed: String)
-        /// A path that is swingmusic's alone: the extended version has some.
-        case foreign
-    }
-
-    /// - Parameter path: what follows `/auth/`.
-    static func match(_ path: Substring, _ method: Method) -> Match {
-        let routes = routes(path)
-        if let found = routes.first(where: { $0.method == method || ($0.method == .get && method == .head) }) { return .route(found.route) }
-        if isForeign(path) { return .foreign }
         // A GET that no route takes falls to swingmusic's file route, which has no such file.
-        if routes.isEmpty || method == .get || method == .head { return .notFound }
-        return .methodNotAllowed(allowed: allowed(routes.map(\.method)))
+        let isRead = request.method == .get || request.method == .head
+        let refusal =
+            routed.allowed.flatMap { isRead ? nil : errorFormat.methodNotAllowed($0 + ", OPTIONS") } ?? errorFormat.error(404, notFound)
+        // Before a path or method that is none, swingmusic asks for a token, except below the paths that are open.
+        if paths.all.contains(where: { $0.access != .session && routed.rest.hasPrefix($0.template) }) {
+            return .now(AuthResponse.dressed(refusal))
+        }
+        return decided(sessions.authenticate(caller, duplicates: .firstCounts)) { authentication in
+            let answer = sessions.user(authentication)
+            guard answer.status == 200 else { return .now(AuthResponse.response(answer)) }
+            return .now(AuthResponse.dressed(refusal, cookies: answer.cookies))
+        }
     }
+
+    /// What is handed on nobody reads here.
+    func readsBody(ofUnserved routed: RoutedRequest, _ paths: PathTree) -> Bool { !Self.isForeign(routed.rest, paths) }
 
     /// Whether a path is none of ours, in any spelling that somebody could take for one of ours: swingmusic has these routes as well, and
-    /// with other rules. So nothing that it might read as `login` is handed on.
-    static func isForeign(_ path: Substring) -> Bool { routes(path).isEmpty && routes(plainest(path)[...]).isEmpty }
+    /// with other rules. So nothing that it might read as `login` is handed on. The extended version has paths that are its alone.
+    static func isForeign(_ path: Substring, _ paths: PathTree) -> Bool {
+        paths.find(path).paths == nil && paths.find(plainest(path)).paths == nil
+    }
 
     /// The path as the most careless reader would see it: decoded once more, in lower case, with empty and dotted parts resolved, without
     /// what would be a query or a fragment, without what follows a semicolon, without spaces and control characters.
@@ -238,117 +270,135 @@ enum AuthRoute: Equatable {
         return parts.joined(separator: "/")
     }
 
-    /// Whether a request to this path is answered without a token having been looked at first.
-    static func isExempt(_ path: Substring) -> Bool {
-        ["login", "users", "pair", "logout", "refresh", "profile/create"].contains(where: path.hasPrefix)
+    private func withoutSessions(_ routed: RoutedRequest) -> Response {
+        if routed.route?.isSubrequest == true { return errorFormat.error(403, "Sessions are not set up") }
+        return errorFormat.unavailable("Sessions are not set up", retryAfter: .seconds(60))
     }
 
-    /// Whether sessions end by that method, and the path has a text in it that says which.
-    func endsSessions(_ method: Method) -> Bool {
-        switch self {
-        case .sessions, .session: method == .delete
-        default: false
+    // MARK: Answering
+
+    /// Goes on with who a request comes from: at once, or when it is known.
+    private func decided(_ authentication: Authentication, _ proceed: @escaping @Sendable (Authentication) -> Outcome) -> Outcome {
+        guard case .needsWrite(let pending) = authentication else { return proceed(authentication) }
+        return pending.parked(otherwise: AuthResponse.response(.refused(.unavailable)), proceed)
+    }
+
+    @Sendable private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
+        let request = routed.request
+        // Asked a thousand times a second, and nearly always without a query.
+        let given = request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false ? routed.given : nil
+        if given?[Self.first] != nil { return verifyFirst(sessions) }
+        let role = given?[Self.role]
+        let authentication = sessions.authenticate(caller, changes: request.changesSomething)
+        let change = PasswordChange(request, caller)
+        guard case .needsWrite(let pending) = authentication else { return verified(authentication, role, sessions, change) }
+        return pending.parked(otherwise: AuthResponse.verification(.unavailable)) { verified($0, role, sessions, change) }
+    }
+
+    private func verified(_ authentication: Authentication, _ role: String?, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        let response = AuthResponse.verification(authentication, role: role)
+        return response.status == 204 ? pass(response, sessions, change) : .now(response)
+    }
+
+    private func verifyFirst(_ sessions: Sessions) -> Outcome {
+        let (refused, isKnown) = sessions.refusalOfFirstAdmin(waits: false)
+        if isKnown { return .now(AuthResponse.verification(refused)) }
+        return blockingWorker.run(errorFormat, busy: AuthResponse.verification(.unavailable)) {
+            AuthResponse.verification(sessions.refusalOfFirstAdmin(waits: true).refused)
         }
     }
 
-    private static func routes(_ path: Substring) -> [(method: Method, route: AuthRoute)] {
-        switch path {
-        case "login": [(.post, .login)]
-        case "user": [(.get, .user)]
-        case "users": [(.get, .users)]
-        case "refresh": [(.post, .refresh)]
-        case "getpaircode": [(.get, .pairCode)]
-        case "pair": [(.get, .pair)]
-        case "logout": [(.get, .logout)]
-        case "sessions": [(.get, .sessions), (.delete, .sessions)]
-        case "devices": [(.get, .devices), (.post, .devices)]
-        case "verify": [(.get, .verify)]
-        case "profile/update": [(.put, .updateProfile)]
-        case "profile/create": [(.post, .createUser)]
-        case "profile/guest/create": [(.post, .createGuest)]
-        case "profile/delete": [(.delete, .deleteUser)]
-        default: one(path)
+    /// A request to the path at which the extended version of swingmusic has one set one's own password.
+    private struct PasswordChange: Sendable {
+        let caller: Caller
+
+        /// nil for any other request.
+        init?(_ request: Request, _ caller: Caller) {
+            guard request.changesSomething else { return nil }
+            let isOne = request.withParameter("REQUEST_URI") { uri in
+                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+            }
+            guard isOne ?? false else { return nil }
+            self.caller = caller
         }
     }
 
-    private static func one(_ path: Substring) -> [(method: Method, route: AuthRoute)] {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, parts[0] == "sessions", !parts[1].isEmpty else { return [] }
-        return [(.delete, .session(String(parts[1])))]
-    }
-
-    private static func allowed(_ methods: [Method]) -> String {
-        (methods.map(name) + ["OPTIONS"]).joined(separator: ", ")
-    }
-
-    private static func name(_ method: Method) -> String {
-        switch method {
-        case .get: "GET, HEAD"
-        case .post: "POST"
-        case .put: "PUT"
-        case .delete: "DELETE"
-        default: ""
-        }
-    }
-}
-
-/// How the answers below `/auth/` are dressed: `Vary`, cookies, HEAD.
-private struct AuthResponse: Sendable {
-    let isHead: Bool
-
-    func response(_ answer: Answer) -> Response {
-        var response = Response(status: answer.status, contentType: ErrorFormat.json, body: answer.body)
-        response.add("Cache-Control", "no-store")
-        if let seconds = answer.retryAfter { response.add("Retry-After", "\(seconds)") }
-        return dressed(response, cookies: answer.cookies)
-    }
-
-    /// What swingmusic is to carry out is handed back to nginx, which passes the request on as it came.
-    func response(_ handing: Handing) -> Response {
-        switch handing {
-        case .answer(let answer): return response(answer)
-        case .handOn(let cookies):
-            var response = Response(status: 200)
-            response.add("X-Accel-Redirect", "@swingmusic_profile")
-            for cookie in cookies { response.add("Set-Cookie", cookie) }
+    /// Lets a request go on to a server behind the guard. What password is being set there cannot be seen here, so that it happens is
+    /// noted first.
+    private func pass(_ response: Response, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
+        guard let change else { return .now(response) }
+        return blockingWorker.run(errorFormat, busy: response) { context in
+            sessions.expectPasswordChange(change.caller, context)
             return response
-        case .contested: return response(Handing.taken)
         }
     }
 
-    /// In the words of `@swingmusic_away` in sessions.conf.
-    func away(status: Int) -> Response {
-        dressed(ErrorFormat.swingmusic.unavailable("swingmusic does not answer", retryAfter: .seconds(10), status: status))
+    private func page(
+        _ work: @escaping @Sendable (borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?)
+    ) -> Outcome {
+        blockingWorker.run(errorFormat) { context in
+            let (outcome, cookie) = work(context)
+            return AuthResponse.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
+        }
     }
 
-    /// OPTIONS is always 200 and empty.
-    func options() -> Response { dressed(Response(status: 200, contentType: "text/html; charset=utf-8")) }
-
-    func dressed(_ bare: Response, cookies: [String] = []) -> Response {
-        var response = bare
-        response.omitsBody = isHead
-        for cookie in cookies { response.add("Set-Cookie", cookie) }
-        response.add("Vary", "Accept-Encoding")
-        return response
+    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
+    /// browsers let no page send the header to another origin.
+    private static func scheme(_ request: Request) -> String? {
+        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
+        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
+        return ["http", "https"].contains(scheme) ? scheme : nil
     }
 
-    /// For nginx's `auth_request`: no body to speak of, and nothing that a cache may keep.
-    static func verification(_ verification: Verification) -> Response {
-        var response =
-            verification.message.map { ErrorFormat.swingmusic.error(verification.status, $0) } ?? Response(status: verification.status)
-        if verification.message == nil { response.add("Cache-Control", "no-store") }
-        if let id = verification.userID { response.add("X-Swingmusic-User-Id", "\(id)") }
-        if let name = verification.userName { response.add("X-Swingmusic-Username", name) }
-        if let roles = verification.roles { response.add("X-Swingmusic-Roles", roles) }
-        if let cookie = verification.cookie { response.add("Set-Cookie", cookie) }
-        return response
+    /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
+    private func handedBack(_ request: Request, _ sessions: Sessions, _ status: String) -> Outcome {
+        let name = request.parameter("REQUEST_ID") ?? ""
+        return blockingWorker.run(errorFormat) { context in
+            sessions.handingFailed(name, context)
+            return AuthResponse.away(status: status == "504" ? 504 : 502)
+        }
     }
-}
 
-extension FormBody {
-    init(_ request: Request) {
-        var content: [UInt8] = []
-        if case .bytes(let bytes) = request.body { content = bytes }
-        self.init(bytes: content, contentType: request.parameter("CONTENT_TYPE"))
+    /// What swingmusic carries out if `attempt` says so.
+    /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
+    ///   request may come to nothing.
+    private func hand(
+        _ routed: RoutedRequest,
+        _ attempt:
+            @escaping @Sendable (
+                _ context: borrowing BlockingContext, _ request: String, _ finish: @escaping @Sendable (Handing) -> Void
+            ) -> Handing?
+    ) -> Outcome {
+        let name = routed.request.parameter("REQUEST_ID") ?? ""
+        let request = name.isEmpty ? Sessions.nameForRequest() : name
+        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { context, isLast, answer in
+            guard let handing = attempt(context, request, { answer(AuthResponse.response($0)) }) else { return .handedOver }
+            if case .contested = handing, !isLast { return .again }
+            return .done(AuthResponse.response(handing))
+        }
+    }
+
+    /// An id with dots and slashes in it must not become another route.
+    private func ending(_ routed: RoutedRequest, _ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
+        if RawPath(routed.request)?.isAs(compared: routed.request) == false {
+            return .now(AuthResponse.dressed(errorFormat.error(BadRequest.changedPath.status, BadRequest.changedPath.message)))
+        }
+        return errand(work)
+    }
+
+    private func errand(_ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
+        blockingWorker.run(errorFormat) { context in AuthResponse.response(work(context)) }
+    }
+
+    /// - Parameter begin: answers at once, or takes the closure and answers with it later.
+    private func park(_ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome {
+        let busy = AuthResponse.response(.message("The server is busy", status: 503, retryAfter: 3))
+        return .parked(
+            ParkedRequest(
+                deadline: SystemClock().monotonic + Self.loginWait,
+                parked: { reply in
+                    if let response = begin({ reply.send($0) }) { reply.send(response) }
+                },
+                ended: { _ in busy }))
     }
 }

@@ -6,45 +6,87 @@ import Platform
 /// `/cache/{name}/{key}` and `/cache/{name}`: the four caches for swingmusic's own code and for scripts. For the administrator alone.
 struct CacheRoutes: RouteFamily {
     let caches: Caches
-    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
     let includes: IncludeWatch
+
+    let prefix = "/cache/"
+    let tag = "cache"
+    let label = Counter.Family.cache
+    let about = """
+        The four caches, for swingmusic's own code and for scripts: keys of at most 512 bytes, which may have slashes, and values of any \
+        bytes up to 1 MiB. A key is what stands in the path as it is sent, decoded once: `a//b`, `a/./b` and `a/b` are three keys. A \
+        path that names its cache otherwise than plainly is 400.
+        """
     let errorFormat = ErrorFormat.plain
-    static let access = Access.admin
+    let pathForm = PathTree.Form.asSent
+    let longestBody = 1 << 20
+    let notFound = "There is no such cache"
+    let accessToNothing = Access.admin
 
-    private static let mostValueBytes = 1 << 20
+    private static let mostKeyBytes = 512
+    private static let name = Parameter.path("name", "The cache.", oneOf: CacheName.allCases.map(\.rawValue), example: "temp")
+    private static let key = Parameter.path(
+        "key", "The key; keys that begin with `catalog:` are the catalog's own and can only be read and deleted.",
+        .text(least: 1, most: mostKeyBytes), example: "shelf:one")
+    private static let lifetime = Parameter.query(
+        "ttl", "How long it lives; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$"),
+        example: "90s")
 
-    func bodyPolicy(_ routed: RoutedRequest) -> BodyPolicy { .read(limit: Self.mostValueBytes) }
+    var routes: [Route] {
+        [
+            Route(
+                .delete, "{name}", id: "clearCache", access: .admin, summary: "Clear a cache.",
+                about: "The records of spotify become due and are served stale until they are fetched again.", parameters: [Self.name],
+                answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]),
+                handler: clear),
+            entry(
+                .get, id: "readEntry", summary: "Read an entry.",
+                answers: [
+                    DescribedAnswer(
+                        200, "The value, byte for byte; a record of the catalog as its JSON.",
+                        content: [("application/octet-stream", .anything), ("application/json", .anyObject)], headers: [.cacheStatus])
+                ] + Refusals.all([400, 401, 403, 404, 503])
+            ) { cache, key, _ in .now(answering { try read(cache, key) }) },
+            entry(
+                .put, id: "writeEntry", summary: "Write an entry.", more: [Self.lifetime],
+                body: DescribedBody(type: "application/octet-stream", schema: .anything, example: "value", isOptional: true),
+                answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 401, 403, 404, 413, 503]), write),
+            entry(
+                .delete, id: "deleteEntry", summary: "Delete an entry.",
+                answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 401, 403, 404, 503])
+            ) { cache, key, _ in
+                writing(cache) { try caches.delete(cache, key, waits: false) ? Self.done() : errorFormat.error(404, "Not found") }
+            },
+        ]
+    }
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
-        let raw = RawPath(routed.request)
-        includes.saw(rawPath: raw != nil)
-        do throws(BadRequest) {
-            let target = try CacheTarget(routed, raw)
-            return target.key.isEmpty ? clear(target.cache, routed.request) : entry(target.cache, target.key, routed)
-        } catch {
-            return .now(errorFormat.error(error.status, error.message))
+    private func entry(
+        _ method: Route.Method, id: String, summary: String, more: [Parameter] = [], body: DescribedBody? = nil,
+        answers: [DescribedAnswer],
+        _ handler: @escaping @Sendable (CacheName, _ key: [UInt8], RoutedRequest) throws(BadRequest) -> Outcome
+    ) -> Route {
+        Route(
+            method, "{name}/{key}", id: id, access: .admin, summary: summary, parameters: [Self.name, Self.key] + more, body: body,
+            answers: answers
+        ) { routed throws(BadRequest) in
+            let cache = try cache(routed)
+            let key = routed.given.rest(Self.key)
+            guard key.count <= Self.mostKeyBytes else { throw BadRequest(400, "A key has at most \(Self.mostKeyBytes) bytes") }
+            return try handler(cache, key, routed)
         }
     }
 
-    private func clear(_ cache: CacheName, _ request: Request) -> Outcome {
-        guard request.method == .delete else { return .now(errorFormat.methodNotAllowed("DELETE")) }
+    private func cache(_ routed: RoutedRequest) throws(BadRequest) -> CacheName {
+        includes.saw(rawPath: RawPath(routed.request) != nil)
+        guard let cache = routed.given[Self.name].flatMap(CacheName.init) else { throw BadRequest(404, notFound) }
+        return cache
+    }
+
+    @Sendable private func clear(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
+        let cache = try cache(routed)
         return writing(cache) {
             let count = try caches.clear(cache, waits: false)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
-        }
-    }
-
-    private func entry(_ cache: CacheName, _ key: [UInt8], _ routed: RoutedRequest) -> Outcome {
-        let isCatalogs = key.starts(with: Resource.cachePrefix.utf8)
-        switch routed.request.method {
-        case .get, .head: return .now(answering { try read(cache, key, isCatalogs, isHead: routed.request.method == .head) })
-        case .put where isCatalogs: return .now(errorFormat.error(403, "The catalog's own entries cannot be written"))
-        case .put: return write(cache, key, routed)
-        case .delete:
-            return writing(cache) { try caches.delete(cache, key, waits: false) ? Self.done() : errorFormat.error(404, "Not found") }
-        default: return .now(errorFormat.methodNotAllowed("GET, HEAD, PUT, DELETE"))
         }
     }
 
@@ -61,34 +103,29 @@ struct CacheRoutes: RouteFamily {
         do { return try make() } catch { return errorFormat.unavailable("\(error)", retryAfter: .seconds(10)) }
     }
 
-    private func read(_ cache: CacheName, _ key: [UInt8], _ isCatalogs: Bool, isHead: Bool) throws -> Response {
-        guard let found = try caches.get(cache, key) else {
-            var response = errorFormat.error(404, "Not found")
-            response.omitsBody = isHead
-            return response
-        }
-        let record = isCatalogs ? Record(encoded: found.entry.value) : nil
+    private static func isCatalogs(_ key: [UInt8]) -> Bool { key.starts(with: Resource.cachePrefix.utf8) }
+
+    private func read(_ cache: CacheName, _ key: [UInt8]) throws -> Response {
+        guard let found = try caches.get(cache, key) else { return errorFormat.error(404, "Not found") }
+        let record = Self.isCatalogs(key) ? Record(encoded: found.entry.value) : nil
         var response = Response(
             status: 200, contentType: record == nil ? "application/octet-stream" : MetadataResponse.json,
             body: record?.body ?? found.entry.value[...])
-        response.omitsBody = isHead
         response.add("Cache-Control", "no-store")
         response.add("X-Content-Type-Options", "nosniff")
         response.add(CacheStatus(found))
         return response
     }
 
-    private func write(_ cache: CacheName, _ key: [UInt8], _ routed: RoutedRequest) -> Outcome {
+    @Sendable private func write(_ cache: CacheName, _ key: [UInt8], _ routed: RoutedRequest) throws(BadRequest) -> Outcome {
+        if Self.isCatalogs(key) { throw BadRequest(403, "The catalog's own entries cannot be written") }
         var ttl: Duration?
-        if let text = routed.query["ttl"] {
-            guard let asked = Duration(setting: text), asked > .zero else {
-                return .now(errorFormat.error(400, "ttl is a duration such as 90s"))
-            }
+        if let text = routed.given[Self.lifetime] {
+            guard let asked = Duration(setting: text), asked > .zero else { throw BadRequest(400, "ttl is a duration such as 90s") }
             ttl = asked
         }
-        var value: [UInt8] = []
-        if case .bytes(let bytes) = routed.request.body { value = bytes }
-        return writing(cache) { [ttl, value] in
+        let value = routed.body
+        return writing(cache) { [ttl] in
             try caches.put(cache, key, value, ttl: ttl, waits: false)
             return Self.done()
         }
@@ -98,32 +135,5 @@ struct CacheRoutes: RouteFamily {
         var response = Response(status: 204)
         response.add("Cache-Control", "no-store")
         return response
-    }
-}
-
-/// What a path below `/cache/` names: a cache, and in it a key of any bytes.
-struct CacheTarget {
-    let cache: CacheName
-    /// Empty for the cache itself.
-    let key: [UInt8]
-
-    private static let mostKeyBytes = 512
-
-    /// - Parameter raw: nil with an nginx that does not hand it on; the key is then what nginx has made of the path.
-    /// - Throws: 404 for a cache that is none; 400 for a key that is too long or malformed, and for a path that names its cache only after
-    ///   nginx has resolved it.
-    init(_ routed: RoutedRequest, _ raw: RawPath?) throws(BadRequest) {
-        let parts = routed.rest.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let name = parts.first ?? ""
-        let isKey = parts.count == 2
-        var key = isKey ? Array(parts[1].utf8) : []
-        if let raw {
-            key = try raw.rest(after: Array("/cache/\(name)\(isKey ? "/" : "")".utf8))
-            guard isKey || key.isEmpty else { throw BadRequest(400, "The path has escapes, dots or slashes that change what it names") }
-        }
-        guard let cache = CacheName(rawValue: String(name)) else { throw BadRequest(404, "There is no such cache") }
-        guard key.count <= Self.mostKeyBytes else { throw BadRequest(400, "A key has at most \(Self.mostKeyBytes) bytes") }
-        self.cache = cache
-        self.key = key
     }
 }

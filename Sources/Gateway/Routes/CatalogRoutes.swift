@@ -6,137 +6,146 @@ import Spotify
 /// `/api/catalog/...`: the web client's dialect, computed from the same records.
 struct CatalogRoutes: RouteFamily {
     let responder: MetadataResponder
-    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
+
+    let prefix = "/api/catalog/"
+    let tag = "catalog"
+    let label = Counter.Family.catalog
+    let about = """
+        The routes of swingmusic's extended web client, computed from the same records. An id may also be a URI or a link. Limits are \
+        clamped to what a route allows. `pending` names parts that are still being looked up; such an answer has no ETag.
+        """
     let errorFormat = ErrorFormat.plain
+    let pathForm = PathTree.Form.links
+    var schemas: KeyValuePairs<String, Schema> { ItemSchemas.all }
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        guard let route = CatalogRoute(LinkFolding.fold(routed.segments)) else { return .now(errorFormat.error(404, "Not found")) }
-        let method = routed.request.method
-        guard route.methods.contains(method) else { return .now(errorFormat.methodNotAllowed(route.allowed)) }
-        if case .preferences(let user) = route {
-            return PreferenceRoutes(
-                catalog: responder.catalog, accessControl: accessControl, blockingWorker: blockingWorker, errorFormat: errorFormat
-            ).answer(routed, user: user)
-        }
-        switch accessControl.admit(routed.request, to: route.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(let client, _, let renewal):
-            do {
-                let question = try route.question(CatalogParameters(routed))
-                return responder.answer(question, routed.request, client: client, errorFormat, notFound: route.notFound).renewing(renewal)
-            } catch {
-                return .now(errorFormat.error(error.status, error.message))
-            }
-        }
-    }
-}
+    private static let artist = "6sFIWsNpZYqfjUpaCgueju"
 
-/// The web client's paths.
-private enum CatalogRoute {
-    case track(String)
-    case album(String)
-    case playlist(String)
-    case artist(String)
-    case topTracks(String)
-    case albums(String)
-    case search, trending, recommendations, home
-    case preferences(String)
-
-    /// nil for a path that is not the web client's.
-    init?(_ path: [String]) {
-        switch (path.count, path.first ?? "", path.last ?? "") {
-        case (1, "search", _): self = .search
-        case (1, "trending", _): self = .trending
-        case (1, "recommendations", _): self = .recommendations
-        case (2, "home", "recommendations"): self = .home
-        case (2, "preferences", let user): self = .preferences(user)
-        case (2, "track", let id): self = .track(id)
-        case (2, "album", let id): self = .album(id)
-        case (2, "playlist", let id): self = .playlist(id)
-        case (2, "artist", let id): self = .artist(id)
-        case (3, "artist", "top-tracks"): self = .topTracks(path[1])
-        case (3, "artist", "albums"): self = .albums(path[1])
-        default: return nil
-        }
+    var routes: [Route] {
+        [
+            one("track/{id}", "catalogTrack", "A track.", .named("CatalogItem"), .track, example: "11dFghVXANMlKmJXsNCbNl") { id in
+                TrackItemQuestion(id: id)
+            },
+            one(
+                "album/{id}", "catalogAlbum", "An album and its tracks.", .named("CatalogAlbum"), .album, example: "0tGPJ0bkWOUmH7MEOR77qc"
+            ) { id in AlbumItemQuestion(id: id) },
+            listed(
+                "playlist/{id}", "catalogPlaylist", "A playlist and its first tracks.", .named("CatalogPlaylist"), .playlist,
+                example: "5v5ETK9WFXAnGQ3MRubKuE", ClampedLimit(usual: 200, most: 300)
+            ) { id, limit in PlaylistItemQuestion(id: id, limit: limit) },
+            one("artist/{id}", "catalogArtist", "An artist's page.", .named("CatalogArtist"), .artist, example: Self.artist) { id in
+                ArtistPageQuestion(id: id)
+            },
+            listed(
+                "artist/{id}/top-tracks", "catalogTopTracks", "An artist's best known tracks.",
+                .object(["tracks": ItemSchemas.items(most: 15), "total": .integer(0, 15)]), .artist, example: Self.artist,
+                ClampedLimit(usual: 15, most: 15)
+            ) { id, limit in ArtistTopTracksQuestion(id: id, limit: limit) },
+            listed(
+                "artist/{id}/albums", "catalogAlbums", "An artist's albums.",
+                .object(["albums": ItemSchemas.items(most: 50), "sections": .named("Sections"), "total": .integer(0)]), .artist,
+                example: Self.artist, ClampedLimit(usual: 50, most: 50)
+            ) { id, limit in ArtistDiscographyQuestion(id: id, limit: limit) },
+            route(.post, "search", "catalogSearch", "Search.", ItemSchemas.found, body: CatalogParameters.search) {
+                given throws(BadRequest) in try given.search()
+            },
+            trending,
+            route(
+                .post, "recommendations", "catalogRecommendations", "Tracks like the seeds.", ItemSchemas.recommended,
+                body: CatalogParameters.seeds(example: Self.artist)
+            ) { given throws(BadRequest) in try given.recommendations() },
+            route(.get, "home/recommendations", "catalogHome", "Artists who are asked for here.", ItemSchemas.home) { _ in
+                HomeQuestion()
+            },
+        ] + PreferenceRoutes(catalog: responder.catalog, blockingWorker: blockingWorker, errorFormat: errorFormat).routes
     }
 
-    var access: Access {
-        switch self {
-        case .preferences: PreferenceRoutes.access
-        default: .metadata
-        }
+    private var trending: Route {
+        let limit = ClampedLimit(usual: 20, most: 50)
+        return route(
+            .get, "trending", "catalogTrending", "What is asked for here, filled up with this year's releases.", ItemSchemas.trending,
+            [CatalogParameters.trend, limit.parameter]
+        ) { given throws(BadRequest) in try given.trending(limit) }
     }
 
-    var methods: [Method] {
-        switch self {
-        case .search, .recommendations: [.post]
-        case .preferences: [.get, .head, .post]
-        default: [.get, .head]
-        }
-    }
-
-    /// For `Allow`.
-    var allowed: String {
-        switch self {
-        case .search, .recommendations: "POST"
-        case .preferences: "GET, HEAD, POST"
-        default: "GET, HEAD"
+    /// - Parameter notFound: what is said when Spotify does not know it.
+    private func route(
+        _ method: Route.Method, _ template: String, _ id: String, _ summary: String, _ schema: Schema, _ parameters: [Parameter] = [],
+        body: DescribedBody? = nil, notFound: String = "Not found",
+        _ question: @escaping @Sendable (CatalogParameters) throws(BadRequest) -> any Question
+    ) -> Route {
+        Route(
+            method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
+            answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
+        ) { routed throws(BadRequest) in
+            responder.answer(
+                try question(CatalogParameters(routed)), routed.request, client: routed.client, errorFormat, notFound: notFound)
         }
     }
 
-    /// What is said when Spotify does not know it.
-    var notFound: String {
-        switch self {
-        case .track: "Track not found"
-        case .album: "Album not found"
-        case .playlist: "Playlist not found"
-        case .artist, .topTracks, .albums: "Artist not found"
-        case .search, .trending, .recommendations, .home, .preferences: "Not found"
+    /// A route of what has an id.
+    private func one(
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, _ kind: ObjectKind, example: String,
+        _ question: @escaping @Sendable (SpotifyID) -> any Question
+    ) -> Route {
+        let id = Parameter.id(kind, example: example)
+        return route(.get, template, name, summary, schema, [id], notFound: Self.notFound(kind)) { given throws(BadRequest) in
+            question(try given.id(id, kind))
         }
     }
 
-    func question(_ given: CatalogParameters) throws(BadRequest) -> any Question {
-        switch self {
-        case .track(let text): return TrackItemQuestion(id: try Self.id(text, .track))
-        case .album(let text): return AlbumItemQuestion(id: try Self.id(text, .album))
-        case .playlist(let text):
-            return PlaylistItemQuestion(id: try Self.id(text, .playlist), limit: try given.limit(default: 200, most: 300))
-        case .artist(let text): return ArtistPageQuestion(id: try Self.id(text, .artist))
-        case .topTracks(let text):
-            return ArtistTopTracksQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 15, most: 15))
-        case .albums(let text):
-            return ArtistDiscographyQuestion(id: try Self.id(text, .artist), limit: try given.limit(default: 50, most: 50))
-        case .search: return try given.search()
-        case .trending: return try given.trending()
-        case .recommendations: return try given.recommendations()
-        case .home: return HomeQuestion()
-        case .preferences: throw BadRequest(404, "Not found")
-        }
+    /// A route of the first of what it has.
+    private func listed(
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, _ kind: ObjectKind, example: String,
+        _ limit: ClampedLimit, _ question: @escaping @Sendable (SpotifyID, Int) -> any Question
+    ) -> Route {
+        let id = Parameter.id(kind, example: example)
+        return route(
+            .get, template, name, summary, schema, [id, limit.parameter], notFound: Self.notFound(kind)
+        ) { given throws(BadRequest) in question(try given.id(id, kind), try given.limit(limit)) }
     }
 
-    private static func id(_ text: String, _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
-        guard let id = SpotifyID(text, kind: kind) else { throw BadRequest(400, "Invalid Spotify id") }
-        return id
-    }
+    private static func notFound(_ kind: ObjectKind) -> String { "\(kind.rawValue.capitalized) not found" }
 }
 
 /// `/api/catalog/preferences/{user_id}`: what the session's user prefers. Nobody sees another's.
 struct PreferenceRoutes: Sendable {
     let catalog: Catalog
-    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
     let errorFormat: ErrorFormat
-    static let access = Access.session
 
-    func answer(_ routed: RoutedRequest, user text: String) -> Outcome {
-        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(_, let user, let renewal):
-            guard let asked = Int(text), asked >= 0 else { return .now(errorFormat.error(400, "Invalid user id")) }
-            guard let user, user == asked else { return .now(errorFormat.error(403, "Forbidden")) }
-            return (routed.request.method == .post ? change(routed, user) : .now(read(user))).renewing(renewal)
-        }
+    private static let user = Parameter.path("user_id", "The session's user; another's is 403.", .integer(0), example: 1)
+
+    var routes: [Route] {
+        [
+            Route(
+                .get, "preferences/{user_id}", id: "preferences", access: .session, summary: "What the user prefers.",
+                parameters: [Self.user],
+                answers: [.json(200, "All of it, with the defaults for what was never set.", .named("Preferences"))] + Self.refusals
+            ) { routed throws(BadRequest) in .now(read(try user(routed))) },
+            Route(
+                .post, "preferences/{user_id}", id: "changePreferences", access: .session, summary: "Change some of it.",
+                about: "What the body does not name stays. Numbers are clamped.", parameters: [Self.user],
+                body: CatalogParameters.preferences,
+                answers: [
+                    .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])),
+                    .json(413, "A body over 64 KiB.", .named("Error")),
+                ] + Self.refusals
+            ) { routed throws(BadRequest) in try change(user(routed), CatalogParameters(routed)) },
+        ]
+    }
+
+    private static let refusals: [DescribedAnswer] = [
+        .json(400, "A malformed user id or body.", .named("Error")), .json(401, "No session.", .named("Error")),
+        .json(403, "Another user's, or a page of another site used the user's cookie.", .named("Error")),
+        .json(503, "The database or the sessions cannot be used.", .named("Error"), headers: [.retryAfter]),
+    ]
+
+    /// - Throws: 403 for another one than the session's.
+    private func user(_ routed: RoutedRequest) throws(BadRequest) -> Int {
+        guard let asked = routed.given[Self.user].flatMap({ Int($0) }), asked >= 0 else { throw BadRequest(400, "Invalid user id") }
+        guard routed.user == asked else { throw BadRequest(403, "Forbidden") }
+        return asked
     }
 
     private func read(_ user: Int) -> Response {
@@ -144,13 +153,8 @@ struct PreferenceRoutes: Sendable {
     }
 
     /// Writing may have to wait, for another process and for the disk; never on an event thread.
-    private func change(_ routed: RoutedRequest, _ user: Int) -> Outcome {
-        let change: @Sendable (inout Preferences) -> Void
-        do throws(BadRequest) {
-            change = try self.change(CatalogParameters(routed).body())
-        } catch {
-            return .now(errorFormat.error(error.status, error.message))
-        }
+    private func change(_ user: Int, _ given: CatalogParameters) throws(BadRequest) -> Outcome {
+        let change = try given.preferences()
         return blockingWorker.begin(errorFormat) { reply in
             do throws(CacheError) {
                 try catalog.changePreferences(of: user, change) { fault in
@@ -164,31 +168,6 @@ struct PreferenceRoutes: Sendable {
 
     private func unusable(_ error: CacheError) -> Response {
         errorFormat.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
-    }
-
-    /// What the body asks for; what it does not name stays.
-    private func change(_ body: JSONObject) throws(BadRequest) -> @Sendable (inout Preferences) -> Void {
-        var counts: [(Preferences.Count, Int)] = []
-        for count in Preferences.Count.all {
-            if let value = try body.integer(count.name) { counts.append((count, value)) }
-        }
-        let showsExplicit = try body.bool("show_explicit")
-        let markets = body.has("preferred_markets") ? try markets(body.strings("preferred_markets")) : nil
-        return { [counts] preferences in
-            for (count, value) in counts { preferences.set(count, value) }
-            if let showsExplicit { preferences.showsExplicit = showsExplicit }
-            if let markets { preferences.markets = markets }
-        }
-    }
-
-    private func markets(_ codes: [String]) throws(BadRequest) -> [Market] {
-        guard codes.count <= 250 else { throw BadRequest(400, "preferred_markets has too many markets") }
-        var markets: [Market] = []
-        for code in codes {
-            guard let market = Market(code) else { throw BadRequest(400, "preferred_markets has an invalid market") }
-            if !markets.contains(market) { markets.append(market) }
-        }
-        return markets
     }
 
     private func json(_ body: [UInt8]) -> Response {

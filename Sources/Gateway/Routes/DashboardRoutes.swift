@@ -5,29 +5,74 @@ import JSON
 /// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
 struct DashboardRoutes: RouteFamily {
     let caches: Caches
-    let accessControl: AccessControl
     let blockingWorker: BlockingWorker
-    let errorFormat = ErrorFormat.plain
-    static let access = Access.admin
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        if let refusal = accessControl.refusal(of: routed.request, at: Self.access, errorFormat) { return .now(refusal) }
-        let segments = routed.segments
-        let method = routed.request.method
-        let isClearing = segments.first?.hasPrefix("clear") == true
-        guard let make = isClearing ? clearing(segments, routed.request) : reading(segments) else {
-            return .now(errorFormat.error(404, "Not found"))
-        }
-        guard isClearing ? method == .post : method == .get || method == .head else {
-            return .now(errorFormat.methodNotAllowed(isClearing ? "POST" : "GET, HEAD"))
-        }
-        let isHead = method == .head
-        return blockingWorker.run(errorFormat) {
-            var response = answering(make)
-            response.omitsBody = isHead
-            return response
-        }
+    let prefix = "/dragonfly/"
+    let tag = "dragonfly"
+    let label = Counter.Family.dragonfly
+    let about = "The web client's dashboard of DragonflyDB and the caches."
+    let errorFormat = ErrorFormat.plain
+    let pathForm = PathTree.Form.parts
+    let accessToNothing = Access.admin
+
+    private static let namespace = Parameter.path(
+        "namespace", "As /dragonfly/keys names it.", .text(pattern: "^(temp|spotify)(:[0-9A-Za-z_-]{1,50})?$"), example: "temp")
+
+    var routes: [Route] {
+        [
+            show(
+                "health", "storeHealth", "Whether DragonflyDB answers. 200 also when it does not.",
+                .object([
+                    "status": .oneOf(["healthy", "unhealthy", "disabled"]), "connected": .boolean, "latency_ms": .number, "message": .text,
+                ])
+            ) { DashboardReport.health(caches.storeHealth()) },
+            show(
+                "stats", "storeStatistics", "DragonflyDB's own figures; what it does not tell is nothing.",
+                .object([
+                    "memory": .object(["used_memory_human": .text, "used_memory_peak_human": .text]),
+                    "clients": .object(["connected_clients": .integer(0)]), "keyspace": .object(["db0": .object(["keys": .integer(0)])]),
+                    "server": .object(["uptime_in_seconds": .integer(0)]),
+                ])
+            ) { DashboardReport.stats(caches.storeInfo() ?? [:]) },
+            show(
+                "services", "cacheStatistics", "The four caches.",
+                .object([
+                    "services": .list(
+                        of: .object([
+                            "name": .oneOf(CacheName.allCases.map(\.rawValue)), "key_count": .integer(0), "hit_rate": .number,
+                            "last_updated": .text,
+                        ]))
+                ])
+            ) { DashboardReport.services(caches.statistics()) },
+            show(
+                "keys", "cacheNamespaces", "Namespaces and how many entries they have.",
+                .object(["keys": .list(of: .object(["namespace": .text, "count": .integer(0)]))])
+            ) { try DashboardReport.keys(caches) },
+            route(
+                .post, "clear/{namespace}", "clearNamespace", "Clear a namespace of temp or spotify.", "Cleared.",
+                .object(["success": .boolean, "message": .text, "cleared_count": .integer(0)]), [Self.namespace], [400, 404], clear),
+            route(
+                .post, "clear-all", "clearAll", "Clear temp and DragonflyDB's copies; records of spotify become due.", "Cleared.",
+                .object(["success": .boolean, "message": .text]), [], [], clearAll),
+        ]
     }
+
+    private typealias Making = @Sendable () throws -> JSONValue
+
+    private func show(_ template: String, _ id: String, _ summary: String, _ schema: Schema, _ make: @escaping Making) -> Route {
+        route(.get, template, id, summary, "The figures.", schema) { _ in work(make) }
+    }
+
+    private func route(
+        _ method: Route.Method, _ template: String, _ id: String, _ summary: String, _ answer: String, _ schema: Schema,
+        _ parameters: [Parameter] = [], _ more: [Int] = [], _ handler: @escaping Route.Handler
+    ) -> Route {
+        Route(
+            method, template, id: id, access: .admin, summary: summary, parameters: parameters,
+            answers: [.json(200, answer, schema)] + Refusals.all((more + [401, 403, 503]).sorted()), handler: handler)
+    }
+
+    private func work(_ make: @escaping Making) -> Outcome { blockingWorker.run(errorFormat) { answering(make) } }
 
     private func answering(_ make: () throws -> JSONValue) -> Response {
         do {
@@ -39,34 +84,22 @@ struct DashboardRoutes: RouteFamily {
         }
     }
 
-    private func reading(_ segments: [String]) -> (@Sendable () throws -> JSONValue)? {
-        switch segments {
-        case ["health"]: { DashboardReport.health(caches.storeHealth()) }
-        case ["stats"]: { DashboardReport.stats(caches.storeInfo() ?? [:]) }
-        case ["services"]: { DashboardReport.services(caches.statistics()) }
-        case ["keys"]: { try DashboardReport.keys(caches) }
-        default: nil
-        }
-    }
-
-    private func clearing(_ segments: [String], _ request: Request) -> (@Sendable () throws -> JSONValue)? {
-        let raw = RawPath(request)
-        if segments == ["clear-all"] {
-            // A namespace with dots and slashes in it must not become this route.
-            guard raw?.isAs(compared: request) != false else { return { throw BadRequest(404, "There is no such namespace") } }
-            return clearAll
-        }
-        guard segments.first == "clear", segments.count == 2 else { return nil }
-        let asked = Result { try raw?.rest(after: "/dragonfly/clear/".utf8) ?? Array(segments[1].utf8) }
-        return { try clear(asked.get()) }
-    }
-
     /// `temp` and the copies go, `spotify` becomes due; users' and sessions' entries stay.
-    private func clearAll() throws -> JSONValue {
-        let count = try caches.clear(.temp)
-        let due = try caches.clear(.spotify)
-        try caches.clearCopies()
-        return DashboardReport.cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
+    @Sendable private func clearAll(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
+        // A namespace with dots and slashes in it must not become this route.
+        if RawPath(routed.request)?.isAs(compared: routed.request) == false { throw BadRequest(404, "There is no such namespace") }
+        return work {
+            let count = try caches.clear(.temp)
+            let due = try caches.clear(.spotify)
+            try caches.clearCopies()
+            return DashboardReport.cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
+        }
+    }
+
+    @Sendable private func clear(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
+        let given = routed.given[Self.namespace] ?? ""
+        let asked = try RawPath(routed.request)?.rest(after: "\(prefix)clear/".utf8) ?? Array(given.utf8)
+        return work { try clear(asked) }
     }
 
     /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.

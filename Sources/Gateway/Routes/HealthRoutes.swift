@@ -1,48 +1,84 @@
 import FastCGI
 import JSON
+import Platform
 
 /// `/swingmusic-fcgi/...`: what watches over the program asks here, and what all routes are is described. Its figures are for the
 /// administrator alone.
 struct HealthRoutes: RouteFamily {
     let collector: StatusCollector
     let accessControl: AccessControl
-    let blockingWorker: BlockingWorker
-    /// Looks for strangers, who all get one answer: no number of them makes it say 503, or keeps the administrator from the status.
-    let watchWorker: BlockingWorker
+    let workers: Workers
+    /// The families that are described beside this one, in their order.
+    let others: [any RouteFamily]
     let words = SharedAnswer()
-    /// The description of all routes, made when it is asked for first.
-    let document: @Sendable () -> [UInt8]
-    let errorFormat = ErrorFormat.plain
+    /// The description, made when it is asked for first.
+    let document = Locked<[UInt8]?>(nil)  // guards what was made
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        guard let route = HealthRoute(rawValue: String(routed.rest)) else { return .now(errorFormat.error(404, "Not found")) }
-        if let refusal = accessControl.refusal(of: routed.request, at: route.access, errorFormat) { return .now(refusal) }
-        guard routed.request.method == .get || routed.request.method == .head else {
-            return .now(errorFormat.methodNotAllowed("GET, HEAD"))
-        }
-        return switch route {
-        case .healthz: .now(Self.fresh(Response(status: 200, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: ["status": "ok"]))))
-        case .readyz: readiness(routed)
-        case .openapi: .now(description)
-        case .metrics: working(routed) { Self.metrics(collector.report(withAges: false)) }
-        case .statusJSON: working(routed) { DashboardReport.response(StatusJSON.value(of: collector.report(withAges: true))) }
-        case .status: working(routed) { Self.page(collector.report(withAges: true)) }
-        }
+    struct Workers: Sendable {
+        /// Looks for the administrator.
+        let health: BlockingWorker
+        /// Looks for strangers, who all get one answer: no number of them makes it say 503, or keeps the administrator from the status.
+        let watch: BlockingWorker
+    }
+
+    let prefix = "/swingmusic-fcgi/"
+    let tag = "status"
+    let label = Counter.Family.own
+    let about = "How the program is doing. Its figures are for the administrator alone. Instants are milliseconds since 1970."
+    let errorFormat = ErrorFormat.plain
+    let tellsMethods = false
+    var schemas: KeyValuePairs<String, Schema> { StatusSchemas.all }
+
+    var routes: [Route] {
+        [
+            show("healthz", "healthz", "Does a worker answer?", .open, [.json(200, "It does.", .object(["status": .oneOf(["ok"])]))]) { _ in
+                .now(Self.fresh(Response(status: 200, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: ["status": "ok"]))))
+            },
+            show(
+                "readyz", "readyz", "Can it serve?", .open,
+                [
+                    .json(
+                        200, "It can; warnings name what keeps it from serving everything. Details are for the administrator.",
+                        .named("Readiness")),
+                    .json(503, "It cannot, for these reasons; or the server is busy.", .either(.named("Readiness"), .named("Error"))),
+                ], readiness),
+            show("openapi.json", "openapi", "This document.", .open, [.json(200, "OpenAPI 3.1.", .anyObject)]) { _ in .now(description) },
+            figures("status.json", "statusJSON", "All figures.", .json(200, "As of now.", .named("Status"))) {
+                DashboardReport.response(StatusJSON.value(of: collector.report(withAges: true)))
+            },
+            figures(
+                "status", "statusPage", "All figures, as a page for people.",
+                DescribedAnswer(200, "HTML that loads nothing from elsewhere.", content: [("text/html", .text)])
+            ) { Self.page(collector.report(withAges: true)) },
+            figures(
+                "metrics", "metrics", "For Prometheus, text format 0.0.4.",
+                DescribedAnswer(200, "The metrics of all workers.", content: [("text/plain", .text)])
+            ) { Self.metrics(collector.report(withAges: false)) },
+        ]
+    }
+
+    private func show(
+        _ template: String, _ id: String, _ summary: String, _ access: Access, _ answers: [DescribedAnswer],
+        _ handler: @escaping Route.Handler
+    ) -> Route {
+        Route(.get, template, id: id, access: access, summary: summary, answers: answers, handler: handler)
     }
 
     /// The files are looked at off the event threads.
-    private func working(_ routed: RoutedRequest, _ make: @escaping @Sendable () -> Response) -> Outcome {
-        let isHead = routed.request.method == .head
-        return blockingWorker.run(errorFormat) {
-            var response = make()
-            response.omitsBody = isHead
-            return response
-        }
+    private func figures(
+        _ template: String, _ id: String, _ summary: String, _ answer: DescribedAnswer, _ make: @escaping @Sendable () -> Response
+    ) -> Route {
+        show(template, id, summary, .admin, [answer] + Refusals.all([401, 403, 503])) { _ in workers.health.run(errorFormat, make) }
     }
 
     /// It is the same until the program is another.
     private var description: Response {
-        var response = Response(status: 200, contentType: ErrorFormat.json, body: document())
+        let bytes = document.withLock { made in
+            let bytes = made ?? OpenAPIDocument.bytes(of: others + [self])
+            made = bytes
+            return bytes
+        }
+        var response = Response(status: 200, contentType: ErrorFormat.json, body: bytes)
         response.add("Cache-Control", "no-cache")
         return response
     }
@@ -60,16 +96,21 @@ struct HealthRoutes: RouteFamily {
         return response
     }
 
-    /// Open to all; who shows that he is the administrator is told more. Whether he is may have to be read from files, too.
-    private func readiness(_ routed: RoutedRequest) -> Outcome {
+    /// Open to all; who shows that he is the administrator is told more. Whoever watches does not wait until that is known.
+    @Sendable private func readiness(_ routed: RoutedRequest) -> Outcome {
         let request = routed.request
         let hasCredentials = request.withParameter("HTTP_AUTHORIZATION") { !$0.isEmpty } ?? false
         let hasCookie = request.withParameter("HTTP_COOKIE") { !$0.isEmpty } ?? false
-        guard hasCredentials || hasCookie else {
-            return watchWorker.share(words, errorFormat, isHead: request.method == .head) { readiness(withTexts: false) }
+        guard hasCredentials || hasCookie else { return workers.watch.share(words, errorFormat) { readiness(withTexts: false) } }
+        let isAdmin: Bool
+        switch accessControl.admit(request, to: .admin) {
+        case .authenticated: isAdmin = true
+        case .anonymous, .refused: isAdmin = false
+        case .needsWrite(let pending):
+            isAdmin = false
+            pending.settle { _ in }
         }
-        let kept = request.kept
-        return working(routed) { readiness(withTexts: kept.read { accessControl.refusal(of: $0, at: .admin, errorFormat) == nil }) }
+        return workers.health.run(errorFormat) { readiness(withTexts: isAdmin) }
     }
 
     private func readiness(withTexts: Bool) -> Response {
@@ -82,22 +123,5 @@ struct HealthRoutes: RouteFamily {
         var response = response
         response.add("Cache-Control", "no-store")
         return response
-    }
-}
-
-/// The routes below `/swingmusic-fcgi/`.
-enum HealthRoute: String {
-    case healthz = "healthz"
-    case readyz = "readyz"
-    case openapi = "openapi.json"
-    case metrics = "metrics"
-    case statusJSON = "status.json"
-    case status = "status"
-
-    var access: Access {
-        switch self {
-        case .healthz, .readyz, .openapi: .open
-        case .metrics, .statusJSON, .status: .admin
-        }
     }
 }

@@ -39,7 +39,7 @@ struct MetadataResponder: Sendable {
     }
 
     private func patience(of request: Request, _ errorFormat: ErrorFormat) -> WaitPreference {
-        WaitPreference(request.parameter("HTTP_PREFER"), usual: errorFormat == .spotify ? mirrorWait : missWait, most: missWait)
+        WaitPreference(request.header(MetadataAnswers.preference), usual: errorFormat == .spotify ? mirrorWait : missWait, most: missWait)
     }
 
     /// Scheme and host for links: the setting's, else the request's when they are a plain host and port.
@@ -71,9 +71,8 @@ private struct Inquiry: Sendable {
                 return .parked(parked.parkedRequest(for: resources))
             }
         } catch {
-            var response = conditional.errorFormat.notYet(Obstacle(.server, "The database cannot be read: \(error)"), after: .seconds(5))
-            response.omitsBody = conditional.isHead
-            return .now(response)
+            return .now(
+                conditional.errorFormat.notYet(Obstacle(.server, "The database cannot be read: \(error)"), after: .seconds(5)))
         }
     }
 }
@@ -261,7 +260,7 @@ enum MetadataResponse {
         let matches = !isPatchy && (conditional.condition.map { EntityTag.matches($0, composed.tag) } ?? false)
         var response = matches ? Response(status: 304) : Response(status: 200, body: composed.body)
         if !matches { response.add(lines: "Content-Type: application/json; charset=utf-8\r\n") }
-        response.omitsBody = matches || conditional.isHead
+        response.omitsBody = matches
         if isPatchy {
             response.add(lines: "Cache-Control: no-store\r\n")
         } else {
@@ -278,7 +277,6 @@ enum MetadataResponse {
         let denial = composed.denial
         var response = conditional.errorFormat.error(denial.status, (denial.status == 404 ? conditional.notFound : nil) ?? denial.message)
         response.add(status ?? .hit(composed.tier, ttl: composed.ttl, .fresh, refusedWith: nil))
-        response.omitsBody = conditional.isHead
         return response
     }
 
@@ -286,7 +284,6 @@ enum MetadataResponse {
     static func missing(_ obstacle: Obstacle, after: Duration, _ conditional: Conditional) -> Response {
         var response = conditional.errorFormat.notYet(obstacle, after: after)
         response.add(CacheStatus.miss)
-        response.omitsBody = conditional.isHead
         return response
     }
 
@@ -297,17 +294,6 @@ enum MetadataResponse {
         response.add("Preference-Applied", "respond-async")
         response.add("Cache-Control", "no-store")
         response.add(CacheStatus.miss)
-        response.omitsBody = conditional.isHead
         return response
-    }
-}
-
-/// Links that were pasted where an ID belongs arrive cut at their slashes; this puts them together again.
-enum LinkFolding {
-    /// `["tracks", "https:", "open.spotify.com", "intl-de", "track", "ID"]` becomes `["tracks", "https:/open.spotify.com/intl-de/track/ID"]`.
-    /// The scheme may be missing. What follows the link stays a segment of its own.
-    static func fold(_ path: [String]) -> [String] {
-        guard path.count > 2, let length = SpotifyID.linkLength(path.dropFirst()) else { return path }
-        return [path[0], path[1...length].joined(separator: "/")] + path[(length + 1)...]
     }
 }

@@ -6,240 +6,198 @@ import Spotify
 /// same at `/v1/...`.
 struct SpotifyRoutes: RouteFamily {
     let responder: MetadataResponder
-    let accessControl: AccessControl
     /// `SPOTIFY_FILL_REMOVED_FIELDS`.
     let fillsRemovedFields: Bool
-    let errorFormat = ErrorFormat.spotify
-    static let access = Access.metadata
+
+    let prefix = "/spotify/v1/"
     static let barePrefix = "/v1/"
     var otherPrefix: String? { Self.barePrefix }
+    let tag = "spotify"
+    let label = Counter.Family.spotify
+    let about = """
+        The Web API's own paths, parameters and bodies, answered from what is known here. Batches and top tracks work in development \
+        mode, too. An id may also be a URI (spotify:track:...) or a link to open.spotify.com. A slash at the end is ignored. The query \
+        of a search may be called query, as in links, and a market country. On a host name of its own the same is at /v1/. What needs \
+        a user (/me and every change) is 401, what development mode closed (/browse, /users, /markets and the like) 403.
+        """
+    let errorFormat = ErrorFormat.spotify
+    let pathForm = PathTree.Form.links
+    let notFound = "Service not found"
+    var schemas: KeyValuePairs<String, Schema> { SpotifySchemas.all }
 
-    func answer(_ routed: RoutedRequest) -> Outcome {
-        let path = LinkFolding.fold(Self.withoutOwner(routed.segments))
-        let isRead = routed.request.method == .get || routed.request.method == .head
-        guard isRead, let route = SpotifyRoute(path) else { return .now(refusal(path, routed.request.method)) }
-        switch accessControl.admit(routed.request, to: Self.access, errorFormat) {
-        case .refused(let response): return .now(response)
-        case .admitted(let client, _, let renewal): return answer(route, path, routed, client).renewing(renewal)
+    var routes: [Route] {
+        [
+            one(.track, "Track", example: "11dFghVXANMlKmJXsNCbNl"),
+            one(.album, "Album", example: Self.album),
+            get(
+                "artists/{id}", "artist", "One artist.", .named("Artist"), of: .artist, example: Self.artist
+            ) { id, _, _ throws(BadRequest) in ObjectQuestion(.object(.artist, id, market: nil)) },
+            get(
+                "playlists/{id}", "playlist", "One playlist.", Self.partly(.named("Playlist")), of: .playlist, example: Self.playlist,
+                [.market, .country, .types, .fields]
+            ) { id, market, given throws(BadRequest) in
+                given.wantsEpisodes
+                    ? PlaylistQuestion(id: id, market: market) as any Question : ObjectQuestion(.object(.playlist, id, market: market))
+            },
+            one(.show, "Show", example: Self.show),
+            one(.episode, "Episode", example: "512ojhOuo1ktJprKbVcKyQ"),
+            one(.audiobook, "Audiobook", example: Self.audiobook),
+            one(.chapter, "Chapter", example: "0D5wENdkdwbqlrHoaJ9g29"),
+            several(.track, "Track", example: "11dFghVXANMlKmJXsNCbNl"),
+            several(.album, "Album", most: 20, example: Self.album),
+            several(.artist, "Artist", example: Self.artist),
+            several(.show, "Show", example: Self.show),
+            several(.episode, "Episode", example: "512ojhOuo1ktJprKbVcKyQ"),
+            several(.audiobook, "Audiobook", example: Self.audiobook),
+            several(.chapter, "Chapter", example: "0D5wENdkdwbqlrHoaJ9g29"),
+            parts(.albumTracks, "albumTracks", "An album's tracks.", SpotifySchemas.page(of: "SimplifiedTrack"), example: Self.album),
+            parts(
+                .showEpisodes, "showEpisodes", "A show's episodes.", SpotifySchemas.page(of: "SimplifiedEpisode", orNull: true),
+                example: Self.show),
+            parts(
+                .audiobookChapters, "audiobookChapters", "An audiobook's chapters.",
+                SpotifySchemas.page(of: "SimplifiedChapter", orNull: true), example: Self.audiobook),
+            list(
+                "artists/{id}/albums", "artistAlbums", "An artist's albums.", SpotifySchemas.page(of: "SimplifiedAlbum"), of: .artist,
+                example: Self.artist, more: [.groups]
+            ) { id, window, market, given throws(BadRequest) in
+                ArtistAlbumsQuestion(id: id, groups: try given.groups(), offset: window.offset, limit: window.limit, market: market)
+            },
+            get(
+                "artists/{id}/top-tracks", "artistTopTracks", "An artist's best known tracks; in development mode what a search finds.",
+                .object(["tracks": .list(of: .named("Track"), most: 10)]), of: .artist, example: Self.artist, [.market, .country]
+            ) { id, market, _ throws(BadRequest) in TopTracksQuestion(id: id, market: market) },
+            items(.items, "playlistItems", "A playlist's items, as development mode has them."),
+            items(.tracks, "playlistTracks", "A playlist's items, as extended mode has them."),
+            get(
+                "playlists/{id}/images", "playlistImages", "A playlist's pictures.", .list(of: .named("Image")), of: .playlist,
+                example: Self.playlist
+            ) { id, _, _ throws(BadRequest) in ObjectQuestion(.playlistImages(id)) },
+            search,
+        ]
+    }
+
+    private static let album = "0tGPJ0bkWOUmH7MEOR77qc"
+    private static let artist = "6sFIWsNpZYqfjUpaCgueju"
+    private static let playlist = "5v5ETK9WFXAnGQ3MRubKuE"
+    private static let show = "38bS44xjbVVZ3No3ByF1dJ"
+    private static let audiobook = "7iHfbu1YPACw6oZPAFJtqe"
+
+    /// What it is, or with `fields` whatever that leaves of it.
+    private static func partly(_ whole: Schema) -> Schema { .either(whole, .anyObject) }
+
+    // MARK: Declaring
+
+    private typealias Given = SpotifyParameters
+
+    /// - Parameter question: made of what is given, and of the market in it.
+    private func route(
+        _ template: String, _ id: String, _ summary: String, _ schema: Schema, _ parameters: [Parameter],
+        _ question: @escaping @Sendable (Given, Market?) throws(BadRequest) -> any Question
+    ) -> Route {
+        let takesFields = parameters.contains { $0 === Parameter.fields }
+        return Route(
+            .get, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers,
+            answers: MetadataAnswers.all(schema, error: .named("SpotifyError"), waiting: MetadataAnswers.mirror)
+        ) { routed throws(BadRequest) in
+            let given = try Given(routed.given)
+            let question = try question(given, try given.market())
+            guard takesFields, let fields = try given.fields() else { return answer(question, routed) }
+            return ask(FieldsQuestion(fillsRemovedFields ? filled(question) : question, fields: fields.filter), routed)
         }
     }
 
-    /// `users/NAME/playlists/ID`, as playlists were asked for until 2018, as they are asked for now.
-    private static func withoutOwner(_ path: [String]) -> [String] {
-        path.count > 3 && path[0] == "users" && path[2] == "playlists" ? Array(path.dropFirst(2)) : path
+    /// A route of one object, or of what belongs to it.
+    private func get(
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, of kind: ObjectKind, example: String,
+        _ more: [Parameter] = [], _ question: @escaping @Sendable (SpotifyID, Market?, Given) throws(BadRequest) -> any Question
+    ) -> Route {
+        let id = Parameter.id(kind, example: example)
+        return route(template, name, summary, schema, [id] + more) { given, market throws(BadRequest) in
+            try question(try given.id(id, kind), market, given)
+        }
     }
 
-    private func answer(_ route: SpotifyRoute, _ path: [String], _ routed: RoutedRequest, _ client: String) -> Outcome {
-        do {
-            let given = SpotifyParameters(query: routed.query)
-            let question = try route.question(path, given)
-            guard route.takesFields, let fields = try given.fields() else { return answer(question, routed, client) }
-            return ask(FieldsQuestion(fillsRemovedFields ? filled(question) : question, fields: fields.filter), routed, client)
-        } catch {
-            return .now(errorFormat.error(error.status, error.message))
+    private func one(_ kind: ObjectKind, _ schema: String, example: String) -> Route {
+        get(
+            "\(kind.plural)/{id}", kind.rawValue, "One \(kind.rawValue).", .named(schema), of: kind, example: example, [.market, .country]
+        ) { id, market, _ throws(BadRequest) in ObjectQuestion(.object(kind, id, market: market)) }
+    }
+
+    private func several(_ kind: ObjectKind, _ schema: String, most: Int = 50, example: String) -> Route {
+        let plural = kind.plural
+        let ids = Parameter.ids(most: most, example: example)
+        return route(
+            plural, plural, "Several \(plural), in the asked order; null for one that Spotify does not know.",
+            .object(members: [(plural, .list(of: .named(schema).orNull, most: most))]), [ids, .market, .country]
+        ) { given, market throws(BadRequest) in
+            BatchQuestion(kind: kind, ids: try given.ids(ids, kind, most: most), market: market)
         }
+    }
+
+    /// A route that answers a part of a list.
+    private func list(
+        _ template: String, _ name: String, _ summary: String, _ schema: Schema, of kind: ObjectKind, example: String,
+        _ window: ListWindow = ListWindow(usual: 20, most: 50), more: [Parameter] = [],
+        _ question: @escaping @Sendable (SpotifyID, (offset: Int, limit: Int), Market?, Given) throws(BadRequest) -> any Question
+    ) -> Route {
+        get(
+            template, name, summary, schema, of: kind, example: example, window.parameters + [.market, .country] + more
+        ) { id, market, given throws(BadRequest) in try question(id, try given.window(window), market, given) }
+    }
+
+    private func parts(_ parts: ObjectParts, _ name: String, _ summary: String, _ schema: Schema, example: String) -> Route {
+        list(
+            "\(parts.parent.plural)/{id}/\(parts.name)", name, summary, schema, of: parts.parent, example: example
+        ) { id, window, market, _ throws(BadRequest) in
+            PartsQuestion(parts, of: id, offset: window.offset, limit: window.limit, market: market)
+        }
+    }
+
+    private func items(_ part: PlaylistPart, _ name: String, _ summary: String) -> Route {
+        list(
+            "playlists/{id}/\(part.rawValue)", name, summary, Self.partly(SpotifySchemas.page(of: "PlaylistItem", orNull: true)),
+            of: .playlist, example: Self.playlist, ListWindow(usual: 100, most: 100), more: [.types, .fields]
+        ) { id, window, market, given throws(BadRequest) in
+            PlaylistItemsQuestion(
+                id: id, part: part, offset: window.offset, limit: window.limit, market: market, hasEpisodes: given.wantsEpisodes,
+                kept: try given.fields().map { [("fields", $0.text)] } ?? [])
+        }
+    }
+
+    private var search: Route {
+        route(
+            "search", "search", "Search. The asked kinds, a paging object each.", SpotifySchemas.found,
+            [.searched, .kinds] + ListWindow.search.parameters + [.market, .country]
+        ) { given, market throws(BadRequest) in try given.search(in: market) }
+    }
+
+    // MARK: Answering
+
+    private func answer(_ question: some Question, _ routed: RoutedRequest) -> Outcome {
+        fillsRemovedFields ? ask(FilledQuestion(question), routed) : ask(question, routed)
     }
 
     private func filled(_ question: some Question) -> any Question { FilledQuestion(question) }
 
-    private func answer(_ question: some Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
-        fillsRemovedFields ? ask(FilledQuestion(question), routed, client) : ask(question, routed, client)
+    private func ask(_ question: some Question, _ routed: RoutedRequest) -> Outcome {
+        responder.answer(question, routed.request, client: routed.client, errorFormat, isBare: routed.isAtOtherPrefix)
     }
 
-    private func ask(_ question: some Question, _ routed: RoutedRequest, _ client: String) -> Outcome {
-        responder.answer(question, routed.request, client: client, errorFormat, isBare: routed.isAtOtherPrefix)
+    /// `users/NAME/playlists/ID`, as playlists were asked for until 2018, as they are asked for now.
+    func newerPath(_ path: Substring) -> String? {
+        let parts = PathTree.parts(of: path)
+        return parts.count > 3 && parts[0] == "users" && parts[2] == "playlists" ? parts.dropFirst(2).joined(separator: "/") : nil
     }
 
     /// What is not here, and why.
-    private func refusal(_ path: [String], _ method: Method) -> Response {
-        if SpotifyClosed.needsUser(path, method) {
-            return errorFormat.error(401, "Valid user authentication required. The mirror asks Spotify as an app, for no user.")
+    func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? {
+        let path = PathTree.parts(of: newerPath(routed.rest)?[...] ?? routed.rest)
+        if SpotifyClosed.needsUser(path, routed.request.method) {
+            return .now(errorFormat.error(401, "Valid user authentication required. The mirror asks Spotify as an app, for no user."))
         }
-        if SpotifyRoute(path) != nil { return errorFormat.methodNotAllowed("GET, HEAD") }
-        if SpotifyClosed.isClosed(path) {
-            return errorFormat.error(403, "Forbidden. Spotify has closed this endpoint to apps in development mode.")
-        }
-        return errorFormat.error(404, "Service not found")
-    }
-}
-
-/// The mirror's paths.
-private enum SpotifyRoute {
-    case object(ObjectKind)
-    case batch(ObjectKind)
-    case parts(ObjectParts)
-    case artistAlbums
-    case playlist
-    case playlistItems(PlaylistPart)
-    case playlistImages
-    case topTracks, search
-
-    /// nil for a path that the mirror does not have.
-    init?(_ path: [String]) {
-        switch (path.count, path.first ?? "", path.last ?? "") {
-        case (1, "search", _): self = .search
-        case (2, "playlists", _): self = .playlist
-        case (3, "albums", "tracks"): self = .parts(.albumTracks)
-        case (3, "shows", "episodes"): self = .parts(.showEpisodes)
-        case (3, "audiobooks", "chapters"): self = .parts(.audiobookChapters)
-        case (3, "artists", "albums"): self = .artistAlbums
-        case (3, "artists", "top-tracks"): self = .topTracks
-        case (3, "playlists", "items"): self = .playlistItems(.items)
-        case (3, "playlists", "tracks"): self = .playlistItems(.tracks)
-        case (3, "playlists", "images"): self = .playlistImages
-        case (1, let plural, _):
-            guard let kind = Self.kind(plural) else { return nil }
-            self = .batch(kind)
-        case (2, let plural, _):
-            guard let kind = Self.kind(plural) else { return nil }
-            self = .object(kind)
-        default: return nil
-        }
-    }
-
-    private static func kind(_ plural: String) -> ObjectKind? {
-        switch plural {
-        case "tracks": .track
-        case "albums": .album
-        case "artists": .artist
-        case "shows": .show
-        case "episodes": .episode
-        case "audiobooks": .audiobook
-        case "chapters": .chapter
-        default: nil
-        }
-    }
-
-    /// Whether a caller may choose among the answer's members.
-    var takesFields: Bool {
-        switch self {
-        case .playlist, .playlistItems: true
-        default: false
-        }
-    }
-
-    func question(_ path: [String], _ given: SpotifyParameters) throws(BadRequest) -> any Question {
-        try given.check()
-        let market = try given.market()
-        switch self {
-        case .object(let kind):
-            return ObjectQuestion(.object(kind, try id(path, kind), market: kind == .artist ? nil : market))
-        case .batch(let kind):
-            return BatchQuestion(kind: kind, ids: try given.ids(of: kind, most: kind == .album ? 20 : 50), market: market)
-        case .parts(let parts):
-            return PartsQuestion(
-                parts, of: try id(path, parts.parent), offset: try given.offset(), limit: try given.limit(default: 20, most: 50),
-                market: market)
-        case .artistAlbums:
-            return ArtistAlbumsQuestion(
-                id: try id(path, .artist), groups: try given.groups(), offset: try given.offset(),
-                limit: try given.limit(default: 20, most: 50), market: market)
-        case .playlist:
-            let id = try id(path, .playlist)
-            return given.wantsEpisodes
-                ? PlaylistQuestion(id: id, market: market) : ObjectQuestion(.object(.playlist, id, market: market))
-        case .playlistItems(let part):
-            return PlaylistItemsQuestion(
-                id: try id(path, .playlist), part: part, offset: try given.offset(),
-                limit: try given.limit(default: 100, most: 100), market: market, hasEpisodes: given.wantsEpisodes,
-                kept: try given.fields().map { [("fields", $0.text)] } ?? [])
-        case .playlistImages: return ObjectQuestion(.playlistImages(try id(path, .playlist)))
-        case .topTracks: return TopTracksQuestion(id: try id(path, .artist), market: market)
-        case .search: return try given.search(in: market)
-        }
-    }
-
-    private func id(_ path: [String], _ kind: ObjectKind) throws(BadRequest) -> SpotifyID {
-        guard let id = SpotifyID(path[1], kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
-        return id
-    }
-}
-
-/// The Web API's query parameters, with its defaults, bounds and messages.
-private struct SpotifyParameters {
-    let query: Query
-
-    func check() throws(BadRequest) {
-        if query.isMalformed { throw BadRequest(400, "Malformed query") }
-    }
-
-    /// `market`, or `country` as it was called before.
-    func market() throws(BadRequest) -> Market? {
-        let country = try market(query["country"])
-        return query["market"] == nil ? country : try market(query["market"])
-    }
-
-    private func market(_ text: String?) throws(BadRequest) -> Market? {
-        guard let text, text != "from_token" else { return nil }
-        guard let market = Market(text), market.code == text else { throw BadRequest(400, "Invalid market code") }
-        return market
-    }
-
-    /// - Parameter least: 0 where the length alone may be asked for.
-    func limit(default fallback: Int, least: Int = 1, most: Int) throws(BadRequest) -> Int {
-        try number("limit", default: fallback, in: least...most)
-    }
-
-    func offset(most: Int = ListLimits.lastOffset) throws(BadRequest) -> Int { try number("offset", default: 0, in: 0...most) }
-
-    func groups() throws(BadRequest) -> AlbumGroups {
-        guard let text = query["include_groups"], !text.isEmpty else { return .all }
-        guard let groups = AlbumGroups(text) else { throw BadRequest(400, "Invalid include_groups") }
-        return groups
-    }
-
-    func ids(of kind: ObjectKind, most: Int) throws(BadRequest) -> [SpotifyID] {
-        let texts = (query["ids"] ?? "").split(separator: ",")
-        guard !texts.isEmpty else { throw BadRequest(400, "Missing required field: ids") }
-        guard texts.count <= most else { throw BadRequest(400, "Too many ids requested") }
-        var ids: [SpotifyID] = []
-        for text in texts {
-            guard let id = SpotifyID(String(text), kind: kind) else { throw BadRequest(400, "Invalid base62 id") }
-            ids.append(id)
-        }
-        return ids
-    }
-
-    /// Whether episodes are wanted as what they are, and not as tracks (`additional_types`).
-    var wantsEpisodes: Bool { query["additional_types"].map { $0.split(separator: ",").contains("episode") } ?? false }
-
-    /// nil where everything is wanted.
-    func fields() throws(BadRequest) -> (filter: FieldFilter, text: String)? {
-        guard let text = query["fields"], !text.isEmpty else { return nil }
-        guard let filter = FieldFilter(text) else { throw BadRequest(400, "Invalid fields") }
-        return (filter, text)
-    }
-
-    /// `q`, or `query` as links say, the Web API's and the mirror's own.
-    func search(in market: Market?) throws(BadRequest) -> any Question {
-        let query = query["q"] ?? query["query"] ?? ""
-        guard let term = SearchTerm(query) else {
-            let isLong = query.unicodeScalars.count > SearchTerm.longest
-            throw BadRequest(400, isLong ? "Query exceeds maximum length of 250 characters" : "No search query")
-        }
-        let kinds = try kinds()
-        let limit = try limit(default: 20, least: 0, most: 50)
-        let offset = try offset(most: ListLimits.searchResults)
-        return SearchQuestion(term: term, query: query, kinds: kinds, offset: offset, limit: limit, market: market)
-    }
-
-    private func kinds() throws(BadRequest) -> [ObjectKind] {
-        let texts = (query["type"] ?? "").split(separator: ",")
-        guard !texts.isEmpty else { throw BadRequest(400, "Missing parameter type") }
-        var kinds: [ObjectKind] = []
-        for text in texts {
-            guard let kind = ObjectKind(rawValue: String(text)), ObjectKind.searchable.contains(kind) else {
-                throw BadRequest(400, "Bad search type field \(text)")
-            }
-            kinds.append(kind)
-        }
-        return kinds
-    }
-
-    private func number(_ name: String, default fallback: Int, in range: ClosedRange<Int>) throws(BadRequest) -> Int {
-        guard let text = query[name] else { return fallback }
-        guard let number = WholeNumber.read(text), range.contains(number) else { throw BadRequest(400, "Invalid \(name)") }
-        return number
+        guard routed.allowed == nil, SpotifyClosed.isClosed(path) else { return nil }
+        return .now(errorFormat.error(403, "Forbidden. Spotify has closed this endpoint to apps in development mode."))
     }
 }
 

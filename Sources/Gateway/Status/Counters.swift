@@ -5,20 +5,9 @@ import FastCGI
 enum Counter {
     /// The families of routes, as the label `family` names them.
     enum Family: Int, CaseIterable, Sendable {
-        case spotify, catalog, auth, cache, dragonfly, own, none
-
-        /// - Parameter prefix: the router's.
-        init(prefix: String) {
-            switch prefix {
-            case "/spotify/v1/": self = .spotify
-            case "/api/catalog/": self = .catalog
-            case "/auth/": self = .auth
-            case "/cache/": self = .cache
-            case "/dragonfly/": self = .dragonfly
-            case "/swingmusic-fcgi/": self = .own
-            default: self = .none
-            }
-        }
+        case spotify, catalog, auth, cache, dragonfly, own
+        /// Of a path that no family has.
+        case none
 
         var label: String { self == .own ? "swingmusic-fcgi" : "\(self)" }
     }

@@ -5,21 +5,13 @@ struct Credential: Equatable {
     var text: [UInt8]
     var place: Place
 
-    /// What becomes of a request with more than one cookie of the name.
-    enum Duplicates: Sendable {
-        /// As swingmusic does it.
-        case firstCounts
-        /// Where something behind us is to use what we checked: it might use another one.
-        case refused
-    }
-
     enum Search: Equatable {
         case found(Credential)
         case absent(message: String)
         case malformed(Refused)
     }
 
-    static func search(_ caller: Caller, for kind: TokenKind, duplicates: Duplicates) -> Search {
+    static func search(_ caller: Caller, for kind: TokenKind, duplicates: DuplicateCookies) -> Search {
         let name = kind == .access ? CookieHeader.access : CookieHeader.refresh
         let cookies = caller.cookies.isEmpty ? [] : CookieHeader.values(of: name, in: caller.cookies)
         if duplicates == .refused, CookieHeader.mentions(of: name, in: caller.cookies) != min(cookies.count, 1) {
@@ -39,6 +31,14 @@ struct Credential: Equatable {
     private static func missing(_ kind: TokenKind, _ detail: String) -> String {
         "Missing JWT in cookies or headers (Missing cookie \"\(kind.name)_token_cookie\"; \(detail))"
     }
+}
+
+/// What becomes of a request with more than one cookie of the name.
+public enum DuplicateCookies: Sendable {
+    /// As swingmusic does it.
+    case firstCounts
+    /// Where something behind us is to use what we checked: it might use another one.
+    case refused
 }
 
 /// What an Authorization header holds for us: `Bearer <token>`, alone or as the only such item of a comma list.

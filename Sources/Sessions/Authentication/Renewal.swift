@@ -15,26 +15,50 @@ enum Renewal {
 
 /// Renewals made a moment ago, so that a page that asks for fifty images at once gets one new token, not fifty.
 final class RenewedTokens: Sendable {
-    private struct Renewed {
-        var token: FreshToken
-        var madeAt: Int64
-    }
+    enum Renewal: Sendable {
+        case made(FreshToken)
+        /// The session has as many tokens as it may.
+        case noRoom
 
-    private let renewed = Locked<[TokenHash: Renewed]>([:])  // guards the renewals by the hash of the token they replace
-    private static let lifetime: Int64 = 60_000
-    private static let most = 1000
-
-    func find(for old: TokenHash, now: Int64) -> FreshToken? {
-        renewed.withLock { renewed in
-            guard let found = renewed[old], now >= found.madeAt, now - found.madeAt < Self.lifetime else { return nil }
-            return found.token
+        /// The value of `Set-Cookie`.
+        /// - Parameter now: ms since 1970.
+        func cookie(now: Int64) -> String? {
+            guard case .made(let token) = self else { return nil }
+            return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
         }
     }
 
-    func keep(_ token: FreshToken, for old: TokenHash, now: Int64) {
-        renewed.withLock { renewed in
-            if renewed.count >= Self.most { renewed = renewed.filter { (0..<Self.lifetime).contains(now - $0.value.madeAt) } }
-            if renewed.count < Self.most { renewed[old] = Renewed(token: token, madeAt: now) }
+    private struct Kept {
+        let renewal: Renewal
+        let madeAt: Int64
+        /// When somebody was given it first; nil while it waits to be.
+        var givenAt: Int64?
+
+        func isGood(now: Int64) -> Bool {
+            if case .made = renewal, givenAt == nil { return (0..<RenewedTokens.longest).contains(now - madeAt) }
+            return (0..<RenewedTokens.lifetime).contains(now - (givenAt ?? madeAt))
+        }
+    }
+
+    private let kept = Locked<[TokenHash: Kept]>([:])  // guards the renewals by the hash of the token they replace
+    private static let lifetime: Int64 = 60_000
+    /// One that was made for later waits so long: who asks seldom is to get it, too.
+    private static let longest: Int64 = 3_600_000
+    private static let most = 1000
+
+    /// - Parameter now: ms since 1970.
+    func find(for old: TokenHash, now: Int64) -> Renewal? {
+        kept.withLock { kept in
+            guard let found = kept[old], found.isGood(now: now) else { return nil }
+            if case .made = found.renewal, found.givenAt == nil { kept[old]?.givenAt = now }
+            return found.renewal
+        }
+    }
+
+    func keep(_ renewal: Renewal, for old: TokenHash, now: Int64) {
+        kept.withLock { kept in
+            if kept.count >= Self.most { kept = kept.filter { $0.value.isGood(now: now) } }
+            if kept.count < Self.most { kept[old] = Kept(renewal: renewal, madeAt: now) }
         }
     }
 }

@@ -22,7 +22,7 @@ final class PasswordHasher: Sendable {
     }
 
     /// False where too many wait already.
-    func submit(_ work: @escaping @Sendable () -> Void) -> Bool { logins.submit(work) }
+    func submit(_ work: @escaping @Sendable (borrowing BlockingContext) -> Void) -> Bool { logins.submit(mayBlock: work) }
 
     /// How long the yielding thread may take for one hash. On a host whose cores are all busy it would be given none, and whoever floods
     /// it with anything would keep everybody from signing in: after this time the hash is computed at usual priority, which is at most

@@ -26,8 +26,8 @@ public struct Answer: Sendable, Equatable {
         Answer(status: status, body: JSONWriter.body(.object([JSONMember("msg", .string(text))])), retryAfter: retryAfter)
     }
 
-    static func refused(_ refused: Refused) -> Answer {
-        message(refused.message, status: refused.status, retryAfter: refused.status == 503 ? 5 : nil)
+    public static func refused(_ refused: Refused) -> Answer {
+        message(refused.message, status: refused.status, retryAfter: refused.retryAfter)
     }
 
     static let unavailable = refused(.unavailable)
@@ -44,10 +44,13 @@ public struct Answer: Sendable, Equatable {
 public struct Refused: Sendable, Equatable, Error {
     public var status: Int
     public var message: String
+    /// Seconds, for `Retry-After`.
+    public var retryAfter: Int?
 
-    public init(status: Int, message: String) {
+    public init(status: Int, message: String, retryAfter: Int? = nil) {
         self.status = status
         self.message = message
+        self.retryAfter = retryAfter
     }
 
     init(_ fault: TokenFault) { self.init(status: fault.status, message: fault.message) }
@@ -59,7 +62,7 @@ public struct Refused: Sendable, Equatable, Error {
     static let foreignSite = Refused(status: 403, message: "Cross-site request refused")
     static let outdatedForm = Refused(status: 403, message: "The page is out of date: load it again")
     static let unknownChange = Refused(status: 400, message: "There is no such change")
-    static let unavailable = Refused(status: 503, message: "Sessions cannot be checked at the moment")
+    public static let unavailable = Refused(status: 503, message: "Sessions cannot be checked at the moment", retryAfter: 5)
     static let adminsOnly = Refused(status: 403, message: "Only admins can do that!")
 
     /// The user of the token does not exist (any more).

@@ -32,10 +32,10 @@ public enum DeviceOutcome: Sendable {
 extension Sessions {
     /// `GET /auth/devices`.
     /// - Returns: with the value of a `Set-Cookie` for the answer, if there is one.
-    public func devices(_ caller: Caller) -> (outcome: DeviceOutcome, cookie: String?) {
-        forOwner(caller) { authenticated in
+    public func devices(_ caller: Caller, _ context: borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?) {
+        forOwner(caller, context) { authenticated in
             note(authenticated, caller)
-            guard let shown = try? openSessions(of: authenticated.user.id, current: authenticated.session.id) else {
+            guard let shown = try? openSessions(of: authenticated.user.id, current: authenticated.session.id, context) else {
                 return (.refused(.unavailable), nil)
             }
             let list = DeviceList(
@@ -49,36 +49,39 @@ extension Sessions {
     ///   - change: nil where the form asks for nothing that there is.
     ///   - proof: the `DeviceList.proof` that came with the form.
     ///   - scheme: by which the browser came, if that is known; see `Caller.isOfOwnPage`.
-    public func changeDevices(_ change: DeviceChange?, proof: String, _ caller: Caller, scheme: String?) -> (
-        outcome: DeviceOutcome, cookie: String?
-    ) {
-        forOwner(caller) { authenticated in
+    public func changeDevices(
+        _ change: DeviceChange?, proof: String, _ caller: Caller, scheme: String?, _ context: borrowing BlockingContext
+    ) -> (outcome: DeviceOutcome, cookie: String?) {
+        forOwner(caller, context) { authenticated in
             guard caller.isOfOwnPage(scheme: scheme) else { return (.refused(.foreignSite), nil) }
             guard FormProof.isProof(proof, for: authenticated) else { return (.refused(.outdatedForm), nil) }
             guard let change else { return (.refused(.unknownChange), nil) }
-            guard let ended = try? end(change, authenticated) else { return (.refused(.unavailable), nil) }
+            guard let ended = try? end(change, authenticated, context) else { return (.refused(.unavailable), nil) }
             forgetRecords(ended)
             return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared : nil)
         }
     }
 
-    private func forOwner(_ caller: Caller, _ body: (AuthenticatedRequest) -> (outcome: DeviceOutcome, cookie: String?)) -> (
-        outcome: DeviceOutcome, cookie: String?
-    ) {
-        switch authenticator.authenticate(caller, duplicates: .refused) {
-        case .refused(let refused), .absent(let refused): return (.refused(refused), nil)
-        case .present(let authenticated):
+    private func forOwner(
+        _ caller: Caller, _ context: borrowing BlockingContext, _ body: (AuthenticatedRequest) -> (outcome: DeviceOutcome, cookie: String?)
+    ) -> (outcome: DeviceOutcome, cookie: String?) {
+        do throws(Refused) {
+            let authenticated = try authenticator.authenticate(caller, duplicates: .refused, context).signedIn()
             let (outcome, cookie) = body(authenticated)
             // Whoever ends the own session gets no new token for it.
-            return (outcome, cookie ?? authenticator.renewal(authenticated, caller))
+            return (outcome, cookie ?? registrar.renewal(authenticated, caller, context))
+        } catch {
+            return (.refused(error), nil)
         }
     }
 
     /// - Returns: the sessions that ended. One that had ended before, or is somebody else's, is none.
-    private func end(_ change: DeviceChange, _ authenticated: AuthenticatedRequest) throws -> [String] {
+    private func end(
+        _ change: DeviceChange, _ authenticated: AuthenticatedRequest, _ context: borrowing BlockingContext
+    ) throws -> [String] {
         let now = clock.wall.milliseconds
         let (userID, own) = (authenticated.user.id, authenticated.session.id)
-        return try database.write(.event) { rows in
+        return try database.write(context) { rows in
             switch change {
             case .endOthers: return try endAll(userID, except: own, in: rows, now)
             case .signOut: return try rows.end(session: own, now: now) ? [own] : []

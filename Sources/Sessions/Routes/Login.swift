@@ -12,21 +12,23 @@ extension Sessions {
         case .failure(let fault): return fault.answer
         }
         if let wait = throttle.wait(.login, address: caller.address) { return Self.tooMany(wait) }
-        let isTaken = hasher.submit { [self] in completion(logIn(form, caller)) }
+        let isTaken = hasher.submit { [self] context in completion(logIn(form, caller, context)) }
         return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3)
     }
 
     static func tooMany(_ wait: Int) -> Answer { .message("Too many failed attempts", status: 429, retryAfter: wait) }
 
     /// On the login thread.
-    private func logIn(_ form: LoginForm, _ caller: Caller) -> Answer {
+    private func logIn(_ form: LoginForm, _ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
         guard let settings = settings.current() else { return .unavailable }
         switch throttle.begin(.login, address: caller.address) {
         case .refused(let wait): return Self.tooMany(wait)
         case .admitted(let attempt):
             do {
-                guard let account = try directory.account(named: form.name) else { return .message("User not found", status: 404) }
-                guard let row = try checked(account, form, settings), let answer = try begin(row, settings, caller) else {
+                guard let account = try directory.account(named: form.name, .brief) else { return .message("User not found", status: 404) }
+                guard let row = try checked(account, form, settings, context),
+                    let answer = try begin(row, settings, caller, context)
+                else {
                     return .message("Hehe! invalid password", status: 401)
                 }
                 throttle.forgive(attempt)
@@ -39,7 +41,9 @@ extension Sessions {
     }
 
     /// The row with the hash that the password was found right against; nil where it is wrong.
-    private func checked(_ account: Account, _ form: LoginForm, _ settings: SwingmusicSettings) throws -> Account? {
+    private func checked(
+        _ account: Account, _ form: LoginForm, _ settings: SwingmusicSettings, _ context: borrowing BlockingContext
+    ) throws -> Account? {
         // HMAC fills a short key with NULs (RFC 2104, section 2): the password and the same with one behind it have one hash.
         guard !form.password.utf8.contains(0) else { return nil }
         let check = PasswordCheck.decide(
@@ -48,31 +52,33 @@ extension Sessions {
         switch check {
         case .wrong: return nil
         case .right: return account
-        case .outdated(let newHash): return try rehash(account, newHash)
+        case .outdated(let newHash): return try rehash(account, newHash, context)
         }
     }
 
     /// Replaces a legacy hash, as swingmusic does at login. Where that cannot be done the old one stays good.
-    private func rehash(_ account: Account, _ newHash: String) throws -> Account {
+    private func rehash(_ account: Account, _ newHash: String, _ context: borrowing BlockingContext) throws -> Account {
         let expected = ExpectedChange(
             userID: account.user.id, name: account.user.name, fingerprint: Fingerprint(passwordHash: newHash), sessionID: nil)
         let now = clock.wall.milliseconds
         do {
-            try database.write(.background) { try $0.expect(expected, until: now + Self.expectation) }
+            try database.write(context, .long) { try $0.expect(expected, until: now + Self.expectation) }
             try Rehash.store(newHash, over: account.passwordHash, user: account.user.id, path: directory.path)
         } catch {
             log.warning("the password hash of user \(account.user.id) stays in its old form: swingmusic.db cannot be written")
         }
-        return try directory.account(id: account.user.id) ?? account
+        return try directory.account(id: account.user.id, .brief) ?? account
     }
 
     /// A session begins; nil where the user's row changed while the password was being checked.
-    private func begin(_ row: Account, _ settings: SwingmusicSettings, _ caller: Caller) throws -> Answer? {
+    private func begin(
+        _ row: Account, _ settings: SwingmusicSettings, _ caller: Caller, _ context: borrowing BlockingContext
+    ) throws -> Answer? {
         let now = clock.wall.milliseconds
         let id = RandomName.letters(bits: 128)
         let pair = TokenPair.make(subject: row.user.subject, issuer: TokenIssuer(key: settings.key), now: now)
-        let hasBegun = try database.write(.background) { rows -> Bool in
-            let present = try directory.account(id: row.user.id)
+        let hasBegun = try database.write(context, .long) { rows -> Bool in
+            let present = try directory.account(id: row.user.id, .brief)
             guard present == row else { return false }
             try AccountSettlement.settle(row.user.id, row: present, in: rows, now: now)
             try rows.begin(session: id, userID: row.user.id, now: now)
@@ -89,19 +95,20 @@ extension Sessions {
     static let expectation: Int64 = 60_000
 
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
-    public func refresh(_ caller: Caller) -> Answer {
+    public func refresh(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
-        switch authenticator.authenticate(caller, for: .refresh, duplicates: .firstCounts) {
-        case .refused(let refused), .absent(let refused): return .refused(refused)
-        case .present(let authenticated):
+        do throws(Refused) {
+            let authenticated = try authenticator.authenticate(caller, for: .refresh, duplicates: .firstCounts, context).signedIn()
             let subject = authenticated.token.claims.subject
             guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
             let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
-            switch enter(pair, into: authenticated.session.id) {
+            switch enter(pair, into: authenticated.session.id, context) {
             case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
             case false?: return Self.tooManyTokens
             case nil: return .unavailable
             }
+        } catch {
+            return .refused(error)
         }
     }
 
@@ -109,8 +116,8 @@ extension Sessions {
     private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
-    private func enter(_ pair: TokenPair, into session: String) -> Bool? {
-        try? database.write(.event) { rows in
+    private func enter(_ pair: TokenPair, into session: String, _ context: borrowing BlockingContext) -> Bool? {
+        try? database.write(context) { rows in
             guard try rows.hasRoom(in: session, for: pair.all.count) else { return false }
             for token in pair.all { try rows.add(token, to: session) }
             return true
@@ -118,11 +125,11 @@ extension Sessions {
     }
 
     /// `GET /auth/logout`: ends the session of whatever good token came along, and clears the cookie in any case.
-    public func logout(_ caller: Caller) -> Answer {
+    public func logout(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
         var answer = Answer.json(.object([JSONMember("msg", .string("Logged out"))]))
         answer.cookies = [SetCookie.cleared]
-        for text in presented(caller) where !end(text) {
+        for text in presented(caller) where !end(text, context) {
             // The cookie would be gone and the session not: say so, and leave it.
             return .unavailable
         }
@@ -139,7 +146,7 @@ extension Sessions {
 
     /// False where the session could not be ended. A token that is not good ends nothing; one that swingmusic made and that was never
     /// seen here is entered as ended.
-    private func end(_ text: [UInt8]) -> Bool {
+    private func end(_ text: [UInt8], _ context: borrowing BlockingContext) -> Bool {
         guard let settings = settings.current() else { return false }
         guard let token = try? authenticator.token(text, settings.key).token, case .user(let userID) = token.claims.userID else {
             return true
@@ -147,8 +154,8 @@ extension Sessions {
         let now = clock.wall.milliseconds
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
-            if !token.claims.isExpired(now: now) { _ = try authenticator.enter(token, userID, now) }
-            let ended = try database.write(.event) { rows -> String? in
+            if !token.claims.isExpired(now: now) { _ = try registrar.enter(token, userID, now, context) }
+            let ended = try database.write(context) { rows -> String? in
                 guard let session = try rows.answer(token.hash, userID: userID).session else { return nil }
                 return try rows.end(session: session.id, now: now) ? session.id : nil
             }

@@ -6,12 +6,12 @@ extension Sessions {
     private static let pairCodeLifetime: Int64 = 600_000
 
     /// `GET /auth/getpaircode`
-    public func pairCode(_ caller: Caller) -> Answer {
-        signedIn(caller, changes: true) { authenticated in
+    public func pairCode(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
+        signedIn(caller, context, changes: true) { authenticated in
             let now = clock.wall.milliseconds
             for _ in 0..<5 {
                 let code = RandomName.letters(bits: 36)
-                let isNew = try? database.write(.event) { rows in
+                let isNew = try? database.write(context) { rows in
                     try rows.insert(
                         pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
                         until: now + Self.pairCodeLifetime, now: now)
@@ -25,8 +25,8 @@ extension Sessions {
 
     /// `GET /auth/pair`: redeems a code, once. Who does so has a session of their own, which ends by itself.
     /// - Parameter code: of the query; nil where it is not in it.
-    public func pair(_ caller: Caller, code: String?) -> Answer {
-        if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts) { return .refused(refused) }
+    public func pair(_ caller: Caller, code: String?, _ context: borrowing BlockingContext) -> Answer {
+        if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts, context) { return .refused(refused) }
         guard let settings = settings.current() else { return .unavailable }
         let attempt: LoginThrottle.Attempt
         switch throttle.begin(.pair, address: caller.address) {
@@ -34,7 +34,7 @@ extension Sessions {
         case .admitted(let admitted): attempt = admitted
         }
         do {
-            guard let (pair, name) = try redeem(code ?? "", settings, caller) else { return .message("Invalid code", status: 400) }
+            guard let (pair, name) = try redeem(code ?? "", settings, caller, context) else { return .message("Invalid code", status: 400) }
             throttle.forgive(attempt)
             return pair.answer(name: name)
         } catch {
@@ -44,14 +44,14 @@ extension Sessions {
     }
 
     /// One transaction: who takes the code out has the session.
-    private func redeem(_ code: String, _ settings: SwingmusicSettings, _ caller: Caller) throws(SessionDatabaseError) -> (
-        TokenPair, String
-    )? {
+    private func redeem(
+        _ code: String, _ settings: SwingmusicSettings, _ caller: Caller, _ context: borrowing BlockingContext
+    ) throws(SessionDatabaseError) -> (TokenPair, String)? {
         let now = clock.wall.milliseconds
         let id = RandomName.letters(bits: 128)
-        let redeemed = try database.write(.event) { rows -> (pair: TokenPair, user: User)? in
+        let redeemed = try database.write(context) { rows -> (pair: TokenPair, user: User)? in
             guard let asking = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
-            let row = try directory.account(id: asking.userID)
+            let row = try directory.account(id: asking.userID, .brief)
             try AccountSettlement.settle(asking.userID, row: row, in: rows, now: now)
             // Settling may have ended the session that asked.
             guard let row, try rows.session(asking.id)?.endedAt == nil, try rows.hasRoomForSession(of: asking.userID) else { return nil }

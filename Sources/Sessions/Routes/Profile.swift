@@ -18,16 +18,16 @@ extension Sessions {
     /// - Parameter request: names the request, for `handingFailed`.
     /// - Returns: nil where `completion` will be called on the login thread.
     public func updateProfile(
-        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(),
+        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext,
         completion: @escaping @Sendable (Handing) -> Void
     ) -> Handing? {
-        guarded(caller) { authenticated in
+        guarded(caller, context) { authenticated in
             let form: ProfileForm
             switch ProfileForm.read(body) {
             case .success(let read): form = read
             case .failure(let fault): return .answer(fault.answer)
             }
-            guard let everybody = try? directory.accounts() else { return .answer(.unavailable) }
+            guard let everybody = try? directory.accounts(.brief) else { return .answer(.unavailable) }
             switch ProfileRules.update(form, by: authenticated.user, everybody: everybody.map(\.user)) {
             case .failure(let refused): return .answer(.refused(refused))
             case .success(let target):
@@ -35,13 +35,13 @@ extension Sessions {
                 let claims = NameClaims(
                     form.name.isEmpty || form.name.isSpelled(target.name) ? [] : [form.name], everybody.map(\.user), request)
                 let changesOwnPassword = target.id == authenticated.user.id && !form.password.isEmpty
-                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated, claims) }
+                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated, claims, context) }
                 // Hashing may have to wait its turn: first it must be worth it.
-                if let refusal = claim(claims) { return refusal }
-                let isTaken = hasher.submit { [self] in
+                if let refusal = claim(claims, context) { return refusal }
+                let isTaken = hasher.submit { [self] context in
                     let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
-                    let handing = allow(form, row, hash, authenticated, claims)
-                    completion(adding(authenticator.renewal(authenticated, caller), to: handing))
+                    let handing = allow(form, row, hash, authenticated, claims, context)
+                    completion(adding(registrar.renewal(authenticated, caller, context), to: handing))
                 }
                 return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
             }
@@ -49,15 +49,16 @@ extension Sessions {
     }
 
     /// Notes what the row is going to be, so that the change is known as ours when it shows.
-    private func allow(_ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest, _ claims: NameClaims)
-        -> Handing
-    {
+    private func allow(
+        _ form: ProfileForm, _ row: Account, _ newHash: String, _ authenticated: AuthenticatedRequest, _ claims: NameClaims,
+        _ context: borrowing BlockingContext
+    ) -> Handing {
         let now = clock.wall.milliseconds
         let isOthersPassword = row.user.id != authenticated.user.id && !form.password.isEmpty
         let expected = ExpectedChange(
             userID: row.user.id, name: claims.names.first ?? row.user.name, fingerprint: Fingerprint(passwordHash: newHash),
             sessionID: newHash == row.passwordHash ? nil : authenticated.session.id)
-        return claim(claims) { rows in
+        return claim(claims, context) { rows in
             if isOthersPassword {
                 // Not the user's doing: it keeps none of the user's sessions, whatever they are about to change themselves.
                 try rows.expectPasswordChange(row.user.id, session: "", until: now + Self.passwordExpectation)
@@ -72,51 +73,53 @@ extension Sessions {
 
     /// The user of a good token is about to change the own password where we cannot see it: this session goes on when it shows, the user's
     /// others end. When several sessions do so at once all end.
-    public func expectPasswordChange(_ caller: Caller) {
-        guard origins.admits(caller), case .present(let authenticated) = authenticator.authenticate(caller, duplicates: .refused) else {
-            return
-        }
+    public func expectPasswordChange(_ caller: Caller, _ context: borrowing BlockingContext) {
+        guard origins.admits(caller),
+            let authenticated = authenticator.authenticate(caller, duplicates: .refused, context).user
+        else { return }
         let until = clock.wall.milliseconds + Self.passwordExpectation
         // Where it cannot be noted the session ends with the others.
-        try? database.write(.event) { rows in
+        try? database.write(context) { rows in
             try rows.expectPasswordChange(authenticated.user.id, session: authenticated.session.id, until: until)
         }
     }
 
     /// `POST /auth/profile/create`
     /// - Parameter request: names the request, for `handingFailed`.
-    public func createUser(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
+    public func createUser(
+        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext
+    ) -> Handing {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        let authenticated: AuthenticatedRequest?
-        let missing: Refused
-        switch authenticator.authenticate(caller, duplicates: .refused) {
-        case .present(let found): (authenticated, missing) = (found, .adminsOnly)
-        case .absent(let refused): (authenticated, missing) = (nil, refused)
-        case .refused(let refused): return .answer(.refused(refused))
-        }
+        let authentication = authenticator.authenticate(caller, duplicates: .refused, context)
+        var missing = Refused.adminsOnly
+        if case .refused(let refused) = authentication { return .answer(.refused(refused)) }
+        if case .anonymous(let refused) = authentication { missing = refused }
         let form: ProfileForm
         switch ProfileForm.read(body) {
         case .success(let read): form = read
         case .failure(let fault): return .answer(fault.answer)
         }
-        guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
-        switch ProfileRules.create(form, by: authenticated?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
+        guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
+        switch ProfileRules.create(form, by: authentication.user?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
-        case .success(.further): return claim(NameClaims([form.name], everybody, request)) ?? .handOn(cookies: [])
+        case .success(.further): return claim(NameClaims([form.name], everybody, request), context) ?? .handOn(cookies: [])
         case .success(.first):
             let now = clock.wall.milliseconds
             // The empty name stands for the first user.
-            return claim(NameClaims(["", form.name], everybody, request)) { try $0.noteFirstUser(now: now) } ?? .handOn(cookies: [])
+            return claim(NameClaims(["", form.name], everybody, request), context) { try $0.noteFirstUser(now: now) }
+                ?? .handOn(cookies: [])
         }
     }
 
     /// Takes names for a moment, so that of two requests at once only one is passed on, and lets go of those that have become somebody's.
     /// - Parameter more: what is written with it.
     /// - Returns: nil when they are taken.
-    private func claim(_ claims: NameClaims, with more: (SessionTables) throws -> Void = { _ in }) -> Handing? {
+    private func claim(_ claims: NameClaims, _ context: borrowing BlockingContext, with more: (SessionTables) throws -> Void = { _ in })
+        -> Handing?
+    {
         let now = clock.wall.milliseconds
-        let isClaimed = try? database.write(.event) { rows -> Bool in
+        let isClaimed = try? database.write(context) { rows -> Bool in
             try rows.endClaims(metBy: claims.everybody)
             guard try rows.claim(names: claims.names, for: claims.request, now: now, until: now + 5000) else { return false }
             try more(rows)
@@ -127,8 +130,8 @@ extension Sessions {
     }
 
     /// What was handed on did not get to swingmusic, or did not come back: the names are free again.
-    public func handingFailed(_ request: String) {
-        try? database.write(.event) { try $0.endClaims(of: request) }
+    public func handingFailed(_ request: String, _ context: borrowing BlockingContext) {
+        try? database.write(context) { try $0.endClaims(of: request) }
     }
 
     /// For a request that nobody names.
@@ -136,18 +139,20 @@ extension Sessions {
 
     /// `POST /auth/profile/guest/create`
     /// - Parameter request: names the request, for `handingFailed`.
-    public func createGuest(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
-        guarded(caller) { authenticated in
+    public func createGuest(
+        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext
+    ) -> Handing {
+        guarded(caller, context) { authenticated in
             if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
-            guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
+            guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
             if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
-            return claim(NameClaims(["guest"], everybody, request)) ?? .handOn(cookies: [])
+            return claim(NameClaims(["guest"], everybody, request), context) ?? .handOn(cookies: [])
         } ?? .answer(.unavailable)
     }
 
     /// `DELETE /auth/profile/delete`. The sessions of whoever has the name end before the request is passed on.
-    public func deleteUser(_ body: FormBody, _ caller: Caller) -> Handing {
-        guarded(caller) { authenticated in
+    public func deleteUser(_ body: FormBody, _ caller: Caller, _ context: borrowing BlockingContext) -> Handing {
+        guarded(caller, context) { authenticated in
             // As in swingmusic an admin's right comes before the form.
             guard authenticated.user.isAdmin else { return .answer(.refused(.adminsOnly)) }
             let form: DeletionForm
@@ -156,10 +161,10 @@ extension Sessions {
             case .failure(let fault): return .answer(fault.answer)
             }
             if let refused = ProfileRules.delete(form.name, by: authenticated.user) { return .answer(.refused(refused)) }
-            guard let everybody = try? directory.accounts().map(\.user) else { return .answer(.unavailable) }
+            guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
             let now = clock.wall.milliseconds
             let leaving = everybody.filter { $0.name.isSpelled(form.name) }
-            let ended = try? database.write(.event) { rows in
+            let ended = try? database.write(context) { rows in
                 try rows.endClaims(metBy: everybody.map(\.name))
                 return try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
             }
@@ -170,13 +175,25 @@ extension Sessions {
     }
 
     /// Runs a route that is passed on: one credential, of our own pages.
-    private func guarded(_ caller: Caller, _ body: (AuthenticatedRequest) -> Handing?) -> Handing? {
+    private func guarded(
+        _ caller: Caller, _ context: borrowing BlockingContext, _ body: (AuthenticatedRequest) -> Handing?
+    ) -> Handing? {
         guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        switch authenticator.authenticate(caller, duplicates: .refused) {
-        case .refused(let refused), .absent(let refused): return .answer(.refused(refused))
-        case .present(let authenticated):
+        do throws(Refused) {
+            let authenticated = try authenticator.authenticate(caller, duplicates: .refused, context).signedIn()
             guard let handing = body(authenticated) else { return nil }
-            return adding(authenticator.renewal(authenticated, caller), to: handing)
+            return adding(registrar.renewal(authenticated, caller, context), to: handing)
+        } catch {
+            return .answer(.refused(error))
+        }
+    }
+
+    /// Of who has a session, a request below `/auth/` to what is swingmusic's alone goes on to swingmusic, as behind the guard.
+    public func handOn(_ authentication: Authentication) -> Handing {
+        do throws(Refused) {
+            return .handOn(cookies: [try authentication.signedIn().renewal].compactMap(\.self))
+        } catch {
+            return .answer(.refused(error))
         }
     }
 

@@ -1,4 +1,6 @@
 import JSON
+import Logging
+import Platform
 
 /// A session as it is shown.
 public struct ShownSession: Sendable, Equatable {
@@ -27,8 +29,8 @@ public struct ShownSession: Sendable, Equatable {
 extension Sessions {
     /// `GET /auth/sessions`: one's own, or for an admin those of `user`.
     /// - Parameter user: of the query: a user's id, or `all`; nil for oneself.
-    public func list(_ caller: Caller, user: String?) -> Answer {
-        signedIn(caller, duplicates: .refused) { authenticated in
+    public func list(_ caller: Caller, user: String?, _ context: borrowing BlockingContext) -> Answer {
+        signedIn(caller, context, duplicates: .refused) { authenticated in
             var userID: Int64? = authenticated.user.id
             if let user {
                 guard user == "all" || Int64(user) != nil else { return .message("user must be an id or all", status: 422) }
@@ -36,16 +38,16 @@ extension Sessions {
                 guard authenticated.user.isAdmin || userID == authenticated.user.id else { return .refused(.adminsOnly) }
             }
             note(authenticated, caller)
-            guard let shown = try? openSessions(of: userID, current: authenticated.session.id) else { return .unavailable }
+            guard let shown = try? openSessions(of: userID, current: authenticated.session.id, context) else { return .unavailable }
             return .json(.object([JSONMember("sessions", .array(shown.map(\.json)))]))
         }
     }
 
     /// `DELETE /auth/sessions/{id}`: one's own, or for an admin anybody's.
-    public func end(_ caller: Caller, session id: String) -> Answer {
-        signedIn(caller, duplicates: .refused, changes: true) { authenticated in
+    public func end(_ caller: Caller, session id: String, _ context: borrowing BlockingContext) -> Answer {
+        signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
             let now = clock.wall.milliseconds
-            let hasEnded = try? database.write(.event) { rows -> Bool in
+            let hasEnded = try? database.write(context) { rows -> Bool in
                 guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
                     return false
                 }
@@ -62,10 +64,10 @@ extension Sessions {
     }
 
     /// `DELETE /auth/sessions`: all of one's own but this one, with every older token that is not known here.
-    public func endOthers(_ caller: Caller) -> Answer {
-        signedIn(caller, duplicates: .refused, changes: true) { authenticated in
+    public func endOthers(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
+        signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
             let now = clock.wall.milliseconds
-            let ended = try? database.write(.event) { rows in
+            let ended = try? database.write(context) { rows in
                 try endAll(authenticated.user.id, except: authenticated.session.id, in: rows, now)
             }
             guard let ended else { return .unavailable }
@@ -84,11 +86,11 @@ extension Sessions {
         return ended
     }
 
-    func openSessions(of userID: Int64?, current: String?) throws -> [ShownSession] {
+    func openSessions(of userID: Int64?, current: String?, _ context: borrowing BlockingContext) throws -> [ShownSession] {
         let now = clock.wall.milliseconds
-        let open = try database.read { try $0.openSessions(of: userID, now: now) }
+        let open = try database.read(context) { try $0.openSessions(of: userID, now: now) }
         var names: [Int64: String] = [:]
-        for account in try directory.accounts() { names[account.user.id] = account.user.name }
+        for account in try directory.accounts(.brief) { names[account.user.id] = account.user.name }
         let records = (try? records.records(open.map(\.id))) ?? open.map { _ in nil }
         return zip(open, records).compactMap { session, record in
             guard let name = names[session.userID] else { return nil }
@@ -112,22 +114,22 @@ extension Sessions {
     // MARK: For the command line
 
     /// Everybody's open sessions, the newest first.
-    public func all() throws -> [ShownSession] { try openSessions(of: nil, current: nil) }
+    public func all(_ context: borrowing BlockingContext) throws -> [ShownSession] { try openSessions(of: nil, current: nil, context) }
 
     /// False where there is no such open session.
-    public func end(session id: String) throws -> Bool {
+    public func end(session id: String, _ context: borrowing BlockingContext) throws -> Bool {
         let now = clock.wall.milliseconds
-        let hasEnded = try database.write(.background) { try $0.end(session: id, now: now) }
+        let hasEnded = try database.write(context, .long) { try $0.end(session: id, now: now) }
         if hasEnded { forgetRecords([id]) }
         return hasEnded
     }
 
     /// Ends all sessions of the user of that name, with every token that is not known here. nil where there is no such user.
-    public func endAll(userNamed name: String) throws -> Int? {
-        guard let row = try directory.account(named: name) else { return nil }
+    public func endAll(userNamed name: String, _ context: borrowing BlockingContext) throws -> Int? {
+        guard let row = try directory.account(named: name, .brief) else { return nil }
         let now = clock.wall.milliseconds
-        let ended = try database.write(.background) { rows in
-            try AccountSettlement.settle(row.user.id, row: try directory.account(id: row.user.id), in: rows, now: now)
+        let ended = try database.write(context, .long) { rows in
+            try AccountSettlement.settle(row.user.id, row: try directory.account(id: row.user.id, .brief), in: rows, now: now)
             return try endAll(row.user.id, except: nil, in: rows, now + 1000)
         }
         forgetRecords(ended)
@@ -135,13 +137,27 @@ extension Sessions {
     }
 
     /// Refuses every token that was issued before now, whoever made it.
-    public func endEverything() throws -> Int {
-        let now = clock.wall.milliseconds
-        let ended = try database.write(.background) { rows in
+    public func endEverything(_ context: borrowing BlockingContext) throws -> Int {
+        let ended = try Self.endEverything(in: database, now: clock.wall.milliseconds, context)
+        forgetRecords(ended)
+        return ended.count
+    }
+
+    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's. Asks nothing of swingmusic's files.
+    public static func endEverything(
+        in folder: String, clock: any HostClock = SystemClock(), log: Logger, _ context: borrowing BlockingContext
+    ) throws {
+        let database = SessionDatabase(folder: folder, clock: clock, log: log) { true }
+        defer { database.close() }
+        _ = try endEverything(in: database, now: clock.wall.milliseconds, context)
+    }
+
+    private static func endEverything(
+        in database: SessionDatabase, now: Int64, _ context: borrowing BlockingContext
+    ) throws -> [String] {
+        try database.write(context, .long) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
         }
-        forgetRecords(ended)
-        return ended.count
     }
 }

@@ -2,31 +2,55 @@ import JSON
 
 extension Sessions {
     /// `GET /auth/user`
-    public func user(_ caller: Caller) -> Answer {
-        signedIn(caller) { .json($0.user.json) }
+    /// - Parameter authentication: the first of two cookies counts.
+    public func user(_ authentication: Authentication) -> Answer {
+        do throws(Refused) {
+            let request = try authentication.signedIn()
+            return Answer.json(request.user.json).adding(request.renewal)
+        } catch {
+            return .refused(error)
+        }
     }
 
     /// `GET /auth/users`
-    /// - Parameter simplified: of the query, as sent; nil where it is not in it.
-    public func users(_ caller: Caller, simplified: String?) -> Answer {
-        let authenticated: AuthenticatedRequest?
-        switch authenticator.authenticate(caller, duplicates: .firstCounts) {
-        case .present(let found): authenticated = found
-        case .absent: authenticated = nil
-        case .refused(let refused): return .refused(refused)
-        }
+    /// - Parameters:
+    ///   - authentication: the first of two cookies counts, and none is renewed.
+    ///   - simplified: of the query, as sent; nil where it is not in it.
+    ///   - waits: for a lock on swingmusic's database.
+    /// - Returns: nil where somebody holds that lock.
+    public func users(_ authentication: Authentication, simplified: String?, waits: Bool) -> Answer? {
+        if case .refused(let refused) = authentication { return .refused(refused) }
         var isSimplified = false
         if let simplified {
             guard let value = BooleanText.read(simplified) else { return FieldError.answer([.notBoolean("simplified", simplified)]) }
             isSimplified = value
         }
-        guard let settings = settings.current(), let everybody = try? directory.accounts().map(\.user) else { return .unavailable }
+        guard let settings = settings.current() else { return .unavailable }
+        let everybody: [User]
+        do throws(UserDatabaseError) {
+            everybody = try directory.accounts(waits ? .brief : .none).map(\.user)
+        } catch {
+            return error == .busy && !waits ? nil : .unavailable
+        }
         let listing = UserListing.decide(
-            everybody: everybody, caller: authenticated?.user, listsUsersOnLogin: settings.listsUsersOnLogin)
+            everybody: everybody, caller: authentication.user?.user, listsUsersOnLogin: settings.listsUsersOnLogin)
         let users = listing.users.map { isSimplified ? $0.simplifiedJSON : $0.json }
         guard !users.contains(nil) else { return .message("A user has no first name", status: 422) }
         return .json(
             .object([JSONMember("settings", .object(listing.settings)), JSONMember("users", .array(users.compactMap(\.self)))]))
+    }
+
+    /// Why a request that makes the first admin may not pass: it may as long as swingmusic has none. Where that cannot be told it may not.
+    /// - Parameter waits: for a lock on swingmusic's database.
+    /// - Returns: nil in `refused` for one that may; nil where somebody holds that lock.
+    public func refusalOfFirstAdmin(waits: Bool) -> (refused: Refused?, isKnown: Bool) {
+        do throws(UserDatabaseError) {
+            // The extended version speaks of an owner.
+            let hasAdmin = try directory.accounts(waits ? .brief : .none).contains { $0.user.isAdmin || $0.user.roles.contains("owner") }
+            return (hasAdmin ? Refused(status: 403, message: "There is an admin already") : nil, true)
+        } catch {
+            return (.unavailable, error != .busy || waits)
+        }
     }
 }
 

@@ -44,6 +44,11 @@ struct SessionDatabaseFile: Sendable {
         SQLiteFile(path: path, label: "sessions.db", journal: .truncate, lockWait: lockWait)
     }
 
+    /// How it is opened by who only looks and cannot wait. What a crash left to be rolled back is somebody else's to roll back.
+    var lookedAt: SQLiteFile {
+        SQLiteFile(path: path, label: "sessions.db", journal: .untouched, access: .readOnly, lockWait: .atMost(.zero))
+    }
+
     private static func makeTables(in db: Database, _ reading: ClockReading, wasBegun: Bool) throws -> Opening {
         var opening = Opening.existing
         try db.inTransaction(.exclusive) {
@@ -71,7 +76,7 @@ struct SessionDatabaseFile: Sendable {
 }
 
 extension SQLiteFile.LockWait {
-    /// On a request's way, in short steps since locks here are held for a millisecond.
+    /// While somebody waits for the answer, in short steps since locks here are held for a millisecond.
     static let brief = steps(of: .milliseconds(1), atMost: .milliseconds(250))
     /// Off the requests' way.
     static let long = steps(of: .milliseconds(2), atMost: .seconds(5))
@@ -168,6 +173,8 @@ enum SessionSchema {
 /// Why `sessions.db` gave no answer. Nobody is let in then.
 enum SessionDatabaseError: Error, Equatable, CustomStringConvertible {
     case busy
+    /// It has to be opened, or made, by a thread that may wait.
+    case unprepared
     case cannotOpen(String)
     case cannotUse(String)
 
@@ -180,16 +187,22 @@ enum SessionDatabaseError: Error, Equatable, CustomStringConvertible {
         case DatabaseFault.damaged(let verdict): self = .cannotOpen("damaged: \(verdict)")
         case DatabaseFault.failed(let cause): self = .cannotUse(cause)
         case let error as DatabaseError where error.resultCode.primaryResultCode == .SQLITE_BUSY: self = .busy
+        // For who can only read: what a process left that died in a commit has to be rolled back by who can write.
+        case let error as DatabaseError where error.extendedResultCode == .SQLITE_READONLY_ROLLBACK: self = .busy
         case let error as DatabaseError: self = .cannotUse(error.message ?? "\(error.resultCode)")
         default: self = .cannotUse("\(error)")
         }
     }
+
+    /// Whether who waits a moment finds it otherwise.
+    var isMomentary: Bool { self == .busy || self == .unprepared }
 
     var description: String { "sessions.db \(words)" }
 
     var words: String {
         switch self {
         case .busy: "locked by another process"
+        case .unprepared: "not open yet"
         case .cannotOpen(let reason): "cannot be opened: \(reason)"
         case .cannotUse(let reason): "cannot be used: \(reason)"
         }

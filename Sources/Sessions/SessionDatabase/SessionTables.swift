@@ -1,40 +1,14 @@
-import Foundation
 import GRDB
 import Platform
 
-/// The statements on `sessions.db`'s tables, within one connection (and, for those that write, one transaction).
-struct SessionTables {
+/// The statements that change `sessions.db`'s tables, within one transaction, beside those that read them.
+struct SessionTables: SessionReading {
     let db: Database
-    /// What the clocks said when the transaction had begun.
     let reading: ClockReading
 
     init(_ db: Database, _ reading: ClockReading) {
         self.db = db
         self.reading = reading
-    }
-
-    func answer(_ hash: TokenHash, userID: Int64) throws -> TokenRow {
-        let statement = try db.cachedStatement(
-            sql: """
-                SELECT s.id, s.userID, s.beganAt, s.endedAt, a.name, a.fingerprint, a.refusedBefore, a.isGone, f.value,
-                    c.offset
-                FROM (SELECT 1)
-                LEFT JOIN token t ON t.hash = ?
-                LEFT JOIN session s ON s.id = t.sessionID
-                LEFT JOIN clock c ON c.id = t.clockID AND c.bootID = ?
-                LEFT JOIN account a ON a.userID = ?
-                LEFT JOIN fact f ON f.name = 'refusedBefore'
-                """)
-        guard let row = try Row.fetchOne(statement, arguments: [hash.data, reading.bootID, userID]) else {
-            return TokenRow()
-        }
-        var answer = TokenRow(refusedBefore: row[8], clockOffset: row[9])
-        if let id: String = row[0] { answer.session = KnownSession(id: id, userID: row[1], beganAt: row[2], endedAt: row[3]) }
-        if let name: String = row[4] {
-            answer.account = KnownAccount(
-                userID: userID, name: name, fingerprint: Fingerprint(stored: Array(row[5] as Data)), refusedBefore: row[6], isGone: row[7])
-        }
-        return answer
     }
 
     func execute(_ sql: String, _ arguments: StatementArguments) throws {
@@ -57,36 +31,11 @@ struct SessionTables {
             [token.hash.data, session, token.kind.rawValue, token.expiresAt])
     }
 
-    /// Whether a session may have further tokens. None is forgotten before it has expired: it would be a stranger's then, and good again.
-    func hasRoom(in session: String, for count: Int) throws -> Bool {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM token WHERE sessionID = ? LIMIT ?)"
-        let known = try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [session, Self.mostTokens]) ?? 0
-        return known + count <= Self.mostTokens
-    }
-
-    /// Of one session, those of the last thirty-one days: a refresh every nine minutes, or 2 MB.
-    static let mostTokens = 10_000
-
     /// A token that swingmusic made.
     func adopt(_ token: Token, into session: String) throws {
         try execute(
             "INSERT OR IGNORE INTO token (hash, sessionID, kind, expiresAt, adoptedIssuedAt, clockID) VALUES (?, ?, ?, ?, ?, \(ClockTable.present))",
             [token.hash.data, session, token.claims.kind.rawValue, token.claims.expiresAt, token.claims.issuedAt])
-    }
-
-    /// The session of the token that swingmusic made together with this one. A login there makes an access and a refresh token in the
-    /// same second; nothing else ties them. One that has its pair already is not meant.
-    func sessionOfTwin(_ token: Token, userID: Int64) throws -> KnownSession? {
-        guard let issuedAt = token.claims.issuedAt else { return nil }
-        let sql = """
-            SELECT s.id, s.userID, s.beganAt, s.endedAt FROM session s JOIN token t ON t.sessionID = s.id
-            WHERE s.userID = ?1 AND t.adoptedIssuedAt = ?2 AND t.kind = 1 - ?3 AND NOT EXISTS (
-                SELECT 1 FROM token o WHERE o.sessionID = s.id AND o.adoptedIssuedAt = ?2 AND o.kind = ?3)
-            ORDER BY s.endedAt IS NOT NULL, s.beganAt LIMIT 1
-            """
-        return try Row.fetchOne(
-            db.cachedStatement(sql: sql), arguments: [userID, issuedAt, token.claims.kind.rawValue]
-        ).map(Self.session)
     }
 
     /// The ended session that refused tokens of a user are entered into, whatever their number: whoever can have swingmusic make them could
@@ -105,56 +54,9 @@ struct SessionTables {
         return id
     }
 
-    /// What `TokenAdoption` asks for. The first row of an empty table has the number 1 (sqlite.org/autoinc.html).
-    func endedTokens(of userID: Int64, now: Int64) throws -> EndedTokens {
-        let sql = """
-            SELECT (SELECT min(endedAt) FROM session s WHERE userID = ?1 AND endedAt IS NOT NULL AND EXISTS (
-                SELECT 1 FROM token t WHERE t.sessionID = s.id
-                AND (t.expiresAt IS NULL OR t.expiresAt > min(?2, \(ClockTable.secondOfToken))))),
-            (SELECT refusedBefore FROM account WHERE userID = ?1), (SELECT value FROM fact WHERE name = 'refusedBefore'),
-            (SELECT value FROM fact WHERE name = 'begunAt'), (SELECT value FROM fact WHERE name = 'firstUserAt' AND ?1 = 1),
-            (SELECT value FROM fact WHERE name = 'purgedUpTo')
-            """
-        let arguments: StatementArguments = [userID, now / 1000, reading.boot, reading.bootID]
-        guard let row = try Row.fetchOne(db.cachedStatement(sql: sql), arguments: arguments) else { return EndedTokens() }
-        return EndedTokens(
-            endedAt: row[0], refusedBefore: [row[1] as Int64?, row[2] as Int64?].compactMap(\.self), begunAt: row[3], firstUserAt: row[4],
-            purgedUpTo: row[5])
-    }
-
     /// A first user is being made, whose token swingmusic makes with it.
     func noteFirstUser(now: Int64) throws {
         try execute("INSERT OR REPLACE INTO fact (name, value) VALUES ('firstUserAt', ?)", [now])
-    }
-
-    /// Whether the user may have one session more without having given a password for it.
-    func hasRoomForSession(of userID: Int64) throws -> Bool {
-        let sql = "SELECT count(*) FROM (SELECT 1 FROM session WHERE userID = ? LIMIT ?)"
-        return try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [userID, Self.mostSessions]) ?? 0 < Self.mostSessions
-    }
-
-    /// Of one user, those that ended included for as long as they are known: a pair code every nine minutes, or 2 MB.
-    static let mostSessions = 5000
-
-    func session(_ id: String) throws -> KnownSession? {
-        guard Self.isBindable(id) else { return nil }
-        let sql = "SELECT id, userID, beganAt, endedAt FROM session WHERE id = ?"
-        return try Row.fetchOne(db.cachedStatement(sql: sql), arguments: [id]).map(Self.session)
-    }
-
-    /// A statement's text ends at a NUL: what comes from a caller would name another session.
-    private static func isBindable(_ text: String) -> Bool { !text.utf8.contains(0) }
-
-    /// Those that have not ended and have a token that is still good, the newest first.
-    /// - Parameter userID: nil for everybody's.
-    func openSessions(of userID: Int64?, now: Int64) throws -> [KnownSession] {
-        let sql = """
-            SELECT id, userID, beganAt, endedAt FROM session s WHERE (?1 IS NULL OR userID = ?1) AND endedAt IS NULL
-            AND EXISTS (SELECT 1 FROM token t WHERE t.sessionID = s.id AND (t.expiresAt IS NULL OR t.expiresAt > \(ClockTable.secondOfToken)))
-            ORDER BY beganAt DESC, id
-            """
-        let arguments: StatementArguments = [userID, now / 1000, reading.boot, reading.bootID]
-        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map(Self.session)
     }
 
     /// Ends a session and the pair codes that it made. False where it had ended or never was.
@@ -177,25 +79,6 @@ struct SessionTables {
         return ended
     }
 
-    private static func session(_ row: Row) -> KnownSession {
-        KnownSession(id: row[0], userID: row[1], beganAt: row[2], endedAt: row[3])
-    }
-
-    func account(_ userID: Int64) throws -> KnownAccount? {
-        try accounts(where: "WHERE userID = ?", [userID]).first
-    }
-
-    func accounts() throws -> [KnownAccount] { try accounts(where: "", []) }
-
-    private func accounts(where condition: String, _ arguments: StatementArguments) throws -> [KnownAccount] {
-        let sql = "SELECT userID, name, fingerprint, refusedBefore, isGone FROM account \(condition)"
-        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: arguments).map { row in
-            KnownAccount(
-                userID: row[0], name: row[1], fingerprint: Fingerprint(stored: Array(row[2] as Data)), refusedBefore: row[3], isGone: row[4]
-            )
-        }
-    }
-
     /// - Parameter now: ms since 1970, kept as the instant since which the id is known to be this user's.
     func put(_ account: KnownAccount, now: Int64) throws {
         try execute(
@@ -205,14 +88,6 @@ struct SessionTables {
                 refusedBefore = excluded.refusedBefore, isGone = excluded.isGone
             """,
             [account.userID, account.name, account.fingerprint.bytes.data, now, account.refusedBefore, account.isGone])
-    }
-
-    /// Changes of the user's row that were asked for through us and may show at any moment.
-    func expectedChanges(_ userID: Int64, now: Int64) throws -> [ExpectedChange] {
-        let sql = "SELECT name, fingerprint, sessionID FROM expectedChange WHERE userID = ? AND untilAt > ?"
-        return try Row.fetchAll(db.cachedStatement(sql: sql), arguments: [userID, now]).map { row in
-            ExpectedChange(userID: userID, name: row[0], fingerprint: Fingerprint(stored: Array(row[1] as Data)), sessionID: row[2])
-        }
     }
 
     func expect(_ change: ExpectedChange, until: Int64) throws {
@@ -233,11 +108,6 @@ struct SessionTables {
 
     /// Between two announcements of one session, in ms.
     private static let passwordPause: Int64 = 600_000
-
-    func passwordChanges(_ userID: Int64, now: Int64) throws -> [String] {
-        let sql = "SELECT sessionID FROM passwordChange WHERE userID = ? AND untilAt > ?"
-        return try String.fetchAll(db.cachedStatement(sql: sql), arguments: [userID, now])
-    }
 
     func forgetPasswordChanges(_ userID: Int64) throws { try execute("DELETE FROM passwordChange WHERE userID = ?", [userID]) }
 
@@ -315,16 +185,6 @@ struct SessionTables {
 
     // MARK: A person who is to be forgotten
 
-    /// Those that ended included.
-    func sessionIDs(of userID: Int64) throws -> [String] {
-        try String.fetchAll(db.cachedStatement(sql: "SELECT id FROM session WHERE userID = ?"), arguments: [userID])
-    }
-
-    func countTokens(of userID: Int64) throws -> Int {
-        let sql = "SELECT count(*) FROM token t JOIN session s ON s.id = t.sessionID WHERE s.userID = ?"
-        return try Int.fetchOne(db.cachedStatement(sql: sql), arguments: [userID]) ?? 0
-    }
-
     /// What a user was about to do, and sessions that no token needs.
     /// - Returns: how much of the first.
     func forgetPending(_ userID: Int64, names: [String]) throws -> Int {
@@ -345,13 +205,4 @@ struct SessionTables {
     func forgetAccount(_ userID: Int64) throws {
         try execute("UPDATE account SET name = '', fingerprint = x'', isGone = 1 WHERE userID = ?", [userID])
     }
-}
-
-extension [UInt8] {
-    /// As GRDB stores it.
-    var data: Data { Data(self) }
-}
-
-extension TokenHash {
-    var data: Data { bytes.data }
 }

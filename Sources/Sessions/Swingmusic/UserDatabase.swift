@@ -13,10 +13,24 @@ enum UserDatabaseError: Error, Equatable {
 
 /// swingmusic's users, read from its `swingmusic.db` as it is at that moment: nothing is kept between two questions.
 final class UserDatabase: Sendable {
+    /// What becomes of a reader who meets a lock.
+    enum Patience {
+        /// It does not wait: `busy`. For event threads.
+        case none
+        /// It waits, 250 ms at most.
+        case brief
+    }
+
     /// A folder, and open connections to the database in it.
     private struct Place: Sendable {
         let files: SwingmusicFolder.Files
-        let connections = ConnectionPool<Connection>(most: 16)
+        private let glancing = ConnectionPool<Connection>(most: 16)
+        private let waiting = ConnectionPool<Connection>(most: 4)
+
+        init(files: SwingmusicFolder.Files) { self.files = files }
+
+        func connections(_ patience: Patience) -> ConnectionPool<Connection> { patience == .none ? glancing : waiting }
+        func close() { for connections in [glancing, waiting] { connections.removeAll() } }
 
         var hasLog: Bool { access(files.database + "-wal", F_OK) == 0 }
         /// Without write access to the folder a WAL database can only be read as immutable (sqlite.org/uri.html), which is right while
@@ -31,9 +45,10 @@ final class UserDatabase: Sendable {
         /// Opened as immutable: SQLite does not look for changes, so any change of the stamp makes the connection useless.
         private let isFrozen: Bool
 
-        init(to path: String, at stamp: FileStamp, isFrozen: Bool) throws {
+        init(to path: String, at stamp: FileStamp, isFrozen: Bool, _ patience: Patience) throws {
             let file = SQLiteFile(
-                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly, lockWait: .brief)
+                path: path, label: "swingmusic.db", journal: .untouched, access: isFrozen ? .immutable : .readOnly,
+                lockWait: patience == .none ? .atMost(.zero) : .brief)
             (queue, self.stamp, self.isFrozen) = (try file.open(expecting: stamp.identity), stamp, isFrozen)
         }
 
@@ -62,38 +77,38 @@ final class UserDatabase: Sendable {
         let files = folder.files()
         return latest.withLock { latest in
             if let latest, latest.files === files { return latest }
-            latest?.connections.removeAll()
+            latest?.close()
             let place = Place(files: files)
             latest = place
             return place
         }
     }
 
-    func account(id: Int64) throws(UserDatabaseError) -> Account? {
-        try read { db in
+    func account(id: Int64, _ patience: Patience) throws(UserDatabaseError) -> Account? {
+        try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE id = ?")
             return try Row.fetchOne(statement, arguments: [id]).flatMap(Self.account)
         }
     }
 
     /// The one of that exact name; of several the one with the lowest id.
-    func account(named name: String) throws(UserDatabaseError) -> Account? {
+    func account(named name: String, _ patience: Patience) throws(UserDatabaseError) -> Account? {
         // A statement's text ends at a NUL: it would find the user of the shorter name.
         guard !name.utf8.contains(0) else { return nil }
-        return try read { db in
+        return try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
             return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
         }
     }
 
     /// Everybody, by id.
-    func accounts() throws(UserDatabaseError) -> [Account] {
-        try read { db in
+    func accounts(_ patience: Patience) throws(UserDatabaseError) -> [Account] {
+        try read(patience) { db in
             try Row.fetchAll(db.cachedStatement(sql: Self.columns + " ORDER BY id")).compactMap(Self.account)
         }
     }
 
-    func close() { latest.withLock { $0 }?.connections.removeAll() }
+    func close() { latest.withLock { $0 }?.close() }
 
     /// What is read ends at a NUL, and would be another text than swingmusic sees: such a value counts as none.
     private static let columns =
@@ -109,18 +124,20 @@ final class UserDatabase: Sendable {
 
     private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
 
-    private func read<Result>(_ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    private func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }
-            let result = try place.connections.borrow(
+            let result = try place.connections(patience).borrow(
                 if: { $0.isGood(at: stamp, hasLog: place.hasLog) },
-                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen) }
+                opening: { try Connection(to: place.files.database, at: stamp, isFrozen: place.isFrozen, patience) }
             ) { try $0.queue.inDatabase(body) }
             trouble.settle("swingmusic.db: all right again")
             return result
         } catch {
             let fault = Self.fault(error)
+            // Who does not wait meets a lock that is held for a moment.
+            guard patience != .none || fault != .busy else { throw fault }
             trouble.raise(Self.words(fault), now: clock.wall, "swingmusic.db: \(Self.words(fault))")
             throw fault
         }
@@ -202,7 +219,7 @@ public struct UserCount: Sendable {
         let directory = UserDatabase(folder: SwingmusicFolder(folder, log: log), clock: SystemClock(), log: log)
         defer { directory.close() }
         do {
-            users = try directory.accounts().count
+            users = try directory.accounts(.brief).count
         } catch {
             throw Fault(reason: UserDatabase.words(error))
         }

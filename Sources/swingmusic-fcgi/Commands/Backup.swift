@@ -36,10 +36,13 @@ struct Backup: ParsableCommand {
 
     func run() throws {
         let settings = try Startup().settings
+        // Else a restore might exchange the one file before it is copied and the other one after.
+        let lock = try FolderLock.use(settings.dataDirectory, making: false)
+        defer { withExtendedLifetime(lock) {} }
         guard let keep else { return try copy(settings, to: folder) }
         let dated = DatedBackups(folder: folder)
-        try dated.make { draft in try copy(settings, to: draft) }
-        try dated.prune(keeping: keep)
+        let made = try dated.make { draft in try copy(settings, to: draft) }
+        try dated.prune(keeping: keep, with: made)
     }
 
     private func copy(_ settings: Settings, to folder: String) throws {
@@ -77,8 +80,9 @@ private enum BackupError: Error, CustomStringConvertible {
 struct DatedBackups {
     let folder: String
 
-    /// Its own name comes last: a folder of that form is a whole backup.
-    func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws {
+    /// Its own name comes last: a folder of that form is a whole backup. Answers the name.
+    func make(at now: WallTime = SystemClock().wall, _ fill: (String) throws -> Void) throws -> String {
+        removeInterrupted(now)
         let name = Self.name(now)
         let draft = "\(folder)/\(name).new"
         try? FileManager.default.removeItem(atPath: draft)
@@ -92,6 +96,18 @@ struct DatedBackups {
             throw BackupError.failed(file: name, reason: SystemError("rename").reason)
         }
         do throws(SystemError) { try Files.synchronize(folder) } catch { throw BackupError.failed(file: name, reason: error.reason) }
+        return name
+    }
+
+    /// What a backup that was interrupted has left. One that is under way is younger than a day.
+    private func removeInterrupted(_ now: WallTime) {
+        for entry in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        where entry.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z\.new/) != nil {
+            guard let stamp = FileStamp(path: "\(folder)/\(entry)") else { continue }
+            if abs(now.milliseconds - stamp.modifiedAt / 1_000_000) > 86_400_000 {
+                try? FileManager.default.removeItem(atPath: "\(folder)/\(entry)")
+            }
+        }
     }
 
     /// The names, oldest first.
@@ -100,8 +116,9 @@ struct DatedBackups {
         return entries.filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
     }
 
-    func prune(keeping count: Int) throws {
-        for name in names.dropLast(count) { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
+    /// - Parameter made: is kept, whatever its place: where the clock ran ahead once, older ones look newer.
+    func prune(keeping count: Int, with made: String) throws {
+        for name in names.filter({ $0 != made }).dropLast(count - 1) { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
     }
 
     /// `2026-11-26T012400Z`: sorted by name is sorted by time, and no colon is in the way anywhere.

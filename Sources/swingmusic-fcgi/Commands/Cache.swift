@@ -149,7 +149,8 @@ struct CachePrune: ParsableCommand {
         abstract: "Remove Spotify's records that nobody has used for long.",
         discussion: """
             The program itself never removes a record. A use renews a record that is due, so one counts as unused when it was neither fetched nor \
-            renewed within the time, and not asked for within the last week. What is removed has to be fetched again when it is asked for.
+            renewed within the time, and not asked for within the last week. What is removed has to be fetched again when it is asked for. What you have put \
+            into the cache yourself stays.
             """)
 
     @Option(help: "For how long; a duration such as 365d, a week at least.")
@@ -168,7 +169,9 @@ struct CachePrune: ParsableCommand {
         guard let length else { return }
         let caches = try DataFolder().openCaches()
         defer { caches.close() }
-        let count = try caches.prune(unusedSince: SystemClock().wall.milliseconds - length.wholeMilliseconds)
+        // What others have put into the cache nobody can fetch again, and its uses are not noted.
+        let count = try caches.prune(
+            Array(Resource.cachePrefix.utf8), unusedSince: SystemClock().wall.milliseconds - length.wholeMilliseconds)
         if json { return Output.json(["removed": .integer(count)]) }
         print("\(count) record\(count == 1 ? "" : "s") removed")
     }

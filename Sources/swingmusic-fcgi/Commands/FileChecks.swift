@@ -12,7 +12,7 @@ enum DatabaseCheck {
         var findings = [library()] + self.folder(folder)
         guard folder.kind == .folder else { return findings }
         for file in DatabaseFile.all { findings += state(of: file, in: settings.dataDirectory) }
-        return findings
+        return findings + companions(settings.dataDirectory) + exchange(settings.dataDirectory)
     }
 
     /// sqlite.org/wal.html#walresetbug: versions before 3.51.3 may corrupt a WAL database when connections write and checkpoint at once.
@@ -72,11 +72,7 @@ enum DatabaseCheck {
         let path = "\(folder)/\(file.name)"
         guard access(path, F_OK) == 0 else { return [.ok(file.name, "is not there yet; 'serve' makes it")] }
         if let name = file.names.first(where: { !isUsable("\(folder)/\($0)", in: folder) }) {
-            return [
-                .error(
-                    file.name, "\(folder)/\(name) cannot be read and written by the user of 'serve'",
-                    remedy: "chown --reference=\(folder) \(folder)/*.db* (as root); a restore made by root leaves files like this")
-            ]
+            return [unusable(file.name, name, in: folder)]
         }
         do {
             let version = try file.examine(path)
@@ -84,7 +80,7 @@ enum DatabaseCheck {
         } catch {
             let fault = DatabaseFault(error)
             switch fault {
-            case .newerSchema, .damaged: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
+            case .newerSchema, .damaged, .foreign: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
             default:
                 let reason = (error as? DatabaseError)?.message ?? "\(error)"
                 return [
@@ -98,13 +94,36 @@ enum DatabaseCheck {
 }
 
 extension DatabaseCheck {
+    /// Without some of them nothing is looked up, or nobody is let in; without the others workers do not hear of each other.
+    private static func companions(_ folder: String) -> [Finding] {
+        DatabaseFile.companions.filter { !isUsable("\(folder)/\($0)", in: folder) }.map { unusable($0, $0, in: folder) }
+    }
+
+    private static func unusable(_ subject: String, _ name: String, in folder: String) -> Finding {
+        .error(
+            subject, "\(folder)/\(name) cannot be read and written by the user of 'serve'",
+            remedy:
+                "as root: chown --reference=\(folder) \(folder)/\(name) && chmod u+rw \(folder)/\(name); what root copied there is left like this"
+        )
+    }
+
+    private static func exchange(_ folder: String) -> [Finding] {
+        guard access(FolderLock.mark(of: folder), F_OK) == 0 else { return [] }
+        return [
+            .error(
+                "restore", "is under way in \(folder), or was interrupted: its files do not belong together",
+                remedy: "wait for it, or run 'restore' again")
+        ]
+    }
+
     /// Whether who runs `serve`, the folder's owner when root asks, may write the file; a file that is not there does no harm.
     private static func isUsable(_ path: String, in folder: String) -> Bool {
         var (file, home) = (stat(), stat())
         guard stat(path, &file) == 0, stat(folder, &home) == 0 else { return true }
         guard geteuid() == 0 else { return access(path, R_OK | W_OK) == 0 }
-        return home.st_uid == 0 || file.st_uid == home.st_uid || file.st_mode & 0o006 == 0o006
-            || (file.st_gid == home.st_gid && file.st_mode & 0o060 == 0o060)
+        if home.st_uid == 0 { return true }
+        if file.st_uid == home.st_uid { return file.st_mode & 0o600 == 0o600 }
+        return file.st_mode & 0o006 == 0o006 || (file.st_gid == home.st_gid && file.st_mode & 0o060 == 0o060)
     }
 }
 

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Caching
 import Foundation
 import GRDB
 import Gateway
@@ -22,6 +21,9 @@ struct Restore: ParsableCommand {
 
             Sessions: the backup does not know which sessions have been ended since. So every token that was issued before the restore is \
             refused and all users sign in again. With --keep-sessions they stay signed in, and so does whoever was sent away since the backup was made.
+
+            Nothing is touched before all copies are whole, checked and on the disk. Where it is interrupted after that, nothing uses the data \
+            folder until it was run again. Run it with the environment of 'serve'.
             """)
 
     @Argument(help: "The folder with the copies, as 'backup' made it; of dated ones, one of them.")
@@ -37,88 +39,164 @@ struct Restore: ParsableCommand {
         let (data, lock) = try DataFolder.toExchange()
         defer { withExtendedLifetime(lock) {} }
         let exchange = try DatabaseExchange(from: folder, into: data.path)
-        let restored = try exchange.carryOut()
-        if restored.contains(DatabaseFile.limiter.name) { try spendTheHour(data) }
-        let hasRefused = try !keepSessions && restored.contains(DatabaseFile.sessions.name) && refuseTokens(data)
-        if json {
-            return Output.json([
-                "restored": .array(restored.map { .string($0) }), "setAside": .string(exchange.aside), "tokensRefused": .bool(hasRefused),
-            ])
+        let refusesTokens = !keepSessions && exchange.files.contains { $0.name == DatabaseFile.sessions.name }
+        try exchange.prepare { drafts in
+            if exchange.files.contains(where: { $0.name == DatabaseFile.limiter.name }) { try spendTheHour(data.settings, in: drafts) }
+            guard refusesTokens else { return }
+            try WorkerThread.wait(forWorkNamed: "command") { context in
+                try Sessions.endEverything(in: drafts, log: .silent, context)
+            }
         }
-        for name in restored { print("\(name): restored") }
-        if !restored.contains(DatabaseFile.limiter.name) { print("limiter.db: left as it is") }
-        print("what was there is in \(exchange.aside)")
-        if hasRefused { print("every token issued before now is refused: all users sign in again") }
+        let aside = try exchange.carryOut()
+        report(exchange, aside: aside, refusesTokens: refusesTokens)
     }
 
-    private func spendTheHour(_ data: DataFolder) throws {
-        let settings = data.settings
+    private func spendTheHour(_ settings: Settings, in folder: String) throws {
         let rateLimit = RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour)
         try RateLimiter(
-            path: data.path + "/" + DatabaseFile.limiter.name, rateLimit: rateLimit, queueLimit: settings.queueLimit,
+            path: folder + "/" + DatabaseFile.limiter.name, rateLimit: rateLimit, queueLimit: settings.queueLimit,
             leaseLifetime: settings.spotify.timeout + .seconds(5), log: .silent
         ).spendWindow()
     }
 
-    /// False where there are no sessions.
-    private func refuseTokens(_ data: DataFolder) throws -> Bool {
-        guard data.settings.swingmusicDirectory != nil else { return false }
-        let caches = try data.openCaches(withStore: false)
-        defer { caches.close() }
-        let sessions = try data.openSessions(caches)
-        defer { sessions.close() }
-        _ = try sessions.endEverything()
-        return true
+    private func report(_ exchange: DatabaseExchange, aside: String, refusesTokens: Bool) {
+        if json {
+            return Output.json([
+                "restored": .array(exchange.files.map { .string($0.name) }), "setAside": .string(aside),
+                "tokensRefused": .bool(refusesTokens),
+            ])
+        }
+        for file in exchange.files { print("\(file.name): restored") }
+        for file in exchange.left {
+            print("\(file.name): \(exchange.isInBackup(file) ? "is sound and left as it is" : "not in the backup, left as it is")")
+        }
+        print("what was there is in \(aside)")
+        if refusesTokens { print("every token issued before now is refused: all users sign in again") }
     }
 }
 
 /// The exchange of the databases in one folder for copies of those in another. Nothing is touched before all copies are whole and on the disk.
 private struct DatabaseExchange {
-    /// Where what was there goes.
-    let aside: String
+    /// What is exchanged.
+    let files: [DatabaseFile]
+    private let found: [DatabaseFile]
     private let source: String
     private let target: String
-    private let files: [DatabaseFile]
+    private let now: WallTime
+
+    /// What stays.
+    var left: [DatabaseFile] {
+        DatabaseFile.all.filter { file in !files.contains { $0.name == file.name } && access("\(target)/\(file.name)", F_OK) == 0 }
+    }
+
+    /// Where the copies are made ready.
+    private var drafts: String { "\(target)/restore.draft" }
 
     /// - Throws: where the backup is not good.
     init(from source: String, into target: String, now: WallTime = SystemClock().wall) throws {
         guard FileIdentity(path: source) != FileIdentity(path: target) else { throw RestoreError.sameFolder }
-        let found = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
+        guard access(source, R_OK | X_OK) == 0 || errno == ENOENT else {
+            throw RestoreError.unreadable(source, SystemError("access").reason)
+        }
+        found = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
         guard !found.isEmpty else { throw RestoreError.nothingThere(source, newest: DatedBackups(folder: source).names.last) }
         for file in found {
             let journal = file.names.dropFirst().first { (FileStamp(path: "\(source)/\($0)")?.size ?? 0) > 0 }
             // A copy that 'backup' made has none; with one it is somebody's copy of files in use, and nobody knows of which moment.
             if let journal { throw RestoreError.unsound(file.name, "\(journal) lies beside it: it was not made by 'backup'") }
-            do { _ = try file.examine("\(source)/\(file.name)") } catch {
+            do {
+                guard try file.examine("\(source)/\(file.name)") > 0 else {
+                    throw RestoreError.unsound(file.name, "there is nothing in it")
+                }
+            } catch let error as RestoreError {
+                throw error
+            } catch {
                 throw RestoreError.unsound(file.name, "it \(DatabaseFault(error).words)")
             }
         }
-        files = found.filter { $0.name != DatabaseFile.limiter.name || (try? $0.examine("\(target)/\($0.name)")) == nil }
+        files = found.filter { $0.name != DatabaseFile.limiter.name || !Self.isSound($0, in: target) }
         self.source = source
         self.target = target
-        aside = "\(target)/before-restore-\(DatedBackups.name(now))"
+        self.now = now
     }
 
-    /// Answers the names of the files that were restored.
-    func carryOut() throws -> [String] {
-        for file in files { _ = try file.copy(from: source, to: target, as: file.draft) }
-        try FileManager.default.createDirectory(atPath: aside, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    /// What the power left half done in it is undone first.
+    private static func isSound(_ file: DatabaseFile, in folder: String) -> Bool {
+        let path = "\(folder)/\(file.name)"
+        return access(path, F_OK) == 0 && (try? file.examine(path, access: .readWrite)).map { $0 > 0 } ?? false
+    }
+
+    func isInBackup(_ file: DatabaseFile) -> Bool { found.contains { $0.name == file.name } }
+
+    /// Makes the copies, in a folder of their own.
+    /// - Parameter finish: what else has to become of them, in their folder, before anybody uses them.
+    func prepare(_ finish: (String) throws -> Void) throws {
+        try? FileManager.default.removeItem(atPath: drafts)
+        do {
+            try FileManager.default.createDirectory(
+                atPath: drafts, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            for file in files { _ = try file.copy(from: source, to: drafts) }
+            if files.contains(where: { $0.name == DatabaseFile.cache.name }) { try renumber() }
+            try finish(drafts)
+            try Files.synchronize(drafts)
+        } catch {
+            try? FileManager.default.removeItem(atPath: drafts)
+            throw error
+        }
+    }
+
+    /// Answers where what was there is now. Who interrupts it leaves a mark, and nobody uses the folder until it was done whole.
+    func carryOut() throws -> String {
+        let mark = FolderLock.mark(of: target)
+        let aside = try begin(mark)
         for file in files {
             // The journals first: beside another database they would be rolled into it.
-            for name in file.names.reversed() { try move("\(target)/\(name)", to: "\(aside)/\(name)") }
-            if file.name == DatabaseFile.cache.name { try renumber() }
-            try move("\(target)/\(file.draft)", to: "\(target)/\(file.name)")
+            for name in file.names.reversed() { try move("\(target)/\(name)", to: "\(aside)/\(name)", aside) }
+            try move("\(drafts)/\(file.name)", to: "\(target)/\(file.name)", aside)
         }
         // It begins at random: no copy in DragonflyDB is believed unseen.
         unlink("\(target)/cache.db.shared")
+        try Files.synchronize(aside)
         try Files.synchronize(target)
-        return files.map(\.name)
+        try? FileManager.default.removeItem(atPath: drafts)
+        unlink(mark)
+        try Files.synchronize(target)
+        return aside
+    }
+
+    /// Makes the folder where what was there goes, and leaves the mark. Where that fails nothing was touched.
+    private func begin(_ mark: String) throws -> String {
+        do {
+            let aside = try makeFolder()
+            do {
+                try Files.createPrivate(mark)
+                try Files.synchronize(target)
+            } catch {
+                rmdir(aside)
+                throw error
+            }
+            return aside
+        } catch {
+            try? FileManager.default.removeItem(atPath: drafts)
+            throw error
+        }
+    }
+
+    /// One that nothing lies in yet: no restore throws away what another has set aside.
+    private func makeFolder() throws -> String {
+        let name = "\(target)/before-restore-\(DatedBackups.name(now))"
+        for place in 1...1000 {
+            let path = place == 1 ? name : "\(name)-\(place)"
+            if mkdir(path, 0o700) == 0 { return path }
+            guard errno == EEXIST else { break }
+        }
+        throw RestoreError.stopped(name, SystemError("mkdir").reason, aside: nil)
     }
 
     /// Another file than the one that the copies in DragonflyDB are of, and than that on the host where the backup was made.
     private func renumber() throws {
         let draft = SQLiteFile(
-            path: "\(target)/\(DatabaseFile.cache.draft)", label: "restore", journal: .untouched, lockWait: .atMost(.seconds(1)))
+            path: "\(drafts)/\(DatabaseFile.cache.name)", label: "restore", journal: .untouched, lockWait: .atMost(.seconds(1)))
         let queue = try draft.open()
         try queue.writeWithoutTransaction { db in
             try db.execute(sql: "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; UPDATE state SET epoch = random()")
@@ -126,7 +204,7 @@ private struct DatabaseExchange {
         try queue.close()
     }
 
-    private func move(_ path: String, to other: String) throws {
+    private func move(_ path: String, to other: String, _ aside: String) throws {
         guard rename(path, other) == 0 || errno == ENOENT else {
             throw RestoreError.stopped(path, SystemError("rename").reason, aside: aside)
         }
@@ -135,22 +213,21 @@ private struct DatabaseExchange {
 
 private enum RestoreError: Error, CustomStringConvertible {
     case nothingThere(String, newest: String?)
+    case unreadable(String, String)
     case sameFolder
     case unsound(String, String)
-    case stopped(String, String, aside: String)
+    case stopped(String, String, aside: String?)
 
     var description: String {
         switch self {
         case .nothingThere(let folder, let newest?): "\(folder) holds dated backups; name one of them, the newest is \(folder)/\(newest)"
         case .nothingThere(let folder, nil): "there are no databases in \(folder)"
+        case .unreadable(let folder, let reason):
+            "\(folder) cannot be read by user \(geteuid()), whose the data folder is: \(reason). Copy the backup to where that user may read it"
         case .sameFolder: "that is the data folder itself; name the folder of a backup"
         case .unsound(let file, let reason): "\(file) of the backup is not taken: \(reason)"
         case .stopped(let path, let reason, let aside):
-            "\(path) cannot be moved: \(reason). What was there is in \(aside); run the command again when that is mended"
+            "\(path) cannot be moved or made: \(reason). \(aside.map { "What was there is in \($0); r" } ?? "R")un the command again when that is mended"
         }
     }
-}
-
-extension DatabaseFile {
-    fileprivate var draft: String { "\(name).restored" }
 }

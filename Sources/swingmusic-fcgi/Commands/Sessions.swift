@@ -2,6 +2,7 @@ import ArgumentParser
 import Caching
 import Catalog
 import JSON
+import Platform
 import Sessions
 
 /// `swingmusic-fcgi sessions`: who is signed in, and ending it.
@@ -62,7 +63,8 @@ struct SessionsList: ParsableCommand {
         defer { caches.close() }
         let sessions = try folder.openSessions(caches)
         defer { sessions.close() }
-        let shown = try sessions.all().filter { user == nil || $0.userName == user }.map(Shown.init)
+        let all = try WorkerThread.wait(forWorkNamed: "command") { context in try sessions.all(context) }
+        let shown = all.filter { user == nil || $0.userName == user }.map(Shown.init)
         if json { return Output.json(.array(shown.map(\.json))) }
         if shown.isEmpty { return print("no open sessions") }
         let rows =
@@ -105,7 +107,7 @@ struct SessionsRevoke: ParsableCommand {
         defer { caches.close() }
         let sessions = try folder.openSessions(caches)
         defer { sessions.close() }
-        let ended = try end(sessions)
+        let ended = try WorkerThread.wait(forWorkNamed: "command") { context in try end(sessions, context) }
         if json { Output.json(["ended": .integer(ended ?? 0)]) }
         guard let ended else {
             Output.complain(session == nil ? "there is no user of that name" : "there is no such open session")
@@ -115,10 +117,10 @@ struct SessionsRevoke: ParsableCommand {
     }
 
     /// How many ended; nil where there is nothing of that name.
-    private func end(_ sessions: Sessions) throws -> Int? {
-        if let session { return try sessions.end(session: session) ? 1 : nil }
-        if let user { return try sessions.endAll(userNamed: user) }
-        return try sessions.endEverything()
+    private func end(_ sessions: Sessions, _ context: borrowing BlockingContext) throws -> Int? {
+        if let session { return try sessions.end(session: session, context) ? 1 : nil }
+        if let user { return try sessions.endAll(userNamed: user, context) }
+        return try sessions.endEverything(context)
     }
 }
 
@@ -172,7 +174,9 @@ struct SessionsForget: ParsableCommand {
         defer { caches.close() }
         let sessions = try folder.openSessions(caches)
         defer { sessions.close() }
-        let forgotten = try sessions.userIDs(of: user).compactMap { try forget($0, sessions, caches) }
+        let forgotten = try WorkerThread.wait(forWorkNamed: "command") { context in
+            try sessions.userIDs(of: user, context).compactMap { try forget($0, sessions, caches, context) }
+        }
         if let store = caches.storeHealth(), !store.isConnected {
             Output.complain("DragonflyDB does not answer: copies in it go when their time has passed")
         }
@@ -184,8 +188,10 @@ struct SessionsForget: ParsableCommand {
         if !json { for line in forgotten.flatMap(\.lines) { print(line) } }
     }
 
-    private func forget(_ id: Int64, _ sessions: Sessions, _ caches: Caches) throws -> Forgotten? {
-        let user = try sessions.forget(userID: id)
+    private func forget(
+        _ id: Int64, _ sessions: Sessions, _ caches: Caches, _ context: borrowing BlockingContext
+    ) throws -> Forgotten? {
+        let user = try sessions.forget(userID: id, context)
         let hadPreferences = try Preferences.forget(of: Int(id), in: caches)
         guard user != nil || hadPreferences else { return nil }
         return Forgotten(user: user ?? ForgottenUser(id: id, name: nil, isInSwingmusic: false), hadPreferences: hadPreferences)

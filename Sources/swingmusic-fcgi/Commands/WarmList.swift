@@ -56,9 +56,12 @@ struct WarmList {
     private let bareKind: ObjectKind
     private var known: Set<Resource> = []
 
-    /// Reads files; `-`, or none, is standard input. `bareKind`: what a bare ID is of.
+    /// An empty one. `bareKind`: what a bare ID is of.
+    init(bareKind: ObjectKind) { self.bareKind = bareKind }
+
+    /// Reads files; `-`, or none, is standard input.
     init(files: [String], bareKind: ObjectKind) throws {
-        self.bareKind = bareKind
+        self.init(bareKind: bareKind)
         for file in files.isEmpty ? ["-"] : files {
             if file == "-" {
                 add([UInt8](FileHandle.standardInput.readDataToEndOfFile()), file: "standard input")
@@ -71,7 +74,8 @@ struct WarmList {
         }
     }
 
-    private mutating func add(_ bytes: [UInt8], file: String) {
+    /// Reads one more list; `file` is what it is called.
+    mutating func add(_ bytes: [UInt8], file: String) {
         let rows = DelimitedText(bytes).rows
         let form = Form(rows)
         var source = Source(file: file, form: form)

@@ -1,0 +1,87 @@
+/// swingmusic's users and tokens, and the sessions that are seen and ended here.
+enum SessionSchemas {
+    static let all: KeyValuePairs<String, Schema> = [
+        "Message": .object(["msg": .text]),
+        "FieldErrors": .list(
+            of: .object(
+                [
+                    "type": .text, "loc": .list(of: .anything), "msg": .text, "input": .anything,
+                    "url": .text,
+                ], optional: ["ctx": .anyObject]), least: 1),
+        "User": .object(["extra": .anything, "id": .integer(0), "image": .text.orNull, "roles": .anything, "username": .text]),
+        "SimplifiedUser": .object(["firstname": .anything, "id": .integer(0), "username": .text]),
+        "Tokens": .object(["accesstoken": token, "maxage": .integer(1), "msg": .text, "refreshtoken": token]),
+        "Session": .object([
+            "id": .text, "user": .object(["id": .integer(0), "username": .text]), "device": .text, "user_agent": .text, "address": .text,
+            "created": .integer(0), "last_seen": .integer(0), "current": .boolean,
+        ]),
+    ]
+
+    private static let token = Schema.text(pattern: "^[^.]+\\.[^.]+\\.[^.]+$")
+
+    // What the routes take and answer.
+
+    static let login = Schema.object(["username": .text, "password": .text], isOpen: true)
+    static let profile = Schema.object(
+        [:], optional: ["id": .integer(), "username": .text, "password": .text, "roles": .list(of: .text), "email": .text])
+    static let deletion = Schema.object(["username": .text])
+    static let deviceForm = Schema.object(
+        ["action": .oneOf(["end", "end-others", "sign-out"]), "proof": .text], optional: ["session": .text])
+    static let users = Schema.object([
+        "settings": .object([:], optional: ["enableGuest": .boolean, "usersOnLogin": .boolean]),
+        "users": .either(.list(of: .named("User")), .list(of: .named("SimplifiedUser"))),
+    ])
+    static let firstUser = Schema.object(["user": .named("User"), "userhome": .text])
+
+    /// The refusals of a route, in swingmusic's shape.
+    static func refusals(_ statuses: [Int]) -> [DescribedAnswer] {
+        (statuses + [503]).sorted().map { status in
+            let body = status == 422 ? Schema.either(.named("Message"), .named("FieldErrors")) : .named("Message")
+            return .json(status, refusal[status] ?? "Refused.", body, headers: DescribedHeader.always(with: status))
+        }
+    }
+
+    private static let refusal = [
+        400: "Not as things are; the message says why.", 401: "No token, one that is no good, or a wrong password.",
+        403: "Not for this user, or not from a page of another site.", 404: "There is no such user or session.", 413: "A body over 64 KiB.",
+        422: "A token or a body that cannot be read.", 429: "Too many wrong guesses from this address.",
+        503: "The sessions cannot be checked or written, or too many logins are under way.",
+    ]
+
+    static func message(_ about: String, _ headers: [DescribedHeader]) -> DescribedAnswer {
+        .json(200, about, .named("Message"), headers: headers)
+    }
+
+    /// The change was checked here; swingmusic has carried it out and answered.
+    static func handedOn(_ schema: Schema) -> DescribedAnswer {
+        .json(200, "Done by swingmusic, whose answer this is.", schema, headers: [.setCookie])
+    }
+
+    static let verifications: [DescribedAnswer] = [
+        DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
+        .json(401, "No token, or one that is no good.", .named("Message"), headers: [.authenticate]),
+        .json(
+            403, "Without the role; from a page of another site; or the sessions cannot be checked.", .named("Message"),
+            headers: [.setCookie]),
+    ]
+
+    // The page of one's devices.
+
+    static let devicesPage = [
+        page(200, "HTML that loads nothing from elsewhere.", [.setCookie]), page(401, "Nobody is signed in."), pageUnavailable,
+    ]
+    static let devicesChanged = [
+        DescribedAnswer(303, "Done: the page is to be loaded anew.", headers: [.location, .setCookie]),
+        page(400, "The form asks for nothing that there is."), page(401, "Nobody is signed in."),
+        page(403, "Not from this server's own page, or from one that was made for another session.", [.setCookie]),
+        .json(413, "A body over 64 KiB.", .named("Message")), pageUnavailable,
+    ]
+
+    private static func page(_ status: Int, _ about: String, _ headers: [DescribedHeader] = []) -> DescribedAnswer {
+        DescribedAnswer(status, about, content: [("text/html", .text)], headers: headers + DescribedHeader.always(with: status))
+    }
+
+    private static let pageUnavailable = DescribedAnswer(
+        503, "The sessions cannot be checked or written, or the server is busy.",
+        content: [("text/html", .text), ("application/json", .named("Message"))], headers: DescribedHeader.always(with: 503))
+}

@@ -1,0 +1,94 @@
+"""The description of all routes, held against the running program: what it takes is taken, what it answers is described."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from harness import http, json_text
+from harness.house import BRISK
+from harness.nginx import Nginx
+from harness.redis import RedisServer
+from harness.responder import ADMIN_TOKEN, Responder, spotify_settings
+from harness.sandbox import Sandbox
+from harness.standin import StandIn
+from harness.swingmusic import Swingmusic
+
+DOCUMENT = "/swingmusic-fcgi/openapi.json"
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+REASON = "pip install -r Tests/nginx/requirements.txt"
+
+
+#: What the callers leave out: a logout would end the session that the rest of the run is asked with, and whether an admin is the
+#: caller makes no difference to the metadata.
+CALLERS = {
+    "nobody": [],
+    "a-user": ["--exclude-operation-id", "logout", "--exclude-tag", "spotify", "--exclude-tag", "catalog"],
+    "an-admin": ["--exclude-operation-id", "logout"],
+    "the-admin-token": ["--exclude-operation-id", "logout", "--exclude-tag", "spotify", "--exclude-tag", "catalog"],
+}
+
+
+@pytest.fixture
+def house():
+    with Sandbox("openapi") as sandbox:
+        standin = StandIn(sandbox).start()
+        swingmusic = Swingmusic(sandbox)
+        settings = {**BRISK, "SPOTIFY_MIN_INTERVAL": "1ms", **spotify_settings(standin), **RedisServer(sandbox).start().settings(),
+                    "SWINGMUSIC_CONFIG_DIR": str(swingmusic.folder)}
+        responder = Responder(sandbox, settings, workers=2).start()
+        nginx = Nginx(sandbox, responder.address, sessions=True, swingmusic=swingmusic.port).start()
+        yield SimpleNamespace(sandbox=sandbox, port=nginx.port, url=f"http://127.0.0.1:{nginx.port}")
+
+
+def sign_in(house, name):
+    body = json.dumps({"username": name, "password": name + "pw"}).encode()
+    answer = http.request(house.port, "POST", "/auth/login", {"Content-Type": "application/json"}, body)
+    assert answer.status == 200, answer
+    return answer.json()["accesstoken"]
+
+
+def authorization(house, caller):
+    if caller == "nobody":
+        return []
+    token = ADMIN_TOKEN if caller == "the-admin-token" else sign_in(house, {"a-user": "bob", "an-admin": "admin"}[caller])
+    return ["--header", f"Authorization: Bearer {token}"]
+
+
+def test_the_description_is_open_and_sound(house):
+    validator = pytest.importorskip("openapi_spec_validator", reason=REASON)
+    answer = http.request(house.port, "GET", DOCUMENT)
+    assert answer.status == 200 and answer.headers["content-type"] == "application/json", answer
+    validator.validate(answer.json())
+
+
+def test_the_description_is_written_without_a_byte_too_many_and_in_the_order_of_the_routes(house):
+    answer = http.request(house.port, "GET", DOCUMENT)
+    document = answer.json()
+    assert answer.body == json_text.plain(document)
+    assert list(document) == ["openapi", "info", "servers", "tags", "paths", "components"]
+    assert next(iter(document["paths"])) == "/spotify/v1/tracks/{id}"
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+def test_nothing_undescribed_is_answered_and_nothing_fails(house, caller):
+    """No undescribed status, type, header or body, no 5xx, and nothing taken that is described as wrong: schemathesis.toml."""
+    pytest.importorskip("schemathesis", reason=REASON)
+    run = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIGURATION, "run", house.url + DOCUMENT, "--max-examples", "1",
+         "--no-color", "--continue-on-failure", *authorization(house, caller), *CALLERS[caller]],
+        cwd=house.sandbox.folder, capture_output=True, text=True, timeout=110)
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr
+    document = http.request(house.port, "GET", DOCUMENT).json()
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    wanted = [operation for operation in operations if not left_out(operation, CALLERS[caller])]
+    assert re.search(rf"Tested: {len(wanted)}\b", run.stdout), run.stdout[-5000:]
+
+
+def left_out(operation, options):
+    """schemathesis does not ask for the document itself."""
+    return operation["operationId"] in [*options, "openapi"] or operation["tags"][0] in options
