@@ -170,13 +170,15 @@ extension Caches {
     }
 
     /// Notes that records were asked for at `instant` (wall-clock milliseconds), unless a use is noted that is `tolerance`
-    /// (ms) older at most. One transaction, while every other writer waits: cheapest for many at once, sorted by their
+    /// (ms) older at most; what is `apart` from the beginning of an occasion, at least, is another one. One transaction, while every other writer waits: cheapest for many at once, sorted by their
     /// number. Never call this on a caller's way.
-    public func touch(_ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0) throws(CacheError) {
+    public func touch(
+        _ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0, apart: Int64 = 6 * 3_600_000
+    ) throws(CacheError) {
         guard !records.isEmpty else { return }
         try record.write { writer in
             for record in records where record.epoch == writer.transaction.epoch {
-                try writer.touch(record.row, at: instant, tolerance: tolerance)
+                try writer.touch(record.row, at: instant, tolerance: tolerance, apart: apart)
             }
         }
     }

@@ -144,4 +144,27 @@ struct DueTests {
         #expect(try caches.due(before: later, usedSince: 1, limit: 1).map(\.key) == [bytes("b/1")])
         #expect(try caches.get(.spotify, bytes("b/1"))?.entry.value == bytes("renewed"))
     }
+
+    @Test("and what was used on two occasions, the last but one not too long ago")
+    func twice() throws {
+        let bench = try Bench()
+        let caches = bench.caches
+        let start = bench.clock.now
+        for name in ["once", "often", "twice"] { try caches.put(.spotify, bytes(name), bytes("x"), ttl: .seconds(100)) }
+        func touch(_ name: String, at instant: Int64) throws {
+            try caches.touch(caches.numbers(of: [bytes(name)]), at: start + instant, apart: 1000)
+        }
+        try touch("once", at: 5)
+        for instant in stride(from: Int64(5), to: 3000, by: 500) { try touch("often", at: instant) }
+        try touch("twice", at: 5)
+        try touch("twice", at: 1005)
+        try touch("twice", at: 1500)
+        func found(twiceSince: Int64) throws -> [[UInt8]] {
+            try caches.due(before: .max, usedSince: 1, twiceSince: start + twiceSince, limit: 9).map(\.key)
+        }
+        #expect(try Set(found(twiceSince: 5)) == [bytes("twice"), bytes("often")])
+        #expect(try found(twiceSince: 6) == [bytes("often")], "what goes on for long is more than one occasion")
+        #expect(try found(twiceSince: 1006) == [])
+        #expect(try caches.due(before: .max, usedSince: 1, limit: 9).count == 3)
+    }
 }

@@ -164,14 +164,20 @@ struct EntryWriter {
         if old.isCounted { transaction.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
     }
 
-    /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most.
-    func touch(_ row: Int64, at instant: Int64, tolerance: Int64) throws {
+    /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most. What is `apart`
+    /// from the beginning of the last occasion, at least, is another one.
+    func touch(_ row: Int64, at instant: Int64, tolerance: Int64, apart: Int64) throws {
         try db.cachedStatement(
             sql: """
-                INSERT INTO uses (id, used_at, expires_at) SELECT id, ?, expires_at FROM entries WHERE id = ? AND cache = ?
-                ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at WHERE used_at < excluded.used_at - ?
+                INSERT INTO uses (id, used_at, expires_at, occasion_at)
+                SELECT id, :now, expires_at, :now FROM entries WHERE id = :row AND cache = :cache
+                ON CONFLICT (id) DO UPDATE SET used_at = :now,
+                    used_before = CASE WHEN occasion_at <= :now - :apart THEN occasion_at ELSE used_before END,
+                    occasion_at = CASE WHEN occasion_at <= :now - :apart THEN :now ELSE occasion_at END
+                WHERE used_at < :now - :tolerance
                 """
-        ).execute(arguments: [instant, row, CacheName.spotify.number, tolerance])
+        ).execute(
+            arguments: ["now": instant, "row": row, "cache": CacheName.spotify.number, "apart": apart, "tolerance": tolerance])
     }
 }
 
