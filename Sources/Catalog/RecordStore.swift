@@ -161,7 +161,7 @@ public struct RecordStore: Sendable {
             else { continue }
             if let body = listed.renewed(resource, known.root) {
                 let record = Record(body: body, wholeAt: served.record.wholeAt ?? served.storedAt)
-                lines.append(ParsedAnswer.Line(resource: resource, record: record))
+                lines.append(ParsedAnswer.Line(resource, record))
             } else {
                 unlike.append(Refresh.Due(resource: resource, at: WallTime(milliseconds: served.dueAt)))
             }

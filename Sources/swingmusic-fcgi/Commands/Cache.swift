@@ -136,7 +136,12 @@ struct CacheDelete: ParsableCommand {
 /// `cache incr`: adds to a number.
 struct CacheIncrement: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "incr", abstract: "Add to an entry that is a whole number, and print the sum; where there is none it begins at 0.")
+        commandName: "incr", abstract: "Add to an entry that is a whole number, and print the sum; where there is none it begins at 0.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache incr user plays
+              sudo swingmusic-fcgi cache incr temp visits --by 5 --ttl 1h
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
@@ -149,13 +154,15 @@ struct CacheIncrement: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
         if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
     }
 
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let sum = try caches.increment(entry.cache, entry.bytes, by: amount, ttl: ttl.flatMap { Duration(setting: $0) })
         if json { return Output.json(["value": .integer(sum)]) }
@@ -166,7 +173,12 @@ struct CacheIncrement: ParsableCommand {
 /// `cache list`: keys in their order.
 struct CacheList: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Print the keys of a cache in the order of their bytes, with when their time is over.")
+        commandName: "list", abstract: "Print the keys of a cache in the order of their bytes, with when their time is over.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache list user
+              sudo swingmusic-fcgi cache list temp --prefix queue/ --limit 20
+            """)
 
     @Argument(help: "The cache: spotify, session, user or temp.")
     var cache: CacheName
@@ -183,12 +195,14 @@ struct CacheList: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit is at least 1") }
     }
 
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         var list = CacheKeyList(json: json)
         try caches.forEachPage(of: cache, prefix: Array(prefix.utf8), after: after.map { Array($0.utf8) }) { keys in
@@ -205,7 +219,12 @@ struct CacheSearch: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "search",
         abstract: "Print the keys of the entries that have all of these words in their key or their value, in capitals or not.",
-        discussion: "Reads the whole cache, a piece at a time, and keeps nobody waiting. Exits 3 when nothing is found.")
+        discussion: """
+            Reads the whole cache, a piece at a time, and keeps nobody waiting. Exits 3 when nothing is found.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache search spotify karma police
+            """)
 
     @Argument(help: "The cache: spotify, session, user or temp.")
     var cache: CacheName
@@ -219,8 +238,10 @@ struct CacheSearch: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let wanted = words.map { $0.lowercased() }
         var list = CacheKeyList(json: json)
