@@ -67,6 +67,11 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["README.md"]),
 
+        // A household in simulated time, for `scripts/benchmark --household`.
+        .executableTarget(
+            name: "household", dependencies: ["Catalog", "Caching", "RateLimiting", "Spotify", "Platform", logging],
+            path: "Tests/benchmark/household"),
+
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),
         tests(of: "FastCGI", ["Platform", "CLibFCGI", "CLibFCGIApplication", "CSystem"]),

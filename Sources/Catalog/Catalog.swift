@@ -2,27 +2,40 @@ import Caching
 import Logging
 import Platform
 import RateLimiting
+import Spotify
 
 /// The catalog: what is known is read at once, what is not is looked up behind the limiter.
 public final class Catalog: Sendable {
     public let inbox: LookupInbox
     let records: NotedRecords
     private let rateLimiter: RateLimiter
-    private let thread: LookupThread
+    /// nil: somebody else runs the loop.
+    private let thread: LookupThread?
 
     /// Starts the lookup thread. Throws where the system gives it no thread or descriptor.
     public init(
         caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
     ) throws(SystemError) {
         inbox = try LookupInbox()
-        let recordStore = RecordStore(
-            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder), clock: clock)
-        records = NotedRecords(
-            recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches, clock: clock),
-            usageFilter: UsageFilter(ttl: configuration.recordTTL))
+        records = NotedRecords(caches: caches, inbox: inbox, configuration: configuration, clock: clock)
         self.rateLimiter = rateLimiter
         thread = try LookupThread(
-            inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log)
+            inbox: inbox, recordStore: records.recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log)
+    }
+
+    /// A catalog for a simulation, which runs the lookup loop on its own thread and clock.
+    package init(
+        caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock, log: Logger,
+        client: any SpotifyCalls, loop: (LookupLoop) -> Void
+    ) throws(SystemError) {
+        inbox = try LookupInbox()
+        records = NotedRecords(caches: caches, inbox: inbox, configuration: configuration, clock: clock)
+        self.rateLimiter = rateLimiter
+        thread = nil
+        loop(
+            LookupLoop(
+                inbox: inbox, recordStore: records.recordStore, rateLimiter: rateLimiter, client: client, configuration: configuration,
+                clock: clock, log: log))
     }
 
     /// Answers a question from what is known.
@@ -75,7 +88,7 @@ public final class Catalog: Sendable {
     }
 
     /// Ends the lookup thread.
-    public func stop() { thread.stop() }
+    public func stop() { thread?.stop() }
 
     /// How a question's first record is best read.
     public enum Approach: Sendable {

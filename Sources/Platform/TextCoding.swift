@@ -114,10 +114,13 @@ public enum RandomName {
 public enum PercentEncoding {
     /// The text in UTF-8, each byte that is not unreserved (section 2.3: letters, digits, `-._~`) as `%XX`.
     /// - Parameter also: more ASCII characters that stay: `/` in paths, `,` where the Web API's examples have it.
-    public static func encode(_ text: String, keeping also: String = "") -> String {
+    public static func encode(_ text: String, keeping also: String = "") -> String { encode(text.utf8, keeping: also) }
+
+    /// The same of bytes that need be no text.
+    public static func encode(_ text: some Collection<UInt8>, keeping also: String = "") -> String {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count)
-        for byte in text.utf8 {
+        bytes.reserveCapacity(text.count)
+        for byte in text {
             if isUnreserved(byte) || byte < 0x80 && also.utf8.contains(byte) {
                 bytes.append(byte)
             } else {

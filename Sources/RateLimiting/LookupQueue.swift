@@ -23,6 +23,27 @@ extension RateLimiter {
         }
     }
 
+    /// Puts a lookup into the place of the first of several that wait, for the same client and as long, since it may spare them all; that one goes
+    /// to the end of its line.
+    ///
+    /// - Parameter fewest: unless so many of them wait it is not queued; nor where it is in the queue already.
+    /// - Returns: whether it was queued.
+    public func enqueue(_ key: String, inPlaceOf others: [String], fewest: Int) throws(RateLimiterError) -> Bool {
+        func first(_ transaction: Transaction) throws -> Int64? {
+            guard try transaction.lookupStatus(of: key) == nil else { return nil }
+            let waiting = try others.compactMap { try transaction.lookupStatus(of: $0) }
+                .filter { !$0.isLeased && !$0.isFailed && !$0.rank.isBackground }
+            return waiting.count < fewest ? nil : waiting.min { ($0.rank, $0.number) < ($1.rank, $1.number) }?.number
+        }
+        guard try file.read(first) != nil else { return false }
+        return try file.write { transaction in
+            guard let number = try first(transaction) else { return false }
+            try transaction.put(key, inPlaceOf: number)
+            for other in others { try transaction.copyAskers(of: other, to: key) }
+            return true
+        }
+    }
+
     /// Where lookups stand, for a worker that waits for what another fetches.
     ///
     /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
@@ -162,6 +183,7 @@ extension Transaction {
                 || ask.priority.isBackground
         {
             try join(ask, queued, wanted: wanted, &queueLimits)
+            try note(ask, wanted: wanted)
             return nil
         }
         if let refusal = queueLimits.refusal(of: ask.priority, client: ask.client) {
@@ -172,7 +194,18 @@ extension Transaction {
         if let queued, queued.isCounted { queueLimits.count(queued.priority, client: queued.client, by: -1) }
         queueLimits.count(ask.priority, client: ask.client)
         try put(ask, wanted: wanted)
+        try note(ask, wanted: wanted)
         return nil
+    }
+
+    /// A client waits for a lookup that is in the queue.
+    private func note(_ ask: Ask, wanted: BootTime) throws {
+        guard ask.priority == .caller, wanted > now else { return }
+        try run(
+            """
+            INSERT INTO askers (key, client, until) VALUES (?, ?, ?)
+            ON CONFLICT (key, client) DO UPDATE SET until = max(until, excluded.until)
+            """, [ask.key, ask.client, wanted])
     }
 
     private func queued(_ key: String) throws -> Queued? {
@@ -219,6 +252,27 @@ extension Transaction {
                 "key": ask.key, "number": try nextNumber(), "priority": ask.priority.rawValue, "client": ask.client,
                 "wanted": wanted,
             ])
+    }
+
+    /// A failure of before, or what has lapsed, makes way.
+    fileprivate func put(_ key: String, inPlaceOf number: Int64) throws {
+        let last = try nextNumber()
+        try run("DELETE FROM lookups WHERE key = ?", [key])
+        try run("UPDATE lookups SET number = ? WHERE number = ?", [last, number])
+        try run(
+            """
+            INSERT INTO lookups (key, number, priority, client, wanted_until)
+            SELECT ?, ?, priority, client, wanted_until FROM lookups WHERE number = ?
+            """, [key, number, last])
+    }
+
+    /// Who waits for a lookup waits for the one that may spare it.
+    fileprivate func copyAskers(of key: String, to other: String) throws {
+        try run(
+            """
+            INSERT INTO askers (key, client, until) SELECT ?, client, until FROM askers WHERE key = ?
+            ON CONFLICT (key, client) DO UPDATE SET until = max(until, excluded.until)
+            """, [other, key])
     }
 
     private func seat(_ client: String) throws {

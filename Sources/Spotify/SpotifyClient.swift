@@ -3,11 +3,20 @@ import CSystem
 import Logging
 import Platform
 
+/// Calls of the Web API, on one thread that calls `poll` over and over; `SpotifyClient` says what each of these does. What else there is
+/// simulates the time that they take.
+public protocol SpotifyCalls: AnyObject {
+    var active: Int { get }
+    func begin(gate: @escaping () -> Gate, sent: @escaping () -> Void, completion: @escaping (CallResult) -> Void)
+    func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void)
+    func poll(for longest: Duration, wake: EventFD?)
+}
+
 /// Talks to Spotify over libcurl's multi interface. It belongs to one thread, which calls `poll` over and over; gates and completions
 /// are called on that thread, from inside `poll`. It never waits for the network longer than `poll` was told.
 ///
 /// Certificates are always verified, redirects never followed, and a request is sent at most once.
-public final class SpotifyClient {
+public final class SpotifyClient: SpotifyCalls {
     private let endpoints: SpotifyEndpoints
     private let api: BaseAddress
     private let accounts: BaseAddress

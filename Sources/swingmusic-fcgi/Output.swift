@@ -18,6 +18,17 @@ enum Output {
         WallTime(milliseconds: milliseconds).text
     }
 
+    /// An instant as a clock on the wall shows it here, with the day when it is another one: `18:05`, `Tue 6:30`.
+    static func minute(_ instant: WallTime, now: WallTime = SystemClock().wall) -> String {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_GB")
+        func text(_ form: String, _ time: WallTime) -> String {
+            format.dateFormat = form
+            return format.string(from: Date(timeIntervalSince1970: Double(time.milliseconds) / 1000))
+        }
+        return text(text("yyyyMMdd", instant) == text("yyyyMMdd", now) ? "HH:mm" : "EEE HH:mm", instant)
+    }
+
     /// `3 h 12 min`, `12 min`, `40 s`.
     static func length(_ seconds: Int64) -> String {
         switch seconds {

@@ -1,7 +1,8 @@
 import JSON
 import Spotify
 
-/// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
+/// What one answer of Spotify's teaches: the resource that was asked for, every track and artist that stands complete in it, and what an album
+/// says of its tracks.
 struct ParsedAnswer {
     struct Line {
         let resource: Resource
@@ -19,6 +20,8 @@ struct ParsedAnswer {
     }
 
     private(set) var lines: [Line] = []
+    /// Tracks that it lists without all that is kept of them.
+    private(set) var listed: ListedTracks?
     /// What the answer shows of the account.
     private(set) var mode: AccountMode?
 
@@ -37,6 +40,7 @@ struct ParsedAnswer {
             guard Self.isObject(root, of: kind, id) else { return false }
             add(resource, ListRecord.make(of: kind, document, askedWith: market.map { [("market", $0.code)] } ?? []))
             if kind == .playlist { learnItems(Self.pages(of: root), market) }
+            listed = ListedTracks(resource, root)
         case .parts(_, let id, let offset, _), .artistAlbums(let id, _, let offset, _):
             guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))

@@ -66,6 +66,7 @@ struct RemovedFields: Equatable {
         var filled = Record(
             form: put(into: record.body)[...], linkPlaces: shift(record.linkPlaces), refusedWith: record.refusedWith,
             isExtended: record.isExtended, tag: FNV.hash(Self.mark, from: record.tag))
+        filled.wholeAt = record.wholeAt
         emptyPage?.put(into: &filled)
         return filled
     }

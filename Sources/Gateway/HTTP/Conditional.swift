@@ -37,11 +37,11 @@ enum CacheStatus: Sendable, Equatable {
         self = .hit(found.tier, ttl: ttl, Freshness(expiresAt: found.entry.expiresAt, now: now), refusedWith: nil)
     }
 
-    /// Appends the header's line.
+    /// Appends the header's value.
     func write(to bytes: inout [UInt8]) {
         switch self {
         case .hit(let tier, let ttl, let freshness, let refusedWith):
-            bytes.append("Cache-Status: swingmusic-fcgi; hit; ttl=")
+            bytes.append("swingmusic-fcgi; hit; ttl=")
             bytes.append(decimal: Int(ttl))
             bytes.append(Self.detail(tier))
             if freshness == .stale { bytes.append("; fwd=stale") }
@@ -49,10 +49,9 @@ enum CacheStatus: Sendable, Equatable {
                 bytes.append("; fwd-status=")
                 bytes.append(decimal: refusedWith)
             }
-            bytes.append("\r\n")
-        case .miss: bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss\r\n")
-        case .stored(joined: false): bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss; stored\r\n")
-        case .stored(joined: true): bytes.append("Cache-Status: swingmusic-fcgi; fwd=miss; stored; collapsed\r\n")
+        case .miss: bytes.append("swingmusic-fcgi; fwd=miss")
+        case .stored(joined: false): bytes.append("swingmusic-fcgi; fwd=miss; stored")
+        case .stored(joined: true): bytes.append("swingmusic-fcgi; fwd=miss; stored; collapsed")
         }
     }
 
@@ -68,7 +67,11 @@ enum CacheStatus: Sendable, Equatable {
 extension Response {
     /// Adds the header, and notes what is counted of it.
     mutating func add(_ status: CacheStatus) {
-        add { status.write(to: &$0) }
+        add { lines in
+            lines.append("Cache-Status: ")
+            status.write(to: &lines)
+            lines.append("\r\n")
+        }
         note = status.note
     }
 }

@@ -11,6 +11,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case queueLimit = "SWINGMUSIC_FCGI_QUEUE_LIMIT"
     case metadataAuth = "SWINGMUSIC_FCGI_METADATA_AUTH"
     case adminToken = "SWINGMUSIC_FCGI_ADMIN_TOKEN"
+    case cacheToken = "SWINGMUSIC_FCGI_CACHE_TOKEN"
     case registration = "SWINGMUSIC_FCGI_REGISTRATION"
     case adoptTokens = "SWINGMUSIC_FCGI_ADOPT_TOKENS"
     case publicURL = "SWINGMUSIC_FCGI_PUBLIC_URL"
@@ -53,7 +54,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     /// The variable that names a file with the value, for what should not stand in an environment.
     var fileVariable: String? {
         switch self {
-        case .adminToken, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
+        case .adminToken, .cacheToken, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
         default: nil
         }
     }

@@ -25,6 +25,8 @@ public struct Settings: Sendable {
     public var queueLimit: Int
     public var metadataAuth: MetadataAuth
     public var adminToken: Secret?
+    /// Opens the four caches below `/cache/` and nothing else.
+    public var cacheToken: Secret?
     public var registration: Registration
     public var adoption: TokenAdoption
     public var publicURL: BaseURL?
@@ -73,6 +75,7 @@ public struct Settings: Sendable {
         swingmusicDirectory = reader.text(.swingmusicDirectory)
         metadataAuth = reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
         adminToken = reader.text(.adminToken).map(Secret.init)
+        cacheToken = reader.text(.cacheToken).map(Secret.init)
         registration = reader.choice(.registration, default: .admin)
         adoption = reader.choice(.adoptTokens, default: .safe)
         publicURL = reader.url(.publicURL)

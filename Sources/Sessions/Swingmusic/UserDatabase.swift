@@ -148,7 +148,8 @@ final class UserDatabase: Sendable {
         return bytes.contains(0) ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
-    private func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    /// One question to the database as it is now; read-only.
+    func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }

@@ -20,7 +20,8 @@ struct Warm: ParsableCommand {
 
             What is in the database already is left out; the rest is queued behind everything that somebody waits for, and the \
             running 'serve' fetches it at its pace (1000 calls an hour at most, of which a fifth is kept for callers). It can be \
-            stopped at any time (Ctrl-C) and run again: nothing is fetched twice, and what is queued stays queued. Exits 0 when everything \
+            stopped at any time (Ctrl-C) and run again: nothing is fetched twice, and what is queued stays queued. The tracks of an album are \
+            searched for together, ten a call, where the list names the album, too. Exits 0 when everything \
             is there, 1 when a line was skipped or something could not be had, 130 when it was stopped.
 
             EXAMPLES
@@ -51,7 +52,7 @@ struct Warm: ParsableCommand {
         guard !list.resources.isEmpty else { throw WarmError.nothingNamed }
         // Not before standard input is read: up to here Ctrl-C simply ends.
         let interruption = Interrupt()
-        let round = try WarmRun(list.resources, folder: folder)
+        let round = try WarmRun(list, folder: folder, isPlanned: !noWait)
         defer { round.close() }
         let progress = ProgressLine()
         try round.begin()
@@ -118,31 +119,52 @@ private final class WarmRun {
     private let shelf: RecordStore
     private let rateLimiter: RateLimiter
     private let interval: Duration
+    private let isPlanned: Bool
+    private let albums: [Resource: Int]
+    private var plan: WarmPlan
+    /// In reverse.
     private var toQueue: [Resource]
     private var queued: [Resource] = []
+    /// What has become known without a call of its own since the last look.
+    private var settled: [Resource] = []
     private var standingNow: WarmProgress
     private(set) var failures: [(resource: Resource, reason: String)] = []
 
-    init(_ resources: [Resource], folder: DataFolder) throws {
+    /// - Parameter isPlanned: somebody stays who queues what follows from what has come.
+    init(_ list: WarmList, folder: DataFolder, isPlanned: Bool) throws {
         let settings = folder.settings
         caches = try folder.openCaches(withStore: false)
         shelf = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp)
         rateLimiter = try RateLimiter(of: settings, log: .silent)
         interval = settings.minInterval
-        toQueue = resources.reversed()
-        standingNow = WarmProgress(asked: resources.count)
+        self.isPlanned = isPlanned
+        albums = list.albums
+        plan = WarmPlan([], records: shelf)
+        toQueue = list.resources.reversed()
+        standingNow = WarmProgress(asked: list.resources.count)
     }
 
     var standing: WarmProgress { standingNow }
-    var isDone: Bool { toQueue.isEmpty && queued.isEmpty }
+    var isDone: Bool { toQueue.isEmpty && queued.isEmpty && settled.isEmpty }
 
     func close() { caches.close() }
 
-    /// Leaves out what is known and queues the first.
+    /// Leaves out what is known, plans the rest, and queues the first.
     func begin() throws {
-        toQueue = try toQueue.filter { try !isKnown($0) }
-        standingNow.already = standingNow.asked - toQueue.count - failures.count
+        let unknown = try toQueue.reversed().filter { try !isKnown($0) }
+        standingNow.already = standingNow.asked - unknown.count - failures.count
+        plan = WarmPlan(unknown, albums: albums, records: shelf)
+        toQueue = isPlanned ? try plan.begin().reversed() : unknown.reversed()
+        Output.complain(try announcement(unknown.count))
         try step()
+    }
+
+    /// What is about to be done.
+    private func announcement(_ items: Int) throws -> String {
+        let calls = isPlanned ? plan.estimatedCalls : items
+        guard calls > 0 else { return "\(items) items, no calls" }
+        let end = SystemClock().wall + pace(try rateLimiter.status()) * calls
+        return "\(items) items, about \(calls) calls, done at about \(Output.minute(end))"
     }
 
     /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
@@ -167,13 +189,18 @@ private final class WarmRun {
         for (resource, state) in zip(queued, states) {
             switch state {
             case .waiting, .leased: waiting.append(resource)
-            case .failed(let reason, _): failures.append((resource, reason))
+            case .failed(let reason, _):
+                note(resource, reason)
+                settled.append(resource)
             // Not there and not waiting: somebody exchanged limiter.db under us.
             case .absent where try !isKnown(resource): toQueue.append(resource)
-            case .absent: break
+            case .absent: settled.append(resource)
             }
         }
         queued = waiting
+        let next = try plan.settled(settled)
+        settled = []
+        toQueue += isPlanned ? next.reversed() : []
         try fill()
         try estimate()
     }
@@ -183,21 +210,29 @@ private final class WarmRun {
         switch try shelf.read(resource) {
         case .hit: return true
         case .denied(let denial, _, _):
-            failures.append((resource, "Spotify answered \(denial.status)"))
+            note(resource, "Spotify answered \(denial.status)")
             return true
         case .miss: return false
         }
     }
 
+    /// Of a search, which nobody has asked for, nothing is said.
+    private func note(_ resource: Resource, _ reason: String) {
+        if case .object = resource { failures.append((resource, reason)) }
+    }
+
     private func fill() throws {
         while !toQueue.isEmpty {
-            let batch = Array(toQueue.suffix(100).reversed())
+            let next = Array(toQueue.suffix(100).reversed())
+            toQueue.removeLast(next.count)
+            // What came with something else meanwhile.
+            let batch = try next.filter { try !isKnown($0) }
+            settled += Set(next).subtracting(batch)
             let asks = batch.map { Ask(key: $0.name, priority: .warming, client: "", attendedUntil: 0) }
             var refused: [Resource] = []
             for (resource, admission) in zip(batch, try rateLimiter.enqueue(asks)) {
                 if case .queued = admission { queued.append(resource) } else { refused.append(resource) }
             }
-            toQueue.removeLast(batch.count)
             toQueue += refused.reversed()
             if !refused.isEmpty { break }
         }
@@ -207,15 +242,20 @@ private final class WarmRun {
     private func estimate() throws {
         let status = try rateLimiter.status()
         standingNow.failed = failures.count
-        standingNow.left = queued.count + toQueue.count
+        standingNow.left = plan.left
         standingNow.queued = queued.count
         standingNow.cooldownEndsAt = status.cooldown.map(\.endsAt)
         var wait = Duration.zero
         for state in try rateLimiter.states(of: queued.suffix(1).map(\.name)) {
             if case .waiting(_, let until) = state { wait = until }
         }
-        let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
-        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).wholeSeconds
+        let more = isPlanned ? max(toQueue.count, plan.estimatedCalls - queued.count) : toQueue.count
+        standingNow.secondsLeft = (wait + pace(status) * more).wholeSeconds
+    }
+
+    /// From one call to the next, in the long run.
+    private func pace(_ status: RateLimiterStatus) -> Duration {
+        max(interval, Duration.seconds(3600) / max(1, status.backgroundLimit))
     }
 }
 
