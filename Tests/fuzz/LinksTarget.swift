@@ -62,7 +62,4 @@ private func encodings(_ text: String) {
     let asked = Query("a=1&q=\(PercentEncoding.encode(text))&b=2")
     expect(asked["q"].map { $0.utf8.elementsEqual(text.utf8) } ?? false && !asked.isMalformed, "a value of a query reads back")
     if let number = WholeNumber.read(text) { expect(WholeNumber.read(String(number)) == number, "a whole number reads back") }
-    if let object = JSONObject(Array(text.utf8)) {
-        _ = (try? object.integer("a"), try? object.bool("a"), try? object.strings("a"), object.string("a"))
-    }
 }

@@ -38,6 +38,7 @@ private func sealed(_ choices: inout Choices) {
 
 private func record(_ bytes: [UInt8]) {
     expect((Record(encoded: bytes) == nil) || Record.tag(ofEncoded: bytes) != nil, "a record has a tag")
+    _ = Record.storedFields(ofEncoded: bytes)
     guard let record = Record(encoded: bytes) else { return }
     expect(Record(encoded: record.encoded) == record, "a record reads back")
     expect(zip(record.linkPlaces, record.linkPlaces.dropFirst()).allSatisfy(<), "link places ascend")
