@@ -588,12 +588,14 @@ extension Resource {
         #expect(desk.scheduler.renewAlone(soon + [later]) { _ in false }.map(\.line) == ["enqueue renewals of 1, 2"])
     }
 
-    @Test("is looked for once a minute: what falls due within a twelfth of the ttl, was used within two of them, and within fourteen before")
+    @Test("is looked for once a minute: what falls due in a twelfth of the ttl, was used within two of them, and within fourteen before")
     func rounds() throws {
         var desk = Desk()
         #expect(desk.scheduler.renewAhead().isEmpty)
         desk.clock.advance(.seconds(61))
-        guard case .findDue(let before, let usedSince, let twiceSince)? = desk.scheduler.renewAhead().first else { throw House.Unreadable() }
+        guard case .findDue(let before, let usedSince, let twiceSince)? = desk.scheduler.renewAhead().first else {
+            throw House.Unreadable()
+        }
         #expect(before == desk.clock.wall + .seconds(3600) && usedSince == desk.clock.wall - .seconds(86_400))
         #expect(twiceSince == desk.clock.wall - .seconds(7 * 86_400))
         #expect(desk.scheduler.renewAhead().isEmpty)

@@ -43,7 +43,7 @@ import Testing
         #expect(calls([candidate(track(1), of: album(9), kept: false, company: true)]) == [[track(1), track(1)]])
     }
 
-    @Test("For what was used on one occasion no call is worth while, but one that renews something else that is, or three tracks of an album")
+    @Test("For what was used on one occasion no call is worth while, but one that renews something else, or three of an album")
     func worthwhile() {
         func once(_ candidate: Candidate) -> Candidate {
             var candidate = candidate

@@ -190,10 +190,7 @@ package final class LookupLoop {
         switch request {
         case .enqueue(let wanted, let arrivals):
             return scheduler.queued(wanted, for: arrivals, try rateLimiter.enqueue(wanted.map(\.ask)))
-        case .enqueueRenewals(let due):
-            let (calls, declined) = renewalReader.calls(for: due)
-            let asks = calls.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
-            scheduler.queuedRenewals(calls, declined: declined, try rateLimiter.enqueue(asks))
+        case .enqueueRenewals(let due): try enqueueRenewals(due)
         case .search(let search):
             let isQueued = try rateLimiter.enqueue(
                 search.page.name, inPlaceOf: search.tracks.map(\.name), fewest: search.fewestWaiting)
@@ -204,9 +201,7 @@ package final class LookupLoop {
             recordStore.spool?.refresh()
             return scheduler.found(resources, states)
         case .prospect: return scheduler.foresaw(try rateLimiter.peek(worker: configuration.worker))
-        case .token:
-            if let reason = recordStore.refusalToKeep() { return scheduler.cannotKeep(reason) }
-            return try findToken()
+        case .token: return try findToken()
         case .outage(let end, let pause):
             let outage = try rateLimiter.status().outage
             inbox.note(outage, until: end)
@@ -235,7 +230,14 @@ package final class LookupLoop {
         return []
     }
 
+    private func enqueueRenewals(_ due: [Refresh.Due]) throws {
+        let (calls, declined) = renewalReader.calls(for: due)
+        let asks = calls.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
+        scheduler.queuedRenewals(calls, declined: declined, try rateLimiter.enqueue(asks))
+    }
+
     private func findToken() throws -> [LookupAction] {
+        if let reason = recordStore.refusalToKeep() { return scheduler.cannotKeep(reason) }
         switch try tokens?.stand(client) {
         case .ready(let token):
             self.token = token

@@ -253,36 +253,3 @@ enum Episodes {
 
     private static func isSpaceOrColon(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ":") || byte == 0x20 || (0x09...0x0D).contains(byte) }
 }
-
-/// A page that stands in a document.
-struct Page {
-    let elements: [JSONNode]
-    let total: Int
-
-    /// nil when `node` is no paging object. One with elements that does not say its length is as long as it must be; without both,
-    /// nothing is known.
-    init?(_ node: JSONNode?) {
-        guard let node, let items = node["items"], items.kind == .array else { return nil }
-        elements = items.elements
-        let end = elements.isEmpty ? 0 : max(0, node["offset"]?.integer ?? 0) + elements.count
-        if let stated = node["total"]?.integer, stated >= 0 {
-            total = max(stated, end)
-        } else {
-            guard !elements.isEmpty else { return nil }
-            total = node["next"]?.string == nil ? end : end + 1
-        }
-    }
-
-    private init() {
-        elements = []
-        total = 0
-    }
-
-    /// Of what is no page.
-    static let empty = Page()
-}
-
-extension JSONNode {
-    /// The ids of a track's or an album's artists.
-    var artistIDs: [String] { self["artists"]?.elements.compactMap { $0["id"]?.string } ?? [] }
-}
