@@ -1,6 +1,10 @@
+# syntax=docker/dockerfile:1
 # The program alone, for a FastCGI socket that nginx shares (docker-compose.yml shows the whole).
 #
-#     docker build -t swingmusic-fcgi .
+#     docker build -t swingmusic-fcgi --build-arg COMMIT=$(git rev-parse HEAD) .
+#     docker buildx build --platform linux/amd64,linux/arm64 -t swingmusic-fcgi .
+#
+# What a build before this one has compiled is kept in a cache of the builder's and used again.
 
 FROM swift:6.2-bookworm AS build
 RUN apt-get update \
@@ -9,10 +13,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./
-RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
-RUN swift build -c release --static-swift-stdlib --product swingmusic-fcgi \
+ARG COMMIT
+ARG TARGETARCH
+RUN --mount=type=cache,id=swingmusic-fcgi-${TARGETARCH},target=/source/.build \
+    --mount=type=cache,id=swiftpm,target=/root/.cache/org.swift.swiftpm,sharing=locked \
+    SWINGMUSIC_FCGI_COMMIT=${COMMIT} swift build -c release --static-swift-stdlib --product swingmusic-fcgi \
     && install -D -s .build/release/swingmusic-fcgi /out/swingmusic-fcgi
 
 FROM debian:bookworm-slim

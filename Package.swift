@@ -9,6 +9,9 @@ let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
+/// What a release says of itself (`--version`): the commit that it was built from. scripts/release and the Dockerfile give it.
+let commit: [CSetting] = Context.environment["SWINGMUSIC_FCGI_COMMIT"].map { [.define("CSYS_COMMIT", to: "\"\($0)\"")] } ?? []
+
 /// One test target beside each room, under the room's name.
 func tests(of room: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .testTarget(name: "\(room)Tests", dependencies: [.target(name: room)] + dependencies)
@@ -31,7 +34,7 @@ let package = Package(
             name: "CLibFCGIApplication", path: "Tests/CLibFCGIApplication", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(name: "CLibHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CLibCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "CSystem"),
+        .target(name: "CSystem", cSettings: commit),
 
         // Below the ground floor: what every room may use.
         .target(name: "Platform", dependencies: ["CSystem", grdb, logging], exclude: ["README.md"]),
@@ -63,6 +66,11 @@ let package = Package(
                 grdb, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], exclude: ["README.md"]),
+
+        // A household in simulated time, for `scripts/benchmark --household`.
+        .executableTarget(
+            name: "household", dependencies: ["Catalog", "Caching", "RateLimiting", "Spotify", "Platform", logging],
+            path: "Tests/benchmark/household"),
 
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),

@@ -57,6 +57,13 @@ void csys_unguard_shared(void *start) {
 
 int csys_replace_descriptor(int fresh, int old) { return dup3(fresh, old, O_CLOEXEC) < 0 ? -1 : 0; }
 
+/* Package.swift defines it where the environment of the build tells it. */
+#ifndef CSYS_COMMIT
+#define CSYS_COMMIT ""
+#endif
+
+const char *csys_commit(void) { return CSYS_COMMIT; }
+
 int csys_processors_allowed(void) {
     /* More processors than the set has room for is EINVAL: then all that are online count. */
     cpu_set_t allowed;

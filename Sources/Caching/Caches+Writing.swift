@@ -86,19 +86,35 @@ extension Caches {
         return wasThere
     }
 
-    /// Gives the entry another end: `length` from now. Answers whether there was one.
+    /// Adds to the whole number that an entry is, in digits, so that no two who add undo each other's. Its end stays; `ttl` (nil: the cache's
+    /// default) is for a number that begins now, at 0: where there is no entry, or of `spotify` a due one. Answers the sum.
+    /// - Throws: `.notAWholeNumber` when the entry or the sum is none, and nothing is changed.
     @discardableResult
-    public func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration) throws(CacheError) -> Bool {
+    public func increment(
+        _ cache: CacheName, _ key: [UInt8], by amount: Int64 = 1, ttl: Duration? = nil, waits: Bool = true
+    ) throws(CacheError) -> Int64 {
+        try EntryLimits.check(key: key)
+        let lifetime = lifetime(cache, ttl)
+        let copyEpoch = shared.copyEpoch
+        let (entry, number) = try record.write { writer in try writer.increment(cache, key, by: amount, lifetime) }
+        publish(cache, [(key, entry)], copyEpoch: copyEpoch)
+        if waits { try settle(cache) }
+        return number
+    }
+
+    /// Gives the entry another end: `length` from now (nil: the cache's default). Answers whether there was one; one of `spotify` that is due is none.
+    @discardableResult
+    public func expire(_ cache: CacheName, _ key: [UInt8], in length: Duration?, waits: Bool = true) throws(CacheError) -> Bool {
         try EntryLimits.check(key: key)
         let end = lifetime(cache, length).end(from: clock.now)
         let wasThere = try record.write { writer in try writer.expire(cache, key, at: end) }
         if wasThere { withdraw(cache, key) }
-        try settle(cache)
+        if waits { try settle(cache) }
         return wasThere
     }
 
-    /// Removes every entry whose key begins with `prefix`, at once whatever their number when the prefix is empty or a
-    /// namespace; of `spotify`, makes them due. Answers how many.
+    /// Removes every entry whose key begins with `prefix`, at once whatever their number; of `spotify`, makes them due. The counts follow at
+    /// once when the prefix is empty or a namespace, else with the purge when there are more than a thousand. Answers how many.
     @discardableResult
     public func clear(_ cache: CacheName, prefix: [UInt8] = [], waits: Bool = true) throws(CacheError) -> Int {
         try EntryLimits.check(key: prefix)
@@ -154,13 +170,15 @@ extension Caches {
     }
 
     /// Notes that records were asked for at `instant` (wall-clock milliseconds), unless a use is noted that is `tolerance`
-    /// (ms) older at most. One transaction, while every other writer waits: cheapest for many at once, sorted by their
+    /// (ms) older at most; what is `apart` from the beginning of an occasion, at least, is another one. One transaction, while every other writer waits: cheapest for many at once, sorted by their
     /// number. Never call this on a caller's way.
-    public func touch(_ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0) throws(CacheError) {
+    public func touch(
+        _ records: [RecordNumber], at instant: Int64, tolerance: Int64 = 0, apart: Int64 = 6 * 3_600_000
+    ) throws(CacheError) {
         guard !records.isEmpty else { return }
         try record.write { writer in
             for record in records where record.epoch == writer.transaction.epoch {
-                try writer.touch(record.row, at: instant, tolerance: tolerance)
+                try writer.touch(record.row, at: instant, tolerance: tolerance, apart: apart)
             }
         }
     }

@@ -27,7 +27,7 @@ public final class Caches: Sendable {
         try self.init(configuration, log: log, clock: SystemClock())
     }
 
-    init(_ configuration: CachesConfiguration, log: Logger, clock: any HostClock) throws(CacheError) {
+    package init(_ configuration: CachesConfiguration, log: Logger, clock: any HostClock) throws(CacheError) {
         self.configuration = configuration
         self.clock = clock
         self.log = log
@@ -84,17 +84,24 @@ public final class Caches: Sendable {
         try record.count(cache, expiringBefore: instant)
     }
 
+    /// The keys that begin with `prefix` and come after `after`, at most `limit`, along an index. Entries whose time has passed are left out;
+    /// of `spotify` they are due, and there. Reads a few thousand rows at most: where most are over, a page may be short, or empty.
+    public func keys(_ cache: CacheName, prefix: [UInt8] = [], after: [UInt8]? = nil, limit: Int) throws(CacheError) -> KeyPage {
+        try record.keys(cache, prefix: prefix, after: after, limit: limit)
+    }
+
     /// The largest namespaces of a cache.
     public func namespaces(_ cache: CacheName, limit: Int = 100) throws(CacheError) -> [NamespaceStatistics] {
         try record.namespaces(cache, limit: limit)
     }
 
     /// Records of `spotify` that are due before `before` (wall-clock milliseconds) and were used at or after
-    /// `usedSince` (0: whether used or not; uses are remembered for a week), the longest due first.
+    /// `usedSince` (0: whether used or not; uses are remembered for a week), the longest due first. `twiceSince`: and that were used on an
+    /// earlier occasion, too, at or after that.
     public func due(
-        before: Int64, usedSince: Int64, prefix: [UInt8] = [], limit: Int
+        before: Int64, usedSince: Int64, twiceSince: Int64? = nil, prefix: [UInt8] = [], limit: Int
     ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
-        try record.due(before: before, usedSince: usedSince, prefix: prefix, limit: limit)
+        try record.due(before: before, usedSince: usedSince, twiceSince: twiceSince ?? .min, prefix: prefix, limit: limit)
     }
 
     /// Cheap enough to be polled: a few rows of SQLite, and counters.

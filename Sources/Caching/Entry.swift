@@ -37,6 +37,19 @@ public struct Found: Sendable, Equatable {
     }
 }
 
+/// Keys of a cache in the order of their bytes.
+public struct KeyPage: Sendable, Equatable {
+    public struct Key: Sendable, Equatable {
+        public var key: [UInt8]
+        /// Wall clock, milliseconds since 1970; `.max`: never. Of `spotify` it may have passed: the record is due.
+        public var expiresAt: Int64
+    }
+
+    public var keys: [Key] = []
+    /// What the next page comes after; nil: there is none. A page may have fewer keys than were asked for, and a next one.
+    public var next: [UInt8]?
+}
+
 /// What identifies a write without its bytes: a copy is the row's when their seals are equal.
 struct Seal: Sendable, Equatable {
     var version: Int64
@@ -106,6 +119,9 @@ enum Namespace {
         return Array(prefix[..<first])
     }
 
+    /// In SQL: whether the counts of a column's prefix are kept, of the empty one and of one that ends in its first `/`.
+    static func isCounted(_ column: String) -> String { "instr(\(column), x'2F') = length(\(column))" }
+
     /// The least key that is greater than every key with this prefix; nil when there is none.
     static func end(of prefix: [UInt8]) -> [UInt8]? {
         var end = prefix
@@ -134,6 +150,8 @@ public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
     case tooLarge
     /// `onlyIfVersion` named another version than the row's (nil: there is no row).
     case versionChanged(current: Int64?)
+    /// What is to be added to is none, in digits, or the sum has more than 64 bits.
+    case notAWholeNumber
     /// A newer release has written this `cache.db`.
     case newerSchema(found: Int, known: Int)
 
@@ -143,6 +161,7 @@ public enum CacheError: Error, Sendable, Equatable, CustomStringConvertible {
         case .cannotRead(let reason): "the cache cannot be read: \(reason)"
         case .tooLarge: "a key has at most \(EntryLimits.keyBytes) bytes and a value at most \(EntryLimits.valueBytes)"
         case .versionChanged(let current): "the entry has changed (now \(current.map(String.init) ?? "absent"))"
+        case .notAWholeNumber: "the entry is not a whole number, or its sum would have more than 64 bits"
         case .newerSchema(let found, let known):
             "cache.db has schema \(found), this release knows \(known): a newer release has written it"
         }

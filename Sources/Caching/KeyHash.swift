@@ -1,3 +1,5 @@
+import CSystem
+
 /// A quick 64-bit hash of bytes, the same in every process that has the seed: for shards, for the shared page, and to tell copies apart.
 /// Not for anything that must not be guessed; a collision of keys in memory costs a look into the tier below.
 enum KeyHash {
@@ -28,22 +30,10 @@ enum KeyHash {
 
     /// The same for many bytes: words of eight go through four lanes, so that the processor works on four at once.
     static func checksum(_ bytes: UnsafeRawBufferPointer, seed: UInt64) -> UInt64 {
-        var lanes = (seed, seed ^ 0x9E37_79B9_7F4A_7C15, ~seed, seed &+ 0xD1B5_4A32_D192_ED03)
-        var offset = 0
-        while offset + 32 <= bytes.count {
-            lanes.0 = step(lanes.0, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            lanes.1 = step(lanes.1, bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
-            lanes.2 = step(lanes.2, bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self))
-            lanes.3 = step(lanes.3, bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self))
-            offset += 32
-        }
-        let state = mix(mix(mix(mix(lanes.0) ^ lanes.1) ^ lanes.2) ^ lanes.3) ^ UInt64(bytes.count)
-        return hash(UnsafeRawBufferPointer(rebasing: bytes[offset...]), seed: state)
-    }
-
-    /// A bijection of either argument: no change of one word goes unnoticed.
-    private static func step(_ state: UInt64, _ word: UInt64) -> UInt64 {
-        let mixed = (state ^ word) &* 0x9FB2_1C65_1E98_DF25
-        return mixed ^ (mixed >> 32)
+        let blocks = bytes.count / 64
+        let begin = csys_lanes(a: seed, b: seed ^ 0x9E37_79B9_7F4A_7C15, c: ~seed, d: seed &+ 0xD1B5_4A32_D192_ED03)
+        let lanes = csys_sum_blocks(bytes.baseAddress, UInt64(blocks), begin)
+        let state = mix(mix(mix(mix(lanes.a) ^ lanes.b) ^ lanes.c) ^ lanes.d) ^ UInt64(bytes.count)
+        return hash(UnsafeRawBufferPointer(rebasing: bytes[(64 * blocks)...]), seed: state)
     }
 }

@@ -2,38 +2,52 @@ import Caching
 import Logging
 import Platform
 import RateLimiting
+import Spotify
 
 /// The catalog: what is known is read at once, what is not is looked up behind the limiter.
 public final class Catalog: Sendable {
     public let inbox: LookupInbox
     let records: NotedRecords
     private let rateLimiter: RateLimiter
-    private let thread: LookupThread
+    /// nil: somebody else runs the loop.
+    private let thread: LookupThread?
 
     /// Starts the lookup thread. Throws where the system gives it no thread or descriptor.
     public init(
         caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
     ) throws(SystemError) {
         inbox = try LookupInbox()
-        let recordStore = RecordStore(
-            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder), clock: clock)
-        records = NotedRecords(
-            recordStore: recordStore, inbox: inbox, recentlyUsed: RecentlyUsed(caches: caches, clock: clock),
-            usageFilter: UsageFilter(ttl: configuration.recordTTL))
+        records = NotedRecords(caches: caches, inbox: inbox, configuration: configuration, clock: clock)
         self.rateLimiter = rateLimiter
         thread = try LookupThread(
-            inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log)
+            inbox: inbox, recordStore: records.recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log)
+    }
+
+    /// A catalog for a simulation, which runs the lookup loop on its own thread and clock.
+    package init(
+        caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock, log: Logger,
+        client: any SpotifyCalls, loop: (LookupLoop) -> Void
+    ) throws(SystemError) {
+        inbox = try LookupInbox()
+        records = NotedRecords(caches: caches, inbox: inbox, configuration: configuration, clock: clock)
+        self.rateLimiter = rateLimiter
+        thread = nil
+        loop(
+            LookupLoop(
+                inbox: inbox, recordStore: records.recordStore, rateLimiter: rateLimiter, client: client, configuration: configuration,
+                clock: clock, log: log))
     }
 
     /// Answers a question from what is known.
     /// - Parameters:
     ///   - base: for the mirror's links.
+    ///   - filled: with the fields that development mode removed (`SPOTIFY_FILL_REMOVED_FIELDS`).
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
     ///   - ahead: what was read for it already.
     public func answer(
-        _ question: some Question, base: LinkBase, isLast: Bool = false, ahead: ReadAhead? = nil
+        _ question: any Question, base: LinkBase, filled: Bool = false, isLast: Bool = false, ahead: ReadAhead? = nil
     ) throws(CacheError) -> QueryResult {
-        var reader = RecordReader(records: records, base: base, isLast: isLast, ahead: ahead)
+        var reader = RecordReader(records: records, base: base, filled: filled, isLast: isLast, ahead: ahead)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }
@@ -74,7 +88,7 @@ public final class Catalog: Sendable {
     }
 
     /// Ends the lookup thread.
-    public func stop() { thread.stop() }
+    public func stop() { thread?.stop() }
 
     /// How a question's first record is best read.
     public enum Approach: Sendable {
@@ -86,7 +100,7 @@ public final class Catalog: Sendable {
         case ahead(Resource, key: [UInt8])
     }
 
-    public func approach(to question: some Question) -> Approach {
+    public func approach(to question: any Question) -> Approach {
         guard records.recordStore.caches.mayAsk, let resource = question.firstResource, resource.cache == .spotify else {
             return .asItComes
         }

@@ -1,3 +1,4 @@
+import RateLimiting
 import Spotify
 
 /// What the catalog and its lookup thread need to know.
@@ -13,8 +14,8 @@ public struct CatalogConfiguration: Sendable {
     public var temporaryTTL: Duration
     /// Names this worker to the others: unique on the host, `<pid>-<start>` say.
     public var worker: String
-    /// Told of each call for which a permit was spent, on the lookup thread.
-    public var noteCall: @Sendable () -> Void = {}
+    /// Told of each call for which a permit was spent, and why it was made, on the lookup thread.
+    public var noteCall: @Sendable (Priority) -> Void = { _ in }
     /// Told how long each permit that was granted took to take, in nanoseconds: the transaction and the wait for the file's lock.
     public var noteTurn: @Sendable (UInt64) -> Void = { _ in }
 

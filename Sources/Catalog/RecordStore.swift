@@ -1,11 +1,12 @@
 import Caching
+import JSON
 import Platform
 
 /// A record as it is served.
 public struct Served: Sendable {
     public var record: Record
     public var tier: Tier
-    /// Seconds until it becomes stale; negative when it is (RFC 9211, `ttl`).
+    /// Seconds until it, or its oldest part, becomes stale; negative when it is (RFC 9211, `ttl`).
     public var ttl: Int64
     public var freshness: Freshness
     /// When it was fetched, or refused, wall-clock milliseconds.
@@ -59,22 +60,21 @@ public struct RecordStore: Sendable {
 
     /// The same for what `caches.get` has answered already.
     func read(_ resource: Resource, found: Found?, filled: Bool = false) throws(CacheError) -> Reading {
-        if let found, let served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
-            return .hit(try marked(served, resource))
+        if let found, var served = served(found, resource, filled: filled), !served.isDue || !hasSpooled {
+            try mark(&served, resource)
+            return .hit(served)
         }
-        if let found = newer(than: found, resource.cache, resource.cacheKey), let served = served(found, resource, filled: filled) {
-            return .hit(try marked(served, resource))
+        if let found = newer(than: found, resource.cache, resource.cacheKey), var served = served(found, resource, filled: filled) {
+            try mark(&served, resource)
+            return .hit(served)
         }
         guard let denial = try denial(of: resource) else { return .miss }
         return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
     }
 
     /// A search that was refused when it was asked for again is what it was.
-    private func marked(_ served: Served, _ resource: Resource) throws(CacheError) -> Served {
-        guard resource.cache == .temp, served.isDue else { return served }
-        var marked = served
-        marked.record.refusedWith = try denial(of: resource)?.entry.status
-        return marked
+    private func mark(_ served: inout Served, _ resource: Resource) throws(CacheError) {
+        if resource.cache == .temp, served.isDue { served.record.refusedWith = try denial(of: resource)?.entry.status }
     }
 
     private func denial(of resource: Resource) throws(CacheError) -> (entry: NegativeEntry, found: Found)? {
@@ -109,7 +109,9 @@ public struct RecordStore: Sendable {
             : Record(encoded: entry.value)
         guard let record = form else { return nil }
         let due = resource.cache == .temp ? entry.storedAt + temporaryTTL.wholeMilliseconds : entry.expiresAt
-        let end = record.refusedWith == nil ? due : entry.storedAt
+        // The oldest part that is seen was as good for as long as the rest.
+        let whole = record.wholeAt.map { $0 + due - entry.storedAt } ?? due
+        let end = record.refusedWith == nil ? min(due, whole) : entry.storedAt
         let now = clock.wall.milliseconds
         return Served(
             record: record, tier: found.tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
@@ -123,13 +125,75 @@ public struct RecordStore: Sendable {
 
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week. Where `cache.db` cannot take
     /// it, it waits in the spool; throws when that cannot take it either.
-    func store(_ parsed: ParsedAnswer) throws(CacheError) {
+    @discardableResult
+    func store(_ parsed: ParsedAnswer) throws(CacheError) -> Learned {
+        var lines = parsed.lines
+        var unlike: [Refresh.Due] = []
+        if let listed = parsed.listed {
+            let renewals = try self.renewals(by: listed)
+            lines += renewals.lines
+            unlike = renewals.unlike
+        }
         try keep(
-            parsed.lines.map { line in
+            lines.map { line in
                 let cache = line.resource.cache
-                return (cache, line.resource.cacheKey, line.record.encoded, cache == .temp ? Self.searchGrace : nil)
+                return (cache, line.resource.cacheKey, line.encoded, cache == .temp ? Self.searchGrace : nil)
             })
+        return Learned(resources: lines.map(\.resource), unlike: unlike)
     }
+
+    /// What an answer has taught.
+    struct Learned {
+        /// What need not be asked for any more.
+        var resources: [Resource]
+        /// Records that it lists otherwise than they are: each is to be asked for alone.
+        var unlike: [Refresh.Due] = []
+    }
+
+    /// The records that a list renews, and those that it does not since they are another thing there. What a list does not carry stays for 30
+    /// days; then a call for the record alone is due.
+    private func renewals(by listed: ListedTracks) throws(CacheError) -> (lines: [ParsedAnswer.Line], unlike: [Refresh.Due]) {
+        var lines: [ParsedAnswer.Line] = []
+        var unlike: [Refresh.Due] = []
+        for resource in listed.resources {
+            guard let served = try record(of: resource), !isLongPartial(served), served.record.refusedWith == nil,
+                let known = try? JSONDocument(served.record.body)
+            else { continue }
+            if let body = listed.renewed(resource, known.root) {
+                let record = Record(body: body, wholeAt: served.record.wholeAt ?? served.storedAt)
+                lines.append(ParsedAnswer.Line(resource, record))
+            } else {
+                unlike.append(Refresh.Due(resource: resource, at: WallTime(milliseconds: served.dueAt)))
+            }
+        }
+        return (lines, unlike)
+    }
+
+    /// What is known of what shall be renewed: of an album as soon due as the first of the records that its list renews.
+    func readForRenewal(_ resource: Resource) throws(CacheError) -> Reading {
+        guard case .hit(var served) = try read(resource), served.record.refusedWith == nil,
+            let listed = (try? JSONDocument(served.record.body)).flatMap({ ListedTracks(resource, $0.root) })
+        else { return try read(resource) }
+        for track in listed.resources {
+            guard let known = try record(of: track), known.dueAt < served.dueAt, try isRenewed(known, track, by: listed) else { continue }
+            served.dueAt = known.dueAt
+        }
+        return .hit(served)
+    }
+
+    private func isRenewed(_ served: Served, _ resource: Resource, by listed: ListedTracks) throws(CacheError) -> Bool {
+        guard served.record.refusedWith == nil, !isLongPartial(served), let known = try? JSONDocument(served.record.body) else {
+            return false
+        }
+        return listed.renewed(resource, known.root) != nil
+    }
+
+    /// Whether a record has parts that are so old that only an answer to itself will do.
+    func isLongPartial(_ served: Served) -> Bool {
+        clock.wall.milliseconds - (served.record.wholeAt ?? served.storedAt) >= Self.wholeLifetime.wholeMilliseconds
+    }
+
+    private static let wholeLifetime = Duration.seconds(30 * 86_400)
 
     private func keep(_ values: [Value]) throws(CacheError) {
         // What was refused a moment ago is not waited for again, with the limiter's file locked; `drainSpool` sees when it can be written.
@@ -196,7 +260,7 @@ public struct RecordStore: Sendable {
         }
         let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
-        try keep([(.spotify, resource.cacheKey, known.encoded, pause)] + closed)
+        try keep([(.spotify, resource.cacheKey, ParsedAnswer.Line(resource, known).encoded, pause)] + closed)
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.
@@ -231,11 +295,12 @@ final class NotedRecords: Sendable {
     private let inbox: LookupInbox
     private let usageFilter: UsageFilter
 
-    init(recordStore: RecordStore, inbox: LookupInbox, recentlyUsed: RecentlyUsed, usageFilter: UsageFilter) {
-        self.recordStore = recordStore
+    init(caches: Caches, inbox: LookupInbox, configuration: CatalogConfiguration, clock: any HostClock) {
+        recordStore = RecordStore(
+            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder), clock: clock)
         self.inbox = inbox
-        self.recentlyUsed = recentlyUsed
-        self.usageFilter = usageFilter
+        recentlyUsed = RecentlyUsed(caches: caches, clock: clock)
+        usageFilter = UsageFilter(ttl: configuration.recordTTL)
     }
 
     /// Reads a record for a caller. One that is due is noted for renewal, and that it was used.
@@ -243,14 +308,10 @@ final class NotedRecords: Sendable {
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
     func read(_ resource: Resource, ahead: ReadAhead? = nil, filled: Bool = false) throws(CacheError) -> Reading {
-        let reading =
-            if let ahead {
-                try recordStore.read(resource, found: ahead.found, filled: filled)
-            } else {
-                try recordStore.read(resource, filled: filled)
-            }
-        if case .hit(let served) = reading, served.tier != .memory, resource.cache == .spotify {
-            let key = ahead?.key ?? resource.cacheKey
+        let key = ahead?.key ?? resource.cacheKey
+        let found = if let ahead { ahead.found } else { try recordStore.caches.get(resource.cache, key) }
+        let reading = try recordStore.read(resource, found: found, filled: filled)
+        if found?.tier != .memory, resource.cache == .spotify, case .hit(let served) = reading, served.tier != .memory {
             if usageFilter.isNews(key, now: recordStore.clock.monotonic) { inbox.noteUse(key) }
             if served.isDue { inbox.noteDue(resource, since: WallTime(milliseconds: served.dueAt)) }
         }

@@ -84,6 +84,7 @@ struct UsageLog {
     private let caches: Caches
     private let clock: any HostClock
     private let tolerance: Duration
+    private let apart: Duration
     private var pending = PendingUses()
     private var found: [RecordNumber] = []
     private var nextStep = MonotonicTime(nanoseconds: 0)
@@ -95,10 +96,13 @@ struct UsageLog {
     private static let soughtAtOnce = 10
     static let pause = Duration.milliseconds(250)
 
-    /// - Parameter tolerance: `RenewalPlan.tolerance`.
-    init(caches: Caches, tolerance: Duration, clock: any HostClock) {
+    /// - Parameters:
+    ///   - tolerance: `RenewalPlan.tolerance`.
+    ///   - apart: `RenewalPlan.apart`.
+    init(caches: Caches, tolerance: Duration, apart: Duration, clock: any HostClock) {
         self.caches = caches
         self.tolerance = tolerance
+        self.apart = apart
         self.clock = clock
     }
 
@@ -117,7 +121,8 @@ struct UsageLog {
         let now = clock.monotonic
         guard let next, now >= next else { return }
         if isToBeWritten {
-            try? caches.touch(found.sorted(), at: clock.wall.milliseconds, tolerance: tolerance.wholeMilliseconds)
+            try? caches.touch(
+                found.sorted(), at: clock.wall.milliseconds, tolerance: tolerance.wholeMilliseconds, apart: apart.wholeMilliseconds)
             found = []
             nextWrite = now + Self.writePause
         } else {

@@ -140,6 +140,8 @@ struct RecordSieve {
         }
         replies += try interruption.answer(to: content, limits)
         guard interruption.kind == .abort else { return }
+        // What goes is held to the rules of what is read, so that it is the same in whatever pieces it comes.
+        _ = try RequestScan.look(at: UnsafeRawBufferPointer(rebasing: memory[..<kept]), limits: limits)
         isLast = !isKept
         (request, kept) = (nil, 0)
     }

@@ -29,6 +29,32 @@ public struct ListeningSocket: Sendable {
         return ListeningSocket(descriptor: descriptor)
     }
 
+    /// Where it listens (getsockname(2)); nil for a socket without a name, and of another kind.
+    public var address: ListenAddress? {
+        var name = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        return withUnsafeMutablePointer(to: &name) { storage in
+            storage.withMemoryRebound(to: sockaddr.self, capacity: 1) { name in
+                guard getsockname(descriptor, name, &size) == 0 else { return nil }
+                return name.pointee.sa_family == sa_family_t(AF_UNIX) ? Self.path(storage, size) : Self.hostAndPort(name, size)
+            }
+        }
+    }
+
+    private static func path(_ storage: UnsafePointer<sockaddr_storage>, _ size: socklen_t) -> ListenAddress? {
+        guard let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path), Int(size) > start else { return nil }
+        let bytes = UnsafeRawBufferPointer(start: storage, count: Int(size)).dropFirst(start).prefix { $0 != 0 }
+        return ListenAddress(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static func hostAndPort(_ name: UnsafePointer<sockaddr>, _ size: socklen_t) -> ListenAddress? {
+        var (host, port) = ([CChar](repeating: 0, count: Int(NI_MAXHOST)), [CChar](repeating: 0, count: 32))
+        let flags = NI_NUMERICHOST | NI_NUMERICSERV
+        guard getnameinfo(name, size, &host, socklen_t(host.count), &port, socklen_t(port.count), flags) == 0 else { return nil }
+        let texts = [host, port].map { text in String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) }
+        return UInt16(texts[1]).map { .tcp(host: texts[0], port: $0) }
+    }
+
     /// Closes this process's copy of the descriptor; a Unix socket's file stays.
     public func close() { _ = Glibc.close(descriptor) }
 }

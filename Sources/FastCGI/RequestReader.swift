@@ -311,7 +311,8 @@ struct StandardInput {
         if interruption != nil {
             interruption?.content.append(contentsOf: rest.prefix(count))
         } else {
-            guard content.count + count <= limit else { return false }
+            // By what the record announces, so that it is the same in whatever pieces it comes.
+            guard content.count + contentLeft <= limit else { return false }
             content.append(contentsOf: rest.prefix(count))
         }
         contentLeft -= count

@@ -52,7 +52,8 @@ public final class Gateway: Sendable {
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
             authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, guessLimit: guessLimit)
+            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
+            guessLimit: guessLimit)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
         router = Router(
             families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, log),
@@ -69,7 +70,8 @@ public final class Gateway: Sendable {
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
-            CatalogRoutes(responder: responder, blockingWorker: blockingWorker),
+            CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
+            ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
             CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
             DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
@@ -81,7 +83,7 @@ public final class Gateway: Sendable {
         var configuration = CatalogConfiguration(
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
-        configuration.noteCall = { scoreboard.add(Counter.calls) }
+        configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
         configuration.noteTurn = { scoreboard.add(turn: $0) }
         return configuration
     }

@@ -100,6 +100,39 @@ public enum Files {
         return true
     }
 
+    /// Makes a folder, and those above it that are missing; one that is there is left as it is.
+    public static func makeFolder(_ path: String, mode: mode_t) throws(SystemError) {
+        let cut = path.drop { $0 == "/" }.lastIndex(of: "/") ?? path.startIndex
+        guard mkdir(path, mode) != 0 else { return }
+        if errno == ENOENT, cut > path.startIndex {
+            try makeFolder(String(path[..<cut]), mode: mode)
+            guard mkdir(path, mode) != 0 else { return }
+        }
+        let code = errno
+        var status = stat()
+        guard code == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("mkdir", code: code) }
+    }
+
+    /// The names in a folder, in no order; none where it cannot be read.
+    public static func names(in folder: String) -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// Removes a folder and the files in it; one with a folder in it stays.
+    public static func removeFolder(_ path: String) throws(SystemError) {
+        for name in names(in: path) { guard unlink("\(path)/\(name)") == 0 || errno == ENOENT else { throw SystemError("unlink") } }
+        guard rmdir(path) == 0 else { throw SystemError("rmdir") }
+    }
+
     /// Waits until a file's content, or the names in a folder, are on the disk (fsync(2)). Not for a database that may be open.
     public static func synchronize(_ path: String) throws(SystemError) {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)

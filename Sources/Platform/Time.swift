@@ -103,6 +103,12 @@ public struct WallTime: Sendable, Hashable, Comparable {
         let date = "\(digits(parts.tm_year &+ 1900, 4))-\(digits(parts.tm_mon + 1))-\(digits(parts.tm_mday))"
         return "\(date)T\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))Z"
     }
+
+    /// `2026-11-22T19:33:00.042Z`.
+    public var preciseText: String {
+        let fraction = String(milliseconds - seconds * 1000)
+        return "\(text.dropLast()).\(String(repeating: "0", count: max(0, 3 - fraction.count)))\(fraction)Z"
+    }
 }
 
 /// A time of CLOCK_MONOTONIC, in nanoseconds: for deadlines within one process. It stands still while the host is suspended.

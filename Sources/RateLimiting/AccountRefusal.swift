@@ -214,10 +214,6 @@ extension Transaction {
         try run("UPDATE lookups SET number = ? WHERE key = ?", [try nextNumber(), lease.key])
     }
 
-    fileprivate func removeUnleased(_ key: String) throws {
-        try run("DELETE FROM lookups WHERE key = :key AND NOT \(Self.isLeased)", ["key": key, "now": now])
-    }
-
     fileprivate func pauseAccount(_ reason: String) throws -> BootTime {
         var pause = Backoff.after(try pause(.account), now: now, told: nil, growth: .account)
         pause.reason = reason

@@ -4,7 +4,7 @@ import Platform
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
     /// The application_id is "SWMT".
-    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second])
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third])
 
     private static let first =
         """
@@ -77,6 +77,18 @@ enum LimiterSchema {
         ALTER TABLE pauses ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
         """
 
+    /// Which clients wait for a lookup, and until when; the rows go with it.
+    private static let third =
+        """
+        CREATE TABLE askers (
+            key TEXT NOT NULL,
+            client TEXT NOT NULL,
+            until INTEGER NOT NULL,
+            PRIMARY KEY (key, client)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER askers_leave AFTER DELETE ON lookups BEGIN DELETE FROM askers WHERE key = old.key; END;
+        """
+
     /// The first rows of a file that is new.
     static func fill(_ db: Database, at moment: Moment) throws {
         try db.execute(
@@ -91,5 +103,6 @@ enum LimiterSchema {
         "pauses": ["recorded", "until"],
         "token": ["renew", "expires", "claimed_until"],
         "facts": ["until"],
+        "askers": ["until"],
     ]
 }

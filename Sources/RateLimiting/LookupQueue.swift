@@ -23,6 +23,27 @@ extension RateLimiter {
         }
     }
 
+    /// Puts a lookup into the place of the first of several that wait, for the same client and as long, since it may spare them all; that one goes
+    /// to the end of its line.
+    ///
+    /// - Parameter fewest: unless so many of them wait it is not queued; nor where it is in the queue already.
+    /// - Returns: whether it was queued.
+    public func enqueue(_ key: String, inPlaceOf others: [String], fewest: Int) throws(RateLimiterError) -> Bool {
+        func first(_ transaction: Transaction) throws -> Int64? {
+            guard try transaction.lookupStatus(of: key) == nil else { return nil }
+            let waiting = try others.compactMap { try transaction.lookupStatus(of: $0) }
+                .filter { !$0.isLeased && !$0.isFailed && !$0.rank.isBackground }
+            return waiting.count < fewest ? nil : waiting.min { ($0.rank, $0.number) < ($1.rank, $1.number) }?.number
+        }
+        guard try file.read(first) != nil else { return false }
+        return try file.write { transaction in
+            guard let number = try first(transaction) else { return false }
+            try transaction.put(key, inPlaceOf: number)
+            for other in others { try transaction.copyAskers(of: other, to: key) }
+            return true
+        }
+    }
+
     /// Where lookups stand, for a worker that waits for what another fetches.
     ///
     /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
@@ -45,11 +66,42 @@ extension RateLimiter {
         }
     }
 
+    /// What is in the queue, by rank and then in the order in which it came.
+    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] {
+        try file.read { transaction in
+            let outlook = try outlook(transaction)
+            return try transaction.keys(atMost: most).compactMap { key in
+                guard let status = try transaction.lookupStatus(of: key) else { return nil }
+                let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
+                return QueuedLookup(
+                    key: key, priority: status.rank, isLeased: status.isLeased, isFailed: status.isFailed, failure: status.failure,
+                    retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
+            }
+        }
+    }
+
     private func outlook(_ transaction: Transaction) throws -> Outlook {
         Outlook(
             transaction: transaction, snapshot: try transaction.snapshot(), forecast: try forecast(transaction),
             callTime: try transaction.callTime())
     }
+}
+
+/// A lookup in the queue, for people.
+public struct QueuedLookup: Sendable, Equatable {
+    public let key: String
+    /// Its rank at this moment.
+    public let priority: Priority
+    /// A worker is fetching it.
+    public let isLeased: Bool
+    /// It was given up; it stays to say so until `retryAt`.
+    public let isFailed: Bool
+    /// Why the latest attempt failed.
+    public let failure: String?
+    /// Wall-clock milliseconds; nil where nothing holds it back but its turn.
+    public let retryAt: Int64?
+    /// Until its answer can be expected; zero for what is under way or given up.
+    public let wait: Duration
 }
 
 /// What can be said about waiting, at one moment.
@@ -105,6 +157,15 @@ extension Transaction {
         return queueLimits
     }
 
+    fileprivate func keys(atMost most: Int) throws -> [String] {
+        try rows(
+            """
+            SELECT key FROM lookups WHERE failed OR \(Self.isLeased) OR (\(Self.isLive))
+            ORDER BY failed, priority, number LIMIT :most
+            """, ["now": now, "most": most]
+        ).map { $0[0] }
+    }
+
     private func know(_ client: String, _ queueLimits: inout QueueLimits) throws {
         guard queueLimits.clients[client] == nil else { return }
         queueLimits.clients[client] =
@@ -122,6 +183,7 @@ extension Transaction {
                 || ask.priority.isBackground
         {
             try join(ask, queued, wanted: wanted, &queueLimits)
+            try note(ask, wanted: wanted)
             return nil
         }
         if let refusal = queueLimits.refusal(of: ask.priority, client: ask.client) {
@@ -132,7 +194,18 @@ extension Transaction {
         if let queued, queued.isCounted { queueLimits.count(queued.priority, client: queued.client, by: -1) }
         queueLimits.count(ask.priority, client: ask.client)
         try put(ask, wanted: wanted)
+        try note(ask, wanted: wanted)
         return nil
+    }
+
+    /// A client waits for a lookup that is in the queue.
+    private func note(_ ask: Ask, wanted: BootTime) throws {
+        guard ask.priority == .caller, wanted > now else { return }
+        try run(
+            """
+            INSERT INTO askers (key, client, until) VALUES (?, ?, ?)
+            ON CONFLICT (key, client) DO UPDATE SET until = max(until, excluded.until)
+            """, [ask.key, ask.client, wanted])
     }
 
     private func queued(_ key: String) throws -> Queued? {
@@ -179,6 +252,27 @@ extension Transaction {
                 "key": ask.key, "number": try nextNumber(), "priority": ask.priority.rawValue, "client": ask.client,
                 "wanted": wanted,
             ])
+    }
+
+    /// A failure of before, or what has lapsed, makes way.
+    fileprivate func put(_ key: String, inPlaceOf number: Int64) throws {
+        let last = try nextNumber()
+        try run("DELETE FROM lookups WHERE key = ?", [key])
+        try run("UPDATE lookups SET number = ? WHERE number = ?", [last, number])
+        try run(
+            """
+            INSERT INTO lookups (key, number, priority, client, wanted_until)
+            SELECT ?, ?, priority, client, wanted_until FROM lookups WHERE number = ?
+            """, [key, number, last])
+    }
+
+    /// Who waits for a lookup waits for the one that may spare it.
+    fileprivate func copyAskers(of key: String, to other: String) throws {
+        try run(
+            """
+            INSERT INTO askers (key, client, until) SELECT ?, client, until FROM askers WHERE key = ?
+            ON CONFLICT (key, client) DO UPDATE SET until = max(until, excluded.until)
+            """, [other, key])
     }
 
     private func seat(_ client: String) throws {

@@ -34,7 +34,7 @@ extension RateLimiter {
         keep(until, saved: true)
         log.warning(
             "Spotify asks for a pause; no call is made before it ends.",
-            metadata: ["until": "\(end)", "quotaExceeded": "\(quotaExceeded)"])
+            metadata: ["until": "\(end)", "quotaExceeded": .stringConvertible(quotaExceeded)])
         return end
     }
 

@@ -41,19 +41,22 @@ extension Transaction {
         if background {
             return try pickBackground(.renewal) ?? pickBackground(.warming)
         }
-        return try pickCallers(.caller, Self.isAttended)
+        return try pickCallers(.caller, Self.isAttended, first: "\(Self.worth) DESC,")
             ?? pickCallers(.unattended, "NOT \(Self.isAttended) AND \(Self.isLive)")
     }
 
-    /// Clients in turn, each one's lookups in the order they came. The indexes walk in just that order and the
-    /// first that fits is the one.
-    private func pickCallers(_ rank: Priority, _ condition: String) throws -> Pick? {
+    /// How many clients wait for a lookup.
+    private static let worth = "(SELECT count(*) FROM askers WHERE askers.key = lookups.key AND until > :now)"
+
+    /// Clients in turn, each one's lookups by what more clients wait for, then in the order they came. The indexes walk client by client, and
+    /// the first that has one is the one.
+    private func pickCallers(_ rank: Priority, _ condition: String, first: String = "") throws -> Pick? {
         try row(
             """
             SELECT key, lookups.client, attempts
             FROM clients CROSS JOIN lookups INDEXED BY lookups_in_line ON lookups.client = clients.client
             WHERE priority <= 1 AND \(condition) AND \(Self.isFree)
-            ORDER BY served, joined, number LIMIT 1
+            ORDER BY served, joined, \(first) number LIMIT 1
             """, ["now": now]
         ).map { Pick(key: $0[0], rank: rank, client: $0[1], attempts: $0[2]) }
     }
@@ -113,10 +116,13 @@ extension Transaction {
                 WHERE priority = :rank AND number < :number AND failed = 0 AND NOT \(Self.isLeased)
                 """, ["rank": rank.rawValue, "number": number, "now": now]) ?? 0
         }
+        let before =
+            rank == .caller
+            ? "(-\(Self.worth), number) < (SELECT -\(Self.worth), number FROM lookups WHERE number = :number)" : "number < :number"
         return try one(
             """
             SELECT count(*) FROM lookups INDEXED BY lookups_in_line
-            WHERE client = :client AND number < :number AND priority <= 1 AND \(Self.isLive) AND NOT \(Self.isLeased)
+            WHERE client = :client AND \(before) AND priority <= 1 AND \(Self.isLive) AND NOT \(Self.isLeased)
             AND \(Self.isAttended) = :attended
             """, ["client": client, "number": number, "attended": rank == .caller, "now": now]) ?? 0
     }
@@ -170,6 +176,11 @@ extension Transaction {
         let took = min(max(now - lease.grantedAt, .milliseconds(1)), .seconds(60))
         try run("UPDATE ledger SET call_time = call_time + (? - call_time) / 8", [took.wholeNanoseconds])
         try noteSuccess()
+    }
+
+    /// The lookup was answered otherwise.
+    func removeUnleased(_ key: String) throws {
+        try run("DELETE FROM lookups WHERE key = :key AND NOT \(Self.isLeased)", ["key": key, "now": now])
     }
 
     /// The lookup was not answered: it pauses, in the queue or given up.

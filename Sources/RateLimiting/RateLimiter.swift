@@ -152,10 +152,11 @@ public final class RateLimiter: Sendable {
     /// - Parameter store: runs inside the transaction, only when the lease is current: what it writes elsewhere
     ///   is written while no other worker can take the lookup over. It must not call this limiter. When it
     ///   throws, nothing is changed and `storing` is thrown.
+    /// - Parameter others: asked after that: the keys of other lookups that are answered by it, too. Those that nobody has leased leave the queue.
     /// - Returns: false when the lease is not current any more (it ran out and another worker has it, or the
     ///   lookup is gone).
     public func finish(
-        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}
+        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}, answering others: () -> [String] = { [] }
     ) throws(RateLimiterError) -> Bool {
         var wasRefused = false
         let isCurrent = try file.write { transaction in
@@ -169,6 +170,7 @@ public final class RateLimiter: Sendable {
             case .failed(let reason, let retryAfter, let final):
                 try transaction.suspend(lease, reason: reason, pause: retryAfter, final: final)
             }
+            for key in others() where key != lease.key { try transaction.removeUnleased(key) }
             return true
         }
         if wasRefused { sayServed() }

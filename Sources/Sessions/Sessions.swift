@@ -14,6 +14,8 @@ public final class Sessions: Sendable {
     let folder: SwingmusicFolder
     let settings: SettingsFile
     let directory: UserDatabase
+    /// swingmusic's songs.
+    public let library: Library
     let database: SessionDatabase
     let records: any SessionRecords
     let throttle: LoginThrottle
@@ -38,6 +40,7 @@ public final class Sessions: Sendable {
         folder = SwingmusicFolder(configuration.swingmusicFolder, log: log)
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
+        library = Library(directory)
         database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
         registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         authenticator = Authenticator(

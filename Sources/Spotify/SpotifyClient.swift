@@ -3,11 +3,20 @@ import CSystem
 import Logging
 import Platform
 
+/// Calls of the Web API, on one thread that calls `poll` over and over; `SpotifyClient` says what each of these does. What else there is
+/// simulates the time that they take.
+public protocol SpotifyCalls: AnyObject {
+    var active: Int { get }
+    func begin(gate: @escaping () -> Gate, sent: @escaping () -> Void, completion: @escaping (CallResult) -> Void)
+    func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void)
+    func poll(for longest: Duration, wake: EventFD?)
+}
+
 /// Talks to Spotify over libcurl's multi interface. It belongs to one thread, which calls `poll` over and over; gates and completions
 /// are called on that thread, from inside `poll`. It never waits for the network longer than `poll` was told.
 ///
 /// Certificates are always verified, redirects never followed, and a request is sent at most once.
-public final class SpotifyClient {
+public final class SpotifyClient: SpotifyCalls {
     private let endpoints: SpotifyEndpoints
     private let api: BaseAddress
     private let accounts: BaseAddress
@@ -56,7 +65,10 @@ public final class SpotifyClient {
             let result = ending.callResult
             log.debug(
                 "call of the Web API ended",
-                metadata: ["status": "\(ending.status)", "bytes": "\(ending.body.count)", "result": "\(result.summary)"])
+                metadata: [
+                    "status": .stringConvertible(ending.status), "bytes": .stringConvertible(ending.body.count),
+                    "result": "\(result.summary)",
+                ])
             completion(result)
         }
         guard let transfer else { return completion(.failure(.unreachable("libcurl is out of memory"))) }
@@ -66,7 +78,7 @@ public final class SpotifyClient {
     /// Asks the accounts service for a token (client-credentials flow). It spends no permit and has no gate.
     public func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
         let transfer = Transfer(to: accounts, path: "/api/token", endpoints: endpoints, gate: nil) { [log] ending in
-            log.debug("token request ended", metadata: ["status": "\(ending.status)"])
+            log.debug("token request ended", metadata: ["status": .stringConvertible(ending.status)])
             completion(ending.tokenResult)
         }
         guard let transfer, transfer.becomeTokenRequest(credentials) else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import Foundation
 import JSON
 import Platform
@@ -15,6 +16,17 @@ enum Output {
     /// An instant in milliseconds since 1970, as people read it.
     static func time(_ milliseconds: Int64) -> String {
         WallTime(milliseconds: milliseconds).text
+    }
+
+    /// An instant as a clock on the wall shows it here, with the day when it is another one: `18:05`, `Tue 6:30`.
+    static func minute(_ instant: WallTime, now: WallTime = SystemClock().wall) -> String {
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_GB")
+        func text(_ form: String, _ time: WallTime) -> String {
+            format.dateFormat = form
+            return format.string(from: Date(timeIntervalSince1970: Double(time.milliseconds) / 1000))
+        }
+        return text(text("yyyyMMdd", instant) == text("yyyyMMdd", now) ? "HH:mm" : "EEE HH:mm", instant)
     }
 
     /// `3 h 12 min`, `12 min`, `40 s`.
@@ -48,6 +60,8 @@ enum TextColumns {
 enum ExitStatus {
     /// There is nothing of that name.
     static let nothingThere = ExitCode(3)
+    /// Ended by Ctrl-C or SIGTERM, as shells call it.
+    static let interrupted = ExitCode(130)
 }
 
 /// The program's version, as `--version` and the status routes say it.
@@ -55,4 +69,6 @@ enum ProgramVersion {
     /// As a product token (RFC 9110, section 10.1.5).
     static let product = "swingmusic-fcgi/0.1.0"
     static let text = String(product.drop { $0 != "/" }.dropFirst())
+    /// With the commit that a release was built from, for `--version`.
+    static let full = { (commit: String) in commit.isEmpty ? text : "\(text) (commit \(commit))" }(String(cString: csys_commit()))
 }

@@ -36,7 +36,7 @@ struct StandardErrorLog: LogHandler {
     func log(event: LogEvent) {
         let line = LogLine(
             time: SystemClock().wall, process: getpid(), level: event.level, message: event.message.description,
-            metadata: own.merging(event.metadata ?? [:]) { $1 }.mapValues(\.description).sorted { $0.key < $1.key })
+            metadata: own.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key })
         let bytes = Array(((format == .json ? line.json : line.text) + "\n").utf8)
         _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
@@ -48,19 +48,32 @@ struct LogLine {
     var process: pid_t
     var level: Logger.Level
     var message: String
-    var metadata: [(key: String, value: String)]
+    var metadata: [(key: String, value: Logger.MetadataValue)]
 
-    /// `2026-11-22T19:33:00Z info [4711] message key=value`, control characters replaced so that no message makes a second line.
+    /// `2026-11-22T19:33:00.042Z info [4711] message key=value`, control characters replaced so that no message makes a second line.
     var text: String {
         let extras = metadata.map { " \($0.key)=\($0.value)" }.joined()
-        return Self.printable("\(time.text) \(level) [\(process)] \(message)\(extras)")
+        return Self.printable("\(time.preciseText) \(level) [\(process)] \(message)\(extras)")
     }
 
+    /// Numbers are numbers in it.
     var json: String {
-        var members = [("time", time.text), ("level", "\(level)"), ("pid", "\(process)"), ("message", message)]
-        members += metadata
-        let object = JSONValue.object(members.map { JSONMember($0.0, .string($0.1)) })
+        var members: [(String, JSONValue)] = [
+            ("time", .string(time.preciseText)), ("level", .string("\(level)")), ("pid", .integer(process)), ("message", .string(message)),
+        ]
+        members += metadata.map { ($0.key, Self.value($0.value)) }
+        let object = JSONValue.object(members.map { JSONMember($0.0, $0.1) })
         return String(decoding: JSONWriter.bytes(of: object, JSONWriter.Style(escapes: .short)), as: UTF8.self)
+    }
+
+    private static func value(_ value: Logger.MetadataValue) -> JSONValue {
+        guard case .stringConvertible(let original) = value else { return .string(value.description) }
+        return switch original {
+        case let number as any BinaryInteger: .integer(number)
+        case let number as Double: .double(number)
+        case let truth as Bool: .bool(truth)
+        default: .string(value.description)
+        }
     }
 
     private static func printable(_ text: String) -> String {

@@ -7,7 +7,7 @@ import Logging
 import Platform
 import Sessions
 
-/// What every command begins with: settings, log, data folder.
+/// What `serve` and every command begin with: settings, log, data folder.
 struct Startup {
     let settings: Settings
     let log: Logger
@@ -15,39 +15,48 @@ struct Startup {
     /// EX_CONFIG of sysexits.h: nothing that trying again would mend.
     private static let configurationError: CInt = 78
 
-    /// Ends the process with one line and status 78 when a setting does not parse.
-    init() throws {
+    /// For `serve` and its workers: the settings are those of the environment alone.
+    init() throws { try self.init(Settings.reading(ProcessInfo.processInfo.environment)) }
+
+    /// For the commands beside it. On a terminal it says where the settings are from, when not from the environment alone.
+    init(_ sources: SettingsSources) throws {
+        if let fault = sources.fault { throw Self.refused(["\(fault)"]) }
+        if isatty(STDERR_FILENO) == 1, let words = sources.words { Output.complain("settings \(words)") }
+        try self.init(sources.read())
+    }
+
+    private init(_ read: (settings: Settings, errors: [SettingError])) throws {
         // Before the first file is made: what is kept here is nobody else's, SQLite's journals and the shared pages included.
         umask(umask(0o077) | 0o027)
-        do {
-            settings = try Settings(environment: ProcessInfo.processInfo.environment)
-        } catch {
-            FileHandle.standardError.write(Data("swingmusic-fcgi: \(error)\n".utf8))
-            throw ExitCode(Self.configurationError)
-        }
+        guard read.errors.isEmpty else { throw Self.refused(read.errors.map(\.description)) }
+        settings = read.settings
         let level = settings.logLevel
         let format = settings.logFormat
         LoggingSystem.bootstrap { label in StandardErrorLog(label: label, format: format, level: level) }
         log = Logger(label: "swingmusic-fcgi")
     }
 
+    /// One line for each thing that is wrong, and the status.
+    private static func refused(_ lines: [String]) -> ExitCode {
+        for line in lines { Output.complain("swingmusic-fcgi: \(line)") }
+        return ExitCode(configurationError)
+    }
+
     /// Makes the data folder, for its owner alone: it holds a Spotify token. Ends the process with status 78 when a newer version
     /// of the program has written one of the databases in it.
     func prepareDataDirectory() throws {
         let path = settings.dataDirectory
-        var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+        if FolderState(path).kind == .folder {
             let refusals = DatabaseFile.refusals(in: path)
             for refusal in refusals { log.critical("\(refusal)") }
             guard refusals.isEmpty else { throw ExitCode(Self.configurationError) }
             DatabaseFile.closeToOthers(in: path)
             return
         }
-        do {
-            try FileManager.default.createDirectory(
-                atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+        do throws(SystemError) {
+            try Files.makeFolder(path, mode: 0o750)
         } catch {
-            throw StartupError.dataDirectory(path: path, reason: error.localizedDescription)
+            throw StartupError.dataDirectory(path: path, reason: error.reason)
         }
     }
 
@@ -108,8 +117,9 @@ enum StartupError: Error, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .dataDirectory(let path, let reason): "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason)"
-        case .restoring: "a restore is under way in the data folder"
+        case .dataDirectory(let path, let reason):
+            "SWINGMUSIC_FCGI_DATA_DIR: \(path) cannot be made: \(reason); make it for the program's user (sudo install -d -m 0750 -o USER \(path)), or name another"
+        case .restoring: "a restore is under way in the data folder; start this again when it has ended"
         case .restoredInPart(let folder):
             "a restore of \(folder) was interrupted, and its files do not belong together: run 'swingmusic-fcgi restore' again"
         case .noSocket: "descriptor 0 is not a listening socket; start 'worker' through serve, spawn-fcgi or a systemd socket unit"
@@ -125,36 +135,31 @@ struct DataFolder {
 
     /// Reads the settings, finds the folder, and acts as its owner from then on.
     /// - Throws: `ExitCode` 78 for settings that do not parse, `DataFolderError`.
-    init() throws { try self.init(locking: true) }
+    init(_ options: EnvironmentOptions) throws { try self.init(options, locking: true) }
 
     /// The same for who exchanges the databases, which nobody may use meanwhile.
-    static func toExchange() throws -> (folder: DataFolder, lock: FolderLock) {
-        let folder = try DataFolder(locking: false)
+    static func toExchange(_ options: EnvironmentOptions) throws -> (folder: DataFolder, lock: FolderLock) {
+        let folder = try DataFolder(options, locking: false)
         guard let lock = try FolderLock.haveAlone(folder.path) else { throw DataFolderError.inUse(folder.path) }
         return (folder, lock)
     }
 
-    private init(locking: Bool) throws {
-        let startup = try Startup()
-        settings = startup.settings
+    private init(_ options: EnvironmentOptions, locking: Bool) throws {
+        let sources = SettingsSources(options)
+        let path = sources.dataDirectory
         var status = stat()
-        guard stat(settings.dataDirectory, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw DataFolderError.missing(settings.dataDirectory)
+        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+            throw DataFolderError.missing(path, closed: sources.closed)
         }
-        if geteuid() == 0, status.st_uid != 0 { try Self.become(status.st_uid, status.st_gid) }
+        // Before anything that the folder's owner said is followed: it names files, and root may read any.
+        if geteuid() == 0, status.st_uid != 0 { try HostUser(status.st_uid).become(group: status.st_gid) }
+        guard access(path, R_OK | X_OK) == 0 || errno != EACCES else { throw DataFolderError.closed(path, HostUser(status.st_uid)) }
+        let startup = try Startup(sources)
+        settings = startup.settings
         // In a folder where nothing ever was there is nothing to guard, and nothing is left behind.
-        let path = settings.dataDirectory
         let names = DatabaseFile.all.map { "\(path)/\($0.name)" } + [FolderLock.mark(of: path)]
         let isUsed = names.contains { access($0, F_OK) == 0 }
-        lock = locking && isUsed ? try FolderLock.use(settings.dataDirectory) : nil
-    }
-
-    /// Root would leave files behind that the program's own user could not write.
-    private static func become(_ user: uid_t, _ group: gid_t) throws {
-        let isInGroups = getpwuid(user).map { initgroups($0.pointee.pw_name, group) == 0 } ?? (setgroups(0, nil) == 0)
-        guard isInGroups, setgid(group) == 0, setuid(user) == 0 else {
-            throw DataFolderError.notAllowed(user, String(cString: strerror(errno)))
-        }
+        lock = locking && isUsed ? try FolderLock.use(path) : nil
     }
 
     /// The four caches; with DragonflyDB, once it has answered or had its time.
@@ -179,17 +184,20 @@ struct DataFolder {
 }
 
 private enum DataFolderError: Error, CustomStringConvertible {
-    case missing(String)
+    case missing(String, closed: [String])
+    case closed(String, HostUser)
     case inUse(String)
-    case notAllowed(uid_t, String)
     case noSessions
 
     var description: String {
         switch self {
-        case .missing(let path): "SWINGMUSIC_FCGI_DATA_DIR: there is no folder \(path); run this with the environment of 'serve'"
+        case .missing(let path, let closed):
+            "SWINGMUSIC_FCGI_DATA_DIR: there is no folder \(path); run this with the environment of 'serve', or with --env-file"
+                + (closed.isEmpty ? "" : ", or as root (sudo): \(closed.joined(separator: " and ")) may not be read by user \(geteuid())")
+        case .closed(let path, let owner):
+            "SWINGMUSIC_FCGI_DATA_DIR: \(path) is closed to user \(geteuid()); run this as user \(owner.name), or as root (sudo)"
         case .inUse(let path): "\(path) is in use: stop 'serve', and whatever else of this program works on it"
-        case .notAllowed(let user, let reason): "the data folder is user \(user)'s, and this process cannot become that user: \(reason)"
-        case .noSessions: "SWINGMUSIC_CONFIG_DIR is not set: there are no sessions here"
+        case .noSessions: "SWINGMUSIC_CONFIG_DIR is not set: there are no sessions here; set it to swingmusic's folder"
         }
     }
 }

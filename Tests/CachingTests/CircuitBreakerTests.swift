@@ -95,6 +95,17 @@ struct DecisionTests {
         }
         written.append(0)
         #expect(written.withUnsafeBytes { StoredCopy($0) } == nil)
+        // Two changes that could undo each other.
+        let words = (0..<4096).map { UInt8(truncatingIfNeeded: $0 * 7) }
+        let sum = words.withUnsafeBytes { KeyHash.checksum($0, seed: 1) }
+        for (first, second) in [(7, 15), (7, 39), (7, 71), (7, 4095), (0, 32), (0, 64), (39, 71)] {
+            var changed = words
+            for place in [first, second] { changed[place] ^= 0x80 }
+            #expect(changed.withUnsafeBytes { KeyHash.checksum($0, seed: 1) } != sum)
+            changed = words
+            for offset in 0..<8 { changed.swapAt(first & ~7 + offset, second & ~7 + offset) }
+            #expect(changed.withUnsafeBytes { KeyHash.checksum($0, seed: 1) } != sum)
+        }
         #expect([UInt8](repeating: 0, count: 60).withUnsafeBytes { StoredCopy($0) } == nil)
     }
 

@@ -61,6 +61,29 @@ struct CountsTests {
         #expect(try caches.namespaces(.user).map(\.entries) == [1])
     }
 
+    @Test("thousands of keys with a prefix that is no namespace are gone at once, and out of the counts when the purge has been there")
+    func manyWithPrefix() throws {
+        let bench = try Bench()
+        let other = try bench.another()
+        let caches = bench.caches
+        try caches.put(.temp, (0..<3000).map { (key: bytes("ab\($0 % 3)/\($0)"), value: bytes("x"), ttl: nil) })
+        try caches.put(.temp, bytes("b"), bytes("x"))
+        #expect(try caches.clear(.temp, prefix: bytes("ab")) == 3000)
+        #expect(try other.caches.get(.temp, bytes("ab1/7")) == nil)
+        #expect(try caches.keys(.temp, limit: 9).keys.map(\.key) == [bytes("b")])
+        #expect(try !caches.delete(.temp, bytes("ab0/3")))
+        // Written anew, cleared again as a namespace, and written anew: each is counted once.
+        try caches.put(.temp, bytes("ab1/7"), bytes("new"))
+        #expect(try caches.clear(.temp, prefix: bytes("ab2/")) > 0)
+        try caches.put(.temp, bytes("ab2/8"), bytes("newer"))
+        for _ in 0..<40 { try caches.maintain() }
+        #expect(try other.caches.get(.temp, bytes("ab1/7"))?.entry.value == bytes("new"))
+        #expect(try other.caches.get(.temp, bytes("ab2/8"))?.entry.value == bytes("newer"))
+        #expect(caches.count(.temp) == 3)
+        #expect(try caches.namespaces(.temp).map(\.entries).reduce(0, +) == 3)
+        #expect(try caches.namespaces(.temp).map(\.bytes).reduce(0, +) == 2 + 8 + 10)
+    }
+
     @Test("clearing spotify makes every record due, for every worker, and loses none")
     func clearSpotify() throws {
         let one = try Bench()
@@ -120,5 +143,28 @@ struct DueTests {
         try caches.delete(.spotify, bytes("b/1"))
         #expect(try caches.due(before: later, usedSince: 1, limit: 1).map(\.key) == [bytes("b/1")])
         #expect(try caches.get(.spotify, bytes("b/1"))?.entry.value == bytes("renewed"))
+    }
+
+    @Test("and what was used on two occasions, the last but one not too long ago")
+    func twice() throws {
+        let bench = try Bench()
+        let caches = bench.caches
+        let start = bench.clock.now
+        for name in ["once", "often", "twice"] { try caches.put(.spotify, bytes(name), bytes("x"), ttl: .seconds(100)) }
+        func touch(_ name: String, at instant: Int64) throws {
+            try caches.touch(caches.numbers(of: [bytes(name)]), at: start + instant, apart: 1000)
+        }
+        try touch("once", at: 5)
+        for instant in stride(from: Int64(5), to: 3000, by: 500) { try touch("often", at: instant) }
+        try touch("twice", at: 5)
+        try touch("twice", at: 1005)
+        try touch("twice", at: 1500)
+        func found(twiceSince: Int64) throws -> [[UInt8]] {
+            try caches.due(before: .max, usedSince: 1, twiceSince: start + twiceSince, limit: 9).map(\.key)
+        }
+        #expect(try Set(found(twiceSince: 5)) == [bytes("twice"), bytes("often")])
+        #expect(try found(twiceSince: 6) == [bytes("often")], "what goes on for long is more than one occasion")
+        #expect(try found(twiceSince: 1006) == [])
+        #expect(try caches.due(before: .max, usedSince: 1, limit: 9).count == 3)
     }
 }

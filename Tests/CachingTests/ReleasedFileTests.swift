@@ -59,13 +59,18 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "page_size", "journal_mode"]
-    private static let released = ["1397113699", "2", "8192", "wal"]
+    private static let released = ["1397113699", "3", "8192", "wal"]
     /// What the second release added.
     private static let clock = """
         ALTER TABLE state ADD COLUMN boot_id TEXT NOT NULL DEFAULT '';
         ALTER TABLE state ADD COLUMN clock_offset INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE state ADD COLUMN clock_since INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE state ADD COLUMN boot_version INTEGER NOT NULL DEFAULT 0;
+        """
+    /// What the third release added.
+    private static let habits = """
+        ALTER TABLE uses ADD COLUMN occasion_at INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE uses ADD COLUMN used_before INTEGER NOT NULL DEFAULT 0;
         """
 
     private func settings(of path: String) throws -> [String?] {
@@ -74,7 +79,7 @@ import Testing
         }
     }
 
-    @Test("cache.db of schema 1 takes the second step and is used as it is")
+    @Test("cache.db of schema 1 takes the later steps and is used as it is")
     func oldDatabase() throws {
         let queue = try DatabaseQueue(path: folder.file("cache.db"))
         try queue.inDatabase { db in
@@ -102,7 +107,7 @@ import Testing
         #expect(try settings(of: folder.file("cache.db")) == Self.released)
     }
 
-    @Test("a cache.db that is made now has the tables and settings of schema 2, to the letter")
+    @Test("a cache.db that is made now has the tables and settings of schema 3, to the letter")
     func newDatabase() throws {
         let bench = try Bench(folder: folder)
         bench.caches.close()
@@ -111,7 +116,7 @@ import Testing
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables + Self.clock) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.clock + Self.habits) }
         #expect(try schema(DatabaseQueue(path: folder.file("cache.db"))) == schema(old))
     }
 

@@ -15,11 +15,11 @@ final class House {
     let caches: Caches
     let rateLimiter: RateLimiter
     let catalog: Catalog
+    let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     init(clock: any HostClock = SystemClock()) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("catalog-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
         rateLimiter = try RateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
@@ -50,14 +50,19 @@ final class House {
         try recordStore.store(NegativeEntry(status: status, message: "no"), for: resource)
     }
 
-    func used(_ resource: Resource) throws { try caches.touch(caches.numbers(of: [resource.cacheKey]), at: csys_wall_ms()) }
-
-    func answer(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> QueryResult {
-        try catalog.answer(question, base: LinkBase(base), isLast: isLast)
+    /// A caller has asked for it, now and `twice` a day ago.
+    func used(_ resource: Resource, twice: Bool = true) throws {
+        let number = try caches.numbers(of: [resource.cacheKey])
+        if twice { try caches.touch(number, at: csys_wall_ms() - 86_400_000) }
+        try caches.touch(number, at: csys_wall_ms())
     }
 
-    func composed(_ question: some Question, base: String = "http://one", isLast: Bool = false) throws -> Composed {
-        guard case .complete(let composed) = try answer(question, base: base, isLast: isLast) else { throw Unreadable() }
+    func answer(_ question: any Question, base: String = "http://one", filled: Bool = false, isLast: Bool = false) throws -> QueryResult {
+        try catalog.answer(question, base: LinkBase(base), filled: filled, isLast: isLast)
+    }
+
+    func composed(_ question: any Question, base: String = "http://one", filled: Bool = false, isLast: Bool = false) throws -> Composed {
+        guard case .complete(let composed) = try answer(question, base: base, filled: filled, isLast: isLast) else { throw Unreadable() }
         return composed
     }
 

@@ -113,6 +113,7 @@ extension LimiterRequest {
         switch self {
         case .enqueue(let wanted, _): "enqueue \(wanted.map { "\($0.resource.digit) for \($0.ask.client)" }.joined(separator: ", "))"
         case .enqueueRenewals(let due): "enqueue renewals of \(due.map(\.resource.digit).sorted().joined(separator: ", "))"
+        case .search(let search): "search for \(search.tracks.map(\.digit).joined(separator: ", "))"
         case .changeCounter: "look for changes"
         case .states(let resources): "ask how \(resources.map(\.digit).sorted().joined(separator: ", ")) stand"
         case .prospect: "ask whether a permit is due"
@@ -168,6 +169,21 @@ extension Resource {
         #expect(desk.come(desk.waiter(3, [1])) == [])
         desk.scheduler.leave(1)
         #expect(desk.answer(call, 1) == ["tell 2 own", "tell 3 joined"])
+    }
+
+    @Test("whose answer brings what others wait for spares them their own calls; who waits for more goes on waiting")
+    func brings() throws {
+        var desk = Desk()
+        _ = desk.come(desk.waiter(1, [1]))
+        _ = desk.come(desk.waiter(2, [2], client: "bob"))
+        _ = desk.come(desk.waiter(3, [2, 3]))
+        let call = desk.send(1)
+        guard case .ask(.store(let lookup, _))? = desk.scheduler.ended(call, Desk.answer(Sample.track(1, by: 5))).first else {
+            throw House.Unreadable()
+        }
+        let others = [1, 2].map(Desk.resource)
+        #expect(desk.scheduler.stored(lookup, isCurrent: true, others: others).map(\.line) == ["tell 1 own", "tell 2 joined"])
+        #expect(desk.answer(desk.send(3), 3) == ["tell 3 own"])
     }
 
     @Test("that all its callers left is made all the same, and told to nobody")
@@ -539,22 +555,47 @@ extension Resource {
         let actions = desk.scheduler.renew([due])
         #expect(actions.map(\.line) == ["enqueue renewals of 1"])
         guard case .ask(.enqueueRenewals(let asked))? = actions.first else { throw House.Unreadable() }
-        desk.scheduler.queuedRenewals(asked, [.refused(.queueFull, retryAfter: .seconds(2))])
+        let calls = [Refresh.Call(resource: AlbumSample.album, renews: asked)]
+        desk.scheduler.queuedRenewals(calls, declined: [], [.refused(.queueFull, retryAfter: .seconds(2))])
         #expect(desk.scheduler.renew([due]).count == 1, "it was not taken")
-        desk.scheduler.queuedRenewals(asked, [.queued(ahead: 0, wait: .seconds(2), wasQueued: false)])
+        desk.scheduler.queuedRenewals(calls, declined: [], [.queued(ahead: 0, wait: .seconds(2), wasQueued: false)])
         #expect(desk.scheduler.renew([due]).isEmpty)
         #expect(desk.scheduler.renew([Refresh.Due(resource: due.resource, at: due.at + .seconds(43_200))]).count == 1)
         desk.clock.advance(.seconds(601))
         #expect(desk.scheduler.renew([due]).count == 1)
     }
 
-    @Test("is looked for once a minute: what falls due within a twelfth of the ttl and was used within two of them")
+    @Test("that no call was worth while for is not thought of again for a while, until somebody asks for the record")
+    func declined() {
+        var desk = Desk()
+        let once = Refresh.Due(resource: Desk.resource(1), at: desk.clock.wall, isHabit: false)
+        desk.scheduler.queuedRenewals([], declined: [once], [])
+        #expect(desk.scheduler.renew([once]).isEmpty)
+        #expect(desk.scheduler.renew([Refresh.Due(resource: once.resource, at: once.at)]).count == 1)
+        desk.clock.advance(.seconds(601))
+        #expect(desk.scheduler.renew([once]).count == 1)
+    }
+
+    @Test("alone of what an album lists otherwise: where it is due, and asked for here or used")
+    func alone() {
+        var desk = Desk()
+        let soon = (1...2).map { Refresh.Due(resource: Desk.resource($0), at: desk.clock.wall + .seconds(3000)) }
+        let later = Refresh.Due(resource: Desk.resource(3), at: desk.clock.wall + .seconds(4000))
+        #expect(desk.scheduler.renewAlone(soon + [later]) { _ in false }.isEmpty)
+        #expect(desk.scheduler.renewAlone(soon + [later]) { $0 != soon[0].resource }.map(\.line) == ["enqueue renewals of 2"])
+        let call = Refresh.Call(resource: AlbumSample.album, renews: soon)
+        desk.scheduler.queuedRenewals([call], declined: [], [.queued(ahead: 0, wait: .seconds(2), wasQueued: false)])
+        #expect(desk.scheduler.renewAlone(soon + [later]) { _ in false }.map(\.line) == ["enqueue renewals of 1, 2"])
+    }
+
+    @Test("is looked for once a minute: what falls due within a twelfth of the ttl, was used within two of them, and within fourteen before")
     func rounds() throws {
         var desk = Desk()
         #expect(desk.scheduler.renewAhead().isEmpty)
         desk.clock.advance(.seconds(61))
-        guard case .findDue(let before, let usedSince)? = desk.scheduler.renewAhead().first else { throw House.Unreadable() }
+        guard case .findDue(let before, let usedSince, let twiceSince)? = desk.scheduler.renewAhead().first else { throw House.Unreadable() }
         #expect(before == desk.clock.wall + .seconds(3600) && usedSince == desk.clock.wall - .seconds(86_400))
+        #expect(twiceSince == desk.clock.wall - .seconds(7 * 86_400))
         #expect(desk.scheduler.renewAhead().isEmpty)
     }
 

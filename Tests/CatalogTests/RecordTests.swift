@@ -17,10 +17,22 @@ import Testing
                 == #"{"href":"https://h/spotify/v1/a","next":"https://h/spotify/v1/b"}"#)
     }
 
+    @Test("A record with a part that is older than the rest says since when, and one that is whole is stored as it always was")
+    func parts() throws {
+        let body = Array(#"{"href":"/spotify/v1/a"}"#.utf8)
+        let record = Record(body: body, linkPlaces: [9], wholeAt: 1_700_000_000_123)
+        let read = try #require(Record(encoded: record.encoded))
+        #expect(read == record && read.wholeAt == 1_700_000_000_123 && Record.tag(ofEncoded: record.encoded) == record.tag)
+        let whole = Record(body: body, linkPlaces: [9])
+        #expect(whole.encoded[1] == 1 && record.encoded[1] == 2 && record.encoded.count == whole.encoded.count + 8)
+        #expect(Record(encoded: whole.encoded)?.wholeAt == nil)
+    }
+
     @Test(
         "Bytes of another layout, cut bytes, places beyond the body and places that do not ascend are no record",
         arguments: [
-            [], Array("R".utf8), [0x52, 2] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
+            [], Array("R".utf8), [0x52, 3] + [UInt8](repeating: 0, count: 20), [0x52, 1, 0, 9] + [UInt8](repeating: 0, count: 12),
+            [0x52, 2] + [UInt8](repeating: 0, count: 17),
             [0x52, 1, 0, 1] + [UInt8](repeating: 0, count: 8) + [255, 0, 0, 0] + Array("{}".utf8),
             [0x52, 1, 0, 2] + [UInt8](repeating: 0, count: 8) + [2, 0, 0, 0, 1, 0, 0, 0] + Array("{}".utf8),
             [0x52, 1, 0, 2] + [UInt8](repeating: 0, count: 8) + [1, 0, 0, 0, 1, 0, 0, 0] + Array("{}".utf8),

@@ -1,5 +1,4 @@
 import Caching
-import Logging
 import Platform
 import RateLimiting
 import Spotify
@@ -16,12 +15,14 @@ import Testing
 
     init() throws {
         house = try House()
+        let log = house.log
         loop = try LookupLoop(
             inbox: LookupInbox(), recordStore: house.recordStore, rateLimiter: house.rateLimiter,
+            client: SpotifyClient(endpoints: SpotifyEndpoints(), log: log),
             configuration: CatalogConfiguration(
                 credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
                 recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
-            clock: clock, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            clock: clock, log: log)
     }
 
     /// The next round.
@@ -92,6 +93,7 @@ import Testing
             house.rateLimiter.endSending(wasSent: true)
             return try house.rateLimiter.finish(lease, .answered)
         }
+        try keep(dueIn: .seconds(1))
         #expect(try ask(dueAt: 1000))
         #expect(try !ask(dueAt: 1000))
         #expect(try ask(dueAt: 2000))

@@ -57,7 +57,7 @@ import Testing
         let house = try House()
         let resource = Resource.object(.album, Sample.id(2), market: nil)
         try house.learn(resource, Sample.album(2, tracks: 0..<2, total: 2))
-        let answer = try house.composed(FilledQuestion(ObjectQuestion(resource))).parsed()
+        let answer = try house.composed(ObjectQuestion(resource), filled: true).parsed()
         #expect(answer["tracks"]?["href"]?.string?.hasPrefix("http://one/spotify/v1/albums/x/tracks?") == true)
         #expect(answer["popularity"]?.integer == 0)
     }
@@ -84,7 +84,7 @@ import Testing
         try house.learn(resource, Sample.playlist(4, items: nil) + "  \n")
         let plain = try house.composed(ObjectQuestion(resource))
         #expect(try !plain.parsed().has("tracks") && !plain.parsed().has("items"))
-        let filled = try house.composed(FilledQuestion(ObjectQuestion(resource)))
+        let filled = try house.composed(ObjectQuestion(resource), filled: true)
         for part in PlaylistPart.allCases {
             let page = try filled.parsed()[part.rawValue]
             let link = "http://one/spotify/v1/playlists/\(Sample.id(4).text)/\(part.rawValue)?offset=0&limit=100&market=SE"
@@ -92,10 +92,10 @@ import Testing
             #expect(page?["items"]?.elements.isEmpty == true && page?["total"]?.integer == 0 && page?["limit"]?.integer == 100)
             #expect(page?.has("next") == true && page?["next"]?.string == nil && page?.has("previous") == true)
             let items = PlaylistItemsQuestion(id: Sample.id(4), part: part, offset: 0, limit: 10, market: market)
-            guard case .denied(let denied) = try house.answer(FilledQuestion(items)) else { throw House.Unreadable() }
+            guard case .denied(let denied) = try house.answer(items, filled: true) else { throw House.Unreadable() }
             #expect(denied.denial.status == 403)
         }
-        let knowing = try house.composed(FilledQuestion(PlaylistQuestion(id: Sample.id(4), market: market)))
+        let knowing = try house.composed(PlaylistQuestion(id: Sample.id(4), market: market), filled: true)
         #expect(try knowing.parsed()["items"]?["href"]?.string?.hasSuffix("&market=SE&additional_types=track,episode") == true)
         #expect(Set([plain.tag, filled.tag, knowing.tag]).count == 3)
         #expect(fill(#"{"type":"album","id":"x"}"#) == fill(#"{"type":"album","id":"x"}"#, of: .playlistImages(Sample.id(4))))
@@ -111,6 +111,73 @@ import Testing
         let linked = String(decoding: record.body(linkedTo: LinkBase("http://one")), as: UTF8.self)
         #expect(linked.contains(#""href":"http://one/x""#) && linked.contains(#""next":"http://one/y""#))
         #expect(record.tag != plain.tag && record.tag == filled(plain, of: nil).tag)
+    }
+}
+
+@Suite struct StoredFieldsTests {
+    let fields = StoredFields(words: [3 << 8 | 1, 3 << 8 | 21, 500 << 8, 70_000 << 8 | 9, 70_000 << 8 | 31], form: 2, pageEnd: 3)
+
+    @Test(
+        "What a record lacks is read back as it was stored, and is white space to who does not know it",
+        arguments: [[], [0], [1 << 20], Array(0..<2000)] as [[UInt64]])
+    func roundTrip(_ offsets: [UInt64]) throws {
+        for fields in [fields, StoredFields(words: offsets.map { $0 << 8 | $0 % 22 }, form: 255, pageEnd: 255)] {
+            var bytes: [UInt8] = []
+            let isStored = fields.append(to: &bytes)
+            #expect(isStored && bytes.allSatisfy { [0x20, 0x09, 0x0A, 0x0D].contains($0) })
+            let read = (Array("behind".utf8) + bytes).withUnsafeBytes { all in
+                #expect(StoredFields.length(endOf: all) == bytes.count)
+                return StoredFields(endOf: all, bodyCount: 1 << 20)
+            }
+            #expect(read == fields)
+        }
+    }
+
+    @Test("A worker of before reads the same JSON, and a record that it stored is one that says nothing")
+    func before() throws {
+        let record = Record(body: Array(#"{"type":"show"}"#.utf8))
+        let encoded = record.encoded(lacking: StoredFields(words: [14 << 8], form: 2, pageEnd: 0))
+        // As it is read there: all that follows twelve bytes and no link places.
+        let seen = encoded[12...]
+        #expect(try JSONDocument(seen).root.raw == record.body && seen.count > record.body.count)
+        #expect(Record(encoded: encoded) == record && Record.storedFields(ofEncoded: encoded) != nil)
+        #expect(Record.storedFields(ofEncoded: record.encoded) == nil)
+    }
+
+    @Test("What does not fit the body, or is of another form, counts for nothing; nothing else can be broken by it")
+    func damaged() throws {
+        let record = Record(body: Array(#"{"type":"show"}"#.utf8))
+        for (place, form, isKnown) in [(14, 2, true), (16, 2, false), (14, 3, false)] as [(UInt64, UInt8, Bool)] {
+            let encoded = record.encoded(lacking: StoredFields(words: [place << 8], form: form, pageEnd: 0))
+            #expect((RemovedFields(storedIn: encoded, nil) != nil) == isKnown)
+            #expect(Record(encoded: encoded) == record)
+        }
+        var none: [UInt8] = []
+        let isStored = StoredFields(words: [5 << 8, 4 << 8], form: 2, pageEnd: 0).append(to: &none)
+        #expect(!isStored && none.isEmpty)
+        let list = Resource.object(.playlist, Sample.id(1), market: nil)
+        let whole = record.encoded(lacking: StoredFields(words: [0, 3 << 8 | 1, 14 << 8 | 21], form: 2, pageEnd: 3))
+        #expect(RemovedFields(storedIn: whole, list) != nil && RemovedFields(storedIn: whole, nil) == nil)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<5000 {
+            var bytes = Array(whole.prefix(.random(in: 0...whole.count, using: &random)))
+            for _ in 0..<3 where !bytes.isEmpty {
+                bytes[.random(in: bytes.indices, using: &random)] = .random(in: .min ... .max, using: &random)
+            }
+            guard let plain = Record(encoded: bytes), let fields = RemovedFields(storedIn: bytes, list) else { continue }
+            #expect(fields.filled(plain).body.count >= plain.body.count)
+        }
+    }
+
+    @Test("Who is refused what was known once still knows what it lacks")
+    func refused() throws {
+        let house = try House()
+        let track = Resource.object(.track, Sample.id(1), market: nil)
+        try house.learn(track, Sample.track(1, by: 2))
+        try house.refuse(track, 404)
+        let value = try #require(try house.caches.get(.spotify, track.cacheKey)).entry.value
+        #expect(Record(encoded: value)?.refusedWith == 404)
+        #expect(Record.storedFields(ofEncoded: value)?.words.isEmpty == false)
     }
 }
 
@@ -166,8 +233,34 @@ import Testing
     func plain() throws {
         let house = try House()
         try house.learn(track, Sample.track(1, by: 2))
-        #expect(try house.composed(FilledQuestion(ObjectQuestion(track))).text.contains("popularity"))
+        #expect(try house.composed(ObjectQuestion(track), filled: true).text.contains("popularity"))
         #expect(try !house.composed(ObjectQuestion(track)).text.contains("popularity"))
-        #expect(house.recordStore.filledRecords.count == 1)
+    }
+
+    @Test("A record that says what it lacks is filled as one that does not, and when it is small nothing is kept for that")
+    func stored() throws {
+        let now = MonotonicTime(nanoseconds: 1)
+        let list = #"{"items":[{"type":"album","artists":[],"album_type":"single"}],"total":1}"#
+        for (resource, json) in [
+            (track, Sample.track(1, by: 2)), (.object(.album, Sample.id(2), market: nil), Sample.album(2, tracks: 0..<2, total: 2)),
+            (.object(.playlist, Sample.id(4), market: Market("SE")), Sample.playlist(4, items: nil) + "  \n"),
+            (.artistAlbums(Sample.id(1), groups: AlbumGroups("single")!, offset: 0, market: nil), list),
+            (.object(.album, Sample.id(2), market: nil), Sample.album(2, tracks: 0..<200, total: 200)),
+        ] as [(Resource, String)] {
+            let line = try #require(ParsedAnswer(resource, Array(json.utf8))?.lines.first)
+            #expect(Record(encoded: line.encoded) == line.record)
+            let records = FilledRecords(now: now)
+            func record(_ value: [UInt8], _ version: Int64, isBusy: Bool) -> Record? {
+                let entry = Entry(value: value, version: version, storedAt: 0, expiresAt: .max)
+                return records.record(of: resource, entry, isBusy: isBusy, now: now)
+            }
+            let expected = try #require(record(line.record.encoded, 1, isBusy: false))
+            let kept = records.count
+            #expect(expected != line.record && kept == 1)
+            #expect(record(line.encoded, 2, isBusy: false) == expected)
+            #expect(records.count - kept == (json.utf8.count > 8192 ? 1 : 0))
+            #expect(record(line.encoded, 3, isBusy: true) == expected && record(line.encoded, 3, isBusy: true) == expected)
+            #expect(record(Array(line.encoded.dropLast(line.encoded.count / 2)), 4, isBusy: false)?.body != expected.body)
+        }
     }
 }

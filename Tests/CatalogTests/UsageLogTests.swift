@@ -26,7 +26,7 @@ import Testing
 
     @Test("Many uses are written in few transactions, seldom, and none is lost")
     func many() throws {
-        var notes = UsageLog(caches: caches, tolerance: .zero, clock: clock)
+        var notes = UsageLog(caches: caches, tolerance: .zero, apart: .seconds(21_600), clock: clock)
         #expect(notes.next == nil)
         notes.add(uses(0..<1200))
         var written: [(at: MonotonicTime, count: Int)] = []
@@ -42,7 +42,7 @@ import Testing
 
     @Test("A single use is written at the second step, a key without a record not at all")
     func few() throws {
-        var notes = UsageLog(caches: caches, tolerance: .zero, clock: clock)
+        var notes = UsageLog(caches: caches, tolerance: .zero, apart: .seconds(21_600), clock: clock)
         notes.add(uses(1199..<1201))
         notes.step()
         #expect(try noted() == 0)

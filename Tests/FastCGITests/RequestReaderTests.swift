@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    private enum Failure: Error { case ended(Fault?), unfinished }
+    private enum Failure: Error, Equatable { case ended(Fault?), unfinished }
 
     /// Sends bytes in pieces of that size, each when the one before was looked at, and answers what the reader makes of them.
     private func read(
@@ -89,6 +89,22 @@ import Testing
             Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs(Self.parameters))
             + Wire.stream(FCGI_STDIN, [UInt8](repeating: 1, count: 1000), chunk: 50)
         let refused = try read(unannounced, piece: 600) { _ in .read(limit: 400) }
+        #expect(refused.body == .tooLarge && refused.hasMore)
+    }
+
+    @Test("a request that is taken back is held to the rules of one that is read, in whatever pieces it comes", arguments: [1, 8, 1 << 20])
+    func takenBack(_ piece: Int) throws {
+        let stray = Wire.record(FCGI_PARAMS, [1], id: 7)
+        let cut = Wire.record(FCGI_PARAMS, [14, 59, 65]) + Wire.record(FCGI_PARAMS)
+        let bytes = Wire.begin() + stray + cut + Wire.record(FCGI_ABORT_REQUEST) + Wire.request(Self.parameters)
+        #expect(throws: Failure.ended(.parameters)) { try read(bytes, piece: piece) }
+    }
+
+    @Test("a body is refused at the head of the record that makes it too long, in whatever pieces it comes", arguments: [1, 8, 1 << 20])
+    func announced(_ piece: Int) throws {
+        let head = Wire.record(FCGI_STDIN, [UInt8](repeating: 1, count: 101)).prefix(8)
+        let bytes = Wire.begin() + Wire.stream(FCGI_PARAMS, Wire.pairs(Self.parameters)) + head
+        let refused = try read(bytes, piece: piece) { _ in .read(limit: 100) }
         #expect(refused.body == .tooLarge && refused.hasMore)
     }
 

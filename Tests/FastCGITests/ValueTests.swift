@@ -44,6 +44,23 @@ import Testing
         #expect(response.header("location") == nil)
     }
 
+    @Test(
+        "a control byte is found at every place of a value, and a tab is none",
+        arguments: [0, 9, 10, 13, 31, 32, 126, 127, 128, 255] as [UInt8])
+    func controlBytes(_ byte: UInt8) {
+        let isClean = byte == 9 || byte >= 32 && byte != 127
+        for length in 1..<34 {
+            for place in 0..<length {
+                var value = [UInt8](repeating: 0x80, count: length)
+                for other in value.indices where other % 3 == 0 { value[other] = 0x21 }
+                value[place] = byte
+                var response = Response(status: 200)
+                response.add("X") { $0 += value }
+                #expect(response.head.isEmpty != isClean, "\(place) of \(length)")
+            }
+        }
+    }
+
     @Test("the heap yields its elements by deadline, also after removals")
     func heap() {
         final class Element: Sendable {}

@@ -98,7 +98,7 @@ import Testing
         case (.open, _), (.optional, _): nil
         case (.metadata, .nobody), (.metadata, .ended): metadataNeedsSession ? 401 : nil
         case (_, .nobody), (_, .ended): 401
-        case (.admin, .user): 403
+        case (.admin, .user), (.caches, .user): 403
         // An access token is none with which one refreshes.
         case (.refresh, _): 422
         default: nil

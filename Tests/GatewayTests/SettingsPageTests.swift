@@ -91,6 +91,7 @@ private struct Usual {
         // With the folder: SettingsTests.
         case .metadataAuth: .words("`session` with `SWINGMUSIC_CONFIG_DIR`, else `\(settings.metadataAuth.rawValue)`")
         case .adminToken: optional(settings.adminToken)
+        case .cacheToken: optional(settings.cacheToken)
         case .registration: .text(settings.registration.rawValue)
         case .adoptTokens: .text(settings.adoption.rawValue)
         case .publicURL: optional(settings.publicURL?.text)

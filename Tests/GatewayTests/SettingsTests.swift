@@ -35,8 +35,8 @@ import Testing
             ("SPOTIFY_API_URL", "https://api.spotify.com/v1"), ("TEMP_CACHE_TTL", "0s"),
         ])
     func bad(_ name: String, _ value: String) {
-        let error = #expect(throws: SettingError.self) { try Settings(environment: [name: value]) }
-        #expect(error?.name == name)
+        let error = #expect(throws: SettingErrors.self) { try Settings(environment: [name: value]) }
+        #expect(error?.all.map(\.name) == [name])
     }
 
     @Test("Origins are named, or all are meant")
@@ -51,8 +51,35 @@ import Testing
 
     @Test("One half of the credentials is an error that names the other")
     func halves() {
-        #expect(throws: SettingError.self) { try Settings(environment: ["SPOTIFY_CLIENT_ID": "x"]) }
-        #expect(throws: SettingError.self) { try Settings(environment: ["SPOTIFY_CLIENT_SECRET": "x"]) }
+        for (set, missing) in [("SPOTIFY_CLIENT_ID", "SPOTIFY_CLIENT_SECRET"), ("SPOTIFY_CLIENT_SECRET", "SPOTIFY_CLIENT_ID")] {
+            let error = #expect(throws: SettingErrors.self) { try Settings(environment: [set: "x"]) }
+            #expect(error?.all.map(\.name) == [missing])
+        }
+    }
+
+    @Test("All that do not parse are named, each once, and the others hold")
+    func all() {
+        let environment = [
+            "SWINGMUSIC_FCGI_WORKERS": "0", "SPOTIFY_MARKET": "Sweden", "SPOTIFY_CLIENT_SECRET_FILE": "/nowhere/secret",
+            "SPOTIFY_CLIENT_ID": "x",
+            "SWINGMUSIC_FCGI_PUBLIC_URL": "nowhere", "SWINGMUSIC_FCGI_THREADS": "2",
+        ]
+        let (settings, errors) = Settings.reading(environment)
+        #expect(
+            errors.map(\.name) == [
+                "SWINGMUSIC_FCGI_WORKERS", "SWINGMUSIC_FCGI_PUBLIC_URL", "SPOTIFY_CLIENT_SECRET_FILE", "SPOTIFY_MARKET",
+            ])
+        #expect(settings.threads == 2 && settings.market == nil && settings.credentials == nil)
+    }
+
+    @Test("What others may know of an environment holds no secret, but says that there is one, and where its file is")
+    func open() {
+        let (settings, withheld) = Settings.open([
+            "SPOTIFY_CLIENT_ID": "an id", "SPOTIFY_CLIENT_SECRET": "hush", "SWINGMUSIC_FCGI_ADMIN_TOKEN_FILE": "/run/secrets/token",
+            "SWINGMUSIC_FCGI_WORKERS": "3", "SPOTIFY_MARKET": "", "HOME": "/root",
+        ])
+        #expect(settings == ["SWINGMUSIC_FCGI_WORKERS": "3", "SWINGMUSIC_FCGI_ADMIN_TOKEN_FILE": "/run/secrets/token"])
+        #expect(withheld == [.spotifyClientID, .spotifyClientSecret])
     }
 
     @Test("A secret shows itself nowhere and is compared in full")

@@ -137,6 +137,29 @@ import Testing
         }
     }
 
+    @Test("Of one client's lookups the one that more clients wait for goes first, as long as they wait, and is counted so")
+    func worth() throws {
+        let bench = try Bench()
+        func ask(_ key: String, _ client: String = "anna", patience: Duration = .seconds(1000)) throws {
+            try bench.enqueue(bench.ask(key, client: client, patience: patience))
+        }
+        for key in ["1", "2", "3", "4"] { try ask(key) }
+        // What they ask for besides stays in anna's line: each has more of its own.
+        for client in ["b", "c", "d"] { for number in 0..<6 { try ask("\(client)\(number)", client) } }
+        for client in ["b", "b", "c"] { try ask("3", client) }
+        try ask("4", "b")
+        try ask("2", "d", patience: .seconds(1))
+        bench.clock.advance(.seconds(2))
+        let asks = ["1", "2", "3", "4"]
+        let told = try bench.rateLimiter.states(of: asks)
+        let order = try serve(bench, 22)
+        #expect(order.filter { asks.contains($0) } == ["3", "4", "1", "2"])
+        for (key, state) in zip(asks, told) {
+            guard case .waiting(let ahead, _) = state else { throw Bench.Stuck() }
+            #expect(ahead == order.firstIndex(of: key), "\(key)")
+        }
+    }
+
     @Test("A client holds at most a quarter of the queue, and is told when to come again")
     func share() throws {
         let bench = try Bench(queueLimit: 20)
@@ -155,6 +178,35 @@ import Testing
         #expect(admissions.map(refused) == Array(repeating: nil, count: 8) + [.queueFull, .queueFull])
         #expect(try bench.rateLimiter.states(of: ["8"]) == [.absent])
         #expect(refused(try bench.enqueue(bench.ask("3", client: "9"))[0]) == nil)  // it is there already
+    }
+
+    @Test("What another lookup's answer brought leaves the queue with it, but for what is under way")
+    func answeredByAnother() throws {
+        let bench = try Bench()
+        try bench.enqueue(bench.ask("a"), bench.ask("b"), bench.ask("c"), bench.ask("d", .renewal), bench.ask("e"))
+        let (first, second) = (try bench.next(), try bench.next())
+        #expect(try bench.rateLimiter.finish(first, .answered, answering: { ["a", "b", "c", "d", "x"] }))
+        #expect(
+            try bench.rateLimiter.states(of: ["a", "b", "c", "d"], estimating: false) == [.absent, .leased, .absent, .absent])
+        #expect(try serve(bench, 1) == ["e"])
+        #expect(try !bench.rateLimiter.finish(first, .answered, answering: { ["b"] }), "it is not current any more")
+        #expect(try bench.rateLimiter.finish(second, .answered))
+    }
+
+    @Test("A lookup that may spare several takes the place of the first of them, for its client and as long; of too few it is not queued")
+    func inPlaceOfOthers() throws {
+        let bench = try Bench()
+        for client in ["a", "b"] {
+            try bench.enqueue(
+                bench.ask("\(client)1", client: client), bench.ask("\(client)2", client: client), bench.ask("\(client)3", client: client))
+        }
+        try bench.enqueue(bench.ask("r", .renewal))
+        #expect(try !bench.rateLimiter.enqueue("s", inPlaceOf: ["a2", "a3", "x", "r"], fewest: 3))
+        #expect(try bench.rateLimiter.states(of: ["s"]) == [.absent])
+        #expect(try bench.rateLimiter.enqueue("s", inPlaceOf: ["a1", "a2", "a3"], fewest: 3))
+        #expect(try !bench.rateLimiter.enqueue("s", inPlaceOf: ["a1", "a2", "a3"], fewest: 3), "it is there")
+        #expect(try serve(bench, 7) == ["s", "b1", "a2", "b2", "a3", "b3", "a1"])
+        #expect(try serve(bench, 1) == ["r"])
     }
 
     @Test("Renewals and warming have places of their own and cannot take the callers'")

@@ -70,11 +70,21 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let now = ["1398230356", "2", "ok"]
+    private static let now = ["1398230356", "3", "ok"]
     /// What schema 2 adds.
     private static let second = """
         ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
         ALTER TABLE pauses ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+        """
+    /// What schema 3 adds.
+    private static let third = """
+        CREATE TABLE askers (
+            key TEXT NOT NULL,
+            client TEXT NOT NULL,
+            until INTEGER NOT NULL,
+            PRIMARY KEY (key, client)
+        ) WITHOUT ROWID;
+        CREATE TRIGGER askers_leave AFTER DELETE ON lookups BEGIN DELETE FROM askers WHERE key = old.key; END;
         """
 
     private func settings(of queue: DatabaseQueue) throws -> [String?] {
@@ -138,7 +148,7 @@ import Testing
         #expect(try limiter.status().tokenOutage?.reason == "500" && limiter.status().refusedCredentials == nil)
     }
 
-    @Test("A file that is made now has the tables and settings of schema 2, to the letter")
+    @Test("A file that is made now has the tables and settings of schema 3, to the letter")
     func new() throws {
         let bench = try Bench()
         let raw = try bench.folder.raw()
@@ -147,7 +157,7 @@ import Testing
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third) }
         #expect(try schema(raw) == schema(old))
         let ledger = try row(raw, "SELECT * FROM ledger")
         #expect(ledger == "1|boot 1|\(bench.clock.boot.nanoseconds)|\(bench.clock.wall.milliseconds)|0|500000000")

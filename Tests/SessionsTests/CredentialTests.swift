@@ -59,6 +59,21 @@ import Testing
         #expect(search(cookies, ["Bearer h"], .refused) == "401 More than one access_token_cookie")
     }
 
+    @Test(
+        "where somebody behind us is to use what was checked, a cookie that nginx does not find, or finds with another value, is refused",
+        arguments: [
+            ["\taccess_token_cookie=a"], ["x=y;\taccess_token_cookie=a"], ["x=y; \taccess_token_cookie=a"], ["access_token_cookie\t=a"],
+            ["access_token_cookie=\ta"], ["access_token_cookie=\"a\""], ["access_token_cookie=\"\\141\""], ["access_token_cookie=\"\""],
+        ])
+    func unclear(cookies: [String]) {
+        #expect(search(cookies, ["Bearer h"], .refused) == "401 The access_token_cookie can be read in two ways")
+    }
+
+    @Test(
+        "spaces around the cookie make no difference",
+        arguments: ["access_token_cookie = t ", "x=y;access_token_cookie=t ;z", "x=\"y\"; access_token_cookie=t"])
+    func clear(cookie: String) { #expect(search([cookie], ["Bearer h"], .refused) == "cookie: t") }
+
     @Test("other cookies whose name is longer are no second one")
     func longerNames() {
         #expect(search(["my_access_token_cookie=x; access_token_cookie=t; access_token_cookie2=y"], [], .refused) == "cookie: t")

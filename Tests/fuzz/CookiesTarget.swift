@@ -20,8 +20,8 @@
         expect(seen.allSatisfy(\.isEmpty), "nginx finds no cookie where none was checked")
         expect(!credential.text.contains { $0 == 32 || $0 == UInt8(ascii: ",") }, "a token is one word")
     } else {
-        expect(seen.count == 1, "nginx finds the one cookie that was checked")
-        expect(lines.contains { unescaped($0, holds: credential.text) }, "the cookie's text is the header's")
+        // Else the Authorization header's token would be handed on, when it was the cookie's that was checked.
+        expect(seen.count == 1 && trimmed(seen[0]) == credential.text, "nginx hands on the cookie that was checked")
     }
 }
 
@@ -45,9 +45,8 @@ private func byNginx(_ line: String) -> [[UInt8]] {
 
 private func lowered(_ byte: UInt8) -> UInt8 { (65...90).contains(byte) ? byte + 32 : byte }
 
-/// Whether a text stands in the line, or may after its escapes were undone.
-private func unescaped(_ line: String, holds text: [UInt8]) -> Bool {
-    let bytes = Array(line.utf8)
-    guard !bytes.contains(UInt8(ascii: "\\")), text.count <= bytes.count else { return bytes.contains(UInt8(ascii: "\\")) }
-    return (0...(bytes.count - text.count)).contains { bytes[$0..<($0 + text.count)].elementsEqual(text) }
+private func trimmed(_ value: [UInt8]) -> [UInt8] {
+    var value = value
+    while value.last == 32 || value.last == 9 { value.removeLast() }
+    return value
 }

@@ -13,10 +13,18 @@ import Glibc
     let connection = Array(choices.rest)
     let whole = Conversation(connection, piece: connection.count)
     let cut = Conversation(connection, piece: 1 + piece % 40)
-    expect(whole.requests == cut.requests, "pieces are read as the whole is")
-    expect(whole.isRefused == cut.isRefused && whole.isOver == cut.isOver, "pieces end as the whole does")
-    // Where a connection is ended for what it sent, nothing more need be said on it.
-    expect(whole.isRefused || whole.said == cut.said, "pieces are answered as the whole is")
+    if connection.contains([UInt8(FCGI_VERSION_1), UInt8(FCGI_ABORT_REQUEST)]) {
+        // Where the end of a request comes with it, it is not read; where it comes later, it was read by then.
+        expect(whole.requests.allSatisfy(cut.requests.contains), "pieces are read as the whole is, and what is taken back in it")
+    } else if cut.requests.last?.body == .tooLarge, whole.requests.count < cut.requests.count {
+        // What came with a body that is too large is looked at, and may be wrong or not whole; what has not come yet is not waited for.
+        expect(whole.requests == cut.requests.dropLast(), "pieces are read as the whole is, up to a body that is too large")
+    } else {
+        expect(whole.requests == cut.requests, "pieces are read as the whole is")
+        expect(whole.isRefused == cut.isRefused && whole.isOver == cut.isOver, "pieces end as the whole does")
+        // Where a connection is ended for what it sent, nothing more need be said on it.
+        expect(whole.isRefused || whole.said == cut.said, "pieces are answered as the whole is")
+    }
     if let first = whole.requests.first, whole.isPlain, !hasPaddingThatLibraryReads(connection) {
         expect(readByLibrary(connection) == first, "libfcgi reads the same")
     }

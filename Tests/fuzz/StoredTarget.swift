@@ -41,6 +41,8 @@ private func record(_ bytes: [UInt8]) {
     guard let record = Record(encoded: bytes) else { return }
     expect(Record(encoded: record.encoded) == record, "a record reads back")
     expect(zip(record.linkPlaces, record.linkPlaces.dropFirst()).allSatisfy(<), "link places ascend")
+    let lacking = RemovedFields(storedIn: bytes, nil)
+    expect(lacking.map { $0.filled(record).body.count >= record.body.count } ?? true, "what a record lacks is added to it")
     for base in [LinkBase(""), LinkBase("https://music.example"), LinkBase("https://music.example", isBare: true)] {
         let plain = record.body(linkedTo: base)
         let most = record.body.count + record.linkPlaces.count * base.origin.utf8.count

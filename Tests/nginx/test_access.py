@@ -1,4 +1,4 @@
-"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, and an admin whose session was ended: who is
+"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, the token for the caches, and an admin whose session was ended: who is
 let in is whom the description names. Whoever adds a route has it tested here."""
 
 import pytest
@@ -6,6 +6,8 @@ import pytest
 from harness import http
 from harness.household import Household
 from harness.responder import ADMIN_TOKEN
+
+CACHE_TOKEN = "the-cache-token-of-the-tests-8f14e45fceea"
 
 DOCUMENT = "/swingmusic-fcgi/openapi.json"
 
@@ -15,7 +17,7 @@ MISPLACED = 422
 
 @pytest.fixture(params=["off", "session"])
 def own(request):
-    with Household("access", workers=2, SWINGMUSIC_FCGI_METADATA_AUTH=request.param) as opened:
+    with Household("access", workers=2, SWINGMUSIC_FCGI_METADATA_AUTH=request.param, SWINGMUSIC_FCGI_CACHE_TOKEN=CACHE_TOKEN) as opened:
         opened.metadata_needs_session = request.param == "session"
         yield opened
 
@@ -39,11 +41,13 @@ def kind(own, operation):
     schemes = [next(iter(each), "") for each in operation["security"]]
     if not schemes:
         return "open"
+    if "cacheToken" in schemes:
+        return "caches"
     if "adminToken" in schemes:
         return "admin"
     if "refresh" in schemes:
         return "refresh"
-    if "" in schemes and not (own.metadata_needs_session and operation["tags"][0] in ("spotify", "catalog")):
+    if "" in schemes and not (own.metadata_needs_session and operation["tags"][0] in ("spotify", "catalog", "extended")):
         return "anybody"
     return "session"
 
@@ -56,10 +60,10 @@ def refused_with(kind, asker):
         return (401,) if asker == "nobody" else (401, MISPLACED)
     if asker in ("nobody", "ended"):
         return (401,)
-    if asker == "the admin token" and kind == "session":
+    if asker in ("the admin token", "the cache token") and kind == "session":
         # It is no user's.
         return (401, MISPLACED)
-    return (403,) if kind == "admin" and asker == "user" else ()
+    return (403,) if kind == "admin" and asker in ("user", "the cache token") or kind == "caches" and asker == "user" else ()
 
 
 class Askers:
@@ -70,8 +74,8 @@ class Askers:
 
     def bearer(self, asker, ends_sessions):
         """The asker's token; of a session of its own where the route may end it."""
-        if asker in ("nobody", "the admin token", "ended"):
-            return {"nobody": None, "the admin token": ADMIN_TOKEN, "ended": self._ended}[asker]
+        if asker in ("nobody", "the admin token", "the cache token", "ended"):
+            return {"nobody": None, "the admin token": ADMIN_TOKEN, "the cache token": CACHE_TOKEN, "ended": self._ended}[asker]
         if ends_sessions or asker not in self._sessions:
             self._sessions[asker] = self._own.log_in({"user": "bob"}.get(asker, asker))["accesstoken"]
         return self._sessions[asker]
@@ -82,7 +86,7 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
     askers = Askers(own)
     wrong, seen = [], set()
     for method, path, operation in asked(document):
-        for asker in ("nobody", "ended", "user", "admin", "the admin token"):
+        for asker in ("nobody", "ended", "user", "admin", "the admin token", "the cache token"):
             headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if operation["operationId"] == "changeDevices" else {}
             answer = own.ask(method, path, bearer=askers.bearer(asker, operation["tags"] == ["auth"]), headers=headers)
             needs = kind(own, operation)
@@ -101,4 +105,4 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
             if not right:
                 wrong.append(f"{operation['operationId']} by {asker}: {answer.status}, and it is for {needs}")
     assert not wrong, "\n".join(wrong)
-    assert seen == {"open", "anybody", "session", "refresh", "admin"}
+    assert seen == {"open", "anybody", "session", "refresh", "admin", "caches"}

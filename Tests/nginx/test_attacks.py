@@ -120,6 +120,18 @@ def test_two_cookies_of_which_one_is_good(household, path):
         assert len(household.swingmusic.requests) == count
 
 
+@pytest.mark.parametrize("cookie", ["\taccess_token_cookie={}", "a=b;\taccess_token_cookie={}", "access_token_cookie\t={}", 'access_token_cookie="{}"'])
+@pytest.mark.parametrize("path", ["/auth/verify", "/files/song.flac", "/guarded/x", "/auth/profile/update"])
+def test_a_cookie_that_nginx_would_not_hand_on_does_not_let_another_token_pass(household, path, cookie):
+    """nginx finds no cookie behind a tab: what would go to swingmusic is the Authorization header, which nobody has checked."""
+    good, ended = household.log_in("bob")["accesstoken"], household.log_in("carol")["accesstoken"]
+    assert household.ask("GET", "/auth/logout", cookie=ended).status == 200
+    method, body = ("PUT", b'{"username":"x"}') if path.endswith("update") else ("GET", b"")
+    count = len(household.swingmusic.requests)
+    household.attack(method, path, 401, headers={"Cookie": cookie.format(good)}, bearer=ended, body=body)
+    assert len(household.swingmusic.requests) == count
+
+
 @pytest.mark.parametrize("body, headers, status", [
     (b'{"username":"a","username":"b"}', JSON, 422), (b'"{\\"username\\":\\"a\\"}"', JSON, 422), (b'{"x":1}', JSON, 422),
     (b'{"id":1,"password":"x"}', JSON, 403), (b'{"username":"admin"}', JSON, 400), (b'{"roles":["admin"]}', JSON, 403),

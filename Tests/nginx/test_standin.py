@@ -44,6 +44,16 @@ def test_a_search_takes_its_own_links_and_operators_in_capitals_only(spotify):
     assert first("slow OR river") != first("slow or river")
 
 
+def test_a_search_by_the_filters_album_and_artist_finds_that_albums_tracks_and_some_others(spotify):
+    (name,) = spotify.ids("album", 1, 11, "filters", 19)
+    album = spotify.get(f"albums/{name}")
+    text = 'album:"{}" artist:"{}"'.format(album["name"].replace('"', ""), album["artists"][0]["name"])
+    found = [track for offset in (0, 10) for track in spotify.get("search", q=text, type="track", limit=10, offset=offset)["tracks"]["items"]]
+    own = [track["id"] for track in album["tracks"]["items"]]
+    assert set(own[:15]) <= {track["id"] for track in found} and len({track["id"] for track in found} - set(own)) >= 2
+    assert all(track["external_ids"] and track["album"]["id"] for track in found)
+
+
 def test_without_the_owners_premium_every_call_is_refused_in_plain_text(spotify):
     spotify.control("settings", {"premium": False})
     call = urllib.request.Request(f"{spotify.url}/v1/tracks/11dFghVXANMlKmJXsNCbNl", headers={"Authorization": f"Bearer {spotify.token}"})

@@ -180,7 +180,7 @@ def test_check_names_files_that_the_user_of_serve_cannot_write(new_house):
     os.chown(f"{folder}/cache.db", 0, 0)
     os.chmod(f"{folder}/cache.db", 0o640)
     told = check()
-    assert told.returncode == 1 and f"{folder}/cache.db cannot be read and written by the user of 'serve'" in told.stdout
+    assert told.returncode == 1 and f"{folder}/cache.db cannot be read and written by user nobody" in told.stdout
     assert "chown" in told.stdout
     os.chown(f"{folder}/cache.db", folder.stat().st_uid, 0)
     os.chmod(f"{folder}/cache.db", 0o440)

@@ -25,7 +25,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 def version_of(program):
-    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    # A release's commit may follow.
+    return subprocess.run([program, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout.split()[0]
 
 
 def another_version(target):

@@ -14,6 +14,7 @@ import threading
 import time
 
 from harness.sandbox import executable
+from harness.spotify import Spotify, comparable
 from harness.standin import missing_id, spotify_id
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_csv_with_a_column_of_uris_links_and_ids_is_understood(house):
             f'spotify:artist:{d}\tSix\r\nspotify:track:{a},again\r\n')
     out, said = run(house, "--json", text=text)
     source = {"file": "standard input", "form": "an export of Exportify", "named": 4, "repeated": 1, "skipped": 0, "other": 3}
-    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "secondsLeft": 0, "sources": [source],
+    assert json.loads(out) == {"asked": 4, "already": 0, "fetched": 4, "failed": 0, "left": 0, "queued": 0, "secondsLeft": 0, "sources": [source],
                                "skipped": []}
     assert sorted(call["path"] for call in house.standin.calls()) == sorted(
         [f"/v1/tracks/{a}", f"/v1/tracks/{b}", f"/v1/tracks/{c}", f"/v1/artists/{d}"])
@@ -229,3 +230,26 @@ def test_without_a_running_serve_the_lookups_wait_for_one(new_house):
     assert "no 'serve' answers" in said and "1 still to come" in out
     house.responder.start()
     house.standin.await_call("tracks")
+
+
+def test_the_tracks_of_an_album_that_the_list_names_too_are_searched_for_and_the_plan_is_said_beforehand(new_house):
+    house = new_house("planned", workers=1, mode="development", **QUICK)
+    spotify = Spotify(house.sandbox, mode="development").start()
+    rows, tracks = ["Track URI,Track Name,Artist URI(s),Album URI,Album Name"], []
+    for name in house.standin.ids("album", 4, 9, "planned", 20):
+        own = [track["id"] for track in spotify.get(f"albums/{name}")["tracks"]["items"]]
+        rows += [f"spotify:track:{id},x,spotify:artist:{spotify_id('x')},spotify:album:{name},y" for id in own]
+        tracks += own
+    alone = [spotify_id(f"planned-{n}") for n in range(3)]
+    rows += [f"spotify:track:{id},x,y,,z" for id in alone]
+    out, said = run(house, text="\n".join(rows))
+    assert out.startswith(f"{len(tracks) + 3} fetched, 0 there before, 0 failed"), out
+    calls = collections.Counter(call["path"] for call in house.standin.calls())
+    assert len(house.standin.calls("^/v1/albums")) == 4 and len(house.standin.calls("^/v1/search")) <= 12, calls
+    assert sum(calls.values()) < len(tracks) / 2, calls
+    assert max(count for path, count in calls.items() if path != "/v1/search") == 1, calls
+    items, expected = map(int, re.search(r"^(\d+) items, about (\d+) calls, done at about (?:\w{3} )?\d\d:\d\d$", said, re.M).groups())
+    assert items == len(tracks) + 3 and expected <= sum(calls.values()) <= 2 * expected, (said, calls)
+    for id in tracks[:3] + tracks[-3:]:
+        assert comparable(house.get(f"/spotify/v1/tracks/{id}").json()) == comparable(spotify.get(f"tracks/{id}"))
+    assert run(house, text="\n".join(rows))[0].startswith(f"0 fetched, {len(tracks) + 3} there before")

@@ -19,7 +19,7 @@ import server  # noqa: E402
 
 def sample():
     """The first block of the client's README."""
-    return re.search(r"(?m)^(?:    .*\n|\n)+", (CLIENT / "README.md").read_text()).group().replace("\n    ", "\n").strip()
+    return re.search(r"(?m)^    .*\n(?:(?:    .*)?\n)*", (CLIENT / "README.md").read_text()).group().replace("\n    ", "\n").strip()
 
 
 @pytest.fixture(scope="module")

@@ -40,5 +40,6 @@ def test_a_get_is_not_slower_than_ping_and_get_of_redis_py(new_house, tools, san
     store = house.store or RedisServer(sandbox).start()
     ours, theirs = Caller(tools, house, "unix", DRAGONFLYDB_PORT=store.port).run_code(MEASURE)
     print(f"get over the socket {ours:.0f} us, PING and GET of redis-py {theirs:.0f} us")
-    # 2.4 KB. Of a debug build nothing is promised; it is measured all the same.
-    assert ours <= theirs or "debug" in str(house.responder.program), (ours, theirs)
+    # 2.4 KB. The promise is the released program's; one that was built without optimisation is held to four times as much.
+    most = 1 if "/release/" in str(house.responder.program) else 4
+    assert ours <= theirs * most, (ours, theirs)

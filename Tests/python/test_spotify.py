@@ -1,5 +1,7 @@
 """The cached Spotify client, over the mirror."""
 
+import json
+
 import pytest
 
 from caller import Caller
@@ -20,12 +22,17 @@ def ask(request, house, environment):
     return ask
 
 
+def without_host(found, house):
+    """Over the socket there is no host for links to name; SWINGMUSIC_FCGI_PUBLIC_URL would be one."""
+    return json.loads(json.dumps(found).replace(f"http://127.0.0.1:{house.port}", ""))
+
+
 @pytest.mark.parametrize("method, kind", [("get_track", "track"), ("get_album", "album"), ("get_artist", "artist"), ("get_playlist", "playlist")])
 def test_objects_are_the_web_apis(house, ask, method, kind):
     name = spotify_id(f"python {method}") if kind == "track" else house.standin.ids(kind, 1, seed=method)[0]
     wanted = house.get(f"/spotify/v1/{kind}s/{name}").json()
     assert wanted["id"] == name
-    assert ask(f"client.{method}('{name}')") == wanted
+    assert without_host(ask(f"client.{method}('{name}')"), house) == without_host(wanted, house)
     assert ask(f"[client.{method}('spotify:{kind}:{name}') == client.{method}('https://open.spotify.com/{kind}/{name}?si=x')]") == [True]
 
 

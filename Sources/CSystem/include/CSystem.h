@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 /** Nanoseconds on CLOCK_MONOTONIC: for deadlines inside one process. */
@@ -27,6 +28,14 @@ static inline int64_t csys_wall_ms(void) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/** The commit that a release was built from; empty elsewhere. */
+const char *csys_commit(void);
+
+/** Whether more than its mode says who may do what with a file (acl(5)). */
+static inline int csys_has_access_list(const char *path) {
+    return getxattr(path, "system.posix_acl_access", 0, 0) > 0;
 }
 
 #include "Caching.h"

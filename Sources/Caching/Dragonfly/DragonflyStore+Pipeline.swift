@@ -23,11 +23,10 @@ extension DragonflyStore {
                 continue
             }
             let acceptance = pipeline.ask(for: self.key(cache, key), copyEpoch: shared.copyEpoch) { [self] answer in
-                let look = answer?.of(key, in: cache)
-                if let look {
-                    counts.note(askedAt: begin, answeredAt: clock.monotonic)
-                    noteWrong(look)
-                }
+                guard var look = answer else { return then(nil) }
+                look.expect(key, in: cache)
+                counts.note(askedAt: begin, answeredAt: clock.monotonic)
+                if look.isWrong { noteWrong() }
                 then(look)
             }
             if case .ended = acceptance { continue }

@@ -145,11 +145,13 @@ final class DragonflyStore: Sendable {
             var looks: [LookupResult] = []
             looks.reserveCapacity(keys.count)
             try connection.exchange(commands) { (index, reply) throws(StoreFault) in
-                looks.append(try self.look(reply, copyEpoch: copyEpoch).of(keys[index], in: cache))
+                var look = try self.look(reply, copyEpoch: copyEpoch)
+                look.expect(keys[index], in: cache)
+                looks.append(look)
             }
             return looks
         }
-        looks?.forEach { noteWrong($0) }
+        for look in looks ?? [] where look.isWrong { noteWrong() }
         if looks != nil { counts.note(askedAt: begin, answeredAt: clock.monotonic) }
         counts.commands.add(UInt64(keys.count), ordering: .relaxed)
         return looks
@@ -168,8 +170,8 @@ final class DragonflyStore: Sendable {
     }
 
     /// Counts what is no copy of what was asked for, and says once that there is such a thing.
-    func noteWrong(_ look: LookupResult) {
-        guard look.isWrong, counts.wrongCopies.add(1, ordering: .relaxed).oldValue == 0 else { return }
+    func noteWrong() {
+        guard counts.wrongCopies.add(1, ordering: .relaxed).oldValue == 0 else { return }
         log.warning(
             "DragonflyDB had something else under a key than what was put there; SQLite answers, and it is put right. This is said once",
             metadata: ["dragonfly": "\(configuration)"])

@@ -159,9 +159,9 @@ struct LookupResult {
         (self.copy, self.copyEpoch, self.isWrong) = (copy, copyEpoch, isWrong)
     }
 
-    /// The same, and without a copy that was made for another key. (`COPY` and `RENAME` do that, and a proxy that mixes up its answers.)
-    func of(_ key: [UInt8], in cache: CacheName) -> LookupResult {
-        guard let copy, copy.key != StoredCopy.hash(of: key, in: cache) else { return self }
-        return LookupResult(copy: nil, copyEpoch: copyEpoch, isWrong: true)
+    /// Lets go of a copy that was made for another key. (`COPY` and `RENAME` do that, and a proxy that mixes up its answers.)
+    mutating func expect(_ key: [UInt8], in cache: CacheName) {
+        guard let found = copy?.key, found != StoredCopy.hash(of: key, in: cache) else { return }
+        (copy, isWrong) = (nil, true)
     }
 }

@@ -70,26 +70,99 @@ extension CacheDatabase {
         }
     }
 
+    /// Beyond a page's keys, so many rows are looked at that nobody shall see any more.
+    private static let mostPassedOver = 3000
+
+    func keys(_ cache: CacheName, prefix: [UInt8], after: [UInt8]?, limit: Int) throws(CacheError) -> KeyPage {
+        let reading = clock.reading()
+        return try read { reader throws(SQLiteFailure) in
+            var page = KeyPage()
+            var start = prefix
+            // The least key after it.
+            if let after, !after.lexicographicallyPrecedes(prefix) { start = after + [0] }
+            var left = limit + Self.mostPassedOver
+            while left > 0 {
+                let (rows, times) = try Self.keyRows(reader, cache, from: start, before: Namespace.end(of: prefix), limit: limit + 1)
+                for row in rows {
+                    if page.keys.count == limit { return page }
+                    page.next = row.key
+                    if let end = row.end(cache, times, at: reading) { page.keys.append(KeyPage.Key(key: row.key, expiresAt: end)) }
+                }
+                guard rows.count > limit, let last = rows.last else { break }
+                start = last.key + [0]
+                left -= rows.count
+                if left <= 0 { return page }
+            }
+            page.next = nil
+            return page
+        }
+    }
+
+    /// A row of the list, and what hides it or moves its end.
+    private struct KeyRow {
+        var key: [UInt8]
+        var version: Int64
+        var expiresAt: Int64
+        var cleared: Int64
+
+        /// nil: nobody finds it any more.
+        func end(_ cache: CacheName, _ times: RowTimes?, at reading: ClockReading) -> Int64? {
+            let isCleared = cleared >= version
+            if cache.keepsDueRows { return isCleared ? min(expiresAt, EntryVersion.instant(of: cleared), reading.wall) : expiresAt }
+            let shift = expiresAt < RowTimes.farthest ? times?.shift(of: version, at: reading) ?? 0 : 0
+            return isCleared || expiresAt + shift <= reading.wall ? nil : expiresAt + shift
+        }
+    }
+
+    private static func keyRows(
+        _ reader: EntryReader, _ cache: CacheName, from start: [UInt8], before end: [UInt8]?, limit: Int
+    ) throws(SQLiteFailure) -> (rows: [KeyRow], times: RowTimes?) {
+        // Rows and clock in one statement: a writer may be moving both.
+        let sql = """
+            SELECT e.key, e.version, e.expires_at,
+                (SELECT max(c.version) FROM clearings c WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix),
+                \(RowTimes.columns)
+            FROM entries e INDEXED BY entries_key CROSS JOIN state
+            WHERE e.cache = ?1 AND e.key >= ?2 \(end == nil ? "" : "AND e.key < ?4") ORDER BY e.key LIMIT ?3
+            """
+        var rows: [KeyRow] = []
+        var times: RowTimes?
+        rows.reserveCapacity(limit)
+        let arguments: [Argument] = [.integer(cache.number), .bytes(start), .integer(Int64(limit))] + (end.map { [.bytes($0)] } ?? [])
+        try reader.query(sql, arguments) { columns in
+            if times == nil {
+                let setting = ClockSetting(
+                    bootID: String(decoding: columns.bytes(4), as: UTF8.self), offset: columns.integer(5), since: columns.integer(6))
+                times = RowTimes(setting: setting, firstVersion: columns.integer(7))
+            }
+            rows.append(
+                KeyRow(key: columns.bytes(0), version: columns.integer(1), expiresAt: columns.integer(2), cleared: columns.integer(3)))
+        }
+        return (rows, times)
+    }
+
     /// Records of `spotify` that are due before `before` and were used at or after `usedSince`, the longest due first.
     /// `usedSince` 0: also those that were never used.
-    func due(before: Int64, usedSince: Int64, prefix: [UInt8], limit: Int) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
+    func due(
+        before: Int64, usedSince: Int64, twiceSince: Int64 = .min, prefix: [UInt8], limit: Int
+    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
         let end = Namespace.end(of: prefix)
         let range = end == nil ? "e.key >= ?2" : "e.key >= ?2 AND e.key < ?3"
         let sql =
             usedSince > 0
             ? """
             SELECT e.key, u.expires_at FROM uses u INDEXED BY uses_due CROSS JOIN entries e ON e.id = u.id
-            WHERE u.expires_at < ?4 AND u.used_at >= ?5 AND e.cache = ?1 AND \(range)
+            WHERE u.expires_at < ?4 AND u.used_at >= ?5 AND u.used_before >= ?7 AND e.cache = ?1 AND \(range)
             ORDER BY u.expires_at LIMIT ?6
             """
             : """
             SELECT e.key, e.expires_at FROM entries e INDEXED BY entries_expiry
-            WHERE e.cache = ?1 AND e.expires_at < ?4 AND ?5 <= 0 AND \(range)
+            WHERE e.cache = ?1 AND e.expires_at < ?4 AND ?5 <= 0 AND ?7 <= 0 AND \(range)
             ORDER BY e.expires_at LIMIT ?6
             """
         let arguments: [Argument] = [
             .integer(CacheName.spotify.number), .bytes(prefix), .bytes(end ?? []), .integer(before), .integer(usedSince),
-            .integer(Int64(limit)),
+            .integer(Int64(limit)), .integer(twiceSince),
         ]
         return try read { reader throws(SQLiteFailure) in
             var due: [(key: [UInt8], expiresAt: Int64)] = []

@@ -158,7 +158,7 @@ enum CacheDatabaseOpening {
 /// The tables of `cache.db` and how a file gets them.
 enum CacheSchema {
     /// The application_id is "SFCc".
-    static let steps = SchemaSteps(applicationID: 0x5346_4363, [first, clock])
+    static let steps = SchemaSteps(applicationID: 0x5346_4363, [first, clock, habits])
 
     /// The value is the last column of a table with row ids: what comes before it is read without its overflow pages.
     /// `uses` is apart, dense, so that noting a use does not write a record's page again.
@@ -204,6 +204,18 @@ enum CacheSchema {
                 ALTER TABLE state ADD COLUMN clock_offset INTEGER NOT NULL DEFAULT 0;
                 ALTER TABLE state ADD COLUMN clock_since INTEGER NOT NULL DEFAULT 0;
                 ALTER TABLE state ADD COLUMN boot_version INTEGER NOT NULL DEFAULT 0;
+                """)
+    }
+
+    /// On which occasions a record was used, some hours apart: when the last one began, and the one before. What came from before counts as used
+    /// on two.
+    @Sendable
+    private static func habits(_ db: Database) throws {
+        try db.execute(
+            sql: """
+                ALTER TABLE uses ADD COLUMN occasion_at INTEGER NOT NULL DEFAULT 0;
+                ALTER TABLE uses ADD COLUMN used_before INTEGER NOT NULL DEFAULT 0;
+                UPDATE uses SET occasion_at = used_at, used_before = used_at;
                 """)
     }
 

@@ -12,8 +12,10 @@ struct EntryWriter {
         var id: Int64
         var seal: Seal
         var bytes: Int64
-        /// A clearing covers it: it is counted no more.
+        /// A clearing covers it: nobody finds it any more.
         var isCleared: Bool
+        /// Whether it is in the counts: it is not when the clearing took all that it covers out of them.
+        var isCounted: Bool
         var value: [UInt8]?
 
         func isAlive(_ cache: CacheName, now: Int64) -> Bool {
@@ -27,7 +29,9 @@ struct EntryWriter {
                 SELECT e.id, e.version, e.stored_at, e.expires_at, length(e.value),
                     (SELECT max(c.version) FROM clearings c
                      WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix),
-                    \(value ? "e.value" : "NULL")
+                    \(value ? "e.value" : "NULL"),
+                    (SELECT max(c.version) FROM clearings c
+                     WHERE c.cache = e.cache AND substr(e.key, 1, length(c.prefix)) = c.prefix AND \(Namespace.isCounted("c.prefix")))
                 FROM entries e WHERE e.cache = ? AND e.key = ?
                 """)
         guard let row = try Row.fetchOne(statement, arguments: [cache.number, Data(key)]) else { return nil }
@@ -36,9 +40,10 @@ struct EntryWriter {
         let isCovered = cleared.map { $0 >= seal.version } ?? false
         if isCovered, cache.keepsDueRows { seal.expiresAt = min(seal.expiresAt, transaction.now) }
         let data: Data? = row[6]
+        let struck: Int64? = row[7]
         return Standing(
             id: row[0], seal: seal, bytes: Int64(key.count) + row[4], isCleared: isCovered && !cache.keepsDueRows,
-            value: data.map([UInt8].init))
+            isCounted: cache.keepsDueRows || struck.map { $0 < seal.version } ?? true, value: data.map([UInt8].init))
     }
 
     /// The entry as a reader would get it.
@@ -76,7 +81,7 @@ struct EntryWriter {
 
     private func replace(_ cache: CacheName, _ key: [UInt8], _ entry: Entry, over old: Standing?) throws {
         try write(cache, key, entry, over: old)
-        let counted = old.flatMap { $0.isCleared ? nil : $0 }
+        let counted = old.flatMap { $0.isCounted ? $0 : nil }
         transaction.note(
             cache, key, rows: counted == nil ? 1 : 0,
             bytes: Int64(key.count + entry.value.count) - (counted?.bytes ?? 0), isWrite: true)
@@ -112,9 +117,33 @@ struct EntryWriter {
         return wasAlive
     }
 
-    /// Gives an entry another end. Answers whether there was one.
+    /// Adds to a whole number, whose end stays what it is. Where there is none, or only one that is over or due, it begins at 0.
+    /// - Throws: `CacheError.notAWholeNumber`, also for a sum that is none.
+    func increment(_ cache: CacheName, _ key: [UInt8], by amount: Int64, _ lifetime: Lifetime) throws -> (entry: Entry, number: Int64) {
+        let old = try standing(cache, key, value: true)
+        let present = old.flatMap { !$0.isCleared && $0.seal.expiresAt > transaction.now ? $0 : nil }
+        let number = try present.map { try Self.number($0.value ?? []) } ?? 0
+        let (sum, overflow) = number.addingReportingOverflow(amount)
+        guard !overflow else { throw CacheError.notAWholeNumber }
+        let entry = Entry(
+            value: Array(String(sum).utf8), version: transaction.nextVersion(), storedAt: transaction.now,
+            expiresAt: present?.seal.expiresAt ?? lifetime.end(from: transaction.now))
+        try replace(cache, key, entry, over: old)
+        return (entry, sum)
+    }
+
+    /// Digits as they are written here: what else a reader of numbers might take is none.
+    private static func number(_ value: [UInt8]) throws -> Int64 {
+        guard value.count <= 20, let text = String(validating: value, as: UTF8.self), let number = Int64(text), String(number) == text
+        else {
+            throw CacheError.notAWholeNumber
+        }
+        return number
+    }
+
+    /// Gives an entry another end. Answers whether there was one; one that is due is none.
     func expire(_ cache: CacheName, _ key: [UInt8], at end: Int64) throws -> Bool {
-        guard let old = try standing(cache, key), old.isAlive(cache, now: transaction.now) else { return false }
+        guard let old = try standing(cache, key), !old.isCleared, old.seal.expiresAt > transaction.now else { return false }
         try setEnd(old.id, cache, end)
         return true
     }
@@ -132,17 +161,23 @@ struct EntryWriter {
 
     func remove(_ old: Standing, _ cache: CacheName, _ key: [UInt8]) throws {
         try db.cachedStatement(sql: "DELETE FROM entries WHERE id = ?").execute(arguments: [old.id])
-        if !old.isCleared { transaction.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
+        if old.isCounted { transaction.note(cache, key, rows: -1, bytes: -old.bytes, isWrite: false) }
     }
 
-    /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most.
-    func touch(_ row: Int64, at instant: Int64, tolerance: Int64) throws {
+    /// Notes that a record of `spotify` was asked for at `instant`, unless a use is noted that is `tolerance` older at most. What is `apart`
+    /// from the beginning of the last occasion, at least, is another one.
+    func touch(_ row: Int64, at instant: Int64, tolerance: Int64, apart: Int64) throws {
         try db.cachedStatement(
             sql: """
-                INSERT INTO uses (id, used_at, expires_at) SELECT id, ?, expires_at FROM entries WHERE id = ? AND cache = ?
-                ON CONFLICT (id) DO UPDATE SET used_at = excluded.used_at WHERE used_at < excluded.used_at - ?
+                INSERT INTO uses (id, used_at, expires_at, occasion_at)
+                SELECT id, :now, expires_at, :now FROM entries WHERE id = :row AND cache = :cache
+                ON CONFLICT (id) DO UPDATE SET used_at = :now,
+                    used_before = CASE WHEN occasion_at <= :now - :apart THEN occasion_at ELSE used_before END,
+                    occasion_at = CASE WHEN occasion_at <= :now - :apart THEN :now ELSE occasion_at END
+                WHERE used_at < :now - :tolerance
                 """
-        ).execute(arguments: [instant, row, CacheName.spotify.number, tolerance])
+        ).execute(
+            arguments: ["now": instant, "row": row, "cache": CacheName.spotify.number, "apart": apart, "tolerance": tolerance])
     }
 }
 

@@ -11,10 +11,11 @@ extension EntryWriter {
             try cover(cache, prefix)
             return count
         }
-        guard prefix.isEmpty || Namespace.named(by: prefix) != nil else { return try removeAll(cache, prefix) }
+        let isKept = prefix.isEmpty || Namespace.named(by: prefix) != nil
+        if !isKept, let removed = try removeAll(cache, prefix, atMost: Self.fewRows) { return removed }
         let count = try count(cache, prefix: prefix)
         try cover(cache, prefix)
-        try strike(cache, prefix)
+        if isKept { try strike(cache, prefix) }
         return count
     }
 
@@ -39,12 +40,14 @@ extension EntryWriter {
         try db.execute(sql: "DELETE FROM namespaces WHERE cache = ? AND name = ?", arguments: [cache.number, Data(name)])
     }
 
-    /// A prefix that is no namespace: its counts are not known beforehand, so its rows go one by one.
-    private func removeAll(_ cache: CacheName, _ prefix: [UInt8]) throws -> Int {
+    /// A prefix that is no namespace: its counts are not kept. Few rows go one by one; nil: there are more, which the purge removes, and
+    /// takes out of the counts as it goes.
+    private func removeAll(_ cache: CacheName, _ prefix: [UInt8], atMost most: Int) throws -> Int? {
         var removed = 0
         let keys = try Data.fetchAll(
-            db, sql: "SELECT key FROM entries WHERE \(KeyRange.condition(prefix))",
+            db, sql: "SELECT key FROM entries WHERE \(KeyRange.condition(prefix)) LIMIT \(most + 1)",
             arguments: KeyRange.arguments(cache, prefix))
+        guard keys.count <= most else { return nil }
         for key in keys.map([UInt8].init) {
             guard let standing = try standing(cache, key) else { continue }
             if !standing.isCleared { removed += 1 }
@@ -62,6 +65,8 @@ extension EntryWriter {
 
     /// How many rows one transaction looks at: some 5 ms for which other writers wait.
     static let step = 200
+    /// So many are removed within the transaction of a clearing.
+    static let fewRows = 1000
     /// A use is forgotten after a week; `due` asks for hours.
     static let useLifetime: Int64 = 7 * 86_400_000
 

@@ -24,14 +24,14 @@ struct CatalogItem {
         writer.object { writer in
             writer.member("spotify_id", id)
             writer.member("item_type", kind.rawValue)
-            writer.member("title", node["name"]?.string)
+            writer.member("title", title)
             writer.member("artist", artistNames)
-            writer.member("album", kind == .track ? albumString("name") : nil)
+            writer.member("album", albumTitle)
             writer.member("duration_ms", node["duration_ms"]?.integer)
             writer.member("popularity", node["popularity"]?.integer)
             writer.member("preview_url", node["preview_url"]?.string)
             writer.member("image_url", imageURL)
-            writer.member("release_date", kind == .track ? albumString("release_date") : node["release_date"]?.string)
+            writer.member("release_date", releaseDate)
             writer.member("explicit", node["explicit"]?.bool ?? false)
             more(&writer)
             writer.member("data", raw: node.raw)
@@ -48,7 +48,13 @@ struct CatalogItem {
         }
     }
 
-    private var artistNames: String? {
+    var title: String? { node["name"]?.string }
+    /// Of a track alone.
+    var albumTitle: String? { kind == .track ? albumString("name") : nil }
+    var releaseDate: String? { kind == .track ? albumString("release_date") : node["release_date"]?.string }
+
+    /// By comma; nil without any.
+    var artistNames: String? {
         guard let artists = node["artists"]?.elements, !artists.isEmpty else { return nil }
         return artists.compactMap { $0["name"]?.string }.joined(separator: ", ")
     }
@@ -57,7 +63,7 @@ struct CatalogItem {
         (node["album"] ?? album)?[member]?.string
     }
 
-    private var imageURL: String? {
+    var imageURL: String? {
         Self.widest(node["images"] ?? (node["album"] ?? album)?["images"])
     }
 

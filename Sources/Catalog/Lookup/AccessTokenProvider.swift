@@ -27,7 +27,7 @@ final class AccessTokenProvider {
     }
 
     /// A fresh token, or how long to wait for one. May start the renewal on `client`.
-    func stand(_ client: SpotifyClient) throws -> Standing {
+    func stand(_ client: any SpotifyCalls) throws -> Standing {
         if let token, isFresh(token), try !isRefusedElsewhere(token) { return .ready(token.token) }
         if isRenewing { return .wait(.milliseconds(100), .turnOfAnother) }
         switch try rateLimiter.claimTokenRenewal(refusing: refused, worker: worker) {
@@ -52,7 +52,7 @@ final class AccessTokenProvider {
 
     // MARK: Renewing
 
-    private func renew(_ client: SpotifyClient) {
+    private func renew(_ client: any SpotifyCalls) {
         isRenewing = true
         client.requestToken(credentials) { [self] result in
             isRenewing = false

@@ -9,7 +9,7 @@ enum LookupAction {
     /// Find out why these callers' lookups come so late, if that can be had: `explained`.
     case explain([SingleFlight.Late])
     /// Look for records that are to be renewed: `renew`.
-    case findDue(before: WallTime, usedSince: WallTime)
+    case findDue(before: WallTime, usedSince: WallTime, twiceSince: WallTime)
     /// Make a connection ready; then `reachGate`, or `ended` when none came about.
     case begin(call: Int)
     /// Send the request, now; then `ended`.
@@ -42,6 +42,8 @@ enum LimiterRequest {
     case enqueue([SingleFlight.Wanted], for: [Waiter])
     /// Answered by `queuedRenewals`.
     case enqueueRenewals([Refresh.Due])
+    /// Queue a search in place of the tracks that it may bring.
+    case search(AlbumSearch)
     /// Whether anybody has changed the file: `changed`.
     case changeCounter
     /// Where lookups stand: `found`.

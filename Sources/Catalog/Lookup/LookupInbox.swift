@@ -59,7 +59,7 @@ public final class LookupInbox: Sendable {
     /// A pause is over, and what comes of the next call is not known yet.
     private static let outageMargin = Duration.seconds(2)
 
-    func stop() { put { $0.stopping = true } }
+    package func stop() { put { $0.stopping = true } }
 
     private func put(_ change: (inout Contents) -> Void) {
         let ring = contents.withLock { contents in

@@ -99,11 +99,21 @@ struct LookupScheduler {
     mutating func renewAhead() -> [LookupAction] {
         guard hasCredentials, refresh.beginsRound(now: clock.monotonic) else { return [] }
         let wall = clock.wall
-        return [.findDue(before: wall + refresh.plan.lead, usedSince: wall - refresh.plan.interest)]
+        let plan = refresh.plan
+        return [.findDue(before: wall + plan.lead, usedSince: wall - plan.interest, twiceSince: wall - plan.habit)]
     }
 
-    mutating func queuedRenewals(_ due: [Refresh.Due], _ admissions: [Admission]) {
-        refresh.noteQueued(due, admissions, now: clock.monotonic)
+    /// Records that an album lists otherwise than they are kept, and so did not renew: those that shall be renewed have calls of their own.
+    func renewAlone(_ unlike: [Refresh.Due], isUsed: (Resource) -> Bool) -> [LookupAction] {
+        let soon = clock.wall + refresh.plan.lead
+        let due = unlike.filter { $0.at < soon && (refresh.hasAsked($0) || isUsed($0.resource)) }
+        return due.isEmpty ? [] : [.ask(.enqueueRenewals(due))]
+    }
+
+    /// - Parameter declined: what no call is worth while for.
+    mutating func queuedRenewals(_ calls: [Refresh.Call], declined: [Refresh.Due], _ admissions: [Admission]) {
+        refresh.noteQueued(calls, admissions, now: clock.monotonic)
+        refresh.noteDeclined(declined, now: clock.monotonic)
         seekPermitSoon()
     }
 
@@ -273,10 +283,16 @@ struct LookupScheduler {
     private func learn(_ mode: AccountMode?) -> [LookupAction] { mode.map { [.ask(.learn($0))] } ?? [] }
 
     /// The answer is stored and the lookup finished; not, where the lease was lost: then it is another worker's answer that counts.
-    /// - Parameter believed: what was refused before a control call, whose refusal is stored now.
-    mutating func stored(_ lookup: LeasedLookup, isCurrent: Bool, believed: Resource? = nil) -> [LookupAction] {
+    /// - Parameters:
+    ///   - believed: what was refused before a control call, whose refusal is stored now.
+    ///   - others: what its answer brought besides: who waits for nothing else need not wait for calls of their own.
+    mutating func stored(
+        _ lookup: LeasedLookup, isCurrent: Bool, believed: Resource? = nil, others: [Resource] = []
+    ) -> [LookupAction] {
         guard isCurrent else { return [] }
-        return tell(singleFlight.finish(lookup.resource) + (believed.map { singleFlight.finish($0) } ?? []))
+        var told = singleFlight.finish(lookup.resource) + (believed.map { singleFlight.finish($0) } ?? [])
+        for other in others { told += singleFlight.finish(other, joined: true) }
+        return tell(told)
     }
 
     /// Neither in `cache.db` nor in memory, though one of them could take it when the call was made.

@@ -22,8 +22,10 @@ final class LookupThread: Sendable {
         thread = try WorkerThread.start(named: "lookup") {
             do {
                 // The loop and its Spotify client belong to this thread alone, so they are made on it.
-                try LookupLoop(
-                    inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, configuration: configuration, clock: clock, log: log
+                let client = try SpotifyClient(endpoints: configuration.endpoints, log: log)
+                LookupLoop(
+                    inbox: inbox, recordStore: recordStore, rateLimiter: rateLimiter, client: client, configuration: configuration,
+                    clock: clock, log: log
                 ).run()
             } catch {
                 log.critical("the Spotify client cannot start: \(error)")
@@ -40,7 +42,7 @@ final class LookupThread: Sendable {
 
 /// Carries out what `LookupScheduler` decides, round by round: what callers left, what other workers fetched, a permit when one is due,
 /// then the network or the bell. Confined to its thread.
-final class LookupLoop {
+package final class LookupLoop {
     private let inbox: LookupInbox
     private let recordStore: RecordStore
     private let rateLimiter: RateLimiter
@@ -52,9 +54,11 @@ final class LookupLoop {
     /// Answers wait in memory for `cache.db`.
     private let waitingAnswers: LogOnce
     private var nextDrainAt = MonotonicTime(nanoseconds: 0)
-    private let client: SpotifyClient
+    private let client: any SpotifyCalls
     private let tokens: AccessTokenProvider?
     private var scheduler: LookupScheduler
+    private let renewalReader: RenewalReader
+    private var albumSearches = AlbumSearches()
     private var uses: UsageLog
     private var accountMode: AccountMode?
     /// The token of the call that is about to begin, and of those that have begun.
@@ -63,11 +67,13 @@ final class LookupLoop {
     /// What the call at the gate is told, and how long its permit is good.
     private var gate = Gate.hold
     private var permitEnd = BootTime.never
+    /// Why the call at the gate is made.
+    private var reason = Priority.caller
 
     init(
-        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock,
-        log: Logger
-    ) throws(SpotifyError) {
+        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, client: any SpotifyCalls,
+        configuration: CatalogConfiguration, clock: any HostClock, log: Logger
+    ) {
         self.inbox = inbox
         self.recordStore = recordStore
         self.rateLimiter = rateLimiter
@@ -76,16 +82,18 @@ final class LookupLoop {
         self.log = log
         trouble = LogOnce(log)
         waitingAnswers = LogOnce(log)
-        client = try SpotifyClient(endpoints: configuration.endpoints, log: log)
+        self.client = client
         tokens = configuration.credentials.map {
             AccessTokenProvider(credentials: $0, rateLimiter: rateLimiter, worker: configuration.worker, clock: clock)
         }
         let plan = RenewalPlan(ttl: configuration.recordTTL)
         scheduler = LookupScheduler(hasCredentials: configuration.credentials != nil, plan: plan, clock: clock)
-        uses = UsageLog(caches: recordStore.caches, tolerance: plan.tolerance, clock: clock)
+        renewalReader = RenewalReader(recordStore: recordStore, interest: plan.interest, clock: clock)
+        uses = UsageLog(caches: recordStore.caches, tolerance: plan.tolerance, apart: plan.apart, clock: clock)
     }
 
-    func run() {
+    /// Goes on until the inbox is told to stop.
+    package func run() {
         while true {
             let contents = inbox.collect()
             if contents.stopping { return }
@@ -167,7 +175,8 @@ final class LookupLoop {
             hasAsked = true
             more = try answer(request)
         case .explain(let late): more = scheduler.explained(late, outage: (try? rateLimiter.status())?.outage)
-        case .findDue(let end, let start): more = scheduler.renew(recordsDue(before: end, usedSince: start))
+        case .findDue(let end, let start, let twice):
+            more = scheduler.renew(recordsDue(before: end, usedSince: start, twiceSince: twice))
         case .begin(let call): begin(call)
         case .send(let call, let resource):
             let target = resource.target(market: configuration.market)
@@ -182,8 +191,13 @@ final class LookupLoop {
         case .enqueue(let wanted, let arrivals):
             return scheduler.queued(wanted, for: arrivals, try rateLimiter.enqueue(wanted.map(\.ask)))
         case .enqueueRenewals(let due):
-            let asks = due.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
-            scheduler.queuedRenewals(due, try rateLimiter.enqueue(asks))
+            let (calls, declined) = renewalReader.calls(for: due)
+            let asks = calls.map { Ask(key: $0.resource.name, priority: .renewal, client: "", attendedUntil: 0) }
+            scheduler.queuedRenewals(calls, declined: declined, try rateLimiter.enqueue(asks))
+        case .search(let search):
+            let isQueued = try rateLimiter.enqueue(
+                search.page.name, inPlaceOf: search.tracks.map(\.name), fewest: search.fewestWaiting)
+            if isQueued { albumSearches.begun(search) }
         case .changeCounter: return scheduler.changed(to: try rateLimiter.changeCounter())
         case .states(let resources):
             let states = try rateLimiter.states(of: resources.map(\.name), estimating: false)
@@ -239,26 +253,34 @@ final class LookupLoop {
             return []
         case .granted(let lease):
             permitEnd = lease.grantedAt + Lease.freshness
+            reason = lease.priority
             configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
             recordStore.spool?.refresh()
-            return scheduler.granted(lease, to: call, known: try Resource(name: lease.subject).map { try recordStore.read($0) })
+            let known = try Resource(name: lease.subject).map { resource in
+                try lease.priority == .renewal ? recordStore.readForRenewal(resource) : recordStore.read(resource)
+            }
+            return scheduler.granted(lease, to: call, known: known)
         }
     }
 
     private func store(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(RateLimiterError) -> [LookupAction] {
         do {
             var believed: Resource?
+            var learned = RecordStore.Learned(resources: [])
             let isCurrent =
                 if lookup.lease.isControl {
                     try rateLimiter.clearAccount(lookup.lease, known: known(lookup, lesson)) { suspected in
-                        try keep(lookup, lesson)
+                        _ = try keep(lookup, lesson)
                         believed = try suspected.flatMap { try believe($0) }
                     }
                 } else {
-                    try rateLimiter.finish(lookup.lease, result(lookup, lesson)) { try keep(lookup, lesson) }
+                    try rateLimiter.finish(
+                        lookup.lease, result(lookup, lesson), storing: { learned = try keep(lookup, lesson) },
+                        answering: { learned.resources.map(\.name) })
                 }
             inbox.note(nil, until: clock.monotonic)
-            return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed)
+            return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed, others: learned.resources)
+                + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) } + searchActions(lookup, lesson)
         } catch .storing(let cause) {
             return scheduler.couldNotStore(lookup, "\(cause)")
         } catch {
@@ -270,10 +292,23 @@ final class LookupLoop {
         }
     }
 
-    private func keep(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(CacheError) {
+    /// Several tracks of an album that callers wait for are searched for together, now that it is known, or a search has brought some of them.
+    private func searchActions(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> [LookupAction] {
+        func isUnknown(_ track: Resource) -> Bool { if case .miss? = try? recordStore.read(track) { true } else { false } }
+        var search = albumSearches.ended(lookup.resource, isUnknown: isUnknown, now: clock.monotonic)
+        if case .answer(let parsed) = lesson, let listed = parsed.listed, albumSearches.mayBegin(now: clock.monotonic) {
+            search = listed.search(for: listed.resources.filter(isUnknown))
+        }
+        return search.map { [.ask(.search($0))] } ?? []
+    }
+
+    /// Answers what is known now.
+    private func keep(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(CacheError) -> RecordStore.Learned {
         switch lesson {
-        case .answer(let parsed): try recordStore.store(parsed)
-        case .refusal(let refusal, let briefly): try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
+        case .answer(let parsed): return try recordStore.store(parsed)
+        case .refusal(let refusal, let briefly):
+            try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
+            return RecordStore.Learned(resources: [lookup.resource])
         }
     }
 
@@ -317,7 +352,7 @@ final class LookupLoop {
             },
             sent: { [unowned self] in
                 rateLimiter.endSending(wasSent: true)
-                configuration.noteCall()
+                configuration.noteCall(reason)
             },
             completion: { [unowned self] result in
                 rateLimiter.endSending(wasSent: false)
@@ -326,20 +361,19 @@ final class LookupLoop {
             })
     }
 
-    private func recordsDue(before end: WallTime, usedSince start: WallTime) -> [Refresh.Due] {
-        let due = try? recordStore.caches.due(
-            before: end.milliseconds, usedSince: start.milliseconds, prefix: Array(Resource.cachePrefix.utf8), limit: Refresh.mostInRound)
-        return (due ?? []).compactMap { key, dueAt in
-            guard let resource = Resource(cacheKey: key), isToBeRenewed(resource) else { return nil }
-            return Refresh.Due(resource: resource, at: WallTime(milliseconds: dueAt))
+    /// First what is used again and again, then what was used once, which may be worth while together.
+    private func recordsDue(before end: WallTime, usedSince start: WallTime, twiceSince twice: WallTime) -> [Refresh.Due] {
+        func find(isHabit: Bool) -> [Refresh.Due] {
+            let due = try? recordStore.caches.due(
+                before: end.milliseconds, usedSince: start.milliseconds, twiceSince: isHabit ? twice.milliseconds : nil,
+                prefix: Array(Resource.cachePrefix.utf8), limit: Refresh.mostInRound)
+            return (due ?? []).compactMap { key, dueAt in
+                Resource(cacheKey: key).map { Refresh.Due(resource: $0, at: WallTime(milliseconds: dueAt), isHabit: isHabit) }
+            }
         }
-    }
-
-    /// Not what Spotify refused less than a day ago, and nothing at an endpoint that is closed for this account.
-    private func isToBeRenewed(_ resource: Resource) -> Bool {
-        if let endpoint = resource.endpointThatCloses, (try? recordStore.isClosed(endpoint)) != false { return false }
-        guard case .hit(let served)? = try? recordStore.read(resource) else { return false }
-        return served.record.refusedWith == nil || served.isDue
+        let habits = find(isHabit: true)
+        let known = Set(habits.map(\.resource))
+        return habits + find(isHabit: false).filter { !known.contains($0.resource) }
     }
 
     private func say(_ note: LookupAction.Note) {

@@ -8,6 +8,14 @@ struct Refresh {
     struct Due: Equatable {
         var resource: Resource
         var at: WallTime
+        /// It was used on two occasions, or was just asked for: a call for it alone is worth while.
+        var isHabit = true
+    }
+
+    /// A call and the due records that it renews: the one that it asks for, others that its answer has, or those alone.
+    struct Call: Equatable {
+        var resource: Resource
+        var renews: [Due]
     }
 
     private struct Asked {
@@ -18,12 +26,14 @@ struct Refresh {
 
     let plan: RenewalPlan
     private var asked: [Resource: Asked] = [:]
+    /// Records that no call was worth while for, as yet.
+    private var declined: [Resource: Asked] = [:]
     private var lastRound: MonotonicTime
 
     private static let roundLength = Duration.seconds(60)
     private static let memory = Duration.seconds(600)
-    /// Of one round. Half of what the limiter's queue holds by default: renewals have no more room there.
-    static let mostInRound = 500
+    /// Of one round. Twice the calls that the limiter's queue holds of renewals by default: many of them renew several records.
+    static let mostInRound = 1000
 
     init(plan: RenewalPlan, now: MonotonicTime) {
         self.plan = plan
@@ -35,20 +45,30 @@ struct Refresh {
         guard now > lastRound + Self.roundLength else { return false }
         lastRound = now
         asked = asked.filter { now < $0.value.askedAt + Self.memory }
+        declined = declined.filter { now < $0.value.askedAt + Self.memory }
         return true
     }
 
     /// A record that falls due is asked for once; again when it has been renewed since, or when that was long ago.
     func unasked(_ due: [Due], now: MonotonicTime) -> [Due] {
         due.filter { record in
-            guard let asked = asked[record.resource], asked.dueAt == record.at else { return true }
-            return now > asked.askedAt + Self.memory
+            let earlier = asked[record.resource] ?? (record.isHabit ? nil : declined[record.resource])
+            guard let earlier, earlier.dueAt == record.at else { return true }
+            return now > earlier.askedAt + Self.memory
         }
     }
 
-    mutating func noteQueued(_ due: [Due], _ admissions: [Admission], now: MonotonicTime) {
-        for (record, admission) in zip(due, admissions) {
-            if case .queued = admission { asked[record.resource] = Asked(dueAt: record.at, askedAt: now) }
+    mutating func noteDeclined(_ due: [Due], now: MonotonicTime) {
+        for record in due { declined[record.resource] = Asked(dueAt: record.at, askedAt: now) }
+    }
+
+    /// Whether a renewal was asked for here, by whatever call.
+    func hasAsked(_ record: Due) -> Bool { asked[record.resource]?.dueAt == record.at }
+
+    mutating func noteQueued(_ calls: [Call], _ admissions: [Admission], now: MonotonicTime) {
+        for (call, admission) in zip(calls, admissions) {
+            guard case .queued = admission else { continue }
+            for record in call.renews { asked[record.resource] = Asked(dueAt: record.at, askedAt: now) }
         }
     }
 }
@@ -59,6 +79,10 @@ struct RenewalPlan {
     let lead: Duration
     /// Twice the ttl: what is used once a day at the same hour is fresh when that hour comes.
     let interest: Duration
+    /// Half the ttl: uses so far apart are two occasions, be it morning and evening or two days.
+    let apart: Duration
+    /// 14 times the ttl, a week: how long ago the occasion before the last may have been.
+    let habit: Duration
     /// A 48th of the ttl: a use that another worker has noted so short ago is not noted again.
     let tolerance: Duration
 
@@ -66,6 +90,8 @@ struct RenewalPlan {
     init(ttl: Duration) {
         lead = ttl / 12
         interest = ttl * 2
+        apart = ttl / 2
+        habit = ttl * 14
         tolerance = ttl / 48
     }
 }

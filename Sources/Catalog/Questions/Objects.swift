@@ -62,20 +62,6 @@ public struct BatchQuestion: Question {
     }
 }
 
-/// A question whose answer has the removed fields (`SPOTIFY_FILL_REMOVED_FIELDS`).
-public struct FilledQuestion<Asked: Question>: Question {
-    let asked: Asked
-    public var mayBePatchy: Bool { asked.mayBePatchy }
-    public var mayLinkBack: Bool { asked.mayLinkBack }
-    public var firstResource: Resource? { asked.firstResource }
-    public init(_ asked: Asked) { self.asked = asked }
-
-    public func compose(_ reader: inout RecordReader) throws -> ArraySlice<UInt8>? {
-        reader.fillsRemovedFields = true
-        return try asked.compose(&reader)
-    }
-}
-
 /// Which members of an answer a caller wants (the Web API's `fields`): `total,items(added_at,track(name,album(!images,href)))`.
 ///
 /// Grammar, after the Web API reference, get-playlist: names by comma; a dot or parentheses lead into a member, of every element where it

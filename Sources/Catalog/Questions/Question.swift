@@ -66,14 +66,15 @@ public struct RecordReader {
     /// For the mirror's links.
     let linkBase: LinkBase
     /// Records are read with the fields that development mode removed.
-    var fillsRemovedFields = false
+    private let isFilled: Bool
     private var ahead: ReadAhead?
     private var account = ReadSummary()
     /// The tag of the one record whose body is the answer, or of nothing else.
     private var verbatimTag: UInt64?
 
-    init(records: NotedRecords, base: LinkBase, isLast: Bool, ahead: ReadAhead? = nil) {
+    init(records: NotedRecords, base: LinkBase, filled: Bool, isLast: Bool, ahead: ReadAhead? = nil) {
         self.records = records
+        isFilled = filled
         self.ahead = ahead
         linkBase = base
         self.isLast = isLast
@@ -81,7 +82,7 @@ public struct RecordReader {
 
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ resource: Resource) throws -> Record? {
-        switch try records.read(resource, ahead: takeAhead(of: resource), filled: fillsRemovedFields) {
+        switch try records.read(resource, ahead: takeAhead(of: resource), filled: isFilled) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && served.record.refusedWith == nil && !isLast:
             note(resource)
             return nil
@@ -106,7 +107,7 @@ public struct RecordReader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try records.glance(resource, filled: fillsRemovedFields) else { return nil }
+        guard case .hit(let served) = try records.glance(resource, filled: isFilled) else { return nil }
         account.count(served)
         return served.record
     }
@@ -185,8 +186,13 @@ private struct ReadSummary {
 }
 
 extension Tier {
-    fileprivate func isSlower(than other: Tier) -> Bool {
-        let order: [Tier] = [.memory, .dragonfly, .sqlite]
-        return (order.firstIndex(of: self) ?? 0) > (order.firstIndex(of: other) ?? 0)
+    fileprivate func isSlower(than other: Tier) -> Bool { depth > other.depth }
+
+    private var depth: Int {
+        switch self {
+        case .memory: 0
+        case .dragonfly: 1
+        case .sqlite: 2
+        }
     }
 }

@@ -2,12 +2,12 @@ import Caching
 import Platform
 import Synchronization
 
-/// What records lack of the fields that development mode removed, found out once and kept in this worker's memory beside what the caches hold: by
-/// the version of the entry, which never repeats, so that none is ever another's or an older one.
+/// Records with the fields that development mode removed, made once and kept in this worker's memory beside what the caches hold: by the version
+/// of the entry, which never repeats, so that none is ever another's or an older one.
 ///
-/// Of a small record only the places are kept, some dozen bytes, so that there is room for a hundred thousand: putting the fields in is a
-/// copy of some kilobytes. A large one is kept as it is served, and so is what is asked for over and over. Bounded by bytes; what was not used
-/// for longest goes first, and all of it after a minute or two of rest.
+/// Of a small record that says itself what it lacks nothing is kept: putting the fields in is a copy of some kilobytes. Of one that does not, as
+/// none did before, the places are kept, some dozen bytes, so that there is room for a hundred thousand. A large one is kept as it is served, and
+/// so is what is asked for over and over. Bounded by bytes; what was not used for longest goes first, and all of it after a minute or two of rest.
 final class FilledRecords: Sendable {
     /// A class, so that finding one counts one reference and not one for each of its parts.
     private final class Held: Sendable {
@@ -66,13 +66,18 @@ final class FilledRecords: Sendable {
     /// - Parameter isBusy: it is asked for over and over.
     func record(of resource: Resource, _ entry: Entry, isBusy: Bool = false, now: MonotonicTime) -> Record? {
         guard let plainTag = Record.tag(ofEncoded: entry.value) else { return nil }
+        if RemovedFields.isNothing(storedIn: entry.value) { return Record(encoded: entry.value) }
+        let mayBeLarge = isBusy || entry.value.count > Self.large
+        var stored = mayBeLarge ? nil : RemovedFields(storedIn: entry.value, resource)
+        if let stored { return Record(encoded: entry.value).map { stored.filled($0) } }
         let known = find(entry.version, plainTag, now: now)
         if let filled = known?.filled { return filled }
         guard let plain = Record(encoded: entry.value) else { return nil }
-        let fields = known?.fields ?? RemovedFields(of: plain, resource)
+        if mayBeLarge, known == nil { stored = RemovedFields(storedIn: entry.value, resource) }
+        let fields = known?.fields ?? stored ?? RemovedFields(of: plain, resource)
         let filled = fields.filled(plain)
-        let isKeptWhole = (isBusy || plain.body.count > Self.large) && plain.body.count < most / 4 && !fields.isEmpty
-        if known == nil || isKeptWhole {
+        let isKeptWhole = mayBeLarge && plain.body.count < most / 4 && !fields.isEmpty
+        if isKeptWhole || known == nil && stored == nil {
             let held = Held(fields: fields, filled: isKeptWhole ? filled : nil, plainTag: plainTag)
             generations.withLock { $0.keep(held, entry.version, atMost: most, now: now) }
         }

@@ -1,14 +1,27 @@
 import JSON
 import Spotify
 
-/// What one answer of Spotify's teaches: the resource that was asked for, and every track and artist that stands complete in it.
+/// What one answer of Spotify's teaches: the resource that was asked for, every track and artist that stands complete in it, and what an album
+/// says of its tracks.
 struct ParsedAnswer {
     struct Line {
-        var resource: Resource
-        var record: Record
+        let resource: Resource
+        let record: Record
+        /// What the record lacks of the fields that development mode removed.
+        let lacking: RemovedFields
+
+        init(_ resource: Resource, _ record: Record) {
+            self.resource = resource
+            self.record = record
+            lacking = RemovedFields(of: record, resource)
+        }
+
+        var encoded: [UInt8] { record.encoded(lacking: lacking.stored) }
     }
 
     private(set) var lines: [Line] = []
+    /// Tracks that it lists without all that is kept of them.
+    private(set) var listed: ListedTracks?
     /// What the answer shows of the account.
     private(set) var mode: AccountMode?
 
@@ -27,6 +40,7 @@ struct ParsedAnswer {
             guard Self.isObject(root, of: kind, id) else { return false }
             add(resource, ListRecord.make(of: kind, document, askedWith: market.map { [("market", $0.code)] } ?? []))
             if kind == .playlist { learnItems(Self.pages(of: root), market) }
+            listed = ListedTracks(resource, root)
         case .parts(_, let id, let offset, _), .artistAlbums(let id, _, let offset, _):
             guard Self.isPage(root, of: id, from: offset) else { return false }
             add(resource, Record(body: document.bytes))
@@ -50,7 +64,7 @@ struct ParsedAnswer {
             guard let parsed = ParsedAnswer(plain, document.bytes), let first = parsed.lines.first else { return false }
             let asked = [Resource.episodes] + (plain.market.map { [("market", $0.code)] } ?? [])
             let record = if case .object = plain { ListRecord.make(of: .playlist, document, askedWith: asked) } else { first.record }
-            lines = [Line(resource: resource, record: record)] + parsed.lines.dropFirst()
+            lines = [Line(resource, record)] + parsed.lines.dropFirst()
         }
         return true
     }
@@ -79,7 +93,7 @@ struct ParsedAnswer {
 
     private static func begins(_ page: JSONNode?, at offset: Int) -> Bool { page?["offset"]?.integer.map { $0 == offset } ?? true }
 
-    private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource: resource, record: record)) }
+    private mutating func add(_ resource: Resource, _ record: Record) { lines.append(Line(resource, record)) }
 
     private static func pages(of playlist: JSONNode) -> [JSONNode] { [playlist["items"], playlist["tracks"]].compactMap { $0 } }
 

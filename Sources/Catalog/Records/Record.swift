@@ -5,8 +5,9 @@ import Spotify
 
 /// What the caches hold of a resource: Spotify's answer as bytes, with what is needed to serve it without reading it.
 ///
-/// Shape: `R`, the layout's version (1), flags, the number n of link places, 8 bytes of tag, n little-endian UInt32 offsets into
-/// the body, the body. A link place is where the mirror's own scheme and host are put in per request; they are never stored.
+/// Shape: `R`, the layout's version, flags, the number n of link places, 8 bytes of tag, n little-endian UInt32 offsets into
+/// the body, the body, and behind it, where a flag says so, what it lacks (`StoredFields`). A link place is where the mirror's own scheme and
+/// host are put in per request; they are never stored. Version 2 has `wholeAt` as a little-endian Int64 behind the tag, version 1 has none.
 public struct Record: Sendable, Equatable {
     /// JSON in UTF-8; of a record that was read, a part of its stored form.
     public var body: ArraySlice<UInt8>
@@ -18,14 +19,19 @@ public struct Record: Sendable, Equatable {
     public var isExtended: Bool
     /// A playlist whose items Spotify keeps from this account. Its empty page was put in; never stored.
     public var lacksItems = false
+    /// When what an album does not say of its tracks was answered last, wall-clock milliseconds, where the rest is newer: a list renewed it.
+    public var wholeAt: Int64?
     /// The first 64 bits of the body's SHA-256: the same in every worker and after every restart.
     public var tag: UInt64
 
-    public init(body: [UInt8], linkPlaces: [UInt32] = [], refusedWith: Int? = nil, isExtended: Bool = false) {
+    public init(
+        body: [UInt8], linkPlaces: [UInt32] = [], refusedWith: Int? = nil, isExtended: Bool = false, wholeAt: Int64? = nil
+    ) {
         self.body = body[...]
         self.linkPlaces = linkPlaces
         self.refusedWith = refusedWith
         self.isExtended = isExtended
+        self.wholeAt = wholeAt
         self.tag = SHA256.hash(data: body).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
@@ -40,49 +46,97 @@ public struct Record: Sendable, Equatable {
 
     private static let magic = UInt8(ascii: "R")
     private static let layout: UInt8 = 1
+    /// With `wholeAt`.
+    private static let layoutOfParts: UInt8 = 2
     private static let fixedSize = 12
 
+    /// Workers of before look at those alone that they know.
     private enum Flag {
         static let extended: UInt8 = 2
-        /// The statuses of refusals and their flags.
-        static let refusals: [(status: Int, flag: UInt8)] = [(404, 1), (403, 4), (400, 8), (502, 16)]
+        static let storedFields: UInt8 = 32
+
+        static func of(_ status: Int?) -> UInt8 {
+            switch status {
+            case 404: 1
+            case 403: 4
+            case 400: 8
+            case 502: 16
+            default: 0
+            }
+        }
+
+        /// The refusal's status.
+        static func status(in flags: UInt8) -> Int? {
+            guard flags & 29 != 0 else { return nil }
+            return [404, 403, 400, 502].first { flags & of($0) != 0 }
+        }
     }
 
     /// The stored form.
-    public var encoded: [UInt8] {
+    public var encoded: [UInt8] { encoded(lacking: nil) }
+
+    /// The stored form, with what the body lacks where that is known.
+    func encoded(lacking fields: StoredFields?) -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(Self.fixedSize + 4 * linkPlaces.count + body.count)
-        let flags = (Flag.refusals.first { $0.status == refusedWith }?.flag ?? 0) | (isExtended ? Flag.extended : 0)
-        bytes += [Self.magic, Self.layout, flags, UInt8(truncatingIfNeeded: linkPlaces.count)]
+        bytes.reserveCapacity(Self.fixedSize + 8 + 4 * linkPlaces.count + body.count + (fields?.words.count ?? 0) * 12 + 16)
+        let flags = Flag.of(refusedWith) | (isExtended ? Flag.extended : 0)
+        bytes += [Self.magic, wholeAt == nil ? Self.layout : Self.layoutOfParts, flags, UInt8(truncatingIfNeeded: linkPlaces.count)]
         withUnsafeBytes(of: tag.littleEndian) { bytes.append(contentsOf: $0) }
+        if let wholeAt { withUnsafeBytes(of: wholeAt.littleEndian) { bytes.append(contentsOf: $0) } }
         for place in linkPlaces { withUnsafeBytes(of: place.littleEndian) { bytes.append(contentsOf: $0) } }
-        return bytes + body
+        bytes += body
+        if let fields, fields.append(to: &bytes) { bytes[2] |= Flag.storedFields }
+        return bytes
+    }
+
+    /// Whether a stored form says itself what its body lacks.
+    static func hasStoredFields(_ encoded: [UInt8]) -> Bool { tag(ofEncoded: encoded) != nil && encoded[2] & Flag.storedFields != 0 }
+
+    /// What a stored form says itself that its body lacks.
+    static func storedFields(ofEncoded bytes: [UInt8]) -> StoredFields? {
+        guard hasStoredFields(bytes) else { return nil }
+        return bytes.withUnsafeBytes { bytes in
+            let body = bytes.count - placesStart(bytes[1]) - 4 * Int(bytes[3]) - StoredFields.length(endOf: bytes)
+            return body < 0 ? nil : StoredFields(endOf: bytes, bodyCount: body)
+        }
     }
 
     /// The tag that a stored form has; nil for bytes that are none.
     static func tag(ofEncoded bytes: [UInt8]) -> UInt64? {
-        guard bytes.count >= fixedSize, bytes[0] == magic, bytes[1] == layout else { return nil }
+        guard bytes.count >= fixedSize, bytes[0] == magic, bytes[1] == layout || bytes[1] == layoutOfParts else { return nil }
         return bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt64.self)) }
     }
 
+    /// Where the link places begin, by the layout's version.
+    private static func placesStart(_ layout: UInt8) -> Int { layout == layoutOfParts ? fixedSize + 8 : fixedSize }
+
     /// Reads the stored form; nil for bytes that are none (a foreign value, a newer layout), which is then a miss.
     public init?(encoded bytes: [UInt8]) {
-        guard bytes.count >= Self.fixedSize, bytes[0] == Self.magic, bytes[1] == Self.layout else { return nil }
+        guard bytes.count >= Self.fixedSize, bytes[0] == Self.magic, bytes[1] == Self.layout || bytes[1] == Self.layoutOfParts else {
+            return nil
+        }
         let places = Int(bytes[3])
-        let bodyStart = Self.fixedSize + 4 * places
-        guard bytes.count >= bodyStart else { return nil }
-        refusedWith = Flag.refusals.first { bytes[2] & $0.flag != 0 }?.status
+        let placesStart = Self.placesStart(bytes[1])
+        let bodyStart = placesStart + 4 * places
+        let bodyEnd =
+            bytes[2] & Flag.storedFields == 0 ? bytes.count : bytes.count - bytes.withUnsafeBytes { StoredFields.length(endOf: $0) }
+        guard bodyEnd >= bodyStart else { return nil }
+        if placesStart > Self.fixedSize {
+            wholeAt = bytes.withUnsafeBytes { Int64(littleEndian: $0.loadUnaligned(fromByteOffset: Self.fixedSize, as: Int64.self)) }
+        }
+        refusedWith = Flag.status(in: bytes[2])
         isExtended = bytes[2] & Flag.extended != 0
         (tag, linkPlaces) = bytes.withUnsafeBytes { raw in
             (
                 UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: 4, as: UInt64.self)),
                 (0..<places).map {
-                    UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: Self.fixedSize + 4 * $0, as: UInt32.self))
+                    UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: placesStart + 4 * $0, as: UInt32.self))
                 }
             )
         }
-        body = bytes[bodyStart...]
+        body = bytes[bodyStart..<bodyEnd]
         // Who can write the store can write any; what is served is put together by them.
+        guard !linkPlaces.isEmpty else { return }
         guard linkPlaces.allSatisfy({ $0 <= body.count }), zip(linkPlaces, linkPlaces.dropFirst()).allSatisfy(<) else { return nil }
     }
 

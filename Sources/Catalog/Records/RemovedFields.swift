@@ -13,12 +13,33 @@ struct RemovedFields: Equatable {
     private(set) var addedBytes = 0
     private var emptyPage: EmptyPage?
 
-    /// What a record's body lacks, at every depth; nothing where it is no JSON.
+    /// What a record's body lacks, at every depth; nothing where it is no JSON. Reads all of it.
     init(of record: Record, _ resource: Resource?) {
         guard let document = try? JSONDocument(record.body) else { return }
         look(at: document.root, isItem: false, AlbumList(resource))
         emptyPage = EmptyPage(in: document, resource)
     }
+
+    /// What a record's stored form says itself; nil where it does not, or speaks of other members than there are now.
+    init?(storedIn encoded: [UInt8], _ resource: Resource?) {
+        guard let stored = Record.storedFields(ofEncoded: encoded), stored.form == Self.form else { return nil }
+        for word in stored.words {
+            guard let member = Neutral(rawValue: UInt8(truncatingIfNeeded: word)) else { return nil }
+            addedBytes += member.text.utf8CodeUnitCount
+        }
+        words = stored.words
+        guard stored.pageEnd > 0 else { return }
+        guard let page = EmptyPage(resource, rest: stored.pageEnd) else { return nil }
+        emptyPage = page
+    }
+
+    /// Whether a record's stored form says that it lacks nothing, as all that was answered in extended mode.
+    static func isNothing(storedIn encoded: [UInt8]) -> Bool {
+        guard Record.hasStoredFields(encoded) else { return false }
+        return encoded.withUnsafeBytes { StoredFields.areNone(endOf: $0, form: form) }
+    }
+
+    var stored: StoredFields { StoredFields(words: words, form: Self.form, pageEnd: emptyPage?.rest ?? 0) }
 
     /// The record is served as it is stored.
     var isEmpty: Bool { words.isEmpty && emptyPage == nil }
@@ -32,7 +53,7 @@ struct RemovedFields: Equatable {
             }
             for member in Neutral.members(of: node, isItem: isItem, list) where !node.has(member.name) {
                 words.append(UInt64(node.range.upperBound - 1) << 8 | UInt64(member.rawValue))
-                addedBytes += member.bytes.count
+                addedBytes += member.text.utf8CodeUnitCount
             }
         case .array: for element in node.elements { look(at: element, isItem: false, list) }
         default: return
@@ -45,25 +66,31 @@ struct RemovedFields: Equatable {
         var filled = Record(
             form: put(into: record.body)[...], linkPlaces: shift(record.linkPlaces), refusedWith: record.refusedWith,
             isExtended: record.isExtended, tag: FNV.hash(Self.mark, from: record.tag))
+        filled.wholeAt = record.wholeAt
         emptyPage?.put(into: &filled)
         return filled
     }
 
-    /// To be changed with the members: answers of before have other tags then.
-    private static let mark = Array("filled/2".utf8)
+    /// To be changed with the members and with who gets them: answers of before have other tags then, and what was stored says nothing any more.
+    private static let form: UInt8 = 2
+    private static let mark = Array("filled/\(form)".utf8)
 
     private func put(into body: ArraySlice<UInt8>) -> [UInt8] {
-        var filled: [UInt8] = []
-        filled.reserveCapacity(body.count + addedBytes)
-        var start = body.startIndex
-        for (offset, member) in places {
-            let end = body.startIndex + offset
-            if end > start { filled.append(contentsOf: body[start..<end]) }
-            filled.append(contentsOf: member.bytes)
-            start = end
+        [UInt8](unsafeUninitializedCapacity: body.count + addedBytes) { room, count in
+            func append(_ bytes: UnsafeRawBufferPointer) {
+                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[count...]).copyMemory(from: bytes)
+                count += bytes.count
+            }
+            body.withUnsafeBytes { body in
+                var start = 0
+                for (offset, member) in places {
+                    if offset > start { append(UnsafeRawBufferPointer(rebasing: body[start..<offset])) }
+                    append(UnsafeRawBufferPointer(start: member.text.utf8Start, count: member.text.utf8CodeUnitCount))
+                    start = offset
+                }
+                append(UnsafeRawBufferPointer(rebasing: body[start...]))
+            }
         }
-        filled.append(contentsOf: body[start...])
-        return filled
     }
 
     /// Offsets into the text as offsets into the filled one; ascending both.
@@ -72,7 +99,7 @@ struct RemovedFields: Equatable {
         var (next, added) = (0, 0)
         return offsets.map { offset in
             while next < words.count, let place = place(words[next]), place.offset < Int(offset) {
-                added += place.member.bytes.count
+                added += place.member.text.utf8CodeUnitCount
                 next += 1
             }
             return offset + UInt32(added)
@@ -92,7 +119,7 @@ private struct EmptyPage: Equatable {
     private let id: SpotifyID
     private let market: Market?
     /// How many bytes of the text follow from the playlist's closing brace on.
-    private let rest: Int
+    let rest: Int
 
     /// Spotify's own (Web API reference, get-playlist).
     private static let limit = 100
@@ -100,11 +127,15 @@ private struct EmptyPage: Equatable {
     /// nil for anything else.
     init?(in document: JSONDocument, _ resource: Resource?) {
         let root = document.root
-        guard case .object(.playlist, let id, let market)? = resource, root.has("id") else { return nil }
-        guard PlaylistPart.allCases.allSatisfy({ !root.has($0.rawValue) }) else { return nil }
+        guard root.has("id"), PlaylistPart.allCases.allSatisfy({ !root.has($0.rawValue) }) else { return nil }
+        self.init(resource, rest: document.bytes.count - root.range.upperBound + 1)
+    }
+
+    init?(_ resource: Resource?, rest: Int) {
+        guard case .object(.playlist, let id, let market)? = resource else { return nil }
         self.id = id
         self.market = market
-        rest = document.bytes.count - root.range.upperBound + 1
+        self.rest = rest
     }
 
     func put(into record: inout Record) {
@@ -139,42 +170,41 @@ private struct EmptyPage: Equatable {
 }
 
 /// A member that an object of some form has in extended mode and may lack in development mode. Every object that gets one has another already.
+/// The numbers are stored, in five bits: new ones come at the end.
 private enum Neutral: UInt8, CaseIterable {
     case markets, popularity, label, followers, albumGroup, singleGroup, compilationGroup, appearsOnGroup
     case copyrights, externalIDs, genres, images, previewURL, audioPreviewURL, publisher, primaryColor, videoThumbnail, isLocal
     case isEpisode, isNoEpisode, isTrack, isNoTrack
 
     var name: String { Self.names[Int(rawValue)] }
-    /// With its comma.
-    var bytes: [UInt8] { Self.texts[Int(rawValue)] }
 
-    private static let names = allCases.map { $0.member.name }
-    private static let texts = allCases.map { Array(",\"\($0.member.name)\":\($0.member.value)".utf8) }
+    private static let names = allCases.map { "\($0.text)".split(separator: "\"")[1] }.map(String.init)
 
-    private var member: (name: String, value: String) {
+    /// The member with its comma.
+    var text: StaticString {
         switch self {
-        case .markets: ("available_markets", "[]")
-        case .popularity: ("popularity", "0")
-        case .label: ("label", "\"\"")
-        case .followers: ("followers", #"{"href":null,"total":0}"#)
-        case .albumGroup: ("album_group", #""album""#)
-        case .singleGroup: ("album_group", #""single""#)
-        case .compilationGroup: ("album_group", #""compilation""#)
-        case .appearsOnGroup: ("album_group", #""appears_on""#)
-        case .copyrights: ("copyrights", "[]")
-        case .externalIDs: ("external_ids", "{}")
-        case .genres: ("genres", "[]")
-        case .images: ("images", "[]")
-        case .previewURL: ("preview_url", "null")
-        case .audioPreviewURL: ("audio_preview_url", "null")
-        case .publisher: ("publisher", "\"\"")
-        case .primaryColor: ("primary_color", "null")
-        case .videoThumbnail: ("video_thumbnail", #"{"url":null}"#)
-        case .isLocal: ("is_local", "false")
-        case .isEpisode: ("episode", "true")
-        case .isNoEpisode: ("episode", "false")
-        case .isTrack: ("track", "true")
-        case .isNoTrack: ("track", "false")
+        case .markets: #","available_markets":[]"#
+        case .popularity: #","popularity":0"#
+        case .label: #","label":"""#
+        case .followers: #","followers":{"href":null,"total":0}"#
+        case .albumGroup: #","album_group":"album""#
+        case .singleGroup: #","album_group":"single""#
+        case .compilationGroup: #","album_group":"compilation""#
+        case .appearsOnGroup: #","album_group":"appears_on""#
+        case .copyrights: #","copyrights":[]"#
+        case .externalIDs: #","external_ids":{}"#
+        case .genres: #","genres":[]"#
+        case .images: #","images":[]"#
+        case .previewURL: #","preview_url":null"#
+        case .audioPreviewURL: #","audio_preview_url":null"#
+        case .publisher: #","publisher":"""#
+        case .primaryColor: #","primary_color":null"#
+        case .videoThumbnail: #","video_thumbnail":{"url":null}"#
+        case .isLocal: #","is_local":false"#
+        case .isEpisode: #","episode":true"#
+        case .isNoEpisode: #","episode":false"#
+        case .isTrack: #","track":true"#
+        case .isNoTrack: #","track":false"#
         }
     }
 

@@ -77,25 +77,36 @@ public enum Resource: Hashable, Sendable {
 
     /// The name in UTF-8. Piece by piece: a hit makes one, and putting texts together costs more than looking the record up.
     private func appendName(to bytes: inout [UInt8], asKey: Bool) {
-        func append(_ family: String, _ market: Market?, _ parts: String...) {
+        func append(_ family: String, _ market: Market?, _ first: String) {
             bytes.append(contentsOf: family.utf8)
             if let market {
                 bytes.append(UInt8(ascii: "@"))
                 bytes.append(contentsOf: market.code.utf8)
             }
-            for part in parts {
-                bytes.append(UInt8(ascii: "/"))
-                bytes.append(contentsOf: part.utf8)
-            }
+            append(first)
+        }
+        func append(_ part: String) {
+            bytes.append(UInt8(ascii: "/"))
+            bytes.append(contentsOf: part.utf8)
         }
         switch self {
         case .object(let kind, let id, let market): append(kind.rawValue, market, id.text)
-        case .parts(let parts, let id, let offset, let market): append(parts.rawValue, market, id.text, "\(offset)")
-        case .artistAlbums(let id, let groups, let offset, let market): append("artist-albums", market, id.text, groups.text, "\(offset)")
-        case .playlistItems(let id, let part, let offset, let market): append("playlist-items", market, id.text, part.rawValue, "\(offset)")
+        case .parts(let parts, let id, let offset, let market):
+            append(parts.rawValue, market, id.text)
+            append("\(offset)")
+        case .artistAlbums(let id, let groups, let offset, let market):
+            append("artist-albums", market, id.text)
+            append(groups.text)
+            append("\(offset)")
+        case .playlistItems(let id, let part, let offset, let market):
+            append("playlist-items", market, id.text)
+            append(part.rawValue)
+            append("\(offset)")
         case .topTracks(let id, let market): append("top-tracks", market, id.text)
         case .search(let term, let kinds, let offset, let market):
-            append("search", market, kinds.map(\.rawValue).joined(separator: ","), "\(offset)", asKey ? term.key : term.typed)
+            append("search", market, kinds.map(\.rawValue).joined(separator: ","))
+            append("\(offset)")
+            append(asKey ? term.key : term.typed)
         case .playlistImages(let id): append("playlist-images", nil, id.text)
         case .withEpisodes(let resource):
             bytes.append(contentsOf: Self.episodesPrefix.utf8)

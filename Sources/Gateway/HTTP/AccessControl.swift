@@ -17,6 +17,8 @@ enum Access: Sendable {
     case refresh
     /// The administrator: the admin token as bearer, or a session with the role admin.
     case admin
+    /// The administrator, or who has the token for the caches alone.
+    case caches
 }
 
 /// Holds requests against what their route declares.
@@ -25,7 +27,9 @@ struct AccessControl: Sendable {
     /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
-    /// nil: wrong guesses of the admin token are not counted.
+    /// `SWINGMUSIC_FCGI_CACHE_TOKEN`.
+    var cacheToken: Secret?
+    /// nil: wrong guesses of the two are not counted.
     var guessLimit: GuessLimit?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
@@ -37,7 +41,8 @@ struct AccessControl: Sendable {
         case .open, .metadata: return Self.anybody
         // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
         case .session, .optional, .refresh: return admitUser(request, known)
-        case .admin: return admitAdmin(request, known)
+        case .admin: return admitAdmin(request, known, isForCaches: false)
+        case .caches: return admitAdmin(request, known, isForCaches: true)
         }
     }
 
@@ -49,14 +54,19 @@ struct AccessControl: Sendable {
         return authentication
     }
 
-    private func admitAdmin(_ request: Request, _ known: Authentication?) -> Authentication {
-        if known == nil, let adminToken, let bearer = Self.bearer(request), !isSessionToken(bearer) {
+    private func admitAdmin(_ request: Request, _ known: Authentication?, isForCaches: Bool) -> Authentication {
+        if known == nil, adminToken != nil || cacheToken != nil, let bearer = Self.bearer(request), !isSessionToken(bearer) {
             let address = request.parameter("REMOTE_ADDR") ?? ""
             // The right one waits, too: else the answer would tell which it is.
             if let wait = guessLimit?.wait(address: address) {
                 return .refused(Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: wait))
             }
-            if adminToken.equals(bearer) { return .authenticated(.administrator) }
+            if adminToken?.equals(bearer) == true { return .authenticated(.administrator) }
+            // Where it does not open anything it is no guess either.
+            if cacheToken?.equals(bearer) == true {
+                return isForCaches
+                    ? .authenticated(.administrator) : .refused(Refused(status: 403, message: "This token is for the caches alone"))
+            }
             guessLimit?.noteWrong(address: address)
         }
         let authentication = known ?? authenticator.authenticate(request)
@@ -78,7 +88,7 @@ struct AccessControl: Sendable {
 
     /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
     private func isSessionToken(_ bearer: Substring) -> Bool {
-        adminToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
+        adminToken?.hasFormOfToken != true && cacheToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
     }
 
     private static func bearer(_ request: Request) -> Substring? {

@@ -96,6 +96,9 @@ final class BlockingWorker: Sendable {
                 ended: { _ in busy }))
     }
 
+    /// Does something that nobody waits for; not at all where too much waits already.
+    func note(_ work: @escaping @Sendable () -> Void) { _ = queue.submit(work) }
+
     private func submit(_ piece: Piece) {
         let isTaken = queue.submit { [self] context in
             switch piece.errand(context, clock.monotonic >= piece.end, { piece.reply.send($0) }) {

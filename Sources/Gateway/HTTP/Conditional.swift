@@ -45,9 +45,10 @@ enum CacheStatus: Sendable, Equatable {
             bytes.append(decimal: Int(ttl))
             bytes.append(Self.detail(tier))
             if freshness == .stale { bytes.append("; fwd=stale") }
-            guard let refusedWith else { return }
-            bytes.append("; fwd-status=")
-            bytes.append(decimal: refusedWith)
+            if let refusedWith {
+                bytes.append("; fwd-status=")
+                bytes.append(decimal: refusedWith)
+            }
         case .miss: bytes.append("swingmusic-fcgi; fwd=miss")
         case .stored(joined: false): bytes.append("swingmusic-fcgi; fwd=miss; stored")
         case .stored(joined: true): bytes.append("swingmusic-fcgi; fwd=miss; stored; collapsed")
@@ -66,7 +67,11 @@ enum CacheStatus: Sendable, Equatable {
 extension Response {
     /// Adds the header, and notes what is counted of it.
     mutating func add(_ status: CacheStatus) {
-        add("Cache-Status") { status.write(to: &$0) }
+        add { lines in
+            lines.append("Cache-Status: ")
+            status.write(to: &lines)
+            lines.append("\r\n")
+        }
         note = status.note
     }
 }

@@ -8,7 +8,8 @@ enum Refusals {
         400: "A malformed key or parameter, or a namespace that is not cleared here.", 401: "An admin's session or token is needed.",
         403: "Only admins can do that, or nobody can, or a page of another site used an admin's cookie.",
         404: "There is nothing of that name.",
-        413: "A body over 1 MiB.", 503: "The database or the sessions cannot be used, or the server is busy.",
+        409: "What is to be added to is no whole number, or the sum has more than 64 bits.", 413: "A body over 1 MiB.",
+        503: "The database or the sessions cannot be used, or the server is busy.",
     ]
 }
 

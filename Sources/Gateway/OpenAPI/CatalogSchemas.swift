@@ -30,6 +30,9 @@ enum ItemSchemas {
         "Preferences": preferences,
     ]
 
+    /// What the search of the extended version adds to an item.
+    static let extended = item(["id": SpotifySchemas.id, "type": kind, "source": .constant("global")])
+
     static func items(most: Int? = nil) -> Schema { .list(of: .named("CatalogItem"), most: most) }
     /// Names of what is still being looked up; not there in a whole answer.
     static let pending: KeyValuePairs<String, Schema> = ["pending": .list(of: .text, least: 1)]

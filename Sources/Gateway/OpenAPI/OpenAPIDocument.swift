@@ -65,6 +65,7 @@ extension Access {
         case .session: [["cookie": []], ["session": []]]
         case .refresh: [["refreshCookie": []], ["refresh": []]]
         case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
+        case .caches: [["cacheToken": []], ["adminToken": []], ["cookie": []], ["session": []]]
         }
     }
 
@@ -82,5 +83,6 @@ extension Access {
             "type": "http", "scheme": "bearer",
             "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
         ],
+        "cacheToken": ["type": "http", "scheme": "bearer", "description": "SWINGMUSIC_FCGI_CACHE_TOKEN: for the caches alone."],
     ]
 }

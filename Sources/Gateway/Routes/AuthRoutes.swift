@@ -78,8 +78,12 @@ struct AuthRoutes: RouteFamily {
             },
             read(
                 "getpaircode", "pairCode", .session, "A code for signing in on another device, good for ten minutes.",
-                .json(200, "The code.", .object(["code": .text(least: 6, most: 6)])), [403]
-            ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context) } },
+                .json(
+                    200, "The code. `server_url` and `qr_payload` with SWINGMUSIC_FCGI_PUBLIC_URL alone.",
+                    .object(
+                        ["code": .text(least: 6, most: 6), "expires_at": .integer(), "ttl_seconds": .integer(1)],
+                        optional: ["server_url": .text, "qr_payload": .text])), [403]
+            ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context, serverURL: publicURL?.text) } },
             read(
                 "pair", "pair", .optional, "Redeem a code, once.",
                 .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [Self.code]

@@ -1,12 +1,15 @@
 import Caching
 import Catalog
 import FastCGI
+import Sessions
 import Spotify
 
 /// `/api/catalog/...`: the web client's dialect, computed from the same records.
 struct CatalogRoutes: RouteFamily {
     let responder: MetadataResponder
     let blockingWorker: BlockingWorker
+    /// nil without swingmusic's folder.
+    var library: Library?
 
     let prefix = "/api/catalog/"
     let tag = "catalog"
@@ -57,6 +60,7 @@ struct CatalogRoutes: RouteFamily {
             route(.get, "home/recommendations", "catalogHome", "Artists who are asked for here.", ItemSchemas.home) { _ in
                 HomeQuestion()
             },
+            AvailabilityRoute(library: library, blockingWorker: blockingWorker, errorFormat: errorFormat).route,
         ] + PreferenceRoutes(catalog: responder.catalog, blockingWorker: blockingWorker, errorFormat: errorFormat).routes
     }
 

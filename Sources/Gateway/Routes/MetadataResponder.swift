@@ -15,14 +15,16 @@ struct MetadataResponder: Sendable {
     let publicURL: BaseURL?
     let followUps = FollowUps()
 
-    /// - Parameter isBare: asked as `/v1/...`; links say so.
+    /// - Parameters:
+    ///   - filled: with the fields that development mode removed.
+    ///   - isBare: asked as `/v1/...`; links say so.
     func answer(
-        _ question: some Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
-        isBare: Bool = false
+        _ question: any Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
+        filled: Bool = false, isBare: Bool = false
     ) -> Outcome {
         let inquiry = Inquiry(
             catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
-            conditional: Conditional(request, errorFormat, notFound: notFound), client: client, followUps: followUps)
+            isFilled: filled, conditional: Conditional(request, errorFormat, notFound: notFound), client: client, followUps: followUps)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request, errorFormat))
         case .here(let ahead): return inquiry.outcome(ahead, patience(of: request, errorFormat))
@@ -55,19 +57,20 @@ private struct Inquiry: Sendable {
     let catalog: Catalog
     let question: any Question
     let base: LinkBase
+    let isFilled: Bool
     let conditional: Conditional
     let client: String
     let followUps: FollowUps
 
     func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> WaitPreference) -> Outcome {
         do {
-            switch try catalog.answer(question, base: base, ahead: ahead) {
+            switch try catalog.answer(question, base: base, filled: isFilled, ahead: ahead) {
             case .complete(let composed): return .now(MetadataResponse.complete(composed, conditional))
             case .denied(let denial): return .now(MetadataResponse.denied(denial, conditional))
             case .missing(let resources):
                 let parked = PendingRequest(
-                    catalog: catalog, question: question, base: base, conditional: conditional, client: client, patience: patience(),
-                    followUps: followUps)
+                    catalog: catalog, question: question, base: base, isFilled: isFilled, conditional: conditional, client: client,
+                    patience: patience(), followUps: followUps)
                 return .parked(parked.parkedRequest(for: resources))
             }
         } catch {
@@ -82,6 +85,7 @@ private final class PendingRequest: Sendable {
     private let catalog: Catalog
     private let question: any Question
     private let base: LinkBase
+    private let isFilled: Bool
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
@@ -94,12 +98,13 @@ private final class PendingRequest: Sendable {
     private static let shortWait = Duration.seconds(2)
 
     init(
-        catalog: Catalog, question: any Question, base: LinkBase, conditional: Conditional, client: String, patience: WaitPreference,
-        followUps: FollowUps
+        catalog: Catalog, question: any Question, base: LinkBase, isFilled: Bool, conditional: Conditional, client: String,
+        patience: WaitPreference, followUps: FollowUps
     ) {
         self.catalog = catalog
         self.question = question
         self.base = base
+        self.isFilled = isFilled
         self.conditional = conditional
         self.client = client
         self.patience = patience
@@ -129,7 +134,7 @@ private final class PendingRequest: Sendable {
         switch settlement {
         case .finished(let collapsed):
             let joined = joined && collapsed
-            switch try? catalog.answer(question, base: base) {
+            switch try? catalog.answer(question, base: base, filled: isFilled) {
             case .complete(let composed):
                 reply.send(MetadataResponse.complete(composed, conditional, status: .stored(joined: joined)))
             case .denied(let denial): reply.send(MetadataResponse.denied(denial, conditional, status: .stored(joined: joined)))
@@ -176,7 +181,7 @@ private final class PendingRequest: Sendable {
 
     /// What there is, where the question may be patchy or an old answer will do; else an error that says when to come back.
     private func rest(_ obstacle: Obstacle, after: Duration) -> Response {
-        if case .complete(let composed)? = try? catalog.answer(question, base: base, isLast: true) {
+        if case .complete(let composed)? = try? catalog.answer(question, base: base, filled: isFilled, isLast: true) {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataResponse.missing(obstacle, after: after, conditional)
@@ -264,8 +269,11 @@ enum MetadataResponse {
         if isPatchy {
             response.add(lines: "Cache-Control: no-store\r\n")
         } else {
-            response.add("ETag") { EntityTag.write(composed.tag, to: &$0) }
-            response.add(lines: "Cache-Control: private, max-age=0\r\n")
+            response.add { lines in
+                lines.append("ETag: ")
+                EntityTag.write(composed.tag, to: &lines)
+                lines.append("\r\nCache-Control: private, max-age=0\r\n")
+            }
         }
         response.add(status ?? .hit(composed.tier, ttl: composed.ttl, composed.freshness, refusedWith: composed.refusedWith))
         return response

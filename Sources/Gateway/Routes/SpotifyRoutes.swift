@@ -103,7 +103,7 @@ struct SpotifyRoutes: RouteFamily {
             let given = try Given(routed.given)
             let question = try question(given, try given.market())
             guard takesFields, let fields = try given.fields() else { return answer(question, routed) }
-            return ask(FieldsQuestion(fillsRemovedFields ? filled(question) : question, fields: fields.filter), routed)
+            return answer(FieldsQuestion(question, fields: fields.filter), routed)
         }
     }
 
@@ -174,14 +174,9 @@ struct SpotifyRoutes: RouteFamily {
 
     // MARK: Answering
 
-    private func answer(_ question: some Question, _ routed: RoutedRequest) -> Outcome {
-        fillsRemovedFields ? ask(FilledQuestion(question), routed) : ask(question, routed)
-    }
-
-    private func filled(_ question: some Question) -> any Question { FilledQuestion(question) }
-
-    private func ask(_ question: some Question, _ routed: RoutedRequest) -> Outcome {
-        responder.answer(question, routed.request, client: routed.client, errorFormat, isBare: routed.isAtOtherPrefix)
+    private func answer(_ question: any Question, _ routed: RoutedRequest) -> Outcome {
+        responder.answer(
+            question, routed.request, client: routed.client, errorFormat, filled: fillsRemovedFields, isBare: routed.isAtOtherPrefix)
     }
 
     /// `users/NAME/playlists/ID`, as playlists were asked for until 2018, as they are asked for now.

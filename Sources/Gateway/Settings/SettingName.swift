@@ -11,6 +11,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case queueLimit = "SWINGMUSIC_FCGI_QUEUE_LIMIT"
     case metadataAuth = "SWINGMUSIC_FCGI_METADATA_AUTH"
     case adminToken = "SWINGMUSIC_FCGI_ADMIN_TOKEN"
+    case cacheToken = "SWINGMUSIC_FCGI_CACHE_TOKEN"
     case registration = "SWINGMUSIC_FCGI_REGISTRATION"
     case adoptTokens = "SWINGMUSIC_FCGI_ADOPT_TOKENS"
     case publicURL = "SWINGMUSIC_FCGI_PUBLIC_URL"
@@ -38,10 +39,22 @@ public enum SettingName: String, CaseIterable, Sendable {
     case userCacheTTL = "USER_CACHE_TTL"
     case tempCacheTTL = "TEMP_CACHE_TTL"
 
+    /// The setting that a variable is of, in either of its two forms.
+    public init?(variable: String) {
+        let bare = variable.hasSuffix("_FILE") ? String(variable.dropLast(5)) : variable
+        guard let name = SettingName(rawValue: variable) ?? SettingName(rawValue: bare), name.rawValue == variable || name.hasFile else {
+            return nil
+        }
+        self = name
+    }
+
+    /// Whether a file may hold the value.
+    public var hasFile: Bool { fileVariable != nil }
+
     /// The variable that names a file with the value, for what should not stand in an environment.
     var fileVariable: String? {
         switch self {
-        case .adminToken, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
+        case .adminToken, .cacheToken, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
         default: nil
         }
     }

@@ -25,6 +25,8 @@ public struct Settings: Sendable {
     public var queueLimit: Int
     public var metadataAuth: MetadataAuth
     public var adminToken: Secret?
+    /// Opens the four caches below `/cache/` and nothing else.
+    public var cacheToken: Secret?
     public var registration: Registration
     public var adoption: TokenAdoption
     public var publicURL: BaseURL?
@@ -42,38 +44,63 @@ public struct Settings: Sendable {
     public var ttl: CacheLifetimes
     public var durableCaches: Set<CacheName>
 
+    /// What is set for the running program and was not told to this process, which commands alone can meet: secrets are not.
+    public var withheld: Set<SettingName> = []
+
     /// - Parameter environment: variable names and values.
-    /// - Throws: the first setting that does not parse.
-    public init(environment: [String: String]) throws(SettingError) {
-        let reader = SettingsReader(environment: environment)
-        listen = try Self.listenAddress(reader)
-        socketMode = try Self.mode(reader)
-        socketGroup = try reader.text(.socketGroup)
-        dataDirectory = try reader.text(.dataDirectory) ?? "/var/lib/swingmusic-fcgi"
-        workers = try reader.number(.workers, default: min(256, Processors.available), in: 1...256)
-        threads = try reader.number(.threads, default: 4, in: 1...64)
-        missWait = try reader.duration(.missWait, default: .seconds(25))
-        mirrorWait = min(missWait, try reader.duration(.mirrorWait, default: .seconds(4)))
-        queueLimit = try reader.number(.queueLimit, default: 1000, in: 1...1_000_000)
-        swingmusicDirectory = try reader.text(.swingmusicDirectory)
-        metadataAuth = try reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
-        adminToken = try reader.text(.adminToken).map(Secret.init)
-        registration = try reader.choice(.registration, default: .admin)
-        adoption = try reader.choice(.adoptTokens, default: .safe)
-        publicURL = try reader.text(.publicURL) == nil ? nil : BaseURL(reader.url(.publicURL, default: ""))
-        corsOrigins = try Self.origins(reader)
-        logLevel = try reader.choice(.logLevel, default: .info)
-        logFormat = try reader.choice(.logFormat, default: .text)
-        dragonfly = try Self.dragonfly(reader)
-        credentials = try Self.credentials(reader)
-        spotify = try Self.endpoints(reader)
-        minInterval = try reader.duration(.spotifyMinInterval, default: .seconds(2), atLeast: .zero)
-        callsPerHour = try reader.number(.spotifyCallsPerHour, default: 1000, in: 1...1_000_000)
-        market = try Self.market(reader)
-        fillRemovedFields = try reader.choice(.spotifyFillRemovedFields, default: Switch.on) == .on
-        ttl = try Self.ttls(reader)
-        durableCaches = try Self.durableCaches(reader)
+    /// - Throws: all settings that do not parse.
+    public init(environment: [String: String]) throws(SettingErrors) {
+        let (settings, errors) = Self.reading(environment)
+        guard errors.isEmpty else { throw SettingErrors(all: errors) }
+        self = settings
     }
+
+    /// The settings, with the default in the place of each that does not parse, and those.
+    public static func reading(_ environment: [String: String]) -> (settings: Settings, errors: [SettingError]) {
+        var reader = SettingsReader(environment: environment)
+        let settings = Settings(&reader)
+        return (settings, reader.errors)
+    }
+
+    private init(_ reader: inout SettingsReader) {
+        listen = Self.listenAddress(&reader)
+        socketMode = Self.mode(&reader)
+        socketGroup = reader.text(.socketGroup)
+        dataDirectory = reader.text(.dataDirectory) ?? Self.usualDataDirectory
+        workers = reader.number(.workers, default: min(256, Processors.available), in: 1...256)
+        threads = reader.number(.threads, default: 4, in: 1...64)
+        missWait = reader.duration(.missWait, default: .seconds(25))
+        mirrorWait = min(missWait, reader.duration(.mirrorWait, default: .seconds(4)))
+        queueLimit = reader.number(.queueLimit, default: 1000, in: 1...1_000_000)
+        swingmusicDirectory = reader.text(.swingmusicDirectory)
+        metadataAuth = reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
+        adminToken = reader.text(.adminToken).map(Secret.init)
+        cacheToken = reader.text(.cacheToken).map(Secret.init)
+        registration = reader.choice(.registration, default: .admin)
+        adoption = reader.choice(.adoptTokens, default: .safe)
+        publicURL = reader.url(.publicURL)
+        corsOrigins = Self.origins(&reader)
+        logLevel = reader.choice(.logLevel, default: .info)
+        logFormat = reader.choice(.logFormat, default: .text)
+        dragonfly = Self.dragonfly(&reader)
+        credentials = Self.credentials(&reader)
+        spotify = Self.endpoints(&reader)
+        minInterval = reader.duration(.spotifyMinInterval, default: .seconds(2), atLeast: .zero)
+        callsPerHour = reader.number(.spotifyCallsPerHour, default: 1000, in: 1...1_000_000)
+        market = Self.market(&reader)
+        fillRemovedFields = reader.choice(.spotifyFillRemovedFields, default: Switch.on) == .on
+        ttl = Self.ttls(&reader)
+        durableCaches = Self.durableCaches(&reader)
+    }
+
+    /// Where the program listens unless it is said.
+    public static let usualListen = ListenAddress.unix(path: "/run/swingmusic-fcgi/fcgi.sock")
+
+    /// Where the data folder is unless it is said.
+    public static let usualDataDirectory = "/var/lib/swingmusic-fcgi"
+
+    /// Whether the program may ask Spotify, as far as is known.
+    public var hasCredentials: Bool { credentials != nil || withheld.contains(.spotifyClientSecret) }
 
     /// What a self-hoster should know at the start, a line each.
     public var warnings: [String] {
@@ -84,92 +111,96 @@ public struct Settings: Sendable {
         return lines
     }
 
-    private static func listenAddress(_ reader: SettingsReader) throws(SettingError) -> ListenAddress {
-        let text = try reader.text(.listen) ?? "/run/swingmusic-fcgi/fcgi.sock"
-        guard let address = ListenAddress(text) else {
-            throw reader.wrong(.listen, text, "is neither the absolute path of a socket nor host:port")
-        }
-        return address
+    private static func listenAddress(_ reader: inout SettingsReader) -> ListenAddress {
+        reader.parsed(.listen, "is neither the absolute path of a socket nor host:port") { ListenAddress($0) }
+            ?? usualListen
     }
 
-    private static func mode(_ reader: SettingsReader) throws(SettingError) -> mode_t {
-        let text = try reader.text(.socketMode) ?? "0660"
-        guard let mode = mode_t(text, radix: 8), mode <= 0o777 else {
-            throw reader.wrong(.socketMode, text, "is not an octal mode such as 0660")
-        }
-        return mode
+    private static func mode(_ reader: inout SettingsReader) -> mode_t {
+        reader.parsed(.socketMode, "is not an octal mode such as 0660") { text in
+            mode_t(text, radix: 8).flatMap { $0 <= 0o777 ? $0 : nil }
+        } ?? 0o660
     }
 
-    private static func origins(_ reader: SettingsReader) throws(SettingError) -> AllowedOrigins {
-        let given = try reader.text(.corsOrigins) ?? ""
+    private static func origins(_ reader: inout SettingsReader) -> AllowedOrigins {
+        let given = reader.text(.corsOrigins) ?? ""
         let parts = given.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         if parts == ["*"] { return .anyone }
         var origins: [BaseURL] = []
         for text in parts {
-            if text == "*" { throw reader.wrong(.corsOrigins, given, "has '*' beside other origins; it stands alone") }
+            if text == "*" { return reader.wrong(.corsOrigins, given, "has '*' beside other origins; it stands alone", .named([])) }
             guard let origin = BaseURL(text) else {
-                throw reader.wrong(.corsOrigins, text, "is not an origin such as https://music.example")
+                return reader.wrong(.corsOrigins, text, "is not an origin such as https://music.example", .named([]))
             }
             origins.append(origin)
         }
         return .named(origins)
     }
 
-    private static func dragonfly(_ reader: SettingsReader) throws(SettingError) -> DragonflyConfiguration? {
-        let port = try reader.number(.dragonflyPort, default: 6379, in: 1...65535)
-        let database = try reader.number(.dragonflyDatabase, default: 0, in: 0...65535)
-        let password = try reader.text(.dragonflyPassword)
-        let timeout = try reader.duration(.dragonflyTimeout, default: .milliseconds(250))
-        guard let host = try reader.text(.dragonflyHost) else { return nil }
+    private static func dragonfly(_ reader: inout SettingsReader) -> DragonflyConfiguration? {
+        let port = reader.number(.dragonflyPort, default: 6379, in: 1...65535)
+        let database = reader.number(.dragonflyDatabase, default: 0, in: 0...65535)
+        let password = reader.text(.dragonflyPassword)
+        let timeout = reader.duration(.dragonflyTimeout, default: .milliseconds(250))
+        guard let host = reader.text(.dragonflyHost) else { return nil }
         return DragonflyConfiguration(host: host, port: UInt16(port), database: database, password: password, timeout: timeout)
     }
 
-    private static func credentials(_ reader: SettingsReader) throws(SettingError) -> SpotifyCredentials? {
-        switch (try reader.text(.spotifyClientID), try reader.text(.spotifyClientSecret)) {
-        case (let id?, let secret?): return SpotifyCredentials(clientID: id, clientSecret: secret)
-        case (nil, nil): return nil
-        case (nil, _): throw SettingError(name: SettingName.spotifyClientID.rawValue, problem: "is not set, but SPOTIFY_CLIENT_SECRET is")
-        case (_, nil): throw SettingError(name: SettingName.spotifyClientSecret.rawValue, problem: "is not set, but SPOTIFY_CLIENT_ID is")
-        }
+    private static func credentials(_ reader: inout SettingsReader) -> SpotifyCredentials? {
+        let known = reader.errors.count
+        let (id, secret) = (reader.text(.spotifyClientID), reader.text(.spotifyClientSecret))
+        if let id, let secret { return SpotifyCredentials(clientID: id, clientSecret: secret) }
+        // A half that is there and cannot be read was said already.
+        guard reader.errors.count == known else { return nil }
+        let (idName, secretName) = (SettingName.spotifyClientID.rawValue, SettingName.spotifyClientSecret.rawValue)
+        if secret != nil { reader.note(idName, "is not set, but \(secretName) is; set both, or neither") }
+        if id != nil { reader.note(secretName, "is not set, but \(idName) is; set both, or neither") }
+        return nil
     }
 
-    private static func endpoints(_ reader: SettingsReader) throws(SettingError) -> SpotifyEndpoints {
+    private static func endpoints(_ reader: inout SettingsReader) -> SpotifyEndpoints {
         SpotifyEndpoints(
-            apiURL: try reader.url(.spotifyAPIURL, default: "https://api.spotify.com"),
-            accountsURL: try reader.url(.spotifyAccountsURL, default: "https://accounts.spotify.com"),
-            timeout: try reader.duration(.spotifyTimeout, default: .seconds(10), atLeast: .milliseconds(100)))
+            apiURL: reader.url(.spotifyAPIURL)?.text ?? "https://api.spotify.com",
+            accountsURL: reader.url(.spotifyAccountsURL)?.text ?? "https://accounts.spotify.com",
+            timeout: reader.duration(.spotifyTimeout, default: .seconds(10), atLeast: .milliseconds(100)))
     }
 
-    private static func market(_ reader: SettingsReader) throws(SettingError) -> String? {
-        guard let text = try reader.text(.spotifyMarket) else { return nil }
-        guard text.utf8.count == 2, text.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
-            throw reader.wrong(.spotifyMarket, text, "is not a country such as SE (ISO 3166-1 alpha-2)")
+    private static func market(_ reader: inout SettingsReader) -> String? {
+        reader.parsed(.spotifyMarket, "is not a country such as SE (ISO 3166-1 alpha-2)") { text in
+            text.utf8.count == 2 && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
         }
-        return text
     }
 
-    private static func ttls(_ reader: SettingsReader) throws(SettingError) -> CacheLifetimes {
+    private static func ttls(_ reader: inout SettingsReader) -> CacheLifetimes {
         let usual = CacheLifetimes()
         return CacheLifetimes(
-            spotify: try reader.duration(.spotifyCacheTTL, default: usual.spotify, atLeast: .seconds(1)),
-            session: try reader.duration(.sessionCacheTTL, default: usual.session, atLeast: .seconds(1)),
-            user: try reader.duration(.userCacheTTL, default: usual.user, atLeast: .seconds(1)),
-            temp: try reader.duration(.tempCacheTTL, default: usual.temp, atLeast: .seconds(1)))
+            spotify: reader.duration(.spotifyCacheTTL, default: usual.spotify, atLeast: .seconds(1)),
+            session: reader.duration(.sessionCacheTTL, default: usual.session, atLeast: .seconds(1)),
+            user: reader.duration(.userCacheTTL, default: usual.user, atLeast: .seconds(1)),
+            temp: reader.duration(.tempCacheTTL, default: usual.temp, atLeast: .seconds(1)))
     }
 
     /// `user` always; it cannot be had again.
-    private static func durableCaches(_ reader: SettingsReader) throws(SettingError) -> Set<CacheName> {
-        let given = try reader.text(.durableCaches) ?? ""
-        var caches: Set<CacheName> = [.user]
-        for name in given.split(separator: ",").map({ $0.trimmingCharacters(in: .whitespaces) }) {
-            guard let cache = CacheName(rawValue: name), cache != .spotify else {
-                throw reader.wrong(.durableCaches, given, "is not a list of user, session and temp")
-            }
-            caches.insert(cache)
-        }
-        return caches
+    private static func durableCaches(_ reader: inout SettingsReader) -> Set<CacheName> {
+        reader.parsed(.durableCaches, "is not a list of user, session and temp") { given -> Set<CacheName>? in
+            let names = given.split(separator: ",").map { CacheName(rawValue: $0.trimmingCharacters(in: .whitespaces)) }
+            return names.contains(nil) || names.contains(.spotify) ? nil : Set(names.compactMap(\.self)).union([.user])
+        } ?? [.user]
     }
 
     /// What must not be shown anywhere.
     var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password] }
+
+    /// What others may know of an environment: the settings in it, and the names of the secret ones. Of a secret that stands in a file its path
+    /// is told.
+    public static func open(_ environment: [String: String]) -> (settings: [String: String], withheld: Set<SettingName>) {
+        var (open, withheld): ([String: String], Set<SettingName>) = ([:], [])
+        for name in SettingName.allCases {
+            if let value = environment[name.rawValue], !value.isEmpty {
+                if name.fileVariable == nil { open[name.rawValue] = value } else { withheld.insert(name) }
+            }
+            if let file = name.fileVariable, let path = environment[file], !path.isEmpty { open[file] = path }
+        }
+        return (open, withheld)
+    }
 }

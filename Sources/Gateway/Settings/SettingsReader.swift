@@ -1,79 +1,93 @@
 import Crypto
 import Foundation
+import Glibc
 import Platform
 
-/// A setting that does not parse: ends the start with one line.
+/// A setting that does not parse, and how it would.
 public struct SettingError: Error, CustomStringConvertible, Sendable {
     public var name: String
     public var problem: String
+    /// It names a file that this user may not read; another user may.
+    public var isForbidden = false
     public var description: String { "\(name): \(problem)" }
 }
 
-/// Reads single settings from an environment. An empty variable counts as not set.
-struct SettingsReader {
-    var environment: [String: String]
+/// All settings that do not parse: they end the start, with a line each.
+public struct SettingErrors: Error, CustomStringConvertible, Sendable {
+    public let all: [SettingError]
+    public var description: String { all.map(\.description).joined(separator: "\n") }
+}
 
-    func text(_ name: SettingName) throws(SettingError) -> String? {
-        if let file = name.fileVariable, let path = environment[file], !path.isEmpty {
-            guard value(name.rawValue) == nil else {
-                throw SettingError(name: file, problem: "\(name.rawValue) is set as well; set one of the two")
-            }
-            return try contents(of: path, for: file)
+/// Reads single settings from an environment. An empty variable counts as not set. Goes on with the default where one does not parse, and
+/// remembers it.
+struct SettingsReader {
+    let environment: [String: String]
+    private(set) var errors: [SettingError] = []
+
+    init(environment: [String: String]) { self.environment = environment }
+
+    mutating func text(_ name: SettingName) -> String? {
+        guard let file = name.fileVariable, let path = value(file) else { return value(name.rawValue) }
+        guard value(name.rawValue) == nil else {
+            note(file, "\(name.rawValue) is set as well; set one of the two")
+            return nil
         }
-        return value(name.rawValue)
+        return contents(of: path, for: file)
     }
 
-    func duration(_ name: SettingName, default fallback: Duration, atLeast least: Duration = .milliseconds(1)) throws(SettingError)
-        -> Duration
-    {
-        guard let text = try text(name) else { return fallback }
-        guard let duration = Duration(setting: text) else {
-            throw wrong(name, text, "is not a duration; write a whole number and ms, s, m, h or d, as in 25s")
-        }
-        guard duration >= least else { throw wrong(name, text, "is too short") }
+    mutating func duration(_ name: SettingName, default fallback: Duration, atLeast least: Duration = .milliseconds(1)) -> Duration {
+        let form = "is not a duration; write a whole number and ms, s, m, h or d, as in 25s"
+        guard let duration = parsed(name, form, { Duration(setting: $0) }) else { return fallback }
+        guard duration >= least else { return wrong(name, value(name.rawValue) ?? "", "is too short", fallback) }
         return duration
     }
 
-    func number(_ name: SettingName, default fallback: Int, in range: ClosedRange<Int>) throws(SettingError) -> Int {
-        guard let text = try text(name) else { return fallback }
-        guard let number = Int(text), range.contains(number) else {
-            throw wrong(name, text, "is not a whole number from \(range.lowerBound) to \(range.upperBound)")
-        }
-        return number
+    mutating func number(_ name: SettingName, default fallback: Int, in range: ClosedRange<Int>) -> Int {
+        parsed(name, "is not a whole number from \(range.lowerBound) to \(range.upperBound)") {
+            Int($0).flatMap { range.contains($0) ? $0 : nil }
+        } ?? fallback
     }
 
-    func choice<Choice: RawRepresentable & CaseIterable>(_ name: SettingName, default fallback: Choice) throws(SettingError) -> Choice
+    mutating func choice<Choice: RawRepresentable & CaseIterable>(_ name: SettingName, default fallback: Choice) -> Choice
     where Choice.RawValue == String {
-        guard let text = try text(name) else { return fallback }
-        guard let choice = Choice(rawValue: text) else {
-            let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-            throw wrong(name, text, "is none of: \(known)")
-        }
-        return choice
+        let known = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+        return parsed(name, "is none of: \(known)") { Choice(rawValue: $0) } ?? fallback
     }
 
-    func url(_ name: SettingName, default fallback: String) throws(SettingError) -> String {
-        guard let text = try text(name) else { return fallback }
-        guard let url = BaseURL(text) else { throw wrong(name, text, "is not http:// or https:// with a host and no path") }
-        return url.text
+    mutating func url(_ name: SettingName) -> BaseURL? {
+        parsed(name, "is not http:// or https:// with a host and no path") { BaseURL($0) }
+    }
+
+    /// nil where the setting is not set, and where it does not parse.
+    /// - Parameter problem: what follows the value as typed, so never for a secret.
+    mutating func parsed<Value>(_ name: SettingName, _ problem: String, _ parse: (String) -> Value?) -> Value? {
+        guard let text = text(name) else { return nil }
+        return parse(text) ?? wrong(name, text, problem, nil)
     }
 
     /// - Parameter shown: the value as typed; never for a secret.
-    func wrong(_ name: SettingName, _ shown: String, _ problem: String) -> SettingError {
-        SettingError(name: name.rawValue, problem: "'\(shown)' \(problem)")
+    mutating func wrong<Value>(_ name: SettingName, _ shown: String, _ problem: String, _ fallback: Value) -> Value {
+        note(name.rawValue, "'\(shown)' \(problem)")
+        return fallback
+    }
+
+    mutating func note(_ name: String, _ problem: String, isForbidden: Bool = false) {
+        errors.append(SettingError(name: name, problem: problem, isForbidden: isForbidden))
     }
 
     private func value(_ variable: String) -> String? {
         environment[variable].flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    private func contents(of path: String, for variable: String) throws(SettingError) -> String {
+    private mutating func contents(of path: String, for variable: String) -> String? {
         guard let bytes = Files.read(path, atMost: 1 << 20) else {
-            throw SettingError(name: variable, problem: "the file \(path) cannot be read")
+            let isForbidden = access(path, R_OK) != 0 && (errno == EACCES || errno == EPERM)
+            note(variable, "the file \(path) cannot be read" + (isForbidden ? " by user \(geteuid())" : ""), isForbidden: isForbidden)
+            return nil
         }
         let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard !text.isEmpty else { throw SettingError(name: variable, problem: "the file \(path) is empty") }
-        return text
+        if text.isEmpty { note(variable, "the file \(path) is empty") }
+        return text.isEmpty ? nil : text
     }
 }
 

@@ -58,7 +58,7 @@ extension StatusCollector {
             version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches,
             rateLimiter: try RateLimiter(of: settings, creating: false, log: log),
             sessions: settings.swingmusicDirectory.map(SessionsView.folder) ?? .off, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil, isWorker: false)
+            hasCredentials: settings.hasCredentials, isWorker: false)
     }
 }
 
@@ -70,6 +70,8 @@ extension RateLimiter {
             path: settings.dataDirectory + "/limiter.db",
             rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour), queueLimit: settings.queueLimit,
             leaseLifetime: settings.spotify.timeout + .seconds(5),
-            isOurs: { [credentials = settings.credentials] in credentials?.fits($0) ?? false }, creating: creating, log: log)
+            // Whose the credentials are that the running program did not tell is the running program's to know.
+            isOurs: { [credentials = settings.credentials, others = settings.hasCredentials] in credentials?.fits($0) ?? others },
+            creating: creating, log: log)
     }
 }

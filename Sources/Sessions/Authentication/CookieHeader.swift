@@ -16,6 +16,31 @@ enum CookieHeader {
         headers.reduce(0) { $0 + mentions(of: name, in: Array($1.utf8)) }
     }
 
+    /// What nginx hands on as `$cookie_NAME` (ngx_http_parse_multi_header_lines), without the blanks at its end; nothing where it finds none.
+    /// It takes the name at a header's beginning, and behind a semicolon or comma and spaces, but not behind a tab; and quotes for letters.
+    static func handedOn(of name: [UInt8], in headers: [String]) -> [UInt8] {
+        for header in headers {
+            let text = Array(header.utf8)
+            var start = 0
+            while start < text.count {
+                if let value = handedOn(of: name, in: text[start...]) { return value }
+                guard let end = text[start...].firstIndex(where: { $0 == semicolon || $0 == comma }) else { break }
+                start = text[(end + 1)...].firstIndex { $0 != space } ?? text.count
+            }
+        }
+        return []
+    }
+
+    /// The value when the text begins with the name.
+    private static func handedOn(of name: [UInt8], in text: ArraySlice<UInt8>) -> [UInt8]? {
+        guard text.prefix(name.count).elementsEqual(name, by: { (65...90).contains($0) ? $0 + 32 == $1 : $0 == $1 }) else { return nil }
+        var rest = text.dropFirst(name.count).drop { $0 == space }
+        guard rest.popFirst() == equals else { return nil }
+        rest = rest.drop { $0 == space }.prefix { $0 != semicolon }
+        while let last = rest.last, isBlank(last) { rest.removeLast() }
+        return Array(rest)
+    }
+
     /// One pair after the other; a pair that is malformed is skipped up to the next semicolon.
     private static func collect(_ name: [UInt8], _ text: [UInt8], into found: inout [[UInt8]]) {
         var position = 0
@@ -111,6 +136,8 @@ enum CookieHeader {
     private static let equals = UInt8(ascii: "=")
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
+    private static let comma = UInt8(ascii: ",")
+    private static let space = UInt8(ascii: " ")
     private static let underscore = UInt8(ascii: "_")
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }

@@ -57,6 +57,7 @@ public struct Refused: Sendable, Equatable, Error {
 
     static let revoked = Refused(status: 401, message: "Token has been revoked")
     static let duplicateCookies = Refused(status: 401, message: "More than one access_token_cookie")
+    static let unclearCookie = Refused(status: 401, message: "The access_token_cookie can be read in two ways")
     static let badAuthorization = Refused(
         status: 422, message: "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
     static let foreignSite = Refused(status: 403, message: "Cross-site request refused")

@@ -5,8 +5,10 @@ extension Sessions {
     /// How long a pair code is good, in ms.
     private static let pairCodeLifetime: Int64 = 600_000
 
-    /// `GET /auth/getpaircode`
-    public func pairCode(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
+    /// `GET /auth/getpaircode`: the code as swingmusic gives it, and what its extended version's clients read besides.
+    /// - Parameter serverURL: scheme and host for the device to come to. Without it the client knows better than we do where it has come
+    ///   from, and makes what the QR code says of that.
+    public func pairCode(_ caller: Caller, _ context: borrowing BlockingContext, serverURL: String? = nil) -> Answer {
         signedIn(caller, context, changes: true) { authenticated in
             let now = clock.wall.milliseconds
             for _ in 0..<5 {
@@ -17,7 +19,14 @@ extension Sessions {
                         until: now + Self.pairCodeLifetime, now: now)
                 }
                 guard let isNew else { return .unavailable }
-                if isNew { return .json(.object([JSONMember("code", .string(code))])) }
+                if isNew {
+                    return .json(
+                        .object([
+                            "code": .string(code), "expires_at": .integer((now + Self.pairCodeLifetime) / 1000),
+                            "ttl_seconds": .integer(Self.pairCodeLifetime / 1000), "server_url": serverURL.map(JSONValue.string),
+                            "qr_payload": serverURL.map { .string("\($0)|\(code)") },
+                        ]))
+                }
             }
             return .unavailable
         }

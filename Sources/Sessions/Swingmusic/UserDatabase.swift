@@ -1,5 +1,6 @@
 import Glibc
 import GRDB
+import GRDBSQLite
 import JSON
 import Logging
 import Platform
@@ -85,9 +86,11 @@ final class UserDatabase: Sendable {
     }
 
     func account(id: Int64, _ patience: Patience) throws(UserDatabaseError) -> Account? {
+        // Every check of a token asks this.
         try read(patience) { db in
-            let statement = try db.cachedStatement(sql: Self.columns + " WHERE id = ?")
-            return try Row.fetchOne(statement, arguments: [id]).flatMap(Self.account)
+            let statement = try db.cachedStatement(sql: Self.byID)
+            sqlite3_bind_int64(statement.sqliteStatement, 1, id)
+            return try Self.accounts(statement, db).first
         }
     }
 
@@ -97,34 +100,56 @@ final class UserDatabase: Sendable {
         guard !name.utf8.contains(0) else { return nil }
         return try read(patience) { db in
             let statement = try db.cachedStatement(sql: Self.columns + " WHERE username = ? ORDER BY id LIMIT 1")
-            return try Row.fetchOne(statement, arguments: [name]).flatMap(Self.account)
+            try statement.setArguments([name])
+            return try Self.accounts(statement, db).first
         }
     }
 
     /// Everybody, by id.
     func accounts(_ patience: Patience) throws(UserDatabaseError) -> [Account] {
-        try read(patience) { db in
-            try Row.fetchAll(db.cachedStatement(sql: Self.columns + " ORDER BY id")).compactMap(Self.account)
-        }
+        try read(patience) { db in try Self.accounts(db.cachedStatement(sql: Self.columns + " ORDER BY id"), db) }
     }
 
     func close() { latest.withLock { $0 }?.close() }
 
-    /// What is read ends at a NUL, and would be another text than swingmusic sees: such a value counts as none.
-    private static let columns =
-        "SELECT id, \(["username", "image", "password", "roles", "extra"].map { "iif(instr(\($0), char(0)), NULL, \($0))" }.joined(separator: ", ")) FROM user"
+    private static let columns = "SELECT id, username, image, password, roles, extra FROM user"
+    private static let byID = columns + " WHERE id = ?"
+
+    /// What a statement finds whose arguments are bound, without GRDB's rows between SQLite's and these.
+    private static func accounts(_ statement: Statement, _ db: Database) throws -> [Account] {
+        let row = statement.sqliteStatement
+        defer { sqlite3_reset(row) }
+        var accounts: [Account] = []
+        while true {
+            switch sqlite3_step(row) {
+            case SQLITE_ROW: if let account = account(row) { accounts.append(account) }
+            case SQLITE_DONE: return accounts
+            case let code: throw DatabaseError(resultCode: ResultCode(rawValue: code), message: db.lastErrorMessage)
+            }
+        }
+    }
 
     /// nil for a row that cannot be a user: a name or password that is no text, or has a NUL in it.
-    private static func account(_ row: Row) -> Account? {
-        guard let id = Int64.fromDatabaseValue(row[0]), let name = text(row[1]), let password = text(row[3]) else { return nil }
+    private static func account(_ row: OpaquePointer) -> Account? {
+        guard sqlite3_column_type(row, 0) == SQLITE_INTEGER, let name = text(row, 1), let password = text(row, 3) else { return nil }
         return Account(
-            user: User(id: id, name: name, image: text(row[2]), rolesText: text(row[4]) ?? "[]", extraText: text(row[5])),
+            user: User(
+                id: sqlite3_column_int64(row, 0), name: name, image: text(row, 2), rolesText: text(row, 4) ?? "[]", extraText: text(row, 5)),
             passwordHash: password)
     }
 
-    private static func text(_ value: DatabaseValue) -> String? { String.fromDatabaseValue(value) }
+    /// A value with a NUL in it counts as none: swingmusic sees more of it than what ends there.
+    private static func text(_ row: OpaquePointer, _ column: CInt) -> String? {
+        let type = sqlite3_column_type(row, column)
+        guard type == SQLITE_TEXT || type == SQLITE_BLOB else { return nil }
+        // In this order, for a file in UTF-16 as well (sqlite.org/c3ref/column_blob.html).
+        let start = sqlite3_column_text(row, column)
+        let bytes = UnsafeBufferPointer(start: start, count: start == nil ? 0 : Int(sqlite3_column_bytes(row, column)))
+        return bytes.contains(0) ? nil : String(decoding: bytes, as: UTF8.self)
+    }
 
-    private func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
+    /// One question to the database as it is now; read-only.
+    func read<Result>(_ patience: Patience, _ body: (Database) throws -> Result) throws(UserDatabaseError) -> Result {
         do {
             let place = place()
             guard let stamp = FileStamp(path: place.files.database) else { throw UserDatabaseError.missing }

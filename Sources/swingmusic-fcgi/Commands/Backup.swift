@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Gateway
 import Glibc
 import GRDB
@@ -19,6 +18,10 @@ struct Backup: ParsableCommand {
             the newest N stay.
 
             'restore' brings a backup back.
+
+            EXAMPLES
+              sudo swingmusic-fcgi backup /srv/backup
+              sudo swingmusic-fcgi backup --keep 14 /srv/backup
             """)
 
     @Argument(help: "The folder for the copies; not the data folder.")
@@ -34,8 +37,10 @@ struct Backup: ParsableCommand {
         if let keep, keep < 1 { throw ValidationError("--keep needs at least 1: the backup that is made") }
     }
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let settings = try Startup().settings
+        let settings = try Startup(SettingsSources(environment)).settings
         // Else a restore might exchange the one file before it is copied and the other one after.
         let lock = try FolderLock.use(settings.dataDirectory, making: false)
         defer { withExtendedLifetime(lock) {} }
@@ -49,7 +54,7 @@ struct Backup: ParsableCommand {
         let source = settings.dataDirectory
         let sources = DatabaseFile.all.filter { access("\(source)/\($0.name)", F_OK) == 0 }
         guard !sources.isEmpty else { throw BackupError.nothingThere(source) }
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do throws(SystemError) { try Files.makeFolder(folder, mode: 0o700) } catch { throw BackupError.folder(folder, error.reason) }
         guard FileIdentity(path: folder) != FileIdentity(path: source) else { throw BackupError.sameFolder }
         let copied = try sources.map { file in
             (file: file.name, bytes: try file.copy(from: source, to: folder))
@@ -64,6 +69,8 @@ struct Backup: ParsableCommand {
 private enum BackupError: Error, CustomStringConvertible {
     case nothingThere(String)
     case sameFolder
+    case folder(String, String)
+    case stays(String, String)
     case failed(file: String, reason: String)
 
     var description: String {
@@ -71,6 +78,8 @@ private enum BackupError: Error, CustomStringConvertible {
         case .nothingThere(let path):
             "there are no databases in \(path) (SWINGMUSIC_FCGI_DATA_DIR); run this with the environment of 'serve'"
         case .sameFolder: "that is the data folder itself; name another"
+        case .folder(let path, let reason): "the folder \(path) cannot be made: \(reason); name one that this user may write in"
+        case .stays(let path, let reason): "the backup was made; the old one \(path) cannot be removed: \(reason)"
         case .failed(let file, let reason): "\(file) was not copied: \(reason)"
         }
     }
@@ -85,11 +94,11 @@ struct DatedBackups {
         removeInterrupted(now)
         let name = Self.name(now)
         let draft = "\(folder)/\(name).new"
-        try? FileManager.default.removeItem(atPath: draft)
+        try? Files.removeFolder(draft)
         do {
             try fill(draft)
         } catch {
-            try? FileManager.default.removeItem(atPath: draft)
+            try? Files.removeFolder(draft)
             throw error
         }
         guard rename(draft, "\(folder)/\(name)") == 0 else {
@@ -101,24 +110,24 @@ struct DatedBackups {
 
     /// What a backup that was interrupted has left. One that is under way is younger than a day.
     private func removeInterrupted(_ now: WallTime) {
-        for entry in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        where entry.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z\.new/) != nil {
+        for entry in Files.names(in: folder) where entry.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z\.new/) != nil {
             guard let stamp = FileStamp(path: "\(folder)/\(entry)") else { continue }
-            if abs(now.milliseconds - stamp.modifiedAt / 1_000_000) > 86_400_000 {
-                try? FileManager.default.removeItem(atPath: "\(folder)/\(entry)")
-            }
+            if abs(now.milliseconds - stamp.modifiedAt / 1_000_000) > 86_400_000 { try? Files.removeFolder("\(folder)/\(entry)") }
         }
     }
 
     /// The names, oldest first.
     var names: [String] {
-        let entries = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return entries.filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
+        Files.names(in: folder).filter { $0.wholeMatch(of: /\d{4}-\d\d-\d\dT\d{6}Z/) != nil }.sorted()
     }
 
     /// - Parameter made: is kept, whatever its place: where the clock ran ahead once, older ones look newer.
     func prune(keeping count: Int, with made: String) throws {
-        for name in names.filter({ $0 != made }).dropLast(count - 1) { try FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
+        for name in names.filter({ $0 != made }).dropLast(count - 1) {
+            do throws(SystemError) { try Files.removeFolder("\(folder)/\(name)") } catch {
+                throw BackupError.stays("\(folder)/\(name)", error.reason)
+            }
+        }
     }
 
     /// `2026-11-26T012400Z`: sorted by name is sorted by time, and no colon is in the way anywhere.

@@ -17,22 +17,35 @@ struct CacheCommand: ParsableCommand {
 
             Entries of 'spotify' are never lost by delete and clear: they become due, are served stale, and are fetched again. \
             Exits 3 when there is no such entry.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache get spotify catalog:track/11dFghVXANMlKmJXsNCbNl
             """,
-        subcommands: [CacheGet.self, CacheSet.self, CacheDelete.self, CacheClear.self, CachePrune.self])
+        subcommands: [
+            CacheGet.self, CacheSet.self, CacheIncrement.self, CacheDelete.self, CacheList.self, CacheSearch.self, CacheClear.self,
+            CachePrune.self,
+        ])
 }
 
 /// `cache get`: the value's bytes as they are, or with `--json` what is known of the entry.
 struct CacheGet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "get", abstract: "Write an entry's value to standard output, byte for byte; a record of the catalog as its JSON.")
+        commandName: "get", abstract: "Write an entry's value to standard output, byte for byte; a record of the catalog as its JSON.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache get spotify catalog:track/11dFghVXANMlKmJXsNCbNl
+              sudo swingmusic-fcgi cache get user colour --json
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
     @Flag(help: "Print one JSON object: value, version, times. A value that is not UTF-8 stands in valueBase64.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         guard let found = try caches.get(entry.cache, entry.bytes) else {
             Output.complain("there is no entry \(entry.key) in \(entry.cache.rawValue)")
@@ -57,7 +70,12 @@ struct CacheGet: ParsableCommand {
 /// `cache set`: writes an entry.
 struct CacheSet: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Write an entry; the value is the argument, or standard input when there is none.")
+        commandName: "set", abstract: "Write an entry; the value is the argument, or standard input when there is none.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache set temp greeting hello --ttl 1h
+              sudo swingmusic-fcgi cache set user picture < picture.png
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
@@ -70,6 +88,8 @@ struct CacheSet: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
         if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
@@ -78,7 +98,7 @@ struct CacheSet: ParsableCommand {
     func run() throws {
         let bytes = value.map { Array($0.utf8) } ?? Array(FileHandle.standardInput.readDataToEndOfFile())
         guard bytes.count <= 1 << 20 else { throw ValidationError("a value has at most 1 MiB") }
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let written = try caches.put(entry.cache, entry.bytes, bytes, ttl: ttl.flatMap { Duration(setting: $0) })
         if json { Output.json(["version": .integer(written.version), "expiresAt": .string(Output.time(written.expiresAt))]) }
@@ -88,15 +108,21 @@ struct CacheSet: ParsableCommand {
 /// `cache delete`: takes an entry away.
 struct CacheDelete: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "delete", abstract: "Delete an entry; one of spotify becomes due and is served stale until it is fetched again.")
+        commandName: "delete", abstract: "Delete an entry; one of spotify becomes due and is served stale until it is fetched again.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache delete spotify catalog:track/11dFghVXANMlKmJXsNCbNl
+            """)
 
     @OptionGroup var entry: CacheEntryArguments
 
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let wasThere = try caches.delete(entry.cache, entry.bytes)
         if json { Output.json(["deleted": .bool(wasThere)]) }
@@ -107,12 +133,189 @@ struct CacheDelete: ParsableCommand {
     }
 }
 
+/// `cache incr`: adds to a number.
+struct CacheIncrement: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "incr", abstract: "Add to an entry that is a whole number, and print the sum; where there is none it begins at 0.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache incr user plays
+              sudo swingmusic-fcgi cache incr temp visits --by 5 --ttl 1h
+            """)
+
+    @OptionGroup var entry: CacheEntryArguments
+
+    @Option(name: .customLong("by"), help: "What is added; may be negative.")
+    var amount: Int64 = 1
+
+    @Option(help: "How long a number lives that begins now, as in 90s or 12h; left out: the cache's own time.")
+    var ttl: String?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
+
+    func validate() throws {
+        if entry.isCatalogs { throw ValidationError("the catalog's own entries (catalog:...) cannot be written") }
+        if let ttl, (Duration(setting: ttl) ?? .zero) <= .zero { throw ValidationError("--ttl: '\(ttl)' is not a duration such as 90s") }
+    }
+
+    func run() throws {
+        let caches = try DataFolder(environment).openCaches()
+        defer { caches.close() }
+        let sum = try caches.increment(entry.cache, entry.bytes, by: amount, ttl: ttl.flatMap { Duration(setting: $0) })
+        if json { return Output.json(["value": .integer(sum)]) }
+        print(sum)
+    }
+}
+
+/// `cache list`: keys in their order.
+struct CacheList: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Print the keys of a cache in the order of their bytes, with when their time is over.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi cache list user
+              sudo swingmusic-fcgi cache list temp --prefix queue/ --limit 20
+            """)
+
+    @Argument(help: "The cache: spotify, session, user or temp.")
+    var cache: CacheName
+
+    @Option(help: "Only keys that begin so.")
+    var prefix: String = ""
+
+    @Option(help: "Only keys after this one.")
+    var after: String?
+
+    @Option(help: "How many; left out: all of them.")
+    var limit: Int?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
+
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit is at least 1") }
+    }
+
+    func run() throws {
+        let caches = try DataFolder(environment).openCaches()
+        defer { caches.close() }
+        var list = CacheKeyList(json: json)
+        try caches.forEachPage(of: cache, prefix: Array(prefix.utf8), after: after.map { Array($0.utf8) }) { keys in
+            let left = limit.map { $0 - list.count } ?? keys.count
+            list.add(keys.prefix(left))
+            return list.count != limit
+        }
+        list.end()
+    }
+}
+
+/// `cache search`: entries by what they hold.
+struct CacheSearch: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "search",
+        abstract: "Print the keys of the entries that have all of these words in their key or their value, in capitals or not.",
+        discussion: """
+            Reads the whole cache, a piece at a time, and keeps nobody waiting. Exits 3 when nothing is found.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache search spotify karma police
+            """)
+
+    @Argument(help: "The cache: spotify, session, user or temp.")
+    var cache: CacheName
+
+    @Argument(help: "The words.")
+    var words: [String]
+
+    @Option(help: "Only keys that begin so.")
+    var prefix: String = ""
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
+
+    func run() throws {
+        let caches = try DataFolder(environment).openCaches()
+        defer { caches.close() }
+        let wanted = words.map { $0.lowercased() }
+        var list = CacheKeyList(json: json)
+        try caches.forEachPage(of: cache, prefix: Array(prefix.utf8)) { keys in
+            let values = try caches.get(cache, keys.map(\.key))
+            list.add(
+                zip(keys, values).compactMap { key, found in
+                    let text = String(decoding: key.key + [0x0A] + (found?.entry.value ?? []), as: UTF8.self).lowercased()
+                    return wanted.allSatisfy(text.contains) ? key : nil
+                })
+            return true
+        }
+        list.end()
+        if list.count == 0 { throw ExitStatus.nothingThere }
+    }
+}
+
+/// Keys as `list` and `search` print them, page by page.
+private struct CacheKeyList {
+    let json: Bool
+    private(set) var count = 0
+    private var kept: [JSONValue] = []
+
+    init(json: Bool) { self.json = json }
+
+    mutating func add(_ keys: some Collection<KeyPage.Key>) {
+        count += keys.count
+        if json {
+            kept += keys.map { key in
+                let isText = String(validating: key.key, as: UTF8.self) != nil
+                return .object([
+                    "key": .string(isText ? String(decoding: key.key, as: UTF8.self) : PercentEncoding.encode(key.key)),
+                    "percentEncoded": isText ? nil : true,
+                    // Left out when the entry never expires.
+                    "expiresAt": key.expiresAt == .max ? nil : .string(Output.time(key.expiresAt)),
+                ])
+            }
+        } else {
+            let rows = keys.map { [$0.expiresAt == .max ? "never" : Output.time($0.expiresAt), String(decoding: $0.key, as: UTF8.self)] }
+            TextColumns.lines(rows).forEach { print($0) }
+        }
+    }
+
+    func end() {
+        if json { Output.json(["keys": .array(kept)]) }
+    }
+}
+
+extension Caches {
+    /// Goes along the keys, a few hundred at a time, until `each` says that it is enough.
+    fileprivate func forEachPage(
+        of cache: CacheName, prefix: [UInt8], after: [UInt8]? = nil, _ each: ([KeyPage.Key]) throws -> Bool
+    ) throws {
+        var after = after
+        repeat {
+            let page = try keys(cache, prefix: prefix, after: after, limit: 500)
+            guard try each(page.keys) else { return }
+            after = page.next
+        } while after != nil
+    }
+}
+
 /// `cache clear`: empties a cache, or one prefix of it.
 struct CacheClear: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "clear",
         abstract: "Delete all entries of a cache; those of spotify become due and are served stale until they are fetched again.",
-        discussion: "What 'user' and 'session' hold (preferences, what is shown of sessions) cannot be fetched again: they need --yes.")
+        discussion: """
+            What 'user' and 'session' hold (preferences, what is shown of sessions) cannot be fetched again: they need --yes.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache clear temp
+              sudo swingmusic-fcgi cache clear spotify --prefix catalog:search
+            """)
 
     @Argument(help: "The cache: spotify, session, user or temp.")
     var cache: CacheName
@@ -126,6 +329,8 @@ struct CacheClear: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         if cache == .user || cache == .session, !yes {
             throw ValidationError("what \(cache.rawValue) holds cannot be fetched again; add --yes to clear it all the same")
@@ -133,7 +338,7 @@ struct CacheClear: ParsableCommand {
     }
 
     func run() throws {
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         let count = try caches.clear(cache, prefix: Array(prefix.utf8))
         if json { return Output.json(["cleared": .integer(count)]) }
@@ -151,6 +356,9 @@ struct CachePrune: ParsableCommand {
             The program itself never removes a record. A use renews a record that is due, so one counts as unused when it was neither fetched nor \
             renewed within the time, and not asked for within the last week. What is removed has to be fetched again when it is asked for. What you have put \
             into the cache yourself stays.
+
+            EXAMPLES
+              sudo swingmusic-fcgi cache prune --unused-for 365d
             """)
 
     @Option(help: "For how long; a duration such as 365d, a week at least.")
@@ -158,6 +366,8 @@ struct CachePrune: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
 
     private var length: Duration? { Duration(setting: unusedFor).flatMap { $0 >= .seconds(7 * 86_400) ? $0 : nil } }
 
@@ -167,7 +377,7 @@ struct CachePrune: ParsableCommand {
 
     func run() throws {
         guard let length else { return }
-        let caches = try DataFolder().openCaches()
+        let caches = try DataFolder(environment).openCaches()
         defer { caches.close() }
         // What others have put into the cache nobody can fetch again, and its uses are not noted.
         let count = try caches.prune(

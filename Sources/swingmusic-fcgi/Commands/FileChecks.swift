@@ -1,5 +1,4 @@
 import FastCGI
-import Foundation
 import Gateway
 import Glibc
 import GRDB
@@ -7,56 +6,68 @@ import Platform
 
 /// SQLite, the data folder, and the databases in it. Nothing is created or changed.
 enum DatabaseCheck {
-    static func findings(_ settings: Settings) -> [Finding] {
+    private static let subject = "SWINGMUSIC_FCGI_DATA_DIR"
+
+    static func findings(_ settings: Settings, _ viewer: Viewer) -> [Finding] {
         let folder = FolderState(settings.dataDirectory)
-        var findings = [library()] + self.folder(folder)
-        guard folder.kind == .folder else { return findings }
-        for file in DatabaseFile.all { findings += state(of: file, in: settings.dataDirectory) }
-        return findings + companions(settings.dataDirectory) + exchange(settings.dataDirectory)
+        let findings = [library()] + self.folder(folder, viewer)
+        guard folder.kind == .folder, access(folder.path, R_OK | X_OK) == 0 else { return findings }
+        let files = DatabaseFile.all.flatMap { state(of: $0, in: folder.path, viewer) }
+        return findings + files + companions(folder.path, viewer) + exchange(folder.path)
     }
 
-    /// sqlite.org/wal.html#walresetbug: versions before 3.51.3 may corrupt a WAL database when connections write and checkpoint at once.
+    /// sqlite.org/wal.html#walresetbug: versions before 3.51.3 may corrupt a WAL database when connections write and checkpoint at once. No
+    /// warning: two never do so here.
     static func library(version: String = DatabaseFile.libraryVersion) -> Finding {
         let parts = version.split(separator: ".").compactMap { Int($0) }
         if [3, 51, 3].lexicographicallyPrecedes(parts) || parts == [3, 51, 3] { return .ok("SQLite", version) }
-        return .warning(
+        return .ok(
             "SQLite",
-            "\(version) has the WAL-reset bug (fixed in 3.51.3), which can damage a database that is written and checkpointed at once",
-            remedy:
-                "nothing need be done: only one process at a time makes checkpoints, and a damaged cache.db is set aside and begun anew; a newer SQLite removes the risk"
+            "\(version), which has the WAL-reset bug (fixed in 3.51.3): what it needs, two processes that make checkpoints, does not occur here"
         )
     }
 
-    private static func folder(_ folder: FolderState) -> [Finding] {
-        let subject = "SWINGMUSIC_FCGI_DATA_DIR"
+    private static func folder(_ folder: FolderState, _ viewer: Viewer) -> [Finding] {
         switch folder.kind {
-        case .missing:
-            return [
-                .warning(
-                    subject, "\(folder.path) does not exist",
-                    remedy: "'serve' makes it when it may: sudo install -d -m 0750 -o USER \(folder.path)")
-            ]
+        case .missing: return [missing(folder, viewer)]
+        case .hidden: return [.unseen(subject, "\(folder.path) is closed to user \(viewer.name)")]
         case .notAFolder:
             return [.error(subject, "\(folder.path) is not a folder", remedy: "name a folder on a local disk")]
-        case .folder:
-            guard folder.isUsable else {
-                return [
-                    .error(
-                        subject, "\(folder.path) cannot be read and written by user \(geteuid())",
-                        remedy: "chown it to the user of 'serve', or run check as that user")
-                ]
-            }
-            return openness(folder) + room(folder)
+        case .folder: return [owner(of: folder, viewer)] + openness(folder) + room(folder)
         }
     }
 
+    private static func missing(_ folder: FolderState, _ viewer: Viewer) -> Finding {
+        let parent = FolderState.parent(of: folder.path)
+        let mayMakeIt = viewer.owner.map { $0.may([.write, .search], parent) == true } ?? (access(parent, W_OK | X_OK) == 0)
+        if mayMakeIt || Viewer.hasUnit() && folder.path == Settings.usualDataDirectory {
+            return .ok(subject, "\(folder.path) is not there yet; the first start makes it")
+        }
+        let user = viewer.owner?.name ?? "USER"
+        return .error(
+            subject, "\(folder.path) does not exist, and 'serve' may not make it",
+            remedy: "make it for the user of 'serve': sudo install -d -m 0750 -o \(user) \(folder.path)")
+    }
+
+    private static func owner(of folder: FolderState, _ viewer: Viewer) -> Finding {
+        let user = viewer.owner ?? HostUser(geteuid())
+        // Its modes are what others can go by; the program's own user asks the system.
+        guard viewer.isStranger ? user.may([.read, .write, .search], folder.path) != false : folder.isUsable else {
+            return .error(
+                subject, "\(folder.path) cannot be read and written by user \(user.name)",
+                remedy: "chown it to the user of 'serve': sudo chown -R \(user.name) \(folder.path); its owner needs mode 0750")
+        }
+        if viewer.isStranger, access(folder.path, R_OK | X_OK) != 0 {
+            return .unseen(subject, "\(folder.path) is user \(user.name)'s and closed to user \(viewer.name), as it should be")
+        }
+        return .ok(subject, "\(folder.path), mode \(folder.modeText), for user \(user.name)")
+    }
+
     private static func openness(_ folder: FolderState) -> [Finding] {
-        let subject = "SWINGMUSIC_FCGI_DATA_DIR"
-        guard folder.mode & 0o007 != 0 else { return [.ok(subject, "\(folder.path), mode \(String(folder.mode, radix: 8))")] }
+        guard folder.mode & 0o007 != 0 else { return [] }
         return [
             .warning(
-                subject,
-                "\(folder.path) is open to every user of the host (mode \(String(folder.mode, radix: 8))); it holds a Spotify token",
+                subject, "\(folder.path) is open to every user of the host (mode \(folder.modeText)); it holds a Spotify token",
                 remedy: "chmod o= \(folder.path)")
         ]
     }
@@ -68,42 +79,51 @@ enum DatabaseCheck {
         return [.ok("disk space", said)]
     }
 
-    private static func state(of file: DatabaseFile, in folder: String) -> [Finding] {
+    private static func state(of file: DatabaseFile, in folder: String, _ viewer: Viewer) -> [Finding] {
         let path = "\(folder)/\(file.name)"
         guard access(path, F_OK) == 0 else { return [.ok(file.name, "is not there yet; 'serve' makes it")] }
-        if let name = file.names.first(where: { !isUsable("\(folder)/\($0)", in: folder) }) {
-            return [unusable(file.name, name, in: folder)]
+        let user = viewer.owner ?? HostUser(geteuid())
+        if let name = file.names.first(where: { !isUsable("\(folder)/\($0)", by: user) }) {
+            return [unusable(file.name, name, in: folder, user)]
         }
+        if access(path, R_OK) != 0 { return [.unseen(file.name, "\(path) may not be read by user \(viewer.name)")] }
         do {
-            let version = try file.examine(path)
-            return [.ok(file.name, "sound, schema \(version)")]
+            return [.ok(file.name, "sound, schema \(try file.examine(path))")]
         } catch {
             let fault = DatabaseFault(error)
             switch fault {
             case .newerSchema, .damaged, .foreign: return [.error(file.name, fault.words, remedy: file.remedy(for: fault))]
             default:
                 let reason = (error as? DatabaseError)?.message ?? "\(error)"
-                return [
-                    .error(
-                        file.name, "cannot be read: \(reason)",
-                        remedy: "it must belong to the user of 'serve', and so must the files beside it")
-                ]
+                return viewer.isStranger
+                    ? [.unseen(file.name, "could not be looked at: \(reason)")]
+                    : [
+                        .error(
+                            file.name, "cannot be read: \(reason)",
+                            remedy: "it must belong to the user of 'serve', and so must the files beside it")
+                    ]
             }
         }
     }
-}
 
-extension DatabaseCheck {
-    /// Without some of them nothing is looked up, or nobody is let in; without the others workers do not hear of each other.
-    private static func companions(_ folder: String) -> [Finding] {
-        DatabaseFile.companions.filter { !isUsable("\(folder)/\($0)", in: folder) }.map { unusable($0, $0, in: folder) }
+    /// A file that is not there does no harm.
+    private static func isUsable(_ path: String, by user: HostUser) -> Bool {
+        guard access(path, F_OK) == 0 else { return true }
+        if user.id == geteuid() { return access(path, R_OK | W_OK) == 0 }
+        return user.may(.read, at: path) != false && user.may(.write, at: path) != false
     }
 
-    private static func unusable(_ subject: String, _ name: String, in folder: String) -> Finding {
+    /// Without some of them nothing is looked up, or nobody is let in; without the others workers do not hear of each other.
+    private static func companions(_ folder: String, _ viewer: Viewer) -> [Finding] {
+        let user = viewer.owner ?? HostUser(geteuid())
+        return DatabaseFile.companions.filter { !isUsable("\(folder)/\($0)", by: user) }.map { unusable($0, $0, in: folder, user) }
+    }
+
+    private static func unusable(_ subject: String, _ name: String, in folder: String, _ user: HostUser) -> Finding {
         .error(
-            subject, "\(folder)/\(name) cannot be read and written by the user of 'serve'",
+            subject, "\(folder)/\(name) cannot be read and written by user \(user.name), who runs 'serve'",
             remedy:
-                "as root: chown --reference=\(folder) \(folder)/\(name) && chmod u+rw \(folder)/\(name); what root copied there is left like this"
+                "it must belong to the user of 'serve': sudo chown --reference=\(folder) \(folder)/\(name) && sudo chmod u+rw \(folder)/\(name); what root copied there is left like this"
         )
     }
 
@@ -115,112 +135,17 @@ extension DatabaseCheck {
                 remedy: "wait for it, or run 'restore' again")
         ]
     }
-
-    /// Whether who runs `serve`, the folder's owner when root asks, may write the file; a file that is not there does no harm.
-    private static func isUsable(_ path: String, in folder: String) -> Bool {
-        var (file, home) = (stat(), stat())
-        guard stat(path, &file) == 0, stat(folder, &home) == 0 else { return true }
-        guard geteuid() == 0 else { return access(path, R_OK | W_OK) == 0 }
-        if home.st_uid == 0 { return true }
-        if file.st_uid == home.st_uid { return file.st_mode & 0o600 == 0o600 }
-        return file.st_mode & 0o006 == 0o006 || (file.st_gid == home.st_gid && file.st_mode & 0o060 == 0o060)
-    }
-}
-
-/// The socket: its folder, its group, and who answers there.
-enum SocketCheck {
-    static func findings(_ settings: Settings, _ address: ListenAddress) -> [Finding] {
-        var findings: [Finding] = []
-        if let group = settings.socketGroup, getgrnam(group) == nil, gid_t(group) == nil {
-            findings.append(
-                .error(
-                    "SWINGMUSIC_FCGI_SOCKET_GROUP", "there is no group '\(group)'",
-                    remedy: "name the group of nginx's workers: www-data on Debian, nginx elsewhere"))
-        }
-        guard case .unix(let path) = address else { return findings + [answer(address)] }
-        findings += folder(path)
-        var status = stat()
-        guard lstat(path, &status) == 0 else {
-            return findings + [.warning("socket", "\(path) is not there: the program does not run", remedy: "start 'serve'")]
-        }
-        guard status.st_mode & S_IFMT == S_IFSOCK else {
-            return findings + [
-                .error("socket", "\(path) is a file, not a socket", remedy: "move it away, or name another SWINGMUSIC_FCGI_LISTEN")
-            ]
-        }
-        return findings + [mode(path, status.st_mode & 0o777), answer(address)]
-    }
-
-    private static func folder(_ path: String) -> [Finding] {
-        let name = (path as NSString).deletingLastPathComponent
-        let folder = FolderState(name)
-        switch folder.kind {
-        case .missing, .notAFolder:
-            return [
-                .error(
-                    "SWINGMUSIC_FCGI_LISTEN", "the folder \(name) does not exist",
-                    remedy:
-                        "make it: sudo install -d -m 0755 -o USER \(name); below /run it must be made at every start (RuntimeDirectory= in systemd)"
-                )
-            ]
-        case .folder where !folder.isUsable:
-            return [
-                .warning(
-                    "SWINGMUSIC_FCGI_LISTEN", "user \(geteuid()) may not make a socket in \(name)",
-                    remedy: "chown it to the user of 'serve', or run check as that user")
-            ]
-        case .folder:
-            return [.ok("SWINGMUSIC_FCGI_LISTEN", "\(name) can be written, mode \(String(folder.mode, radix: 8))")]
-        }
-    }
-
-    private static func mode(_ path: String, _ mode: mode_t) -> Finding {
-        let said = "\(path), mode \(String(mode, radix: 8))"
-        if mode & 0o002 != 0 {
-            return .warning(
-                "socket", "\(said): every user of the host may talk to it",
-                remedy: "SWINGMUSIC_FCGI_SOCKET_MODE=0660 and SWINGMUSIC_FCGI_SOCKET_GROUP for nginx's group")
-        }
-        return .ok("socket", said)
-    }
-
-    private static func answer(_ address: ListenAddress) -> Finding { HealthCheck.finding(address, whenNobodyListens: .warning) }
-}
-
-/// Whether the running program answers.
-enum HealthCheck {
-    static func healthFinding(_ address: ListenAddress) -> Finding { finding(address, whenNobodyListens: .error) }
-
-    /// - Parameter grade: a program that does not run is trouble for a health check, and none before the first start.
-    static func finding(_ address: ListenAddress, whenNobodyListens grade: Finding.Grade) -> Finding {
-        do throws(HealthProbe.Failure) {
-            let status = try HealthProbe.ask(address)
-            guard status == 200 else {
-                return .error(
-                    "health", "\(address) answers healthz with \(status)",
-                    remedy: "see the log of 'serve'; is something else listening there?")
-            }
-            return .ok("health", "\(address) answers")
-        } catch {
-            return trouble(error, address, grade)
-        }
-    }
-
-    private static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
-        switch failure {
-        case .nobodyListens(let reason):
-            Finding(grade: grade, subject: "health", detail: "nobody listens at \(address): \(reason)", remedy: "start 'serve'")
-        case .silent:
-            .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
-        case .foreign:
-            .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
-        }
-    }
 }
 
 /// What `/readyz`, the status page and `status` say, in their words.
 enum ReadinessCheck {
-    static func findings(_ settings: Settings) -> [Finding] {
+    static func findings(_ settings: Settings, _ viewer: Viewer) -> [Finding] {
+        guard !viewer.isStranger || access(settings.dataDirectory, R_OK | W_OK | X_OK) == 0 else {
+            return [
+                .unseen(
+                    "readiness", "is told by files that are closed to user \(viewer.name), and by /swingmusic-fcgi/readyz through nginx")
+            ]
+        }
         do {
             let readiness = try Readiness(of: settings, cacheFault: cacheFault(settings.dataDirectory), log: .silent)
             guard !readiness.complaints.isEmpty else { return [.ok("readiness", readiness.headline)] }
@@ -231,6 +156,14 @@ enum ReadinessCheck {
             }
             let worst = all.contains { $0.grade == .error } ? Finding.Grade.error : .warning
             return [Finding(grade: worst, subject: "readiness", detail: readiness.headline, remedy: "see the words below")] + all
+        } catch InstallationStatus.Fault.unreadable(let file) {
+            return viewer.isStranger
+                ? [.unseen("readiness", "is told by \(file), which is closed to user \(viewer.name)")]
+                : [
+                    .error(
+                        "readiness", "\(file) cannot be read and written",
+                        remedy: "it must belong to the user of 'serve', as all files of the data folder")
+                ]
         } catch let fault as InstallationStatus.Fault {
             return [.ok("readiness", "is not known yet: \(fault)")]
         } catch {

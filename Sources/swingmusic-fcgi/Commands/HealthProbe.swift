@@ -7,6 +7,8 @@ import Glibc
 enum HealthProbe {
     enum Failure: Error {
         case nobodyListens(String)
+        /// This user may not connect: whether anybody listens is not known.
+        case forbidden
         case silent
         case foreign
     }
@@ -72,6 +74,7 @@ enum HealthProbe {
             let reason = errno
             close(descriptor)
             if reason == EINPROGRESS || reason == EAGAIN { throw .silent }
+            if reason == EACCES || reason == EPERM { throw .forbidden }
             throw .nobodyListens(String(cString: strerror(reason)))
         }
         return descriptor

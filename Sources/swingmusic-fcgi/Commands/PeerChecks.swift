@@ -12,7 +12,19 @@ import Spotify
 
 /// Spotify's credentials and what is remembered of the account. Never a call of the Web API.
 enum SpotifyCheck {
-    static func findings(_ settings: Settings, online: Bool) -> [Finding] {
+    /// - Parameter isPartHidden: settings may be set that this user may not read.
+    static func findings(_ settings: Settings, online: Bool, isPartHidden: Bool) -> [Finding] {
+        if settings.credentials == nil, !settings.hasCredentials, isPartHidden {
+            return [.unseen("SPOTIFY_CLIENT_ID", "is not set in what this user may read")]
+        }
+        if settings.credentials == nil, settings.hasCredentials {
+            return [
+                .ok(
+                    "SPOTIFY_CLIENT_ID",
+                    "is set for the running program, which does not tell it; as root, or with --env-file, it can be proved")
+            ]
+                + remembered(settings)
+        }
         guard let credentials = settings.credentials else {
             return [
                 .warning(
@@ -64,7 +76,8 @@ enum SpotifyCheck {
 
 /// DragonflyDB: whether it answers as set, and what it is.
 enum StoreCheck {
-    static func findings(_ settings: Settings) -> [Finding] {
+    /// - Parameter isPartHidden: settings may be set that this user may not read.
+    static func findings(_ settings: Settings, isPartHidden: Bool) -> [Finding] {
         guard let dragonfly = settings.dragonfly else {
             return [.ok("DRAGONFLYDB_HOST", "is not set: SQLite alone serves")]
         }
@@ -78,6 +91,11 @@ enum StoreCheck {
             let caches = try Caches(CachesConfiguration(path: folder + "/cache.db", dragonfly: dragonfly, threads: 1), log: .silent)
             defer { caches.close() }
             guard let health = answer(caches, within: dragonfly.timeout) else { return [] }
+            if !health.isConnected, dragonfly.password == nil, isPartHidden || settings.withheld.contains(.dragonflyPassword),
+                health.message.contains("password")
+            {
+                return [.unseen(subject, "\(dragonfly) wants a password, which the running program does not tell")]
+            }
             guard health.isConnected else {
                 return [.error(subject, "\(dragonfly): \(health.message)", remedy: remedy(health.message))]
             }
@@ -128,13 +146,24 @@ extension Logger {
 }
 
 /// swingmusic's own files: there, readable, and of the form that the sessions read.
-enum SwingmusicCheck {
-    static func findings(_ settings: Settings) -> [Finding] {
+struct SwingmusicCheck {
+    private let viewer: Viewer
+    private var user: HostUser { viewer.owner ?? HostUser(geteuid()) }
+
+    static func findings(_ settings: Settings, _ viewer: Viewer) -> [Finding] {
         guard let named = settings.swingmusicDirectory else {
             return [.ok("SWINGMUSIC_CONFIG_DIR", "is not set: no sessions; the routes below /auth/ answer 503")]
         }
-        var status = stat()
-        guard stat(named, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        let folder = FolderState(named)
+        if folder.kind == .hidden, viewer.isStranger {
+            return [.unseen("SWINGMUSIC_CONFIG_DIR", "\(named) is closed to user \(viewer.name)")]
+        }
+        if folder.kind == .hidden {
+            return [
+                .error("SWINGMUSIC_CONFIG_DIR", "\(named) is closed to user \(viewer.name)", remedy: "run the program as swingmusic's user")
+            ]
+        }
+        guard folder.kind == .folder else {
             return [
                 .error(
                     "SWINGMUSIC_CONFIG_DIR", "\(named) is not a folder",
@@ -143,26 +172,25 @@ enum SwingmusicCheck {
             ]
         }
         let place = SwingmusicFolder.look(at: named)
-        return [openness(place), settingsFile(place.path), users(place.path)]
+        let check = SwingmusicCheck(viewer: viewer)
+        return [check.openness(place), check.settingsFile(place.path), check.users(place.path)]
     }
 
-    private static func openness(_ place: SwingmusicFolder.Place) -> Finding {
+    private func openness(_ place: SwingmusicFolder.Place) -> Finding {
         let folder = place.path
-        guard access(folder, W_OK) == 0 else {
+        guard user.id == geteuid() ? access(folder, W_OK) == 0 : user.may([.write, .search], folder) != false else {
             return .warning(
                 "SWINGMUSIC_CONFIG_DIR",
-                "user \(geteuid()) may not write in \(folder): old password hashes stay, and swingmusic.db cannot be read while its -shm file is missing",
+                "user \(user.name) may not write in \(folder): old password hashes stay, and swingmusic.db cannot be read while its -shm file is missing",
                 remedy: "run the program as swingmusic's user")
         }
         return .ok("SWINGMUSIC_CONFIG_DIR", "\(place); it can be written")
     }
 
-    private static func settingsFile(_ folder: String) -> Finding {
+    private func settingsFile(_ folder: String) -> Finding {
         let path = folder + "/settings.json"
-        guard access(path, R_OK) == 0, let data = FileManager.default.contents(atPath: path) else {
-            return unreadable("settings.json", path)
-        }
-        guard let serverID = try? JSONValue(reading: Array(data))["serverId"]?.text, !serverID.isEmpty else {
+        if let finding = unreadable("settings.json", path) { return finding }
+        guard let serverID = try? JSONValue(reading: Files.read(path, atMost: 1 << 20) ?? [])["serverId"]?.text, !serverID.isEmpty else {
             return .error(
                 "settings.json", "\(path) holds no serverId, so no token can be checked",
                 remedy: "start swingmusic once (it writes the file), and see that the folder is its own")
@@ -170,22 +198,29 @@ enum SwingmusicCheck {
         return .ok("settings.json", "readable, with a serverId")
     }
 
-    private static func users(_ folder: String) -> Finding {
+    private func users(_ folder: String) -> Finding {
         let path = folder + "/swingmusic.db"
-        guard access(path, R_OK) == 0 else { return unreadable("swingmusic.db", path) }
+        if let finding = unreadable("swingmusic.db", path) { return finding }
         do {
             let count = try UserCount(in: folder).users
             return .ok("swingmusic.db", "readable, \(count) user\(count == 1 ? "" : "s")")
         } catch {
+            if viewer.isStranger { return .unseen("swingmusic.db", "\(path) could not be read: \(error.reason)") }
             return .error(
                 "swingmusic.db", "\(path): \(error.reason)",
                 remedy: "see that it is swingmusic's database, of version 2.0 or later; restore it when it is damaged")
         }
     }
 
-    private static func unreadable(_ subject: String, _ path: String) -> Finding {
-        .error(
-            subject, "\(path) cannot be read: \(String(cString: strerror(errno)))",
+    /// nil where it can be read. A stranger goes by what its modes let the program do.
+    private func unreadable(_ subject: String, _ path: String) -> Finding? {
+        guard access(path, R_OK) != 0 else { return nil }
+        let reason = String(cString: strerror(errno))
+        if viewer.isStranger, errno == EACCES, user.may([.read], path) != false {
+            return .unseen(subject, "\(path) may not be read by user \(viewer.name)")
+        }
+        return .error(
+            subject, "\(path) cannot be read: \(reason)",
             remedy: "run the program as swingmusic's user, and start swingmusic once so that it makes its files")
     }
 }

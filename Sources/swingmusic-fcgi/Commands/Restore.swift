@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import GRDB
 import Gateway
 import Glibc
@@ -23,7 +22,10 @@ struct Restore: ParsableCommand {
             refused and all users sign in again. With --keep-sessions they stay signed in, and so does whoever was sent away since the backup was made.
 
             Nothing is touched before all copies are whole, checked and on the disk. Where it is interrupted after that, nothing uses the data \
-            folder until it was run again. Run it with the environment of 'serve'.
+            folder until it was run again.
+
+            EXAMPLES
+              sudo swingmusic-fcgi restore /srv/backup/2026-11-26T012400Z
             """)
 
     @Argument(help: "The folder with the copies, as 'backup' made it; of dated ones, one of them.")
@@ -35,8 +37,10 @@ struct Restore: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let (data, lock) = try DataFolder.toExchange()
+        let (data, lock) = try DataFolder.toExchange(environment)
         defer { withExtendedLifetime(lock) {} }
         let exchange = try DatabaseExchange(from: folder, into: data.path)
         let refusesTokens = !keepSessions && exchange.files.contains { $0.name == DatabaseFile.sessions.name }
@@ -131,16 +135,17 @@ private struct DatabaseExchange {
     /// Makes the copies, in a folder of their own.
     /// - Parameter finish: what else has to become of them, in their folder, before anybody uses them.
     func prepare(_ finish: (String) throws -> Void) throws {
-        try? FileManager.default.removeItem(atPath: drafts)
+        try? Files.removeFolder(drafts)
         do {
-            try FileManager.default.createDirectory(
-                atPath: drafts, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            do throws(SystemError) { try Files.makeFolder(drafts, mode: 0o700) } catch {
+                throw RestoreError.stopped(drafts, "it cannot be made: \(error.reason)", aside: target)
+            }
             for file in files { _ = try file.copy(from: source, to: drafts) }
             if files.contains(where: { $0.name == DatabaseFile.cache.name }) { try renumber() }
             try finish(drafts)
             try Files.synchronize(drafts)
         } catch {
-            try? FileManager.default.removeItem(atPath: drafts)
+            try? Files.removeFolder(drafts)
             throw error
         }
     }
@@ -158,7 +163,7 @@ private struct DatabaseExchange {
         unlink("\(target)/cache.db.shared")
         try Files.synchronize(aside)
         try Files.synchronize(target)
-        try? FileManager.default.removeItem(atPath: drafts)
+        try? Files.removeFolder(drafts)
         unlink(mark)
         try Files.synchronize(target)
         return aside
@@ -177,7 +182,7 @@ private struct DatabaseExchange {
             }
             return aside
         } catch {
-            try? FileManager.default.removeItem(atPath: drafts)
+            try? Files.removeFolder(drafts)
             throw error
         }
     }

@@ -13,19 +13,29 @@ struct SessionsCommand: ParsableCommand {
         discussion: """
             Works on sessions.db in the data folder, beside a running 'serve' or without one; a revocation holds from the next \
             request on, in every worker. Needs SWINGMUSIC_CONFIG_DIR. Started as root it acts as the owner of the data folder.
+
+            EXAMPLES
+              sudo swingmusic-fcgi sessions list
             """,
         subcommands: [SessionsList.self, SessionsRevoke.self, SessionsForget.self])
 }
 
 /// `sessions list`: all open sessions.
 struct SessionsList: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "list", abstract: "List the open sessions, the newest first.")
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the open sessions, the newest first.",
+        discussion: """
+            EXAMPLES
+              sudo swingmusic-fcgi sessions list --user anna
+            """)
 
     @Option(help: "Only those of the user of this name.")
     var user: String?
 
     @Flag(help: "Print a JSON array.")
     var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
 
     private struct Shown {
         var id: String
@@ -58,7 +68,7 @@ struct SessionsList: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try DataFolder()
+        let folder = try DataFolder(environment)
         let caches = try folder.openCaches(withStore: false)
         defer { caches.close() }
         let sessions = try folder.openSessions(caches)
@@ -82,6 +92,10 @@ struct SessionsRevoke: ParsableCommand {
         discussion: """
             --user and --everything refuse older tokens that are not known here as well, such as those that swingmusic itself \
             gave out. Revocations cannot be taken back; who is revoked signs in again. Exits 3 when there is no such session or user.
+
+            EXAMPLES
+              sudo swingmusic-fcgi sessions revoke --user anna
+              sudo swingmusic-fcgi sessions revoke --everything
             """)
 
     @Argument(help: "The session's id, as 'sessions list' shows it.")
@@ -96,13 +110,15 @@ struct SessionsRevoke: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func validate() throws {
         let ways = (session == nil ? 0 : 1) + (user == nil ? 0 : 1) + (everything ? 1 : 0)
         guard ways == 1 else { throw ValidationError("name a session's id, --user or --everything: one of the three") }
     }
 
     func run() throws {
-        let folder = try DataFolder()
+        let folder = try DataFolder(environment)
         let caches = try folder.openCaches(withStore: false)
         defer { caches.close() }
         let sessions = try folder.openSessions(caches)
@@ -115,6 +131,17 @@ struct SessionsRevoke: ParsableCommand {
         }
         if !json { print("\(ended) session\(ended == 1 ? "" : "s") ended") }
     }
+
+    /// An id is random, and may begin like an option: it is then put behind `--`, after which nothing is one.
+    static func markingID(in words: [String]) -> [String] {
+        guard words.prefix(2) == ["sessions", "revoke"], !words.contains("--"),
+            let place = words.firstIndex(where: { $0.hasPrefix("-") && $0.utf8.count >= Self.shortestID })
+        else { return words }
+        return words[..<place] + words[(place + 1)...] + ["--", words[place]]
+    }
+
+    /// No option is as long.
+    private static let shortestID = 16
 
     /// How many ended; nil where there is nothing of that name.
     private func end(_ sessions: Sessions, _ context: borrowing BlockingContext) throws -> Int? {
@@ -133,6 +160,9 @@ struct SessionsForget: ParsableCommand {
             Ends the user's sessions and removes names, devices, addresses, preferences and counts of failed logins. Of tokens that have not expired a \
             hash and times stay, so that they stay refused. A user who is deleted in swingmusic is named by the id, or by the name last known; one whom \
             swingmusic has is known again from there. Backups made before know more. Exits 3 when nothing is kept of such a user.
+
+            EXAMPLES
+              sudo swingmusic-fcgi sessions forget anna
             """)
 
     @Argument(help: "The user's name, or the id.")
@@ -140,6 +170,8 @@ struct SessionsForget: ParsableCommand {
 
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var environment: EnvironmentOptions
 
     /// What went, and whether there were preferences.
     private struct Forgotten {
@@ -168,7 +200,7 @@ struct SessionsForget: ParsableCommand {
     }
 
     func run() throws {
-        let folder = try DataFolder()
+        let folder = try DataFolder(environment)
         // With the store: copies there hold what is to go.
         let caches = try folder.openCaches()
         defer { caches.close() }

@@ -20,8 +20,14 @@ struct Warm: ParsableCommand {
 
             What is in the database already is left out; the rest is queued behind everything that somebody waits for, and the \
             running 'serve' fetches it at its pace (1000 calls an hour at most, of which a fifth is kept for callers). It can be \
-            stopped at any time and run again: nothing is fetched twice, and what is queued stays queued. Exits 0 when everything \
-            is there, 1 when a line was skipped or something could not be had.
+            stopped at any time (Ctrl-C) and run again: nothing is fetched twice, and what is queued stays queued. The tracks of an album are \
+            searched for together, ten a call, where the list names the album, too. Exits 0 when everything \
+            is there, 1 when a line was skipped or something could not be had, 130 when it was stopped.
+
+            EXAMPLES
+              sudo swingmusic-fcgi warm favourites.csv
+              echo spotify:album:7xkqTz2y4BFAaeKiPqYpJM | sudo swingmusic-fcgi warm
+              sudo swingmusic-fcgi warm --kind album --no-wait ids.txt
             """)
 
     @Argument(help: "Files to read; none, or '-', for standard input.")
@@ -36,25 +42,31 @@ struct Warm: ParsableCommand {
     @Flag(help: "Print one JSON object at the end.")
     var json = false
 
+    @OptionGroup var environment: EnvironmentOptions
+
     func run() throws {
-        let folder = try DataFolder()
-        guard folder.settings.credentials != nil else { throw WarmError.noCredentials }
+        let folder = try DataFolder(environment)
+        guard folder.settings.hasCredentials else { throw WarmError.noCredentials }
         let list = try WarmList(files: files, bareKind: kind)
         tell(of: list)
         guard !list.resources.isEmpty else { throw WarmError.nothingNamed }
-        let round = try WarmRun(list.resources, folder: folder)
+        // Not before standard input is read: up to here Ctrl-C simply ends.
+        let interruption = Interrupt()
+        let round = try WarmRun(list, folder: folder, isPlanned: !noWait)
         defer { round.close() }
         let progress = ProgressLine()
         try round.begin()
         tellWhetherServed(folder.settings)
-        while !noWait, !round.isDone {
+        var isStopped = false
+        while !noWait, !round.isDone, !isStopped {
             progress.show(round.standing)
-            usleep(300_000)
-            try round.step()
+            isStopped = interruption.comes(within: .milliseconds(300))
+            if !isStopped { try round.step() }
         }
         progress.show(round.standing)
         progress.end()
-        try conclude(round, list)
+        if isStopped { Output.complain(round.standing.leftBehind) }
+        try conclude(round, list, isStopped: isStopped)
     }
 
     private func tell(of list: WarmList) {
@@ -72,7 +84,7 @@ struct Warm: ParsableCommand {
         Output.complain("no 'serve' answers at \(settings.listen): the lookups wait in the queue until one runs on this data folder")
     }
 
-    private func conclude(_ round: WarmRun, _ list: WarmList) throws {
+    private func conclude(_ round: WarmRun, _ list: WarmList, isStopped: Bool) throws {
         for (resource, reason) in round.failures.prefix(Self.mostNamed) { Output.complain("\(resource.name): \(reason)") }
         if round.failures.count > Self.mostNamed { Output.complain("... and \(round.failures.count - Self.mostNamed) more") }
         if json {
@@ -80,6 +92,7 @@ struct Warm: ParsableCommand {
         } else {
             print(round.standing.summary + (list.skipped.isEmpty ? "" : ", \(list.skipped.count) skipped"))
         }
+        if isStopped { throw ExitStatus.interrupted }
         if !round.failures.isEmpty || !list.skipped.isEmpty { throw ExitCode.failure }
     }
 }
@@ -93,7 +106,8 @@ private enum WarmError: Error, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .noCredentials: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: nothing can be fetched"
+        case .noCredentials:
+            "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not set: nothing can be fetched; set them for 'serve' and start it anew"
         case .nothingNamed: "there is no link, URI or ID in what was read"
         }
     }
@@ -105,31 +119,52 @@ private final class WarmRun {
     private let shelf: RecordStore
     private let rateLimiter: RateLimiter
     private let interval: Duration
+    private let isPlanned: Bool
+    private let albums: [Resource: Int]
+    private var plan: WarmPlan
+    /// In reverse.
     private var toQueue: [Resource]
     private var queued: [Resource] = []
+    /// What has become known without a call of its own since the last look.
+    private var settled: [Resource] = []
     private var standingNow: WarmProgress
     private(set) var failures: [(resource: Resource, reason: String)] = []
 
-    init(_ resources: [Resource], folder: DataFolder) throws {
+    /// - Parameter isPlanned: somebody stays who queues what follows from what has come.
+    init(_ list: WarmList, folder: DataFolder, isPlanned: Bool) throws {
         let settings = folder.settings
         caches = try folder.openCaches(withStore: false)
         shelf = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp)
         rateLimiter = try RateLimiter(of: settings, log: .silent)
         interval = settings.minInterval
-        toQueue = resources.reversed()
-        standingNow = WarmProgress(asked: resources.count)
+        self.isPlanned = isPlanned
+        albums = list.albums
+        plan = WarmPlan([], records: shelf)
+        toQueue = list.resources.reversed()
+        standingNow = WarmProgress(asked: list.resources.count)
     }
 
     var standing: WarmProgress { standingNow }
-    var isDone: Bool { toQueue.isEmpty && queued.isEmpty }
+    var isDone: Bool { toQueue.isEmpty && queued.isEmpty && settled.isEmpty }
 
     func close() { caches.close() }
 
-    /// Leaves out what is known and queues the first.
+    /// Leaves out what is known, plans the rest, and queues the first.
     func begin() throws {
-        toQueue = try toQueue.filter { try !isKnown($0) }
-        standingNow.already = standingNow.asked - toQueue.count - failures.count
+        let unknown = try toQueue.reversed().filter { try !isKnown($0) }
+        standingNow.already = standingNow.asked - unknown.count - failures.count
+        plan = WarmPlan(unknown, albums: albums, records: shelf)
+        toQueue = isPlanned ? try plan.begin().reversed() : unknown.reversed()
+        Output.complain(try announcement(unknown.count))
         try step()
+    }
+
+    /// What is about to be done.
+    private func announcement(_ items: Int) throws -> String {
+        let calls = isPlanned ? plan.estimatedCalls : items
+        guard calls > 0 else { return "\(items) items, no calls" }
+        let end = SystemClock().wall + pace(try rateLimiter.status()) * calls
+        return "\(items) items, about \(calls) calls, done at about \(Output.minute(end))"
     }
 
     /// One look at what became of the queued, and more of the rest into the room that there is. A limiter that somebody else has locked
@@ -154,13 +189,18 @@ private final class WarmRun {
         for (resource, state) in zip(queued, states) {
             switch state {
             case .waiting, .leased: waiting.append(resource)
-            case .failed(let reason, _): failures.append((resource, reason))
+            case .failed(let reason, _):
+                note(resource, reason)
+                settled.append(resource)
             // Not there and not waiting: somebody exchanged limiter.db under us.
             case .absent where try !isKnown(resource): toQueue.append(resource)
-            case .absent: break
+            case .absent: settled.append(resource)
             }
         }
         queued = waiting
+        let next = try plan.settled(settled)
+        settled = []
+        toQueue += isPlanned ? next.reversed() : []
         try fill()
         try estimate()
     }
@@ -170,21 +210,29 @@ private final class WarmRun {
         switch try shelf.read(resource) {
         case .hit: return true
         case .denied(let denial, _, _):
-            failures.append((resource, "Spotify answered \(denial.status)"))
+            note(resource, "Spotify answered \(denial.status)")
             return true
         case .miss: return false
         }
     }
 
+    /// Of a search, which nobody has asked for, nothing is said.
+    private func note(_ resource: Resource, _ reason: String) {
+        if case .object = resource { failures.append((resource, reason)) }
+    }
+
     private func fill() throws {
         while !toQueue.isEmpty {
-            let batch = Array(toQueue.suffix(100).reversed())
+            let next = Array(toQueue.suffix(100).reversed())
+            toQueue.removeLast(next.count)
+            // What came with something else meanwhile.
+            let batch = try next.filter { try !isKnown($0) }
+            settled += Set(next).subtracting(batch)
             let asks = batch.map { Ask(key: $0.name, priority: .warming, client: "", attendedUntil: 0) }
             var refused: [Resource] = []
             for (resource, admission) in zip(batch, try rateLimiter.enqueue(asks)) {
                 if case .queued = admission { queued.append(resource) } else { refused.append(resource) }
             }
-            toQueue.removeLast(batch.count)
             toQueue += refused.reversed()
             if !refused.isEmpty { break }
         }
@@ -194,14 +242,20 @@ private final class WarmRun {
     private func estimate() throws {
         let status = try rateLimiter.status()
         standingNow.failed = failures.count
-        standingNow.left = queued.count + toQueue.count
+        standingNow.left = plan.left
+        standingNow.queued = queued.count
         standingNow.cooldownEndsAt = status.cooldown.map(\.endsAt)
         var wait = Duration.zero
         for state in try rateLimiter.states(of: queued.suffix(1).map(\.name)) {
             if case .waiting(_, let until) = state { wait = until }
         }
-        let hourly = Duration.seconds(3600) / max(1, status.backgroundLimit)
-        standingNow.secondsLeft = (wait + max(interval, hourly) * toQueue.count).wholeSeconds
+        let more = isPlanned ? max(toQueue.count, plan.estimatedCalls - queued.count) : toQueue.count
+        standingNow.secondsLeft = (wait + pace(status) * more).wholeSeconds
+    }
+
+    /// From one call to the next, in the long run.
+    private func pace(_ status: RateLimiterStatus) -> Duration {
+        max(interval, Duration.seconds(3600) / max(1, status.backgroundLimit))
     }
 }
 
@@ -215,6 +269,8 @@ private struct WarmProgress {
     var failed = 0
     /// Still queued or to be queued.
     var left = 0
+    /// Of these, in the queue.
+    var queued = 0
     var secondsLeft: Int64 = 0
     /// Wall-clock milliseconds, while Spotify has told us to wait.
     var cooldownEndsAt: Int64?
@@ -234,6 +290,13 @@ private struct WarmProgress {
         return parts.joined(separator: ", ")
     }
 
+    /// What a run that was stopped leaves.
+    var leftBehind: String {
+        let rest = left - queued
+        return "stopped: \(queued) stay\(queued == 1 ? "s" : "") queued, and the running 'serve' fetches them"
+            + (rest > 0 ? "; \(rest) had no room in the queue yet: run the command again for them" : "")
+    }
+
     var summary: String {
         "\(fetched) fetched, \(already) there before, \(failed) failed"
             + (left > 0 ? ", \(left) still to come (about \(Output.length(secondsLeft)))" : "")
@@ -242,7 +305,8 @@ private struct WarmProgress {
     func json(of list: WarmList) -> JSONValue {
         [
             "asked": .integer(asked), "already": .integer(already), "fetched": .integer(fetched), "failed": .integer(failed),
-            "left": .integer(left), "secondsLeft": .integer(secondsLeft), "sources": .array(list.sources.map(\.json)),
+            "left": .integer(left), "queued": .integer(queued), "secondsLeft": .integer(secondsLeft),
+            "sources": .array(list.sources.map(\.json)),
             "skipped": .array(list.skipped.map(\.json)),
         ]
     }
@@ -270,7 +334,7 @@ private final class ProgressLine {
         let line = "[\(bar)] \(standing.text)"
         guard line != lastLine else { return }
         lastLine = line
-        write("\r\(String(line.prefix(columns - 1)))\u{1B}[K")
+        write("\r\(String(line.prefix(Terminal.size(of: STDERR_FILENO).columns - 1)))\u{1B}[K")
     }
 
     private func tell(_ standing: WarmProgress) {
@@ -279,11 +343,6 @@ private final class ProgressLine {
         nextPlainAt = now + .seconds(10)
         lastLine = standing.text
         write(standing.text + "\n")
-    }
-
-    private var columns: Int {
-        var size = winsize()
-        return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20 ? Int(size.ws_col) : 80
     }
 
     private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }

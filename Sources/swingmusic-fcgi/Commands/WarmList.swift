@@ -49,6 +49,8 @@ struct WarmList {
     }
 
     private(set) var resources: [Resource] = []
+    /// The albums that rows of tables name beside their tracks, and how many do.
+    private(set) var albums: [Resource: Int] = [:]
     private(set) var skipped: [SkippedLine] = []
     private(set) var sources: [Source] = []
     private let bareKind: ObjectKind
@@ -88,6 +90,7 @@ struct WarmList {
                 skipped.append(SkippedLine(file: file, line: row.line, reason: Self.reason(row)))
             } else {
                 let new = things.filter { known.insert($0).inserted }
+                if !new.isEmpty, let album = album(in: row, form) { albums[album, default: 0] += 1 }
                 resources += new
                 if new.isEmpty { source.repeated += 1 } else { source.named += 1 }
             }
@@ -106,6 +109,14 @@ struct WarmList {
         if let first = linked.first { return linked.filter { !form.isTable || $0.kind == first.kind }.map(\.resource) }
         let bare = row.fields.compactMap { thing($0, bare: bareKind)?.resource }
         return form.isTable && bare.count < row.fields.count ? Array(bare.prefix(1)) : bare
+    }
+
+    /// The one album that a table's row names besides, by a link or a URI.
+    private func album(in row: DelimitedText.Row, _ form: Form) -> Resource? {
+        guard form.isTable else { return nil }
+        let named = Set(
+            row.fields.flatMap { Self.words(of: $0) }.compactMap { thing($0, bare: nil) }.filter { $0.kind == .album }.map(\.resource))
+        return named.count == 1 ? named.first : nil
     }
 
     private func thing(_ text: String, bare: ObjectKind?) -> (kind: ObjectKind, resource: Resource)? {

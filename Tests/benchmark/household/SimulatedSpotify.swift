@@ -27,7 +27,11 @@ final class SimulatedSpotify: SpotifyCalls, @unchecked Sendable {
         begun.append { [self] in
             var wasSent = false
             var result: CallResult?
-            real.begin(gate: { self.timed(gate()) }, sent: { wasSent = true; sent() }, completion: { result = $0 })
+            real.begin(
+                gate: { self.timed(gate()) },
+                sent: {
+                    wasSent = true; sent()
+                }, completion: { result = $0 })
             while result == nil { real.poll(for: .seconds(1), wake: nil) }
             if wasSent, let result { print("call \(agenda.now) \(reason.words) \(result.status)") }
             agenda.enter(after: wasSent ? latency : .zero) { [self] in

@@ -28,12 +28,12 @@ struct Simulation {
         for request in try lines(words[5]).compactMap(Request.init) { agenda.enter(at: request.at) { listeners.ask(request) } }
         if words.count == 9 {
             let warming = Warming(try lines(words[8]).compactMap { Resource(name: String($0)) }, simulation)
-            agenda.enter(at: 60) { warming.step() }
+            agenda.enter(at: 60) { (try? warming.begin()) ?? warming.goOn() }
         }
         simulation.maintain()
         agenda.enter(at: seconds) { simulation.catalog.inbox.stop() }
         simulation.loop.run()
-        fflush(stdout)
+        fflush(nil)
         // Threads of the caches may be about something; nothing of it is needed any more.
         exit(listeners.failures == 0 ? 0 : 1)
     }

@@ -1,6 +1,7 @@
 """A household in simulated time, for three contenders that are asked the same: docs/household.md has the model and the tables."""
 
 import os
+import sqlite3
 import subprocess
 import time
 
@@ -11,7 +12,7 @@ from harness.standin import StandIn
 
 from . import REPOSITORY, listening
 from .build import say
-from .listening import DAY, Household
+from .listening import DAY, HOUR, Household, identity
 from .others import Answered, Upstream, direct, usual_cache
 from .table import number, show
 
@@ -29,7 +30,7 @@ class Figures:
     """What one contender gave: its answers, its calls as (instant, why, status), and when `warm` was through."""
 
     def __init__(self, answers, calls, warmed=None, seconds=0.0):
-        self.answers, self.calls, self.warmed, self.seconds = answers, calls, warmed, seconds
+        self.answers, self.calls, self.warmed, self.seconds, self.seen = answers, calls, warmed, seconds, None
 
     def between(self, begin, end):
         answers = [answer for answer in self.answers if begin <= answer.at < end]
@@ -68,19 +69,46 @@ def without_program(name, options, household, contender, *more):
         return Figures(contender(household.requests, upstream, *more), upstream.calls, seconds=time.monotonic() - began)
 
 
-def with_program(name, options, household, warm):
-    say(f"{name}: {len(household.requests):,} requests")
+def with_program(name, options, asked, seconds, warm=(), look=lambda database: None):
+    """Figures of (instant, listener, path) that are `asked` in so many seconds; `warm` is fetched ahead. `look` at cache.db in the end."""
+    say(f"{name}: {len(asked):,} requests")
     with Sandbox("household") as sandbox:
         upstream, began = standin(sandbox, options), time.monotonic()
         requests, library = sandbox.path("requests.txt"), sandbox.path("library.txt")
-        requests.write_text("".join(f"{at} {listener} {path}\n" for at, listener, path in household.requests))
-        library.write_text("\n".join(household.library.names()))
+        requests.write_text("".join(f"{at} {listener} {path}\n" for at, listener, path in asked))
+        library.write_text("\n".join(warm))
         # In memory: what is measured are calls, not this machine's disk.
         with Sandbox("household-data", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp") as data:
-            command = [simulation(options), upstream.url, CLIENT_ID, CLIENT_SECRET, data.directory("data"), requests, household.seconds, options.latency,
+            command = [simulation(options), upstream.url, CLIENT_ID, CLIENT_SECRET, data.directory("data"), requests, seconds, options.latency,
                        *([library] if warm else [])]
             done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=True)
-        return read(done.stdout, time.monotonic() - began)
+            figures = read(done.stdout, time.monotonic() - began)
+            database = sqlite3.connect(f"file:{data.path('data', 'cache.db')}?mode=ro", uri=True)
+            figures.seen = look(database)
+            database.close()
+        return figures
+
+
+def renewing(options, albums=1000, tracks=12):
+    """What it costs to renew the tracks of many albums: all are fetched, then asked for on two occasions; until 17 h all have fallen due once."""
+    with Sandbox("renewing") as sandbox:
+        names = StandIn(sandbox, mode="development").start().ids("album", albums, tracks - 1, "renewing", tracks)
+    places = [listening.ids.read_canonical(name) for name in names]
+    known = [[identity("track", *place[1:3], at) for at in range(tracks)] for place in places]
+    warm = [line for name, own in zip(names, known) for line in (f"album/{name}", *(f"track/{id}" for id in own))]
+    asked = [(round(hour * HOUR + at / 100, 2), 0, f"/v1/tracks/{id}") for hour in (5, 11.2) for at, id in enumerate(id for own in known for id in own)]
+    end = 17 * HOUR
+
+    def look(database):
+        now = 1_800_000_000_000 + end * 1000
+        return database.execute("SELECT count(*), sum(expires_at > ?) FROM entries WHERE key >= x'636174616c6f673a747261636b2f' AND "
+                                "key < x'636174616c6f673a747261636b30'", [now]).fetchone()
+    figures = with_program("renewing", options, asked, end, warm, look)
+    calls = [call[1] for call in figures.calls]
+    kept, fresh = figures.seen
+    show(f"Renewing {albums * tracks:,} tracks of {albums:,} albums", ["tracks kept", "not due after 17 h", "renewal calls", "calls of `warm`", "its end, h"],
+         [[f"{kept:,}", fresh, calls.count("renewal"), calls.count("warm"), figures.warmed and figures.warmed / 3600]])
+    return {"kept": kept, "fresh": fresh, "renewals": calls.count("renewal"), "warm": calls.count("warm"), "warmed": figures.warmed}
 
 
 def read(text, seconds):
@@ -103,8 +131,8 @@ def run(options):
     say(f"{len(library.albums):,} albums, {len(library.tracks):,} tracks, {len(library.artists):,} artists")
     figures = {"direct": without_program("direct", options, household, direct),
                "usual cache": without_program("usual cache", options, household, usual_cache, options.cache_processes),
-               "this program, cold": with_program("this program, cold", options, household, warm=False),
-               "this program, `warm`": with_program("this program, warm", options, household, warm=True)}
+               "this program, cold": with_program("this program, cold", options, household.requests, household.seconds),
+               "this program, `warm`": with_program("this program, warm", options, household.requests, household.seconds, list(library.names()))}
     spans = {"The first week": (0, WEEK), "The first week after its first day": (DAY, WEEK)}
     if options.weeks > 1:
         spans["The second week"] = (WEEK, 2 * WEEK)
@@ -114,7 +142,7 @@ def run(options):
     warmed = figures["this program, `warm`"].warmed
     print_held(result, warmed)
     say(", ".join(f"{name} {one.seconds:.0f} s" for name, one in figures.items()))
-    return {"tables": result, "warmed": warmed, "seconds": {name: one.seconds for name, one in figures.items()}}
+    return {"tables": result, "warmed": warmed, "renewing": renewing(options), "seconds": {name: one.seconds for name, one in figures.items()}}
 
 
 def print_table(title, of):

@@ -46,7 +46,7 @@ class Watched:
                                      sandbox.path(f"{name}.log"), environment, stdin=listener)
         sandbox.owns(self)
         listener.close()
-        eventually(lambda: fastcgi.ask(self.address, records.path_of(records.KNOWN), timeout=60).status == 200, 180, what="the worker under valgrind answers")
+        eventually(lambda: fastcgi.ask(self.address, records.path_of(records.KNOWN), timeout=60).status in (200, 401), 180, what="the worker under valgrind answers")
 
     def count(self, on):
         subprocess.run(["callgrind_control", "-i", "on" if on else "off", str(self.process.pid)], check=True, capture_output=True)
@@ -72,6 +72,7 @@ def run(options):
                  "SWINGMUSIC_FCGI_LOG_LEVEL": "warning", "SWINGMUSIC_CONFIG_DIR": str(make_folder(sandbox.path("config", "swingmusic")))}
         with_store = {**usual, **store_settings(store, options), "DRAGONFLYDB_TIMEOUT": "60s"}
         cases = {"memory": (usual, one, []), "dragonfly": (with_store, many, []), "sqlite": (usual, many, []),
+                 "session": ({**usual, "SWINGMUSIC_FCGI_METADATA_AUTH": "session"}, one, bearer()),
                  "verify": (usual, paths_file(sandbox, "verify", ["/auth/verify"]), bearer())}
         for name, (settings, paths, headers) in cases.items():
             if not options.only or name in options.only:

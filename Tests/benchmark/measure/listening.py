@@ -8,7 +8,7 @@ import sys
 from . import REPOSITORY
 
 # The stand-in's world says what an album has, so that nobody needs to be asked.
-sys.path.append(str(REPOSITORY / "Tests/nginx/standin"))
+sys.path.insert(0, str(REPOSITORY / "Tests/nginx/standin"))
 
 import data  # noqa: E402
 import ids  # noqa: E402

@@ -1,5 +1,6 @@
 """A Dockerfile in stages."""
 
+import itertools
 import json
 import re
 import shlex
@@ -20,8 +21,9 @@ class Stage:
         return (self.all(keyword) or [otherwise])[-1]
 
     def run_steps(self):
-        """Each command of the RUN lines as a list of words; `&&` separates them."""
-        return [shlex.split(step) for line in self.all("RUN") for step in line.split("&&")]
+        """Each command of the RUN lines as a list of words, without what is mounted and set for it; `&&` separates them."""
+        steps = [shlex.split(step) for line in self.all("RUN") for step in line.split("&&")]
+        return [list(itertools.dropwhile(re.compile(r"--mount=|[A-Z_]+=").match, step)) for step in steps]
 
     def packages(self):
         """Everything that apt-get install is given."""

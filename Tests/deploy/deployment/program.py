@@ -18,8 +18,11 @@ class Program:
         return variable in self.variables.values() or variable in self.file_variables
 
     def text_default(self, name):
-        """`reader.text(.name) ?? "default"`"""
-        return re.search(rf'text\(\.{name}\) \?\? "([^"]*)"', self._text)[1]
+        """What stands beside a setting's name as its default: a mode, or the path of the socket or the data folder."""
+        if name == "socketMode":
+            return "0" + re.search(r"\} \?\? 0o([0-7]+)", self._text)[1]
+        usual = {"listen": r'usualListen = ListenAddress\.unix\(path: "([^"]*)"', "dataDirectory": r'usualDataDirectory = "([^"]*)"'}[name]
+        return re.search(usual, self._text)[1]
 
     def number_default(self, name):
         return int(re.search(rf"number\(\.{name}, default: ([\d_]+)", self._text)[1])

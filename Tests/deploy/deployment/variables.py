@@ -15,10 +15,20 @@ FILES = ["docker-compose.yml", "Dockerfile", ".env.example", "scripts/systemd/sw
          "scripts/systemd/swingmusic-fcgi.socket", "nginx/nginx.conf"]
 
 
+def of_the_build(it):
+    """What the build is told of itself is what Package.swift asks for, and the way of the image's commit is one name."""
+    asked = set(re.findall(r'Context\.environment\["(\w+)"\]', it.text("Package.swift")))
+    given = dict(re.findall(r"\b(SWINGMUSIC_FCGI_[A-Z]+)=\$\{(\w+)\}", it.text("Dockerfile")))
+    if set(given) != asked:
+        yield f"Package.swift asks for {asked}, and the Dockerfile gives {set(given)}"
+    if set(given.values()) - set(it.build_stage.all("ARG")):
+        yield f"the Dockerfile takes no {set(given.values())}"
+
+
 def of_the_program(it):
     for name in FILES + [str(path.relative_to(it.root)) for path in sorted(it.root.glob("nginx/*/*.conf"))]:
         for variable in NAME.findall(it.text(name)):
-            if not it.program.knows(variable):
+            if not it.program.knows(variable) and not (name == "Dockerfile" and variable == "SWINGMUSIC_FCGI_COMMIT"):
                 yield f"{name}: the program knows no {variable}"
     for place, names in (("docker-compose.yml", it.environment("swingmusic-fcgi")), ("Dockerfile", it.run_stage.environment()),
                          ("the service unit", it.service_unit.environment())):
@@ -64,4 +74,4 @@ def of_the_backtracer(it):
         yield f"the backtracer is not off in both the Dockerfile and the service unit: {values}"
 
 
-CHECKS = [of_the_program, of_other_images, of_the_env_file, of_the_backtracer]
+CHECKS = [of_the_build, of_the_program, of_other_images, of_the_env_file, of_the_backtracer]

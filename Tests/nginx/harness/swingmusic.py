@@ -12,13 +12,19 @@ import uuid
 
 SERVER_ID = "bca1ef1852504ba6cd57391785ef6ad0029441a3b7961aeca797eda60b6a061c"
 
-#: The reference's schema.
+#: The reference's schema, and what its songs stand in.
 _SCHEMA = """
 CREATE TABLE user (
     id INTEGER NOT NULL, image VARCHAR, password VARCHAR NOT NULL, username VARCHAR NOT NULL, roles JSON NOT NULL, extra JSON,
     PRIMARY KEY (id)
 );
 CREATE INDEX ix_user_username ON user (username);
+CREATE TABLE track (
+    id INTEGER NOT NULL, album VARCHAR NOT NULL, albumartists VARCHAR NOT NULL, albumhash VARCHAR NOT NULL, artists VARCHAR NOT NULL,
+    bitrate INTEGER NOT NULL, copyright VARCHAR, date INTEGER, disc INTEGER NOT NULL, duration INTEGER NOT NULL, filepath VARCHAR NOT NULL,
+    folder VARCHAR NOT NULL, genres VARCHAR, last_mod INTEGER NOT NULL, title VARCHAR NOT NULL, track INTEGER NOT NULL, trackhash VARCHAR NOT NULL,
+    lastplayed INTEGER NOT NULL, playcount INTEGER NOT NULL, playduration INTEGER NOT NULL, extra JSON, PRIMARY KEY (id)
+);
 """
 
 

@@ -15,6 +15,11 @@ def meaning(text):
     return " ".join(word if word in OPERATORS else word.lower() for word in text.split())
 
 
+def filters(text):
+    """The fields that a query names, each with what it is to hold: `album:"Blue" artist:x`."""
+    return {field: term.strip('"').lower() for field, term in TERM.findall(text) if field in FILTERS}
+
+
 def words(text):
     """The text without operators and the names of fields, for who looks for a name in it; what is excluded is left out."""
     found, skip = [], False

@@ -3,7 +3,7 @@ import data
 import queries
 from answers import Refusal, market_of, page, whole_number
 from ids import Place, number
-from names import find_artist
+from names import album_name, find_artist
 from spoken import BOOK_MARKETS
 
 SEARCHED = {kind: kind + "s" for kind in ("track", "album", "artist", "playlist", "show", "episode", "audiobook")}
@@ -33,7 +33,8 @@ class Search:
     def found(self, kind, typed, query, default, most, market):
         text = queries.meaning(typed)
         artist = find_artist(queries.words(typed))
-        first = self.matches(kind, artist) if artist is not None else []
+        fields = queries.filters(typed)
+        first = [] if artist is None else self.of_album(artist, fields["album"]) if kind == "track" and "album" in fields else self.matches(kind, artist)
         total = len(first) + number("found", kind, text) % 400
         if kind in SPOKEN and (market is None or kind == "audiobook" and market not in BOOK_MARKETS):
             total = 0  # nobody's token has no country
@@ -54,6 +55,13 @@ class Search:
         songs = self.routes.songs(artist)[:60]
         return [song for at, own in enumerate(songs) for song in
                 ([own, data.drawn("track", "sounds like", artist, at)] if at % 2 else [own])]
+
+    def of_album(self, artist, name):
+        """The tracks of an artist's albums of a name, and among them another's, as it happens. A name's quotation marks cannot be sought."""
+        own = [song for at in range(data.album_count(artist)) if album_name(artist, at).replace('"', "").lower() == name
+               for song in self.world.tracks(Place("album", artist, at))]
+        songs = [Place("track", *song) for song in own]
+        return [song for at, own in enumerate(songs) for song in ([own, data.drawn("track", "much like", artist, at)] if at % 7 == 3 else [own])]
 
     def hit(self, place, market):
         if place.kind == "track":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from harness.sandbox import REPOSITORY
 
-from . import ways
+from . import homes, ways
 from .markdown import is_picture, snippets
 
 DOCUMENTS = [str(path.relative_to(REPOSITORY)) for folder in ("", "docs") for path in sorted((REPOSITORY / folder).glob("*.md"))]
@@ -45,6 +45,32 @@ CLAIMS = {
     ("CONTRIBUTING.md", "Build and test", 2): Claim(ways.builds_and_tests, not_run="this test is part of what it runs"),
     ("CONTRIBUTING.md", "Benchmark", 1): Claim(ways.names_a_script, not_run="it measures, and wants a machine of its own"),
     ("docs/failures.md", "swingmusic's web client by hand", 1): Claim(ways.brings_the_client),
+    ("docs/homes.md", "swingmusic in Docker, nginx and this program on the host", 1): Claim(
+        homes.runs_swingmusic, not_run="there is no engine: its words are held against docker-compose.yml"),
+    ("docs/homes.md", "swingmusic in Docker, nginx and this program on the host", 2): Claim(homes.sets(SWINGMUSIC_CONFIG_DIR="/srv/swingmusic")),
+    ("docs/homes.md", "swingmusic in Docker, nginx and this program on the host", 3): Claim(homes.drops_in),
+    ("docs/homes.md", "swingmusic in Docker, nginx and this program on the host", 4): Claim(
+        homes.on_the_host(["var/lib/swingmusic-fcgi"], systemctl=[["restart", "swingmusic-fcgi"]]),
+        free={"1000": "the reader's user", "1000:1000": "the reader's user"}),
+    ("docs/homes.md", "Adding this to a Compose file that is there", 1): Claim(homes.joins_compose, not_run="there is no engine"),
+    ("docs/homes.md", "Another proxy in front", 1): Claim(ways.within_site_server, free={"127.0.0.1": "the reader's proxy"}),
+    ("docs/homes.md", "Another proxy in front", 2): Claim(homes.sets(SWINGMUSIC_FCGI_PUBLIC_URL="https://music.example.org")),
+    ("docs/homes.md", "Another proxy in front", 3): Claim(ways.each_runs, free={"127.0.0.1": "what browsers open", "8080": "what browsers open"}),
+    ("docs/homes.md", "Caddy", 1): Claim(homes.behind_caddy),
+    ("docs/homes.md", "nginx Proxy Manager", 1): Claim(homes.advanced_of_a_proxy_host),
+    ("docs/homes.md", "SWAG", 1): Claim(homes.swags_file, free={"music.": "the reader's subdomain"}),
+    ("docs/homes.md", "Traefik", 1): Claim(homes.traefiks_labels, not_run="no Traefik could be had"),
+    ("docs/homes.md", "HTTPS in nginx itself", 1): Claim(homes.with_a_certificate),
+    ("docs/homes.md", "HTTPS in nginx itself", 2): Claim(homes.sends_on_to_https),
+    ("docs/homes.md", "Below a path of another site", 1): Claim(homes.below_a_path),
+    ("docs/installing.md", "The package", 1): Claim(homes.apt("install", "./swingmusic-fcgi_*.deb"), not_run="Tests/deploy/test_package.py installs it"),
+    ("docs/installing.md", "The package", 2): Claim(homes.sets(
+        SPOTIFY_CLIENT_ID="0123456789abcdef0123456789abcdef", SPOTIFY_CLIENT_SECRET="fedcba98fedcba98fedcba98fedcba98")),
+    ("docs/installing.md", "The package", 3): Claim(homes.on_the_host(systemctl=[["restart", "swingmusic-fcgi"]])),
+    ("docs/installing.md", "The tarball", 1): Claim(homes.unpacks),
+    ("docs/installing.md", "Moving to another host", 1): Claim(homes.moves),
+    ("docs/installing.md", "Uninstalling", 1): Claim(homes.apt("purge", "swingmusic-fcgi"), not_run="Tests/deploy/test_package.py purges it"),
+    ("docs/installing.md", "Removing a person", 1): Claim(homes.forgets, not_run="the stack's users are others' too"),
     ("docs/nginx.md", "An extended version of swingmusic", 1): Claim(ways.opens_first_steps),
     ("docs/nginx.md", "When a part is away", 1): Claim(ways.puts_swingmusic_back),
     ("docs/nginx.md", "How much one address may take", 1): Claim(ways.within_server),
@@ -56,6 +82,7 @@ CLAIMS = {
     ("docs/operating.md", "With a folder of swingmusic's that is there already", 1): Claim(
         ways.sets_env, free={"srv": "a folder of the reader's", "music": "a folder of the reader's"}),
     ("docs/operating.md", "The log", 1): Claim(ways.log_line),
+    ("docs/operating.md", "Which settings a command takes", 1): Claim(ways.each_runs),
     ("docs/operating.md", "Is it well?", 1): Claim(ways.transcript),
     ("docs/operating.md", "Is it well?", 2): Claim(ways.curl(ways.answer(200, warnings=list), ways.answer(200, details=list))),
     ("docs/operating.md", "Is it well?", 3): Claim(ways.curl(ways.text_with(200, r"(?m)^# TYPE swingmusic_fcgi_\w+ counter$"))),

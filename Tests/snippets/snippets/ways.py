@@ -265,6 +265,15 @@ def transcript(text, stack):
         expect(bool(said), True, f"{line!r} is said, after what is shown before it")
 
 
+def each_runs(text, stack):
+    """Commands that look at the installation: each ends well."""
+    bench = stack.bench()
+    try:
+        bench.run_all(text)
+    finally:
+        bench.__exit__()
+
+
 _LOGGED = re.compile(r"(\S+) (\w+) \[(\d+)\] (\w+) (\d{3}) (.*)")
 
 
@@ -273,7 +282,7 @@ def log_line(text, stack):
     shown, real = (_LOGGED.fullmatch(line) for line in (text.strip(), stack.log_line()))
     expect(bool(shown) and bool(real), True, f"the form of {text!r}")
     for each in (shown, real):
-        datetime.strptime(each[1], "%Y-%m-%dT%H:%M:%SZ")
+        datetime.strptime(each[1], "%Y-%m-%dT%H:%M:%S.%fZ")
     expect((shown[2], shown[4], shown[5]), (real[2], real[4], real[5]), "level, what happened and status")
     pairs = [dict(pair.split("=", 1) for pair in each[6].split()) for each in (shown, real)]
     expect(list(pairs[0]), list(pairs[1]), "what belongs to it")

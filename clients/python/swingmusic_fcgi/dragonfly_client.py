@@ -111,27 +111,26 @@ def _text(key: Any) -> str:
     return str(key)
 
 
-def _pattern(pattern: str) -> "re.Pattern[str]":
-    """A glob of Redis's: `*`, `?`, `[a-c]`, `[^a]`, and a backslash before what stands for itself."""
-    parts, at = [], 0
-    while at < len(pattern):
-        letter = pattern[at]
+def _pattern(pattern: str) -> "re.Pattern[bytes]":
+    """A glob of Redis's, over bytes: `*`, `?`, `[a-c]`, `[^a]`, and a backslash before what stands for itself."""
+    glob, parts, at = pattern.encode(), [], 0
+    while at < len(glob):
+        letter = glob[at:at + 1]
         at += 1
-        if letter == "*":
-            parts.append(".*")
-        elif letter == "?":
-            parts.append(".")
-        elif letter == "[" and "]" in pattern[at + 1:]:
-            end = pattern.index("]", at + 1)
-            inner = pattern[at:end].replace("\\", "\\\\").replace("[", "\\[")
-            parts.append(f"[{inner}]")
+        if letter == b"*":
+            parts.append(b".*")
+        elif letter == b"?":
+            parts.append(b".")
+        elif letter == b"[" and b"]" in glob[at + 1:]:
+            end = glob.index(b"]", at + 1)
+            parts.append(b"[" + glob[at:end].replace(b"\\", b"\\\\").replace(b"[", b"\\[") + b"]")
             at = end + 1
         else:
-            if letter == "\\" and at < len(pattern):
-                letter = pattern[at]
+            if letter == b"\\" and at < len(glob):
+                letter = glob[at:at + 1]
                 at += 1
             parts.append(re.escape(letter))
-    return re.compile("".join(parts), re.DOTALL)
+    return re.compile(b"".join(parts), re.DOTALL)
 
 
 class DragonflyDBClient:
@@ -211,7 +210,7 @@ class DragonflyDBClient:
                     key = _key(name, each.key.decode())
                 except UnicodeDecodeError:
                     continue
-                if fits.fullmatch(key) and not (name == "spotify" and each.key.startswith(b"catalog:")):
+                if fits.fullmatch(key.encode()) and not (name == "spotify" and each.key.startswith(b"catalog:")):
                     found.append(key)
         return found
 

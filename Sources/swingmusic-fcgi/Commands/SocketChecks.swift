@@ -1,0 +1,194 @@
+import FastCGI
+import Gateway
+import Glibc
+import Platform
+
+/// The socket: its folder, its group, whether nginx may open it, and who answers there.
+struct SocketCheck {
+    let settings: Settings
+    let address: ListenAddress
+    let running: RunningProgram?
+    let viewer: Viewer
+    /// False where another may be set in what this user may not read.
+    let isAddressKnown: Bool
+
+    /// - Parameters:
+    ///   - answer: what was heard at the address.
+    ///   - nginxUser: given, where it cannot be told.
+    func findings(_ answer: HealthCheck.Answer, nginxUser: HostUser?) -> [Finding] {
+        if !isAddressKnown, case .failure(.nobodyListens) = answer {
+            return group() + [.unseen("socket", "where the program listens is told by what user \(viewer.name) may not read")]
+        }
+        let health = HealthCheck.finding(answer, address, whenNobodyListens: .warning, viewer)
+        guard case .unix(let path) = address else { return group() + [health] }
+        return group() + self.socket(path) + nginx(path, nginxUser) + [health]
+    }
+
+    private func group() -> [Finding] {
+        guard let group = settings.socketGroup, getgrnam(group) == nil, gid_t(group) == nil else { return [] }
+        return [
+            .error(
+                "SWINGMUSIC_FCGI_SOCKET_GROUP", "there is no group '\(group)'",
+                remedy: "name the group of nginx's workers: www-data on Debian, nginx elsewhere")
+        ]
+    }
+
+    private func socket(_ path: String) -> [Finding] {
+        var status = stat()
+        if lstat(path, &status) == 0 {
+            guard status.st_mode & S_IFMT == S_IFSOCK else {
+                return [.error("socket", "\(path) is a file, not a socket", remedy: "move it away, or name another SWINGMUSIC_FCGI_LISTEN")]
+            }
+            return [mode(path, status.st_mode & 0o777)]
+        }
+        if errno == EACCES { return [.unseen("socket", "\(FolderState.parent(of: path)) is closed to user \(viewer.name)")] }
+        return [folder(path)]
+    }
+
+    private func mode(_ path: String, _ mode: mode_t) -> Finding {
+        let said =
+            "\(path), mode \(String(mode, radix: 8))" + (running?.hasInheritedSocket == true ? ", made by who started the program" : "")
+        if mode & 0o002 != 0 {
+            return .warning(
+                "socket", "\(said): every user of the host may talk to it",
+                remedy:
+                    "SWINGMUSIC_FCGI_SOCKET_MODE=0660 and SWINGMUSIC_FCGI_SOCKET_GROUP for nginx's group (SocketMode= and SocketGroup= of a socket unit)"
+            )
+        }
+        return .ok("socket", said)
+    }
+
+    /// There is no socket: can there be one?
+    private func folder(_ path: String) -> Finding {
+        let folder = FolderState(FolderState.parent(of: path))
+        if Viewer.hasUnit("swingmusic-fcgi.socket"), address == Settings.usualListen {
+            return .warning(
+                "socket", "\(path) is not there: the socket unit does not run",
+                remedy: "start it: sudo systemctl enable --now swingmusic-fcgi.socket swingmusic-fcgi.service")
+        }
+        let user = viewer.owner ?? HostUser(geteuid())
+        switch folder.kind {
+        case .hidden: return .unseen("socket", "\(folder.path) is closed to user \(viewer.name)")
+        case .missing, .notAFolder:
+            return .error(
+                "SWINGMUSIC_FCGI_LISTEN", "the folder \(folder.path) does not exist",
+                remedy:
+                    "make it: sudo install -d -m 0755 -o \(user.name) \(folder.path); below /run it must be made at every start (RuntimeDirectory= in systemd)"
+            )
+        case .folder:
+            guard user.id == geteuid() ? folder.isUsable : user.may([.write, .search], folder.path) != false else {
+                return .error(
+                    "SWINGMUSIC_FCGI_LISTEN", "user \(user.name) may not make a socket in \(folder.path)",
+                    remedy: "chown it to the user of 'serve': sudo chown \(user.name) \(folder.path)")
+            }
+            return .warning("socket", "\(path) is not there: the program does not run", remedy: "start 'serve'")
+        }
+    }
+}
+
+// MARK: nginx
+
+extension SocketCheck {
+    /// Connecting needs the right to write to the socket and to search each folder before it (unix(7)).
+    private func nginx(_ path: String, _ given: HostUser?) -> [Finding] {
+        guard let user = given ?? NginxUser.found, access(path, F_OK) == 0 else { return [] }
+        if let folder = user.closedFolder(before: path) {
+            return [
+                .error(
+                    "nginx", "its user \(user.name) may not enter \(folder), and so not open \(path)",
+                    remedy: "chmod o+x \(folder)")
+            ]
+        }
+        guard let mayOpen = user.may([.write], path) else {
+            return [.unseen("nginx", "whether \(user.name) may open \(path) cannot be told")]
+        }
+        if mayOpen { return [.ok("nginx", "its user \(user.name) may open the socket")] }
+        return [
+            .error(
+                "nginx", "its user \(user.name) may not open \(path)\(owners(path))",
+                remedy: running?.hasInheritedSocket == true
+                    ? "SocketGroup= of the socket unit must be a group of \(user.name), with SocketMode=0660"
+                    : "set SWINGMUSIC_FCGI_SOCKET_GROUP to a group of \(user.name), with SWINGMUSIC_FCGI_SOCKET_MODE=0660")
+        ]
+    }
+
+    private func owners(_ path: String) -> String {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return "" }
+        let group = getgrgid(status.st_gid).map { String(cString: $0.pointee.gr_name) } ?? String(status.st_gid)
+        return ", which is \(HostUser(status.st_uid).name):\(group), mode \(String(status.st_mode & 0o777, radix: 8))"
+    }
+
+    /// As whom nginx's workers run on this host.
+    private enum NginxUser {
+        /// That of a running worker, else what nginx.conf says, else the distribution's; nil without an nginx.
+        static var found: HostUser? {
+            if let user = running ?? configured { return user }
+            return hasNginx ? HostUser(named: "www-data") ?? HostUser(named: "nginx") : nil
+        }
+
+        private static var hasNginx: Bool {
+            let places: [String] = ["/usr/sbin/nginx", "/etc/nginx/nginx.conf"]
+            return places.contains { access($0, F_OK) == 0 }
+        }
+
+        /// That of the first process of that name that is not root's: the master is. Root's where all are.
+        private static var running: HostUser? {
+            var found: HostUser?
+            for name in Files.names(in: "/proc") where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
+                var status = stat()
+                guard Files.read("/proc/\(name)/comm", atMost: 64) == Array("nginx\n".utf8), stat("/proc/\(name)", &status) == 0 else {
+                    continue
+                }
+                found = HostUser(status.st_uid)
+                if status.st_uid != 0 { break }
+            }
+            return found
+        }
+
+        private static var configured: HostUser? {
+            let text = String(decoding: Files.read("/etc/nginx/nginx.conf", atMost: 1 << 20) ?? [], as: UTF8.self)
+            let words = text.split(whereSeparator: \.isNewline).map { $0.split { $0 == " " || $0 == "\t" || $0 == ";" } }
+            return words.first { $0.first == "user" && $0.count > 1 }.flatMap { HostUser(named: String($0[1])) }
+        }
+    }
+}
+
+/// Whether the running program answers.
+enum HealthCheck {
+    typealias Answer = Result<Int, HealthProbe.Failure>
+
+    static func answer(of address: ListenAddress) -> Answer {
+        do throws(HealthProbe.Failure) { return .success(try HealthProbe.ask(address)) } catch { return .failure(error) }
+    }
+
+    static func healthFinding(_ answer: Answer, _ address: ListenAddress) -> Finding {
+        finding(answer, address, whenNobodyListens: .error, nil)
+    }
+
+    /// - Parameter grade: a program that does not run is trouble for a health check, and none before the first start.
+    static func finding(_ answer: Answer, _ address: ListenAddress, whenNobodyListens grade: Finding.Grade, _ viewer: Viewer?) -> Finding {
+        switch answer {
+        case .success(200): .ok("health", "\(address) answers")
+        case .success(let status):
+            .error(
+                "health", "\(address) answers healthz with \(status)",
+                remedy: "see the log of 'serve'; is something else listening there?")
+        case .failure(let failure): trouble(failure, address, grade)
+        }
+    }
+
+    private static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
+        switch failure {
+        case .nobodyListens(let reason):
+            Finding(grade: grade, subject: "health", detail: "nobody listens at \(address): \(reason)", remedy: "start 'serve'")
+        case .forbidden:
+            // nginx's group may, and so may root; that this user may not is no fault of the program's.
+            .unseen("health", "user \(HostUser(geteuid()).name) may not open \(address), so whether it answers is not known")
+        case .silent:
+            .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
+        case .foreign:
+            .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
+        }
+    }
+}
