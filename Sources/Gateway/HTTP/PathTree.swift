@@ -21,6 +21,8 @@ final class PathTree: Sendable {
     let routes: [Route]
     /// Their methods, for `Allow`.
     let allowed: String
+    /// Who may read what they answer; as for all of the family when nil.
+    let readers: CrossOrigin.Readers?
     /// Those of all paths from here.
     let all: [Route]
     private let form: Form
@@ -41,6 +43,7 @@ final class PathTree: Sendable {
         self.values = values
         all = below.map(\.route)
         routes = below.filter(\.parts.isEmpty).map(\.route)
+        readers = routes.first?.readers
         allowed = routes.map(\.allowed).joined(separator: ", ")
         var words: [(Substring, [(ArraySlice<Substring>, Route)])] = []
         var others: [(ArraySlice<Substring>, Route)] = []

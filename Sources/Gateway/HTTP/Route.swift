@@ -62,7 +62,7 @@ struct RoutedRequest {
     let request: Request
     /// nil: none of the family's has this path, or this method.
     let route: Route?
-    /// The methods of the path, for `Allow`; nil for a path that is none.
+    /// Where there is no route, the methods of the path, for `Allow`; nil for a path that is none.
     let allowed: String?
     let path: PathValues
     /// Bytes of the prefix by which the family was found.

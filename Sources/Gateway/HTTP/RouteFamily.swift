@@ -30,7 +30,7 @@ protocol RouteFamily: Sendable {
     /// What the routes' descriptions name.
     var schemas: KeyValuePairs<String, Schema> { get }
 
-    /// What is answered before anything is asked of who asks; nil: nothing.
+    /// What is answered before any route, by a family that sees to access; nil: nothing.
     func answerFirst(_ routed: RoutedRequest) -> Outcome?
     /// What is answered where there is no route; nil: 404, or 405 with the path's methods.
     /// - Parameter paths: the family's own.

@@ -63,49 +63,48 @@ public struct Router: Handler {
         let usual = 65_536
         // Most requests have no body; the route matters only when one is announced.
         guard let length = request.parameter("CONTENT_LENGTH"), !length.isEmpty, length != "0" else { return .read(limit: usual) }
-        guard let (prefix, routed, match) = find(copy request) else { return .read(limit: usual) }
-        let isSubrequest = match.paths?.routes.contains(where: \.isSubrequest) ?? false
-        let isRead = isSubrequest ? false : match.paths != nil || prefix.family.readsBody(ofUnserved: routed, prefix.paths)
-        return isRead ? .read(limit: prefix.family.longestBody) : .ignore
+        guard let found = find(copy request) else { return .read(limit: usual) }
+        let isSubrequest = found.paths?.routes.contains(where: \.isSubrequest) ?? false
+        let family = found.prefix.family
+        let isRead = isSubrequest ? false : found.paths != nil || family.readsBody(ofUnserved: found.routed, found.prefix.paths)
+        return isRead ? .read(limit: family.longestBody) : .ignore
     }
 
     public func handle(_ request: Request) -> Outcome {
         // The path, and the method.
-        guard let (prefix, routed, match) = find(request) else {
+        guard var found = find(request) else {
             return observer.observe(withoutBody(.now(ErrorFormat.plain.error(404, "Not found")), request), of: .none, request)
         }
-        // Pages of other origins (CORS): what they may read, and the question that a browser asks before it sends their request.
-        let readers = match.paths?.routes.first?.readers ?? prefix.readers
+        let prefix = found.prefix
+        // Pages of other origins (CORS): what they may read.
+        let readers = found.paths?.readers ?? prefix.readers
         let grant = crossOrigin.grant(to: request, readers)
-        let outcome =
-            grant.preflight(request, readers).map(Outcome.now)
-            // A body that was too long to be read.
-            ?? refusedBody(request, prefix)
-            // What a family answers to whoever asks.
-            ?? prefix.family.answerFirst(routed)
-            // Access, the route, and the cookie that is due to be renewed.
-            ?? admitted(routed, match, prefix)
+        let outcome = answer(&found, grant, readers)
         // HEAD, then the headers of CORS and 401, the line in the log, the count.
         return observer.observe(withoutBody(outcome, request), of: prefix.label, request, grant)
     }
 
-    private func refusedBody(_ request: Request, _ prefix: Prefix) -> Outcome? {
-        guard case .tooLarge = request.body else { return nil }
-        return .now(prefix.errorFormat.error(413, "The body is too large"))
+    private func answer(_ found: inout Found, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers) -> Outcome {
+        // The question that a browser asks before it sends a page's request.
+        if let preflight = grant.preflight(found.routed.request, readers) { return .now(preflight) }
+        // A body that was too long to be read.
+        if case .tooLarge = found.routed.request.body { return .now(found.prefix.errorFormat.error(413, "The body is too large")) }
+        // Access, the route, and the cookie that is due to be renewed.
+        guard found.prefix.seesToAccess else { return admitted(&found) }
+        return found.prefix.family.answerFirst(found.routed) ?? served(found)
     }
 
     /// - Parameter known: who it comes from, where that was found out meanwhile.
-    private func admitted(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix, known: Authentication? = nil) -> Outcome {
-        guard !prefix.seesToAccess else { return served(routed, match, prefix) }
-        let authentication = accessControl.admit(routed.request, to: access(routed, match, prefix), known: known)
+    private func admitted(_ found: inout Found, known: Authentication? = nil) -> Outcome {
+        let authentication = accessControl.admit(found.routed.request, to: access(found), known: known)
         switch authentication {
         case .authenticated, .anonymous:
-            var admitted = routed
-            admitted.client = authentication.client(routed.request)
-            admitted.user = authentication.user.map { Int($0.user.id) }
-            return served(admitted, match, prefix).renewing(authentication.user?.renewal)
-        case .refused(let refused): return .now(AccessControl.refusal(refused, prefix.errorFormat))
-        case .needsWrite(let pending): return waiting(pending, routed.request, AccessControl.refusal(.unavailable, prefix.errorFormat))
+            found.routed.client = authentication.client(found.routed.request)
+            found.routed.user = authentication.user.map { Int($0.user.id) }
+            return served(found).renewing(authentication.user?.renewal)
+        case .refused(let refused): return .now(AccessControl.refusal(refused, found.prefix.errorFormat))
+        case .needsWrite(let pending):
+            return waiting(pending, found.routed.request, AccessControl.refusal(.unavailable, found.prefix.errorFormat))
         }
     }
 
@@ -114,26 +113,27 @@ public struct Router: Handler {
         let (kept, body) = (request.kept, request.body)
         return pending.parked(otherwise: otherwise) { authentication in
             kept.read(with: body) { request in
-                guard let (prefix, routed, match) = find(request) else { return .now(otherwise) }
-                return admitted(routed, match, prefix, known: authentication)
+                guard var found = find(request) else { return .now(otherwise) }
+                return admitted(&found, known: authentication)
             }
         }
     }
 
     /// What is asked of who asks: what the route declares; of who asks for none, what its family does.
-    private func access(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix) -> Access {
-        if let route = routed.route { return route.access }
-        guard !prefix.family.tellsMethods, let path = match.paths?.routes.first else { return prefix.family.accessToNothing }
+    private func access(_ found: Found) -> Access {
+        if let route = found.routed.route { return route.access }
+        let family = found.prefix.family
+        guard !family.tellsMethods, let path = found.paths?.routes.first else { return family.accessToNothing }
         return path.access
     }
 
-    private func served(_ routed: RoutedRequest, _ match: PathMatch, _ prefix: Prefix) -> Outcome {
+    private func served(_ found: Found) -> Outcome {
         do throws(BadRequest) {
-            if let fault = match.fault { throw fault }
-            guard let route = routed.route else { return unserved(routed, prefix) }
-            return try route.handler(routed)
+            if let fault = found.fault { throw fault }
+            guard let route = found.routed.route else { return unserved(found.routed, found.prefix) }
+            return try route.handler(found.routed)
         } catch {
-            return .now(prefix.errorFormat.error(error.status, error.message))
+            return .now(found.prefix.errorFormat.error(error.status, error.message))
         }
     }
 
@@ -153,20 +153,33 @@ public struct Router: Handler {
         }
     }
 
-    /// The family of a request's path, the request as its route sees it, and what was found of the path.
-    private func find(_ request: Request) -> (prefix: Prefix, routed: RoutedRequest, match: PathMatch)? {
-        request.withPath { path in
+    /// What is known of a request by its path and its method.
+    private struct Found {
+        let prefix: Prefix
+        var routed: RoutedRequest
+        /// The routes of its path; nil: none has it.
+        let paths: PathTree?
+        let fault: BadRequest?
+    }
+
+    private func find(_ request: Request) -> Found? {
+        // Not handed out of the closure: what is as large as this would be copied on its way.
+        var found: Found?
+        _ = request.withPath { path -> Void? in
             guard let prefix = prefixes.first(where: { $0.leads(to: path) }) else { return nil }
             let start = prefix.bytes.count
             var match = prefix.paths.find(path, from: start, RawPath(request))
             if match.paths == nil, let newer = prefix.family.newerPath(Substring(decoding: path[start...], as: UTF8.self)) {
                 match = prefix.paths.find(newer)
             }
+            let route = match.paths?.route(request.method)
             let routed = RoutedRequest(
-                request: request, route: match.paths?.route(request.method), allowed: match.paths?.allowed, path: match.values,
+                request: request, route: route, allowed: route == nil ? match.paths?.allowed : nil, path: match.values,
                 prefixLength: start, isAtOtherPrefix: prefix.isOther)
-            return (prefix, routed, match)
+            found = Found(prefix: prefix, routed: routed, paths: match.paths, fault: match.fault)
+            return ()
         }
+        return found
     }
 }
 
