@@ -124,7 +124,7 @@ def test_another_link_is_none(house, url):
 
 def test_a_link_is_needed_and_what_spotify_does_not_know_is_404(house):
     for path in ("/api/spotify/metadata", "/api/universal/metadata", "/api/universal/validate-url"):
-        for body in ({}, {"url": ""}, {"url": " "}, {"url": None}, {"url": 5}):
+        for body in ({}, {"url": ""}, {"url": " "}, {"url": None}, {"url": 5}, {"url": "x" * 2001}):
             assert_plain_error(house.post(path, body), 400)
     assert_plain_error(house.post("/api/spotify/metadata", {"url": "spotify:track:" + "0" * 22}), 404)
 
@@ -182,7 +182,7 @@ def test_a_batch_is_answered_in_its_order_and_follows_the_library(own):
     assert_plain_error(own.ask("POST", "/api/catalog/availability", body={"tracks": tracks + tracks[:1]}), 400, 413)
 
 
-@pytest.mark.parametrize("body", [{"tracks": 5}, {"tracks": ["x"]}, {"tracks": [{"title": "x"}]}, {"tracks": [{"title": 5, "artist": "x"}]}, [],
+@pytest.mark.parametrize("body", [{}, {"tracks": None}, {"tracks": 5}, {"tracks": ["x"]}, {"tracks": [{"title": "x"}]}, {"tracks": [{"title": 5, "artist": "x"}]}, [],
                                   {"tracks": [{"title": "x", "artist": "x", "duration_ms": "1"}]}, {"tracks": [{"title": "x", "artist": "x", "album": 5}]},
                                   {"tracks": [{"title": "x", "artist": "x", "spotify_id": []}]}, {"tracks": [{"title": "x", "artist": "x", "duration_ms": -1}]}])
 def test_a_batch_that_is_asked_badly_is_400(own, body):

@@ -84,10 +84,8 @@ struct JSONObject {
         return texts
     }
 
-    /// Missing and null count as empty.
     func objects(_ member: BodyMember) throws(BadRequest) -> [JSONValue] {
-        guard let value = given(member) else { return [] }
-        guard let items = value.items, items.allSatisfy({ $0.members != nil }) else {
+        guard let items = given(member)?.items, items.allSatisfy({ $0.members != nil }) else {
             throw BadRequest(400, "\(member.name) must be a list of objects")
         }
         return items

@@ -66,7 +66,8 @@ struct SpotifyLink {
     let kind: ObjectKind
     let id: SpotifyID
 
-    private static let member = BodyMember("url", .text(pattern: "\\S", least: 1, most: 2000))
+    private static let longest = 2000
+    private static let member = BodyMember("url", .text(pattern: "\\S", least: 1, most: longest))
     static let body = DescribedBody.object(
         [member], optional: [], example: ["url": "https://open.spotify.com/track/11dFghVXANMlKmJXsNCbNl"])
 
@@ -85,6 +86,7 @@ struct SpotifyLink {
         let text = try routed.object().string(member) ?? ""
         let url = String(text.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
         guard !url.isEmpty else { throw BadRequest(400, "URL is required") }
+        guard text.unicodeScalars.count <= longest else { throw BadRequest(400, "The URL is too long") }
         return url
     }
 

@@ -93,7 +93,9 @@ struct ExtendedRoutes: RouteFamily {
         Route(
             .post, "search/combined", id: "combinedSearch", access: .metadata,
             summary: "Search swingmusic's songs, and Spotify.", parameters: MetadataAnswers.headers, body: ExtendedSearch.combinedBody,
-            answers: MetadataAnswers.all(ExtendedSchemas.combined, error: .named("Error"), takesBody: true)
+            // Songs alone have no Cache-Status.
+            answers: [.json(200, "What was asked for.", ExtendedSchemas.combined)]
+                + MetadataAnswers.all(ExtendedSchemas.combined, error: .named("Error"), takesBody: true).dropFirst()
         ) { routed throws(BadRequest) in
             let asked = try ExtendedSearch(routed)
             guard asked.includesGlobal else { return localAlone(asked) }
