@@ -116,7 +116,7 @@ EXPORTS = {
     "Exportify": '"Track URI","Track Name","Artist URI(s)","Artist Name(s)","Album URI","Album Name"\r\n'
                  '"spotify:track:{0}","#9 Dream","spotify:artist:{3}","John Lennon","spotify:album:{4}","Walls, and Bridges"\r\n'
                  '"spotify:track:{1}","""Heroes""","spotify:artist:{3}, spotify:artist:{4}","David Bowie","spotify:album:{4}","x"\r\n'
-                 '"spotify:track:{2}","Two\nlines","spotify:artist:{3}","x","spotify:album:{4}","y"\r\n',
+                 '"spotify:track:{2}","Two\nlines","spotify:artist:{3}","x","spotify:album:{3}","y"\r\n',
     "TuneMyMusic": 'Track name,Artist name,Album,Playlist name,Type,ISRC,Spotify - id\n'
                    'Imagine,x,y,Fav,Playlist,Z,{0}\n#9 Dream,x,y,Fav,Playlist,Z,{1}\n"#SELFIE",x,y,Fav,Playlist,Z,{2}\n',
     "Soundiiz": 'title;artist;album;isrc;url\n#1 Crush;Garbage;x;Z;https://open.spotify.com/track/{0}\n'
