@@ -27,7 +27,8 @@ import Testing
         #expect(ListenAddress("[::1]:9000") == .tcp(host: "::1", port: 9000))
         #expect(ListenAddress("[::1]:9000")?.description == "[::1]:9000")
         for wrong in [
-            "", "fcgi.sock", ":9000", "host:", "host:0", "host:65536", "host:+1", "::1:9000", "[::1:9000", "[[a]:9000", "[a]]:9000", "a]:9000",
+            "", "fcgi.sock", ":9000", "host:", "host:0", "host:65536", "host:+1", "::1:9000", "[::1:9000", "[[a]:9000", "[a]]:9000",
+            "a]:9000",
             "a b:1", "/run/",
         ] {
             #expect(ListenAddress(wrong) == nil, "\(wrong)")

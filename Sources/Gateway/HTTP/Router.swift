@@ -84,7 +84,7 @@ public struct Router: Handler {
         return observer.observe(withoutBody(outcome, request), of: prefix.label, request, grant)
     }
 
-    private func answer(_ found: inout Found, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers) -> Outcome {
+    private func answer(_ found: inout RouteMatch, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers) -> Outcome {
         // The question that a browser asks before it sends a page's request.
         if let preflight = grant.preflight(found.routed.request, readers) { return .now(preflight) }
         // A body that was too long to be read.
@@ -95,7 +95,7 @@ public struct Router: Handler {
     }
 
     /// - Parameter known: who it comes from, where that was found out meanwhile.
-    private func admitted(_ found: inout Found, known: Authentication? = nil) -> Outcome {
+    private func admitted(_ found: inout RouteMatch, known: Authentication? = nil) -> Outcome {
         let authentication = accessControl.admit(found.routed.request, to: access(found), known: known)
         switch authentication {
         case .authenticated, .anonymous:
@@ -120,14 +120,14 @@ public struct Router: Handler {
     }
 
     /// What is asked of who asks: what the route declares; of who asks for none, what its family does.
-    private func access(_ found: Found) -> Access {
+    private func access(_ found: RouteMatch) -> Access {
         if let route = found.routed.route { return route.access }
         let family = found.prefix.family
         guard !family.tellsMethods, let path = found.paths?.routes.first else { return family.accessToNothing }
         return path.access
     }
 
-    private func served(_ found: Found) -> Outcome {
+    private func served(_ found: RouteMatch) -> Outcome {
         do throws(BadRequest) {
             if let fault = found.fault { throw fault }
             guard let route = found.routed.route else { return unserved(found.routed, found.prefix) }
@@ -154,7 +154,7 @@ public struct Router: Handler {
     }
 
     /// What is known of a request by its path and its method.
-    private struct Found {
+    private struct RouteMatch {
         let prefix: Prefix
         var routed: RoutedRequest
         /// The routes of its path; nil: none has it.
@@ -162,9 +162,9 @@ public struct Router: Handler {
         let fault: BadRequest?
     }
 
-    private func find(_ request: Request) -> Found? {
+    private func find(_ request: Request) -> RouteMatch? {
         // Not handed out of the closure: what is as large as this would be copied on its way.
-        var found: Found?
+        var found: RouteMatch?
         _ = request.withPath { path -> Void? in
             guard let prefix = prefixes.first(where: { $0.leads(to: path) }) else { return nil }
             let start = prefix.bytes.count
@@ -176,7 +176,7 @@ public struct Router: Handler {
             let routed = RoutedRequest(
                 request: request, route: route, allowed: route == nil ? match.paths?.allowed : nil, path: match.values,
                 prefixLength: start, isAtOtherPrefix: prefix.isOther)
-            found = Found(prefix: prefix, routed: routed, paths: match.paths, fault: match.fault)
+            found = RouteMatch(prefix: prefix, routed: routed, paths: match.paths, fault: match.fault)
             return ()
         }
         return found
