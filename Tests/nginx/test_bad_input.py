@@ -74,7 +74,7 @@ def test_unknown_paths_of_the_other_families_are_404_in_their_shape(house, path)
 
 
 @pytest.mark.parametrize("method, path", [
-    ("POST", "/cache/temp/key"), ("PATCH", "/cache/temp/key"), ("GET", "/cache/temp"), ("POST", "/dragonfly/health"),
+    ("PATCH", "/cache/temp/key"), ("PUT", "/cache/temp"), ("POST", "/dragonfly/health"),
     ("GET", "/dragonfly/clear-all"), ("DELETE", "/swingmusic-fcgi/healthz"),
 ])
 def test_wrong_methods_of_the_other_families_are_405_in_their_shape(house, method, path):

@@ -168,7 +168,7 @@ def test_with_an_older_include_file_keys_are_as_before_and_check_says_so(house):
     def nginx_findings():
         run = subprocess.run([executable(), "check", "--json"], env=house.sandbox.environment(**house.responder.settings),
                              capture_output=True, text=True, timeout=30)
-        return [finding for finding in json.loads(run.stdout)["findings"] if finding["subject"] == "nginx"]
+        return [finding for finding in json.loads(run.stdout)["findings"] if finding["subject"] == "nginx" and "pass.conf" in finding["detail"]]
 
     nginx = Nginx(house.sandbox, house.responder.address, edit=older).start()
     try:
@@ -176,7 +176,7 @@ def test_with_an_older_include_file_keys_are_as_before_and_check_says_so(house):
         assert http.request(nginx.port, "PUT", "/cache/temp/older//key", ADMIN, b"x").status in DONE
         assert http.request(nginx.port, "GET", "/cache/temp/older/key", ADMIN).body == b"x"
         [found] = nginx_findings()
-        assert found["grade"] == "warning" and "pass.conf" in found["detail"] and "reload nginx" in found["remedy"]
+        assert found["grade"] == "warning" and "reload nginx" in found["remedy"]
         assert house.responder.log().count("is an older one") <= house.responder.workers
         assert house.admin("GET", "/cache/temp/older/key").body == b"x"
         assert nginx_findings() == []
