@@ -91,7 +91,10 @@ struct SocketCheck {
 extension SocketCheck {
     /// Connecting needs the right to write to the socket and to search each folder before it (unix(7)).
     private func nginx(_ path: String, _ given: HostUser?) -> [Finding] {
-        guard let user = given ?? NginxUser.found, access(path, F_OK) == 0 else { return [] }
+        let users = given.map { [$0] } ?? NginxUser.found
+        // Of several nginxes on a host one is ours.
+        let ours = users.first { $0.closedFolder(before: path) == nil && $0.may([.write], path) == true }
+        guard let user = ours ?? users.first, access(path, F_OK) == 0 else { return [] }
         if let folder = user.closedFolder(before: path) {
             return [
                 .error(
@@ -121,10 +124,12 @@ extension SocketCheck {
 
     /// As whom nginx's workers run on this host.
     private enum NginxUser {
-        /// That of a running worker, else what nginx.conf says, else the distribution's; nil without an nginx.
-        static var found: HostUser? {
-            if let user = running ?? configured { return user }
-            return hasNginx ? HostUser(named: "www-data") ?? HostUser(named: "nginx") : nil
+        /// Those of running workers, else what nginx.conf says, else the distribution's; none without an nginx.
+        static var found: [HostUser] {
+            let users = running
+            if !users.isEmpty { return users }
+            let usual = hasNginx ? HostUser(named: "www-data") ?? HostUser(named: "nginx") : nil
+            return [configured ?? usual].compactMap(\.self)
         }
 
         private static var hasNginx: Bool {
@@ -132,18 +137,18 @@ extension SocketCheck {
             return places.contains { access($0, F_OK) == 0 }
         }
 
-        /// That of the first process of that name that is not root's: the master is. Root's where all are.
-        private static var running: HostUser? {
-            var found: HostUser?
+        /// Those of all processes of that name but root, whose the masters are. Root where all are.
+        private static var running: [HostUser] {
+            var found: Set<uid_t> = []
             for name in Files.names(in: "/proc") where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
                 var status = stat()
                 guard Files.read("/proc/\(name)/comm", atMost: 64) == Array("nginx\n".utf8), stat("/proc/\(name)", &status) == 0 else {
                     continue
                 }
-                found = HostUser(status.st_uid)
-                if status.st_uid != 0 { break }
+                found.insert(status.st_uid)
             }
-            return found
+            if found.count > 1 { found.remove(0) }
+            return found.sorted().map { HostUser($0) }
         }
 
         private static var configured: HostUser? {

@@ -1,5 +1,6 @@
 """The ways of trying docs/homes.md and docs/installing.md: proxies in front of our nginx, other homes' files, and what is installed."""
 
+import os
 import re
 import shlex
 import shutil
@@ -121,7 +122,8 @@ class _Front:
         temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         (self.folder / "nginx.conf").write_text(f"events {{}}\nhttp {{ access_log off; {temporary}\n{text}\n}}\n".replace("@FOLDER@", str(self.folder)).replace(
             "@PORT@", str(self.port)))
-        self._command = ["nginx", "-e", "stderr", "-p", self.folder, "-c", self.folder / "nginx.conf", "-g", f"pid {self.folder}/pid; daemon off;"]
+        self._command = ["nginx", "-e", "stderr", "-p", self.folder, "-c", self.folder / "nginx.conf", "-g",
+                         f"pid {self.folder}/pid; daemon off;{' user root;' if os.geteuid() == 0 else ''}"]
 
     def __enter__(self):
         done = subprocess.run([*self._command, "-t"], capture_output=True, text=True, timeout=20)
