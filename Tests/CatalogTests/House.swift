@@ -40,6 +40,17 @@ final class House {
 
     var recordStore: RecordStore { catalog.records.recordStore }
 
+    /// The lookup thread's loop over these files, by another clock.
+    func lookupLoop(_ clock: any HostClock) throws -> LookupLoop {
+        try LookupLoop(
+            inbox: LookupInbox(), recordStore: recordStore, rateLimiter: rateLimiter,
+            client: SpotifyClient(endpoints: SpotifyEndpoints(), log: log),
+            configuration: CatalogConfiguration(
+                credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
+                recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
+            clock: clock, log: log)
+    }
+
     /// Spotify answered so.
     func learn(_ resource: Resource, _ json: String) throws {
         guard let parsed = ParsedAnswer(resource, Array(json.utf8)) else { throw Unreadable() }

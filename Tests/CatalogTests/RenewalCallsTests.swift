@@ -79,14 +79,7 @@ import Testing
 
     init() throws {
         house = try House()
-        let log = house.log
-        loop = try LookupLoop(
-            inbox: LookupInbox(), recordStore: house.recordStore, rateLimiter: house.rateLimiter,
-            client: SpotifyClient(endpoints: SpotifyEndpoints(), log: log),
-            configuration: CatalogConfiguration(
-                credentials: SpotifyCredentials(clientID: "id", clientSecret: "secret"), endpoints: SpotifyEndpoints(), market: nil,
-                recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600), worker: "test"),
-            clock: clock, log: log)
+        loop = try house.lookupLoop(clock)
     }
 
     func track(_ digit: Int) -> Resource { .object(.track, Sample.id(digit), market: nil) }

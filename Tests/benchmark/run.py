@@ -70,6 +70,11 @@ def read_options():
     return parser.parse_args()
 
 
+def without_folder(word):
+    """A word of the command line as a page shows it: where an executable lies is this machine's affair."""
+    return Path(word).name if Path(word).is_absolute() else word
+
+
 def main():
     options = read_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything started is stopped
@@ -77,7 +82,7 @@ def main():
     chosen = [mode for mode in MODES if getattr(options, mode)] or ["compare"]
     options.program = None if options.without_program or chosen == ["household"] else build.program(options.executable)
     options.flask_python = build.flask_python() if "compare" in chosen and options.flask != "none" and (not options.only or "flask" in options.only) else None
-    result = {"command": " ".join(["scripts/benchmark", *sys.argv[1:]]), "machine": machine.describe(options.flask_python)}
+    result = {"command": " ".join(["scripts/benchmark", *map(without_folder, sys.argv[1:])]), "machine": machine.describe(options.flask_python)}
     print(f"`{result['command']}`\n")
     for name, value in result["machine"].items():
         print(f"- {name}: {value}")

@@ -1,7 +1,6 @@
 """The client in environments of its own, and the program that it asks. Where PyPI cannot be reached nothing here runs, and says so."""
 
 import contextlib
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "nginx")]
 
+from harness.fixtures import sandbox, small_disk  # noqa: E402, F401
 from harness.hooks import pytest_runtest_call, pytest_runtest_makereport  # noqa: E402, F401
 from harness.house import House  # noqa: E402
 from harness.sandbox import REPOSITORY, Sandbox, executable  # noqa: E402
@@ -75,21 +75,3 @@ def house(open_house, request):
 @pytest.fixture(params=["http", "unix"])
 def caller(request, house, environment):
     return Caller(environment, house, request.param)
-
-
-@pytest.fixture
-def sandbox(request):
-    with Sandbox(request.node.name) as opened:
-        yield opened
-
-
-@pytest.fixture
-def small_disk(sandbox):
-    """A file system of four megabytes."""
-    folder = sandbox.directory("small")
-    mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
-    if not mounted:
-        pytest.skip("no right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)

@@ -8,6 +8,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "nginx")]
 
+from harness.fixtures import sandbox  # noqa: E402, F401
 from harness.hooks import pytest_runtest_call, pytest_runtest_makereport  # noqa: E402, F401
 from harness.sandbox import Sandbox, executable  # noqa: E402
 from server import MISSING, python  # noqa: E402
@@ -26,12 +27,6 @@ def real():
     executable()
     with Sandbox("real") as sandbox:
         yield RealHouse(sandbox)
-
-
-@pytest.fixture
-def sandbox(request):
-    with Sandbox(request.node.name) as opened:
-        yield opened
 
 
 def pytest_addoption(parser):

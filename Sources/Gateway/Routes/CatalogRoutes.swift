@@ -78,13 +78,9 @@ struct CatalogRoutes: RouteFamily {
         body: DescribedBody? = nil, notFound: String = "Not found",
         _ question: @escaping @Sendable (CatalogParameters) throws(BadRequest) -> any Question
     ) -> Route {
-        Route(
-            method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
-            answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
-        ) { routed throws(BadRequest) in
-            responder.answer(
-                try question(CatalogParameters(routed)), routed.request, client: routed.client, errorFormat, notFound: notFound)
-        }
+        responder.route(
+            errorFormat, method, template, id, summary, schema, parameters, body: body, notFound: notFound
+        ) { routed throws(BadRequest) in try question(CatalogParameters(routed)) }
     }
 
     /// A route of what has an id.
@@ -110,6 +106,23 @@ struct CatalogRoutes: RouteFamily {
     }
 
     private static func notFound(_ kind: ObjectKind) -> String { "\(kind.rawValue.capitalized) not found" }
+}
+
+extension MetadataResponder {
+    /// A route of the web client's that answers a question from the records.
+    /// - Parameter notFound: what is said when Spotify does not know it.
+    func route(
+        _ errorFormat: ErrorFormat, _ method: Route.Method, _ template: String, _ id: String, _ summary: String, _ schema: Schema,
+        _ parameters: [Parameter] = [], body: DescribedBody? = nil, notFound: String = "Not found",
+        _ question: @escaping @Sendable (RoutedRequest) throws(BadRequest) -> any Question
+    ) -> Route {
+        Route(
+            method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
+            answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
+        ) { routed throws(BadRequest) in
+            answer(try question(routed), routed.request, client: routed.client, errorFormat, notFound: notFound)
+        }
+    }
 }
 
 /// `/api/catalog/preferences/{user_id}`: what the session's user prefers. Nobody sees another's.

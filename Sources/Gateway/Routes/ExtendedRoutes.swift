@@ -28,34 +28,36 @@ struct ExtendedRoutes: RouteFamily {
 
     var routes: [Route] {
         [
-            route(
-                .post, "search/global", "globalSearch", "Search Spotify.", ExtendedSchemas.global, body: ExtendedSearch.body
+            responder.route(
+                errorFormat, .post, "search/global", "globalSearch", "Search Spotify.", ExtendedSchemas.global, body: ExtendedSearch.body
             ) { routed throws(BadRequest) in
                 let asked = try ExtendedSearch(routed)
                 return GlobalSearchQuestion(term: asked.term, query: asked.query, kinds: asked.kinds, limit: asked.limit, form: .global)
             },
             combined,
-            route(
-                .get, "search/suggestions", "suggestions", "What was asked for here lately and has these words; nothing is looked up.",
+            responder.route(
+                errorFormat, .get, "search/suggestions", "suggestions",
+                "What was asked for here lately and has these words; nothing is looked up.",
                 ExtendedSchemas.suggestions, ExtendedSearch.suggestionParameters
             ) { routed throws(BadRequest) in try ExtendedSearch.suggestions(routed) },
-            route(
-                .get, "search/artist/{id}", "searchArtist", "An artist's page.", .named("CatalogArtist"), [Self.artist],
+            responder.route(
+                errorFormat, .get, "search/artist/{id}", "searchArtist", "An artist's page.", .named("CatalogArtist"), [Self.artist],
                 notFound: "Artist not found"
             ) { routed throws(BadRequest) in ArtistPageQuestion(id: try CatalogParameters(routed).id(Self.artist, .artist)) },
-            route(
-                .get, "search/album/{id}", "searchAlbum", "An album and its tracks.", .named("CatalogAlbum"), [Self.album],
+            responder.route(
+                errorFormat, .get, "search/album/{id}", "searchAlbum", "An album and its tracks.", .named("CatalogAlbum"), [Self.album],
                 notFound: "Album not found"
             ) { routed throws(BadRequest) in AlbumItemQuestion(id: try CatalogParameters(routed).id(Self.album, .album)) },
-            route(
-                .post, "spotify/metadata", "spotifyMetadata", "What a link to Spotify names.", ExtendedSchemas.spotify,
+            responder.route(
+                errorFormat, .post, "spotify/metadata", "spotifyMetadata", "What a link to Spotify names.", ExtendedSchemas.spotify,
                 body: SpotifyLink.body
             ) { routed throws(BadRequest) in
                 let link = try SpotifyLink(routed)
                 return LinkQuestion(kind: link.kind, id: link.id, form: .spotify)
             },
-            route(
-                .post, "universal/metadata", "universalMetadata", "What a link names; of Spotify's alone.", ExtendedSchemas.universal,
+            responder.route(
+                errorFormat, .post, "universal/metadata", "universalMetadata", "What a link names; of Spotify's alone.",
+                ExtendedSchemas.universal,
                 body: SpotifyLink.body
             ) { routed throws(BadRequest) in
                 let link = try SpotifyLink(routed)
@@ -73,19 +75,6 @@ struct ExtendedRoutes: RouteFamily {
                 ]
             ) { routed throws(BadRequest) in .now(SpotifyLink.validity(try SpotifyLink.url(routed))) },
         ]
-    }
-
-    private func route(
-        _ method: Route.Method, _ template: String, _ id: String, _ summary: String, _ schema: Schema, _ parameters: [Parameter] = [],
-        body: DescribedBody? = nil, notFound: String = "Not found",
-        _ question: @escaping @Sendable (RoutedRequest) throws(BadRequest) -> any Question
-    ) -> Route {
-        Route(
-            method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
-            answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
-        ) { routed throws(BadRequest) in
-            responder.answer(try question(routed), routed.request, client: routed.client, errorFormat, notFound: notFound)
-        }
     }
 
     /// swingmusic's own songs, and Spotify's beside them where both are asked for.
