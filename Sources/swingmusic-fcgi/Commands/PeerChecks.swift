@@ -21,7 +21,7 @@ enum SpotifyCheck {
             return [
                 .ok(
                     "SPOTIFY_CLIENT_ID",
-                    "is set for the running program, which does not tell it; as root, or with --env-file, it can be proved")
+                    "is set for the running program, which does not tell it; --env-file with the file that sets it proves it")
             ]
                 + remembered(settings)
         }
