@@ -79,13 +79,15 @@ class Direct(Way):
         folder = sandbox.directory(f"front-{self.port}")
         configuration = folder / "nginx.conf"
         configuration.write_text(FRONT.format(tls=certificate.lines(self.port), target=self.spotify.port))
-        command = ["nginx", "-e", "stderr", "-p", folder, "-c", configuration, "-g", "daemon off;"]
+        user = " user root;" if os.geteuid() == 0 else ""
+        command = ["nginx", "-e", "stderr", "-p", folder, "-c", configuration, "-g", f"daemon off;{user}"]
         self.process = LoggedProcess(command, sandbox.path(f"front-{self.port}.log"))
         sandbox.owns(self)
 
     def stop(self):
         if self.process.running:
-            self.process.kill()
+            # A master that is killed leaves its workers behind.
+            self.process.stop()
 
 
 class Mirrored(Way):

@@ -137,17 +137,16 @@ extension SocketCheck {
             return places.contains { access($0, F_OK) == 0 }
         }
 
-        /// Those of all processes of that name but root, whose the masters are. Root where all are.
+        /// Those of all processes that call themselves nginx's workers, as setproctitle lets them.
         private static var running: [HostUser] {
             var found: Set<uid_t> = []
             for name in Files.names(in: "/proc") where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
                 var status = stat()
-                guard Files.read("/proc/\(name)/comm", atMost: 64) == Array("nginx\n".utf8), stat("/proc/\(name)", &status) == 0 else {
-                    continue
-                }
+                guard Files.read("/proc/\(name)/cmdline", atMost: 64)?.starts(with: "nginx: worker".utf8) == true,
+                    stat("/proc/\(name)", &status) == 0
+                else { continue }
                 found.insert(status.st_uid)
             }
-            if found.count > 1 { found.remove(0) }
             return found.sorted().map { HostUser($0) }
         }
 
