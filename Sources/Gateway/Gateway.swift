@@ -66,13 +66,15 @@ public final class Gateway: Sendable {
         _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ log: Logger
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
-            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
+            isOpen: settings.metadataAuth != .session)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
-            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
+            AuthRoutes(
+                sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL, timings: collector.scoreboard.timings),
             CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
             DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
         ]
@@ -84,6 +86,10 @@ public final class Gateway: Sendable {
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
         configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
+        configuration.noteResult = { kind, duration in
+            scoreboard.timings.add(call: kind, duration)
+            if kind == .answered { scoreboard.timings.noteSuccess(SystemClock().wall) }
+        }
         configuration.noteTurn = { scoreboard.add(turn: $0) }
         return configuration
     }

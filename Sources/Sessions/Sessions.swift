@@ -64,6 +64,9 @@ public final class Sessions: Sendable {
     /// A file that cannot be opened is logged, and tried again by the requests.
     public func open(_ context: borrowing BlockingContext) { _ = try? database.stamp(context) }
 
+    /// Whether pages of other origins may use a user's cookie.
+    public var namesForeignOrigins: Bool { !configuration.origins.isEmpty }
+
     /// Stops the login thread and the sessions' own, and closes the files.
     public func close() {
         hasher.close()

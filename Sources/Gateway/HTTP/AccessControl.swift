@@ -81,7 +81,8 @@ struct AccessControl: Sendable {
     /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
     static func refusal(_ refused: Refused, _ errorFormat: ErrorFormat) -> Response {
         if let seconds = refused.retryAfter {
-            return errorFormat.unavailable(refused.message, retryAfter: .seconds(seconds), status: refused.status)
+            return errorFormat.unavailable(
+                refused.message, refused.status == 429 ? .guesses : .sessions, retryAfter: .seconds(seconds), status: refused.status)
         }
         return errorFormat.error(refused.status == 403 ? 403 : 401, refused.message)
     }
@@ -165,7 +166,8 @@ struct SessionAuthenticator: RequestAuthenticator {
     /// What is answered from memory does not wait for a cookie.
     func authenticate(_ request: Request) -> Authentication {
         sessions.authenticate(
-            Caller(request, publicURL: publicURL), changes: request.changesSomething, renewal: .whenMade)
+            Caller(request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins), changes: request.changesSomething,
+            renewal: .whenMade)
     }
 }
 
@@ -179,13 +181,31 @@ extension Request {
     }
 }
 
+extension Request {
+    /// Whether a browser came by HTTPS, as the servers on the way say. Where TLS ends at a proxy before nginx, nginx knows it from that proxy
+    /// alone; who says so without one makes a cookie of their own useless, and nobody else's.
+    fileprivate var cameByHTTPS: Bool {
+        func isHTTPS(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+            text.count == 5 && String(decoding: text, as: UTF8.self).lowercased() == "https"
+        }
+        if withParameter("REQUEST_SCHEME", isHTTPS) ?? false { return true }
+        return withParameter("HTTP_X_FORWARDED_PROTO") { list in
+            isHTTPS(UnsafeBufferPointer(rebasing: list.prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: " ") }))
+        } ?? false
+    }
+}
+
 extension Caller {
-    /// - Parameter publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
-    init(_ request: Request, publicURL: BaseURL?) {
+    /// - Parameters:
+    ///   - publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
+    ///   - letsForeignOrigins: whether pages of other origins may use a user's cookie.
+    init(_ request: Request, publicURL: BaseURL?, letsForeignOrigins: Bool) {
+        let isSecure = publicURL?.text.hasPrefix("https:") ?? false || request.cameByHTTPS
         self.init(
             cookies: request.parameters("HTTP_COOKIE"), authorization: request.parameters("HTTP_AUTHORIZATION"),
             address: request.parameter("REMOTE_ADDR") ?? "", userAgent: request.parameter("HTTP_USER_AGENT"),
             origin: request.parameter("HTTP_ORIGIN"), fetchSite: request.parameter("HTTP_SEC_FETCH_SITE"),
-            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host))
+            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host),
+            reach: !isSecure ? .unsaid : letsForeignOrigins ? .foreign : .own)
     }
 }

@@ -35,23 +35,28 @@ enum ErrorFormat: Sendable {
     }
 
     /// 503 with an honest `Retry-After` in whole seconds, rounded up (RFC 9110, 10.2.3).
-    func unavailable(_ message: String, retryAfter: Duration, status: Int = 503) -> Response {
+    /// - Parameter reason: for the log.
+    func unavailable(_ message: String, _ reason: Reason, retryAfter: Duration, status: Int = 503) -> Response {
         var response = error(status, message)
         response.add(retryAfter: retryAfter)
+        response.reason = reason
         return response
     }
 
     /// What is not here yet, and when to come back for it. The Web API's clients sleep as long as `Retry-After` says, in the call, and come
     /// three times at most; so they are told the time at which it should be here, and no more than a minute where that is long.
     /// Only they are told apart what can be waited for (429) and what cannot; for the others all of it is 503.
-    /// - Parameter after: when it is expected.
-    func notYet(_ obstacle: Obstacle, after: Duration) -> Response {
-        guard case .spotify = self else { return unavailable(obstacle.words, retryAfter: after) }
+    /// - Parameters:
+    ///   - after: when it is expected.
+    ///   - reason: for the log, where the obstacle's kind does not say it.
+    func notYet(_ obstacle: Obstacle, after: Duration, _ reason: Reason? = nil) -> Response {
+        let reason = reason ?? Reason(obstacle.kind)
+        guard case .spotify = self else { return unavailable(obstacle.words, reason, retryAfter: after) }
         let isLong = obstacle.kind == .cooldown || after > Self.longSleep
         let told = isLong ? min(after, Self.shortSleep) : after
         // A cooldown's words have its end in them.
         let end = told < after && obstacle.kind != .cooldown ? "; not before \((SystemClock().wall + after).text)" : ""
-        var response = unavailable(obstacle.words + end, retryAfter: told, status: obstacle.status)
+        var response = unavailable(obstacle.words + end, reason, retryAfter: told, status: obstacle.status)
         if obstacle.status == 429 { response.add("RateLimit-Reset", "\(max(1, after.secondsRoundedUp))") }
         return response
     }

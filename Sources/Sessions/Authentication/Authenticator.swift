@@ -85,7 +85,7 @@ final class Authenticator: Sendable {
         _ presented: PresentedToken, _ account: Account, _ session: KnownSession, _ caller: Caller, _ renewal: RenewalDelivery, _ now: Int64
     ) -> Authentication {
         if let renewed = registrar.renewed.find(for: presented.token.hash, now: now) {
-            return .authenticated(.user(presented.request(account, session, renewal: renewed.cookie(now: now))))
+            return .authenticated(.user(presented.request(account, session, renewal: renewed.cookie(for: caller, now: now))))
         }
         let request = presented.request(account, session)
         if renewal == .withAnswer { return pending(presented, session.userID, caller, renewal, meanwhile: request) }

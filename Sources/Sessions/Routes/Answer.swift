@@ -9,12 +9,26 @@ public struct Answer: Sendable, Equatable {
     public var cookies: [String]
     /// Seconds, for `Retry-After`.
     public var retryAfter: Int?
+    /// Why there is no answer at present, for the log.
+    public var cause: Cause?
 
-    init(status: Int, body: [UInt8], cookies: [String] = [], retryAfter: Int? = nil) {
+    public enum Cause: Sendable {
+        /// Too many were wrong.
+        case guesses
+        /// The session has as many tokens as it may.
+        case tokens
+        /// Too many passwords wait to be hashed.
+        case logins
+        /// Ours or swingmusic's cannot be read, or ours not be written.
+        case files
+    }
+
+    init(status: Int, body: [UInt8], cookies: [String] = [], retryAfter: Int? = nil, cause: Cause? = nil) {
         self.status = status
         self.body = body
         self.cookies = cookies
         self.retryAfter = retryAfter
+        self.cause = cause
     }
 
     static func json(_ value: JSONValue, status: Int = 200, cookies: [String] = []) -> Answer {
@@ -22,12 +36,12 @@ public struct Answer: Sendable, Equatable {
     }
 
     /// `{"msg": text}`.
-    public static func message(_ text: String, status: Int, retryAfter: Int? = nil) -> Answer {
-        Answer(status: status, body: JSONWriter.body(.object([JSONMember("msg", .string(text))])), retryAfter: retryAfter)
+    public static func message(_ text: String, status: Int, retryAfter: Int? = nil, cause: Cause? = nil) -> Answer {
+        Answer(status: status, body: JSONWriter.body(.object([JSONMember("msg", .string(text))])), retryAfter: retryAfter, cause: cause)
     }
 
     public static func refused(_ refused: Refused) -> Answer {
-        message(refused.message, status: refused.status, retryAfter: refused.retryAfter)
+        message(refused.message, status: refused.status, retryAfter: refused.retryAfter, cause: refused.status >= 500 ? .files : nil)
     }
 
     static let unavailable = refused(.unavailable)

@@ -58,7 +58,7 @@ extension Sessions {
             guard hasEnded else { return .message("Session not found", status: 404) }
             forgetRecords([id])
             var answer = Answer.message("Session ended", status: 200)
-            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared] }
+            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
             return answer
         }
     }
