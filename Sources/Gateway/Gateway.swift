@@ -68,9 +68,12 @@ public final class Gateway: Sendable {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
             isOpen: settings.metadataAuth != .session)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             AuthRoutes(
@@ -78,7 +81,7 @@ public final class Gateway: Sendable {
             CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
             DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
         ]
-        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, others: families)]
+        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, keys: keys, others: families)]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {

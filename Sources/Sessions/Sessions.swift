@@ -71,6 +71,7 @@ public final class Sessions: Sendable {
     public func close() {
         hasher.close()
         registrar.close()
+        authenticator.clients.close()
         database.close()
         directory.close()
     }
@@ -82,6 +83,11 @@ public final class Sessions: Sendable {
     ) -> Authentication {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
         return authenticator.authenticate(caller, duplicates: duplicates, renewal: renewal)
+    }
+
+    /// Who a request that reads the mirror comes from: by a client key's token as bearer, or by a user's. Never waits.
+    public func authenticateReader(_ caller: Caller) -> Authentication {
+        authenticator.authenticate(caller, duplicates: .refused, renewal: .whenMade, takesClients: true)
     }
 
     /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.

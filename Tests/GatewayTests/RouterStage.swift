@@ -64,7 +64,7 @@ final class RouterStage {
                 session: KnownSession(id: "x", userID: Int64(id), beganAt: 0), place: .cookie, settings: settings)
         }
 
-        func authenticate(_ request: Request) -> Authentication { .authenticated(.user(user)) }
+        func authenticate(_ request: Request, takesClients: Bool) -> Authentication { .authenticated(.user(user)) }
     }
 
     /// nil when the request would wait for a lookup.

@@ -11,6 +11,8 @@ enum ErrorFormat: Sendable {
     case plain
     /// swingmusic's: `{"msg":"..."}`.
     case swingmusic
+    /// That of accounts.spotify.com (RFC 6749, 5.2): `{"error":"invalid_request","error_description":"..."}`; other codes by `TokenError`.
+    case accounts
 
     static let json = "application/json"
 
@@ -21,6 +23,7 @@ enum ErrorFormat: Sendable {
         case .spotify: body = Array(#"{"error":{"status":\#(status),"message":"#.utf8) + text + Array("}}".utf8)
         case .plain: body = Array(#"{"error":"#.utf8) + text + Array("}".utf8)
         case .swingmusic: body = Array(#"{"msg":"#.utf8) + text + Array("}\n".utf8)
+        case .accounts: body = TokenError.body(status >= 500 ? .unavailable : .request, text)
         }
         var response = Response(status: status, contentType: Self.json, body: body)
         response.add("Cache-Control", "no-store")
@@ -63,6 +66,29 @@ enum ErrorFormat: Sendable {
 
     /// What a client may be made to sleep through at once, and what it is told where it would be longer.
     private static let (longSleep, shortSleep) = (Duration.seconds(300), Duration.seconds(60))
+}
+
+/// The codes of the token endpoint's errors (RFC 6749, 5.2, and what accounts.spotify.com has besides).
+enum TokenError: String, CaseIterable {
+    case request = "invalid_request"
+    case client = "invalid_client"
+    case grant = "unsupported_grant_type"
+    case mediaType = "unsupported_media_type"
+    case tooMany = "slow_down"
+    case unavailable = "temporarily_unavailable"
+
+    func response(_ status: Int, _ description: String) -> Response {
+        var response = Response(status: status, contentType: ErrorFormat.json, body: Self.body(self, JSONWriter.quoted(description)))
+        response.add("Cache-Control", "no-store")
+        return response
+    }
+
+    /// - Parameter description: as JSON.
+    static func body(_ code: TokenError, _ description: [UInt8]) -> [UInt8] {
+        Array(#"{"error":"\#(code.rawValue)","error_description":"#.utf8) + description + Array("}".utf8)
+    }
+
+    static let schema = Schema.object(["error": .oneOf(allCases.map(\.rawValue)), "error_description": .text])
 }
 
 extension Obstacle {

@@ -106,7 +106,9 @@ public struct Router: Handler {
             found.routed.client = authentication.client(found.routed.request)
             found.routed.user = authentication.user.map { Int($0.user.id) }
             return served(found).renewing(authentication.user?.renewal)
-        case .refused(let refused): return .now(AccessControl.refusal(refused, found.prefix.errorFormat))
+        case .refused(let refused):
+            let wanted = found.prefix.family.wantedToken(found.routed)
+            return .now(AccessControl.refusal(refused, found.prefix.errorFormat, wanted: wanted))
         case .needsWrite(let pending):
             return waiting(pending, found.routed.request, AccessControl.refusal(.unavailable, found.prefix.errorFormat))
         }

@@ -9,6 +9,7 @@ struct HealthRoutes: RouteFamily {
     let collector: StatusCollector
     let accessControl: AccessControl
     let workers: Workers
+    let keys: KeyRoutes
     /// The families that are described beside this one, in their order.
     let others: [any RouteFamily]
     let words = SharedAnswer()
@@ -30,7 +31,9 @@ struct HealthRoutes: RouteFamily {
     let tellsMethods = false
     var schemas: KeyValuePairs<String, Schema> { StatusSchemas.all }
 
-    var routes: [Route] {
+    var routes: [Route] { watching + keys.routes }
+
+    private var watching: [Route] {
         [
             show("healthz", "healthz", "Does a worker answer?", .open, [.json(200, "It does.", .object(["status": .oneOf(["ok"])]))]) { _ in
                 .now(Self.fresh(Response(status: 200, contentType: ErrorFormat.json, body: JSONWriter.bytes(of: ["status": "ok"]))))

@@ -74,6 +74,9 @@ public struct Refused: Sendable, Equatable, Error {
     static let unclearCookie = Refused(status: 401, message: "The access_token_cookie can be read in two ways")
     static let badAuthorization = Refused(
         status: 422, message: "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
+    /// Where a user is wanted. It is the token that is no good, whatever else swingmusic would say of its form.
+    static let misplacedClientToken = Refused(status: 401, message: "A client key's token is for reading below /spotify/v1 alone")
+    static let endedClientToken = Refused(status: 401, message: "The access token expired, or its key was revoked")
     static let foreignSite = Refused(status: 403, message: "Cross-site request refused")
     static let outdatedForm = Refused(status: 403, message: "The page is out of date: load it again")
     static let unknownChange = Refused(status: 400, message: "There is no such change")
