@@ -291,10 +291,19 @@ private enum SchemaExamples {
         ),
         "Limiter": ("The pace and the queue.", limiter),
         "Pause": ("Until when nothing is asked, and why.", ["endsAt": instant, "reason": "429: too many requests"]),
+        "ClientKey": (
+            "A client key, without its secret; instants in milliseconds since 1970.",
+            ["name": "kitchen", "id": key, "createdAt": instant, "usedAt": .null]
+        ),
+        "NewClientKey": (
+            "A client key that was just made.",
+            ["name": "kitchen", "id": key, "secret": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]
+        ),
         "Status": ("All figures; instants are milliseconds since 1970.", status),
     ]
 
     private static let instant: JSONValue = 1_795_682_037_985
+    private static let key: JSONValue = "0123456789abcdef0123456789abcdef"
     private static let worker: JSONValue = ["pid": 4711, "uptimeSeconds": 90, "parked": 0, "residentBytes": 21_400_000]
     private static let limiter: JSONValue = [
         "lastHour": ["calls": 12, "budget": 1000], "nextSlotAt": instant,
