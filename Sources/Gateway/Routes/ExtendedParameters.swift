@@ -49,7 +49,7 @@ struct ExtendedSearch {
 
     private static let typed = Parameter.query("q", "What has been typed; two letters at least.", .text, example: "carly")
     private static let suggested = Parameter.query(
-        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]))
+        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]), example: "tracks")
     private static let most = ClampedLimit(usual: 10, most: 20)
 
     static let suggestionParameters = [typed, suggested, most.parameter]
