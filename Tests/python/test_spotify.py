@@ -1,10 +1,14 @@
 """The cached Spotify client, over the mirror."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from caller import Caller
+from harness.house import BRISK
+from harness.household import Household
+from harness.responder import spotify_settings
 from harness.standin import spotify_id
 
 
@@ -34,6 +38,24 @@ def test_objects_are_the_web_apis(house, ask, method, kind):
     assert wanted["id"] == name
     assert without_host(ask(f"client.{method}('{name}')"), house) == without_host(wanted, house)
     assert ask(f"[client.{method}('spotify:{kind}:{name}') == client.{method}('https://open.spotify.com/{kind}/{name}?si=x')]") == [True]
+
+
+def test_where_metadata_is_for_users_a_sessions_token_opens_it(house, environment, tmp_path):
+    with Household("python-session", workers=2, SWINGMUSIC_FCGI_METADATA_AUTH="session", **BRISK, **spotify_settings(house.standin)) as own:
+        name = spotify_id("python session")
+        given = tmp_path / "token"
+        given.write_text(own.log_in("bob")["accesstoken"] + "\n")
+        code = f"""
+            import json
+            from swingmusic_fcgi.dragonfly_client import get_cached_spotify_client
+            print(json.dumps(get_cached_spotify_client().get_track("{name}")))
+        """
+        for way in ("http", "unix"):
+            def caller(**more):
+                return Caller(environment, SimpleNamespace(port=own.nginx.port, responder=own.responder), way, **more)
+            assert caller().run_code(code) is None
+            found = caller(SWINGMUSIC_FCGI_SESSION_TOKEN_FILE=given).run_code(code)
+            assert found["id"] == name
 
 
 def test_what_is_known_is_not_asked_for_again(house, ask):
