@@ -8,12 +8,12 @@ A million records are measured by `scripts/benchmark --growth`. Prints tables fo
 
 import asyncio
 import collections
+import concurrent.futures
 import os
 import resource
 import statistics
 import struct
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -47,6 +47,15 @@ def row(name, *values):
     print(f"| {name} | {' | '.join(str(value) for value in values)} |", flush=True)
 
 
+def present(home, tokens):
+    with Connection(home.nginx.port) as connection:
+        return [connection.get("/auth/verify", {"Authorization": f"Bearer {each}"}).status for each in tokens]
+
+
+def counted(statuses):
+    return ", ".join(f"{count} × {status}" for status, count in statuses.items())
+
+
 def sessions():
     """Tokens that swingmusic made, of fifty users, which become sessions when they are first seen."""
     with Household("limits", workers=2) as home:
@@ -60,11 +69,9 @@ def sessions():
         row("ten thousand sessions", "")
         row("`/auth/verify` with one, ms (median / p99)", latencies(home.nginx.port, "/auth/verify", {"Authorization": f"Bearer {one}"}))
         began = time.monotonic()
-        statuses = collections.Counter()
-        with Connection(home.nginx.port) as connection:
-            for each in tokens:
-                statuses[connection.get("/auth/verify", {"Authorization": f"Bearer {each}"}).status] += 1
-        row("first seen, one after the other", f"{MANY / (time.monotonic() - began):.0f} a second, {dict(statuses)}")
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            statuses = collections.Counter(status for some in pool.map(lambda first: present(home, tokens[first::32]), range(32)) for status in some)
+        row("first seen, by 32 clients at once", f"{MANY / (time.monotonic() - began):.0f} a second: {counted(statuses)}")
         row("`/auth/verify` with ten thousand, ms (median / p99)", latencies(home.nginx.port, "/auth/verify", {"Authorization": f"Bearer {one}"}))
         with Connection(home.nginx.port) as connection:
             again = [connection.get("/auth/verify", {"Authorization": f"Bearer {each}"}).seconds * 1000 for each in tokens]
@@ -79,9 +86,10 @@ def sessions():
         row("`sessions.db`", f"{os.stat(home.sandbox.path('data', 'sessions.db')).st_size >> 10} KiB")
 
 
-async def _parked(address, path, wait):
+async def _asked(address, request):
+    """The status of an answer from the socket."""
     reader, writer = await asyncio.open_unix_connection(address)
-    writer.write(fastcgi.request(path, parameters={"HTTP_PREFER": f"wait={wait}"}))
+    writer.write(request)
     await writer.drain()
     output = b""
     while True:
@@ -97,7 +105,8 @@ async def _parked(address, path, wait):
 async def _all_parked(address, paths, wait, meanwhile):
     tasks = []
     for at in range(0, len(paths), 500):
-        tasks += [asyncio.ensure_future(_parked(address, path, wait)) for path in paths[at:at + 500]]
+        tasks += [asyncio.ensure_future(_asked(address, fastcgi.request(path, parameters={"HTTP_PREFER": f"wait={wait}"})))
+                  for path in paths[at:at + 500]]
         await asyncio.sleep(0.1)
     await asyncio.sleep(2)
     await asyncio.get_running_loop().run_in_executor(None, meanwhile)
@@ -109,7 +118,7 @@ def parked():
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(MANY + 1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     for what, paths in [("for one thing", [track("one")] * MANY), ("each for another", [track(f"each-{number}") for number in range(MANY)])]:
         with House("limits", workers=2, SPOTIFY_MIN_INTERVAL="2s") as house:
-            known = house.learn(1)[0]
+            known = house.fill(1)[0]
             house.standin.fail({"behaviour": "hang"})
             workers = house.responder.worker_pids()
             before = memory(workers)
@@ -121,50 +130,45 @@ def parked():
                 during.append((latencies(house.port, known, {}), memory(workers), max(len(descriptor_targets(pid)) for pid in workers)))
                 house.standin.fail()
             statuses, began = asyncio.run(_all_parked(house.responder.address, paths, 25, meanwhile))
-            counted = collections.Counter(each if isinstance(each, int) else type(each).__name__ for each in statuses)
+            ends = collections.Counter(each if isinstance(each, int) else type(each).__name__ for each in statuses)
             row("a hit beside them, ms", during[0][0])
             row("memory of two workers, MiB", f"{before:.0f} before, {during[0][1]:.0f} with them; {during[0][2]} descriptors in one worker at most")
-            row("how they ended", ", ".join(f"{count} × {status}" for status, count in counted.items()) + f", the last {time.monotonic() - began:.1f} s later")
+            row("how they ended", f"{counted(ends)}, the last {time.monotonic() - began:.1f} s after Spotify answers again")
+
+
+async def _guesses(address, seconds):
+    """A thousand a second, each from an address of its own, however slowly they are answered."""
+    tasks = []
+    for number in range(1000 * seconds):
+        source = f"10.{number // 62_500}.{number // 250 % 250}.{number % 250}"
+        body = b'{"username":"bob","password":"wrong%d"}' % number
+        tasks.append(asyncio.ensure_future(_asked(address, fastcgi.request("/auth/login", "POST", body=body, parameters={
+            "CONTENT_TYPE": "application/json", "REMOTE_ADDR": source}))))
+        if number % 50 == 49:
+            await asyncio.sleep(0.05)
+    return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def passwords():
     """Wrong ones past nginx, from ten thousand addresses: ten a minute from each would be heard."""
     with Household("limits", workers=2) as home:
-        good = home.log_in("bob")["accesstoken"]
+        bearer = {"Authorization": f"Bearer {home.log_in('bob')['accesstoken']}"}
         workers = home.responder.worker_pids()
-        used, statuses, stop = sum(cpu_seconds(pid) for pid in workers), collections.Counter(), time.monotonic() + 10
-        lock = threading.Lock()
-
-        def guess(first):
-            number, mine = first, collections.Counter()
-            while time.monotonic() < stop:
-                number += 1
-                address = f"10.{first}.{number // 250 % 250}.{number % 250}"
-                body = b'{"username":"bob","password":"wrong%d"}' % number
-                try:
-                    answer = fastcgi.ask(home.responder.address, "/auth/login", method="POST", body=body,
-                                         parameters={"CONTENT_TYPE": "application/json", "REMOTE_ADDR": address})
-                    mine[answer.status if answer else 0] += 1
-                except OSError as error:
-                    mine[type(error).__name__] += 1
-                time.sleep(max(0, 0.128 - (time.monotonic() % 0.001)))
-            with lock:
-                statuses.update(mine)
         row("a thousand wrong passwords a second", "")
-        bearer = {"Authorization": f"Bearer {good}"}
         row("`/auth/verify` before, ms (median / p99)", latencies(home.nginx.port, "/auth/verify", bearer))
-        threads = [threading.Thread(target=guess, args=(number,)) for number in range(128)]
-        for thread in threads:
-            thread.start()
-        time.sleep(1)
-        row("`/auth/verify` meanwhile, ms", latencies(home.nginx.port, "/auth/verify", bearer))
-        tries = at_once(home.nginx.port, ["/auth/login"] * 5, method="POST", headers={"Content-Type": "application/json"},
-                        body=b'{"username":"carol","password":"carolpw"}', over=3)
-        for thread in threads:
-            thread.join()
-        row("guesses", f"{sum(statuses.values()) / 10:.0f} a second: " + ", ".join(f"{count} × {status}" for status, count in statuses.items()))
-        row("five right sign-ins meanwhile", ", ".join(f"{answer.status} in {answer.seconds:.2f} s" for answer in tries))
-        row("cores used by the workers", f"{(sum(cpu_seconds(pid) for pid in workers) - used) / 10:.1f}")
+        before, began = sum(cpu_seconds(pid) for pid in workers), time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            guesses = pool.submit(lambda: asyncio.run(_guesses(home.responder.address, 10)))
+            time.sleep(2)
+            tries = pool.submit(at_once, home.nginx.port, ["/auth/login"] * 20, method="POST", headers={"Content-Type": "application/json"},
+                                body=b'{"username":"carol","password":"carolpw"}', over=6)
+            row("`/auth/verify` meanwhile, ms", latencies(home.nginx.port, "/auth/verify", bearer))
+            ends = collections.Counter(each if isinstance(each, int) else type(each).__name__ for each in guesses.result())
+            took = time.monotonic() - began
+        row("guesses", f"{sum(ends.values()) / took:.0f} a second: {counted(ends)}")
+        row("twenty right sign-ins meanwhile", counted(collections.Counter(answer.status for answer in tries.result())) +
+            f", {max(answer.seconds for answer in tries.result()):.1f} s at most")
+        row("cores used by the workers", f"{(sum(cpu_seconds(pid) for pid in workers) - before) / took:.1f}")
 
 
 if __name__ == "__main__":
