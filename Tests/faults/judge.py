@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import sys
 import threading
 import time
 
@@ -60,6 +61,7 @@ class Judge:
             # What is broken for good is found all the time.
             if self.broken[rule] <= MOST:
                 self.findings.append(Finding(rule, text, time.monotonic() - self.begin, self.faults))
+                print(f"FOUND {self.findings[-1]}", file=sys.stderr, flush=True)
 
     def count(self, kind):
         with self._lock:

@@ -6,7 +6,7 @@ import time
 
 class Row:
     def __init__(self):
-        self.alone = self.paired = 0
+        self.alone = self.paired = self.missed = 0
         self.worst, self.recovery = 0.0, 0.0
 
 
@@ -28,16 +28,24 @@ class Report:
         print(f"{began - self.begin:7.1f} s  {' + '.join(fault.name for fault in faults)}: worst hit {worst:.3f} s, well after {well - over:.1f} s, "
               f"{len(self.judge.findings)} findings", file=sys.stderr, flush=True)
 
+    def miss(self, name):
+        """A fault was on and met nothing, as where no call was made meanwhile."""
+        self.rows.setdefault(name, Row()).missed += 1
+
+    def struck(self, name):
+        row = self.rows.get(name)
+        return row.alone + row.paired - row.missed if row else 0
+
     def close(self, accounts, calls):
         self.seconds, self.calls, self.accounts = time.monotonic() - self.begin, len(calls.calls), len(accounts.all())
 
     def text(self):
         counts = self.judge.counts
-        lines = [f"Seed {self.home.seed}, {self.seconds:.0f} s, {sum(row.alone + row.paired for row in self.rows.values())} faults, "
+        lines = [f"Seed {self.home.seed}, {self.seconds:.0f} s, {sum(map(self.struck, self.rows))} faults, "
                  f"{sum(counts.values()) - counts.get('call', 0)} requests, {self.calls} calls, {len(self.judge.findings)} findings.", "",
                  ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()) if kind != "call") + ".", "",
-                 "| fault | alone | in a pair | longest hit, s | well again after, s |", "| --- | --- | --- | --- | --- |"]
+                 "| fault | alone | in a pair | met nothing | longest hit, s | well again after, s |", "| --- | --- | --- | --- | --- | --- |"]
         for name, row in self.rows.items():
             seen = (f"{row.worst:.2f}", f"{row.recovery:.1f}") if row.alone else ("", "")
-            lines.append(f"| {name} | {row.alone} | {row.paired} | {seen[0]} | {seen[1]} |")
+            lines.append(f"| {name} | {row.alone} | {row.paired} | {row.missed} | {seen[0]} | {seen[1]} |")
         return "\n".join(lines) + "\n"

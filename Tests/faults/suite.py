@@ -104,7 +104,7 @@ class Suite:
         threading.Thread(target=at_once, args=(self.home.port, paths), kwargs={"headers": {"Prefer": "wait=1"}, "source": "127.0.10.1"}, daemon=True).start()
 
     def kill_the_caller(self, pause):
-        """SIGKILL for the worker that makes a call, so many seconds after its bytes have come."""
+        """SIGKILL for the worker that makes a call, so many seconds after its bytes have come. Whether there was one."""
         since = self.standin.last_number()
         self.urge()
         with contextlib.suppress(TooLate):
@@ -113,6 +113,8 @@ class Suite:
             victim = eventually(lambda: next((pid for pid in self.workers() if ports in tcp_connections(pid)), None), 1.0, every=0.002)
             time.sleep(pause)
             send_signal(victim, 9)
+            return True
+        return False
 
     def lift_pauses(self):
         self.home.stop_program()
@@ -160,9 +162,9 @@ class Suite:
             except TooLate:
                 self.judge.found("recovers", f"not well {RECOVERY:.0f} s after the fault")
 
-    def round(self, alone):
-        """Each fault once, in an order of the seed's: alone, or in pairs that do not take the same."""
-        order = self.chance.sample(self.faults, len(self.faults))
+    def round(self, alone, faults):
+        """Each once, in an order of the seed's: alone, or in pairs that do not take the same."""
+        order = self.chance.sample(faults, len(faults))
         while order:
             first, second = order.pop(), None
             if not alone:
@@ -173,8 +175,11 @@ class Suite:
 
     def run(self, seconds, times, at_most=None):
         began, rounds = time.monotonic(), 0
-        while rounds < times or time.monotonic() - began < seconds:
-            for faults in self.round(alone=rounds % 2 == 0):
+        while True:
+            lacking = [fault for fault in self.faults if self.report.struck(fault.name) < times]
+            if not lacking and time.monotonic() - began >= seconds or rounds >= 3 * times and not at_most:
+                return
+            for faults in self.round(rounds % 2 == 0, lacking or self.faults):
                 if at_most and time.monotonic() - began > at_most:
                     return
                 time.sleep(self.chance.uniform(0, 0.4))
@@ -286,8 +291,6 @@ def main():
     print(report.text())
     if options.table:
         options.table.write_text(report.text())
-    for finding in judge.findings:
-        print(f"FOUND {finding}")
     print(", ".join(f"{rule} {count} times" for rule, count in judge.broken.items()) or "Every rule held.")
     return 1 if judge.findings else 0
 

@@ -200,6 +200,9 @@ def backed_up(restores):
         if restores:
             home.stop_program()
             run.command("restore", str(folder))
+            # What was there before, which `restore` keeps.
+            for kept in home.data.glob("before-restore-*"):
+                shutil.rmtree(kept)
             run.accounts.rewind(began)
             run.sign_ins.forget_good()
             run.records.forget()

@@ -15,21 +15,31 @@ def answers(name, rule, excuses=QUIET, lasts=(0.6, 1.5)):
     """A rule of the stand-in's (standin/failures.py) while the fault is on."""
     @fault(f"Spotify: {name}", excuses, takes="spotify", lasts=lasts)
     def deed(run):
+        since = run.standin.last_number()
         run.standin.fail(rule(run) if callable(rule) else rule)
         run.urge()
         yield
         run.standin.fail()
+        if not met(run, since):
+            run.report.miss(f"Spotify: {name}")
+
+
+def met(run, since):
+    """Whether a call was answered by a rule."""
+    return any(call["behaviour"] for call in run.standin.calls(since=since, on="all"))
 
 
 def limits(name, seconds, **more):
     """A 429 that keeps everybody from calling for so many seconds."""
     @fault(f"Spotify: 429, {name}", takes="spotify serve", excuses=PAUSED, lasts=(1.5, 2.5))
     def deed(run):
-        run.home.cooldown = seconds
+        run.home.cooldown, since = seconds, run.standin.last_number()
         run.standin.fail({"behaviour": "status", "status": 429, "times": 1, **more})
         run.urge()
         yield
         run.standin.fail()
+        if not met(run, since):
+            run.report.miss(f"Spotify: 429, {name}")
         if seconds > 5:
             run.lift_pauses()
         else:
@@ -81,11 +91,14 @@ def account_refused(run):
 def token(name, rule):
     @fault(f"Spotify: token {name}", PAUSED, takes="spotify serve", lasts=(1, 2))
     def deed(run):
+        since = run.standin.last_number()
         run.standin.fail({"on": "token", **rule})
         run.standin.control("token", {"revoke": True})
         run.urge()
         yield
         run.standin.fail()
+        if not met(run, since):
+            run.report.miss(f"Spotify: token {name}")
         run.lift_pauses()
 
 

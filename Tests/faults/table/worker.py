@@ -35,14 +35,16 @@ def all_killed(run):
 @fault("worker: killed between turn and answer", f"{GONE} cooldown", takes="spotify")
 def killed_at_a_call(run):
     run.standin.fail({"behaviour": "delay", "ms": 700, "times": 1})
-    run.kill_the_caller(pause=0)
+    if not run.kill_the_caller(pause=0):
+        run.report.miss("worker: killed between turn and answer")
     yield
     run.standin.fail()
 
 
 @fault("worker: killed between answer and store", f"{GONE} cooldown", takes="spotify")
 def killed_after_an_answer(run):
-    run.kill_the_caller(pause=run.chance.uniform(0, 0.01))
+    if not run.kill_the_caller(pause=run.chance.uniform(0, 0.01)):
+        run.report.miss("worker: killed between answer and store")
     yield
 
 
