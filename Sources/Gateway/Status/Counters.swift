@@ -10,6 +10,8 @@ enum Counter {
         case none
 
         var label: String { self == .own ? "swingmusic-fcgi" : "\(self)" }
+        /// Whether who is parked waits for Spotify, more or less.
+        var waitsForLookups: Bool { self == .spotify || self == .catalog }
     }
 
     /// How a metadata request or a read of `/cache` was served, by its `Cache-Status`: the three tiers, then what the calls brought.
@@ -72,6 +74,8 @@ struct Counters: Sendable, Equatable {
 
 extension CacheStatus {
     private static let staleMark = 256
+    /// The bits of a note that are this one's; the others are `Reason`'s.
+    static let noteMask = 0x1ff
 
     /// What is counted of the header, as a response's note: 0 stands for an answer without one.
     var note: Int {
@@ -84,7 +88,7 @@ extension CacheStatus {
 
     /// What a note says of where an answer came from: nil without a header.
     static func counted(_ note: Int) -> (Counter.Source, isStale: Bool)? {
-        Counter.Source(rawValue: note % staleMark - 1).map { ($0, note >= staleMark) }
+        Counter.Source(rawValue: note & (staleMark - 1) - 1).map { ($0, note & staleMark != 0) }
     }
 
     private func source(_ tier: Tier) -> Counter.Source {

@@ -61,7 +61,7 @@ extension Sessions {
             if change == .endOthers || !ended.isEmpty {
                 security.note(change == .endOthers ? .sessionsEnded : .sessionEnded, from: caller.address, user: authenticated.user.name)
             }
-            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared : nil)
+            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
         }
     }
 
