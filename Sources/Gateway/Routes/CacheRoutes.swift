@@ -10,6 +10,7 @@ struct CacheRoutes: RouteFamily {
     let caches: Caches
     let blockingWorker: BlockingWorker
     let includes: IncludeWatch
+    let security: SecurityLog
 
     let prefix = "/cache/"
     let tag = "cache"
@@ -122,8 +123,10 @@ struct CacheRoutes: RouteFamily {
         let prefix = try CacheQuery(writing: routed).bytes(Self.cleared)
         if let prefix, prefix.count > Self.mostKeyBytes { throw BadRequest(400, "A key has at most \(Self.mostKeyBytes) bytes") }
         if let prefix, prefix.isEmpty { throw BadRequest(400, "prefix is empty: leave it out to clear the whole cache") }
+        let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return writing(cache) {
             let count = try caches.clear(cache, prefix: prefix ?? [], waits: false)
+            security.note(.cleared, from: address, by: actor, about: cache.rawValue)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
