@@ -33,6 +33,7 @@ struct AccessControl: Sendable {
     var cacheToken: Secret?
     /// nil: wrong guesses of the two are not counted.
     var guessLimit: GuessLimit?
+    var security: SecurityLog?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
     /// - Parameter known: what was found out of it meanwhile.
@@ -71,6 +72,7 @@ struct AccessControl: Sendable {
                     ? .authenticated(.administrator) : .refused(Refused(status: 403, message: "This token is for the caches alone"))
             }
             guessLimit?.noteWrong(address: address)
+            security?.note(.tokenRefused, from: address)
         }
         let authentication = known ?? authenticator.authenticate(request, takesClients: false)
         switch authentication {
