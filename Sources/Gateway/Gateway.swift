@@ -47,36 +47,43 @@ public final class Gateway: Sendable {
         let guessLimit = GuessLimit(path: settings.dataDirectory + "/guesses.shared")
         maintenance = try MaintenanceThread(caches, sessions, collector, guessLimit, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
+        let security = SecurityLog(log)
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
             authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit)
+            guessLimit: guessLimit, security: security)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, log),
+            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, security, log),
             accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
             scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl,
+        _ security: SecurityLog, _ log: Logger
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
-            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
+            isOpen: settings.metadataAuth != .session)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
-            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
-            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
-            DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
+            AuthRoutes(
+                sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL, timings: collector.scoreboard.timings),
+            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes, security: security),
+            DashboardRoutes(caches: caches, blockingWorker: blockingWorker, security: security),
         ]
-        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, others: families)]
+        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, keys: keys, others: families)]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
@@ -84,6 +91,10 @@ public final class Gateway: Sendable {
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
         configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
+        configuration.noteResult = { kind, duration in
+            scoreboard.timings.add(call: kind, duration)
+            if kind == .answered { scoreboard.timings.noteSuccess(SystemClock().wall) }
+        }
         configuration.noteTurn = { scoreboard.add(turn: $0) }
         return configuration
     }

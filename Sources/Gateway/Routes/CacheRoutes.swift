@@ -10,6 +10,7 @@ struct CacheRoutes: RouteFamily {
     let caches: Caches
     let blockingWorker: BlockingWorker
     let includes: IncludeWatch
+    let security: SecurityLog
 
     let prefix = "/cache/"
     let tag = "cache"
@@ -122,8 +123,10 @@ struct CacheRoutes: RouteFamily {
         let prefix = try CacheQuery(writing: routed).bytes(Self.cleared)
         if let prefix, prefix.count > Self.mostKeyBytes { throw BadRequest(400, "A key has at most \(Self.mostKeyBytes) bytes") }
         if let prefix, prefix.isEmpty { throw BadRequest(400, "prefix is empty: leave it out to clear the whole cache") }
+        let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return writing(cache) {
             let count = try caches.clear(cache, prefix: prefix ?? [], waits: false)
+            security.note(.cleared, from: address, by: actor, about: cache.rawValue)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
@@ -132,7 +135,8 @@ struct CacheRoutes: RouteFamily {
     private func writing(_ cache: CacheName, _ write: @escaping @Sendable () throws -> Response) -> Outcome {
         blockingWorker.begin(errorFormat) { reply in
             let response = answering(write)
-            caches.whenSettled(cache) { fault in reply(fault.map { errorFormat.unavailable("\($0)", retryAfter: .seconds(10)) } ?? response)
+            caches.whenSettled(cache) { fault in
+                reply(fault.map { errorFormat.unavailable("\($0)", .database, retryAfter: .seconds(10)) } ?? response)
             }
         }
     }
@@ -143,7 +147,7 @@ struct CacheRoutes: RouteFamily {
         } catch CacheError.notAWholeNumber {
             return errorFormat.error(409, "\(CacheError.notAWholeNumber)")
         } catch {
-            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", .database, retryAfter: .seconds(10))
         }
     }
 

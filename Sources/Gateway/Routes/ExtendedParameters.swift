@@ -49,7 +49,7 @@ struct ExtendedSearch {
 
     private static let typed = Parameter.query("q", "What has been typed; two letters at least.", .text, example: "carly")
     private static let suggested = Parameter.query(
-        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]))
+        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]), example: "tracks")
     private static let most = ClampedLimit(usual: 10, most: 20)
 
     static let suggestionParameters = [typed, suggested, most.parameter]
@@ -223,12 +223,14 @@ struct AvailabilityRoute: Sendable {
         }
         // Where the songs have changed all of them are read: never on an event thread.
         return blockingWorker.run(errorFormat) { [wanted] in
-            guard let library else { return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", retryAfter: .seconds(60)) }
+            guard let library else {
+                return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60))
+            }
             do throws(LibraryFault) {
                 let index = try library.index()
                 return response(wanted.map { ($0.id, index.song(like: $0.track)) })
             } catch {
-                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", retryAfter: .seconds(5))
+                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", .swingmusic, retryAfter: .seconds(5))
             }
         }
     }

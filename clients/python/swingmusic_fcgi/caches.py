@@ -79,7 +79,7 @@ class CacheClient:
         answer = self._ask("GET", key)
         if answer is None or answer.status != 200:
             return None
-        return Found(answer.body, b"fwd=stale" in answer.header(b"cache-status"))
+        return Found(answer.body, b"ttl=-" in answer.header(b"cache-status"))
 
     def remaining(self, key: bytes, until: Optional[float] = None) -> Optional[int]:
         """Milliseconds that an entry lives yet, to the second; FOR_EVER; -1: there is none, or a stale one; None: not known."""
@@ -87,7 +87,7 @@ class CacheClient:
         if answer is None or answer.status not in (200, 404):
             return None
         status = answer.header(b"cache-status")
-        if answer.status == 404 or b"fwd=stale" in status:
+        if answer.status == 404 or b"ttl=-" in status:
             return -1
         seconds = int(status.partition(b"ttl=")[2].partition(b";")[0] or b"0")
         return FOR_EVER if seconds > _NEVER else max(0, seconds) * 1000
