@@ -9,7 +9,7 @@ import Synchronization
 /// seconds for a locked file, and write with an fsync, so none of them belongs on an event thread. Every call
 /// that throws has changed nothing and granted nothing. The file is opened when it is needed and opened anew
 /// after an error, so that a file that was repaired is used at the next call.
-public final class FileRateLimiter: RateLimiter {
+public final class FileRateLimiter: Sendable {
     let file: LimiterDatabase
     let rateLimit: RateLimit
     /// How many callers' lookups may wait; renewals and warming may each have half as many besides.

@@ -125,3 +125,6 @@ extension RateLimiter {
 
     public func backOff(_ outage: Outage) throws(RateLimiterError) -> Int64 { try backOff(outage, told: nil) }
 }
+
+/// One host alone: everything in a file that its processes lock. (Said here, since what the file's extensions declare is in the protocol.)
+extension FileRateLimiter: RateLimiter {}
