@@ -35,7 +35,7 @@ public final class Gateway: Sendable {
                 path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
                 durable: settings.durableCaches),
             log: log)
-        let rateLimiter = try RateLimiter(of: settings, log: log)
+        let rateLimiter = try FileRateLimiter(of: settings, log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
