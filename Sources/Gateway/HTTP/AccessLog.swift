@@ -41,7 +41,7 @@ final class AccessLog: Sendable {
         guard log.logLevel <= .info, let omitted = limit.admit() else { return }
         var metadata: Logger.Metadata = [
             "method": "\(subject.method)", "path": "\(subject.path)", "address": "\(subject.address)", "request": "\(subject.request)",
-            "status": .stringConvertible(response.status), "reason": "\(response.reason?.words ?? "-")",
+            "status": .stringConvertible(response.status), "reason": "\(response.unserved?.words ?? "-")",
             "milliseconds": .stringConvertible((clock.monotonic - began).wholeMilliseconds),
         ]
         if let user = subject.user { metadata["user"] = .stringConvertible(user) }
