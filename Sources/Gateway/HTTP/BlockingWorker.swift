@@ -67,7 +67,7 @@ final class BlockingWorker: Sendable {
     func prepare<Made: Sendable>(
         _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Made, then proceed: @escaping @Sendable (Made) -> Outcome
     ) -> Outcome {
-        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let busy = errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: clock.monotonic + patience,
