@@ -71,7 +71,7 @@ public final class Gateway: Sendable {
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
             isOpen: settings.metadataAuth != .session)
         let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
-        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
