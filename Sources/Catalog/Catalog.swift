@@ -8,7 +8,7 @@ import Spotify
 public final class Catalog: Sendable {
     public let inbox: LookupInbox
     let records: NotedRecords
-    private let rateLimiter: RateLimiter
+    let rateLimiter: RateLimiter
     /// nil: somebody else runs the loop.
     private let thread: LookupThread?
 

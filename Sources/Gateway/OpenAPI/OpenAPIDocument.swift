@@ -65,6 +65,7 @@ extension Access {
         case .session: [["cookie": []], ["session": []]]
         case .refresh: [["refreshCookie": []], ["refresh": []]]
         case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
+        case .page: [["statusPage": []], ["adminToken": []], ["cookie": []], ["session": []]]
         case .caches: [["cacheToken": []], ["adminToken": []], ["cookie": []], ["session": []]]
         }
     }
@@ -82,6 +83,10 @@ extension Access {
         "adminToken": [
             "type": "http", "scheme": "bearer",
             "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
+        ],
+        "statusPage": [
+            "type": "apiKey", "in": "cookie", "name": .string(AdminSessions.cookie),
+            "description": "Who has signed in to the status page with the admin token; `__Host-` before the name where that was by TLS.",
         ],
         "cacheToken": ["type": "http", "scheme": "bearer", "description": "SWINGMUSIC_FCGI_CACHE_TOKEN: for the caches alone."],
     ]

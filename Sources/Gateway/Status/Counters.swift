@@ -31,7 +31,10 @@ enum Counter {
     /// Microseconds.
     static let turnBounds: [UInt64] = [1000, 2000, 5000, 10_000, 50_000, 250_000]
     static let turnMicroseconds = turns + turnBounds.count + 1
-    static let count = turnMicroseconds + 1
+    /// Metadata requests that were parked, and how long in all.
+    static let waits = turnMicroseconds + 1
+    static let waitMicroseconds = turnMicroseconds + 2
+    static let count = turnMicroseconds + 3
 
     static func place(_ family: Family, status: Int) -> Int {
         family.rawValue * classes.count + min(max(status / 100, classes.lowerBound), classes.upperBound) - classes.lowerBound
@@ -59,6 +62,8 @@ struct Counters: Sendable, Equatable {
         }
     }
     var turnMicroseconds: UInt64 { values[Counter.turnMicroseconds] }
+    var waits: UInt64 { values[Counter.waits] }
+    var waitMicroseconds: UInt64 { values[Counter.waitMicroseconds] }
     /// Of all families and classes.
     var answered: UInt64 { values[..<Counter.answers].reduce(0, &+) }
 
