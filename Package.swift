@@ -40,10 +40,13 @@ let package = Package(
         .target(name: "Platform", dependencies: ["CSystem", grdb, logging], exclude: ["README.md"]),
         .target(name: "JSON", exclude: ["README.md"]),
 
+        // Between: the protocol of DragonflyDB.
+        .target(name: "RESP", dependencies: ["Platform", "CLibHiredis"], exclude: ["README.md"]),
+
         // Ground floor: five rooms that know nothing of each other.
         .target(name: "FastCGI", dependencies: ["Platform", "CLibFCGI", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
-        .target(name: "Caching", dependencies: ["Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
+        .target(name: "Caching", dependencies: ["RESP", "Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
         .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
         .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", crypto, logging], exclude: ["README.md"]),
 
@@ -77,11 +80,15 @@ let package = Package(
             name: "household", dependencies: ["Catalog", "Caching", "RateLimiting", "Spotify", "Platform", logging],
             path: "Tests/benchmark/household"),
 
+        // Debian's redis-server, for tests of several rooms.
+        .target(name: "TestServers", path: "Tests/TestServers"),
+
         tests(of: "Platform", [grdb, logging]),
         tests(of: "JSON"),
+        tests(of: "RESP", ["TestServers", "Platform"]),
         tests(of: "FastCGI", ["Platform", "CLibFCGI", "CLibFCGIApplication", "CSystem"]),
         tests(of: "Supervision", ["Platform", "CSystem"]),
-        tests(of: "Caching", ["Platform", "CSystem", grdb]),
+        tests(of: "Caching", ["TestServers", "RESP", "Platform", "CSystem", grdb]),
         tests(of: "RateLimiting", ["Platform", "CSystem", grdb]),
         tests(of: "Spotify", ["Platform", "JSON", "CSystem"]),
         tests(of: "Catalog", ["Platform", "JSON", "CSystem"]),

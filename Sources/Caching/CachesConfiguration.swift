@@ -1,4 +1,5 @@
 import Platform
+import RESP
 
 /// Where DragonflyDB is and how long one connect or command may take.
 public struct DragonflyConfiguration: Sendable, Equatable, CustomStringConvertible {
@@ -22,6 +23,8 @@ public struct DragonflyConfiguration: Sendable, Equatable, CustomStringConvertib
         self.timeout = timeout
         self.prefix = prefix
     }
+
+    var endpoint: RedisEndpoint { RedisEndpoint(host: host, port: port, database: database, password: password, timeout: timeout) }
 
     /// Without the password: it may be logged.
     public var description: String { host.hasPrefix("unix:") ? "\(host)/\(database)" : "\(host):\(port)/\(database)" }

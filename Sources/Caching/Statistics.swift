@@ -1,4 +1,5 @@
 import Platform
+import RESP
 import Synchronization
 
 /// What the dashboard, `/metrics` and the command line show. All of it is counted as it happens; nothing is scanned.

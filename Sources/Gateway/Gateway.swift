@@ -72,15 +72,20 @@ public final class Gateway: Sendable {
         _ log: Logger
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
-            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
+            isOpen: settings.metadataAuth != .session)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let activity = Activity(
             collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
-            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
+            AuthRoutes(
+                sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL, timings: collector.scoreboard.timings),
             CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
             DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
             PageRoutes(
@@ -89,7 +94,8 @@ public final class Gateway: Sendable {
         ]
         return families + [
             HealthRoutes(
-                collector: collector, accessControl: accessControl, workers: health, showsCovers: settings.statusCovers, others: families)
+                collector: collector, accessControl: accessControl, workers: health, keys: keys, showsCovers: settings.statusCovers,
+                others: families)
         ]
     }
 
@@ -98,6 +104,10 @@ public final class Gateway: Sendable {
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
         configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
+        configuration.noteResult = { kind, duration in
+            scoreboard.timings.add(call: kind, duration)
+            if kind == .answered { scoreboard.timings.noteSuccess(SystemClock().wall) }
+        }
         configuration.noteTurn = { scoreboard.add(turn: $0) }
         configuration.noteLookup = { scoreboard.note(lookup: $0, status: $1) }
         return configuration

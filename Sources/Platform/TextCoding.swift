@@ -104,6 +104,9 @@ public enum RandomName {
         String(decoding: Base64URL.encode(bytes((bits + 7) / 8)).prefix((bits + 5) / 6), as: UTF8.self)
     }
 
+    /// Hexadecimal digits in lower case with so many random bits, a multiple of eight: 32 for 128.
+    public static func digits(bits: Int) -> String { Hexadecimal.text(bytes(bits / 8)) }
+
     private static func bytes(_ count: Int) -> [UInt8] {
         var source = SystemRandomNumberGenerator()
         return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &source) }

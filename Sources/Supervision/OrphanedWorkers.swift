@@ -54,7 +54,8 @@ public struct OrphanedWorkers {
 
     private func finish(_ orphans: [Orphan], isLate: Bool) {
         for orphan in orphans where orphan.isFrozen || isLate {
-            log.warning("a worker of a serve that was killed does not end and is killed", metadata: ["worker": "\(orphan.process)"])
+            log.warning(
+                "a worker of a serve that was killed does not end and is killed", metadata: ["worker": .stringConvertible(orphan.process)])
             kill(orphan.process, SIGKILL)
         }
     }

@@ -51,17 +51,6 @@ struct CircuitBreakerTests {
         #expect(breaker.accepted() == nil)
         #expect(breaker.mayWrite(now: 0))
     }
-
-    @Test(
-        "an error reply is known for what it is",
-        arguments: [
-            ("LOADING Redis is loading the dataset in memory", 2), ("NOAUTH Authentication required.", 3),
-            ("WRONGPASS invalid username-password pair", 3), ("MOVED 3999 127.0.0.1:6381", 5),
-            ("DENIED Redis is running in protected mode", 5),
-        ])
-    func kinds(_ reply: String, _ kind: Int) {
-        #expect(StoreFault(reply: reply).kind == kind)
-    }
 }
 
 @Suite("Small decisions")

@@ -2,22 +2,12 @@ import Foundation
 import Logging
 import Platform
 import Synchronization
+import TestServers
 
 @testable import Caching
 
-/// A folder of its own, gone with the object.
-final class TemporaryFolder: Sendable {
-    let path: String
-
-    init() {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("caching-\(UUID().uuidString.prefix(8))").path
-        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func file(_ name: String) -> String { path + "/" + name }
-}
+typealias TemporaryFolder = TestServers.TemporaryFolder
+typealias RedisServer = TestServers.RedisServer
 
 // Instants as tests write them.
 extension WallTime: ExpressibleByIntegerLiteral {
@@ -77,4 +67,17 @@ struct Bench {
 
     /// Another worker on the same file.
     func another() throws -> Bench { try Bench(folder: folder, clock: clock, log: log) }
+}
+
+struct NeverCame: Error, CustomStringConvertible {
+    var description: String
+}
+
+/// Looks every few milliseconds, for ten seconds at most.
+func wait(for what: String, seconds: Double = 10, _ condition: () throws -> Bool) throws {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while try !condition() {
+        guard Date() < end else { throw NeverCame(description: "\(what) did not come within \(seconds) s") }
+        usleep(3000)
+    }
 }

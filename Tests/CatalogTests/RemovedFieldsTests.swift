@@ -150,6 +150,7 @@ import Testing
         for (place, form, isKnown) in [(14, 2, true), (16, 2, false), (14, 3, false)] as [(UInt64, UInt8, Bool)] {
             let encoded = record.encoded(lacking: StoredFields(words: [place << 8], form: form, pageEnd: 0))
             #expect((RemovedFields(storedIn: encoded, nil) != nil) == isKnown)
+            #expect((RemovedFields.filled(storedIn: encoded) != nil) == isKnown)
             #expect(Record(encoded: encoded) == record)
         }
         var none: [UInt8] = []
@@ -159,13 +160,19 @@ import Testing
         let whole = record.encoded(lacking: StoredFields(words: [0, 3 << 8 | 1, 14 << 8 | 21], form: 2, pageEnd: 3))
         #expect(RemovedFields(storedIn: whole, list) != nil && RemovedFields(storedIn: whole, nil) == nil)
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<5000 {
+        let direct = record.encoded(lacking: StoredFields(words: [0, 3 << 8 | 1, 14 << 8 | 21], form: 2, pageEnd: 0))
+        for whole in Array(repeating: [whole, direct], count: 2500).joined() {
             var bytes = Array(whole.prefix(.random(in: 0...whole.count, using: &random)))
             for _ in 0..<3 where !bytes.isEmpty {
                 bytes[.random(in: bytes.indices, using: &random)] = .random(in: .min ... .max, using: &random)
             }
-            guard let plain = Record(encoded: bytes), let fields = RemovedFields(storedIn: bytes, list) else { continue }
+            let filled = RemovedFields.filled(storedIn: bytes)
+            guard let plain = Record(encoded: bytes), let fields = RemovedFields(storedIn: bytes, list) else {
+                #expect(filled == nil)
+                continue
+            }
             #expect(fields.filled(plain).body.count >= plain.body.count)
+            #expect(filled == nil || filled == fields.filled(plain))
         }
     }
 

@@ -98,7 +98,7 @@ import Testing
     private func expected(_ access: Access, _ asker: GatewayStage.Asker, _ metadataNeedsSession: Bool) -> Int? {
         switch (access, asker) {
         case (.open, _), (.optional, _): nil
-        case (.metadata, .nobody), (.metadata, .ended): metadataNeedsSession ? 401 : nil
+        case (.metadata, .nobody), (.metadata, .ended), (.mirror, .nobody), (.mirror, .ended): metadataNeedsSession ? 401 : nil
         case (_, .nobody), (_, .ended): 401
         case (.admin, .user), (.caches, .user), (.page, .user): 403
         // An access token is none with which one refreshes.

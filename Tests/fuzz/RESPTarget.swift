@@ -1,4 +1,5 @@
 import CLibHiredis
+import RESP
 
 @testable import Caching
 

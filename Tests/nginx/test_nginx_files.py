@@ -99,6 +99,7 @@ NEEDED = {
     "events": ("location", "credential limits"), "events-full": ("location", ""),
     "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
     "worker": ("location", ""), "worker-lines": ("location", ""),
+    "search": ("server", "upstream"), "microcache": ("http", ""), "microcached": ("server", "upstream microcache"), "keep": ("location", "upstream microcache"),
 }
 
 #: What stands in the location before a file that does not include it itself.

@@ -142,7 +142,7 @@ LABELS = "[...document.querySelectorAll('#pictures svg[role=img]')].map(svg => s
 def made_up(second):
     """A household: by day more than by night, a cooldown of a few hours, and a worker's memory."""
     hits, day = second // 10, second % 86400 / 86400
-    return [hits, hits // 4, hits // 8, hits // 40, hits // 80, hits // 160, hits // 400, hits * 2, hits // 40, hits // 50, hits * 30_000,
+    return [hits, hits // 4, hits // 8, hits // 40, hits // 80, hits // 160, hits // 400, hits * 2, hits // 40, hits // 50, hits * 30_000, hits * 2, hits * 900,
             900 * day, 1000, 250_000, second // 1000 % 100_000, second // 10, 40e6 + 20e6 * day, 2, 0.5 < day < 0.6, 10 * day, 3]
 
 

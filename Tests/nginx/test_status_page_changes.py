@@ -22,7 +22,7 @@ COOKIE = "swingmusic-fcgi-admin"
 HOSTILE = "<img src=x onerror=\"window.ran=1\">'&</script><script>window.ran=1</script>"
 
 #: Every change of the page's, with what it wants.
-CHANGES = {"sign-out": {}, "end-session": {"session": "x"}, "renew": {"name": "track/x"}, "evict": {"name": "track/x"},
+CHANGES = {"sign-out": {}, "end-session": {"session": "x"}, "revoke-key": {"name": "x"}, "renew": {"name": "track/x"}, "evict": {"name": "track/x"},
            "search": {"words": "x"}, "searches": {}}
 
 needs_chromium = pytest.mark.skipif(chromium() is None, reason="chromium is not installed")

@@ -1,10 +1,14 @@
 """The cached Spotify client, over the mirror."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from caller import Caller
+from harness.house import BRISK
+from harness.household import Household
+from harness.responder import spotify_settings
 from harness.standin import spotify_id
 
 
@@ -36,6 +40,24 @@ def test_objects_are_the_web_apis(house, ask, method, kind):
     assert ask(f"[client.{method}('spotify:{kind}:{name}') == client.{method}('https://open.spotify.com/{kind}/{name}?si=x')]") == [True]
 
 
+def test_where_metadata_is_for_users_a_sessions_token_opens_it(house, environment, tmp_path):
+    with Household("python-session", workers=2, SWINGMUSIC_FCGI_METADATA_AUTH="session", **BRISK, **spotify_settings(house.standin)) as own:
+        name = spotify_id("python session")
+        given = tmp_path / "token"
+        given.write_text(own.log_in("bob")["accesstoken"] + "\n")
+        code = f"""
+            import json
+            from swingmusic_fcgi.dragonfly_client import get_cached_spotify_client
+            print(json.dumps(get_cached_spotify_client().get_track("{name}")))
+        """
+        for way in ("http", "unix"):
+            def caller(**more):
+                return Caller(environment, SimpleNamespace(port=own.nginx.port, responder=own.responder), way, **more)
+            assert caller().run_code(code) is None
+            found = caller(SWINGMUSIC_FCGI_SESSION_TOKEN_FILE=given).run_code(code)
+            assert found["id"] == name
+
+
 def test_what_is_known_is_not_asked_for_again(house, ask):
     name = spotify_id("python once")
     ask(f"client.get_track('{name}')")
@@ -51,6 +73,26 @@ def test_nothing_is_raised(ask):
     assert ask("client.preload_popular_data(['no id', None])") == {"no id": False, "null": False}
     assert ask("[client.get_track('11dFghVXANMlKmJXsNCbNl'), client.get_cache_stats()['dragonfly_available']]",
                SWINGMUSIC_FCGI_URL="http://127.0.0.1:1") == [None, False]
+
+
+def test_forked_processes_have_connections_of_their_own(house, environment):
+    names = [spotify_id(f"forked {number}") for number in range(4)]
+    house.at_once([f"/spotify/v1/tracks/{name}" for name in names])
+    code = f"""
+        import json, os
+        from swingmusic_fcgi.dragonfly_client import get_cached_spotify_client
+        client, names = get_cached_spotify_client(), {names}
+        assert client.get_track(names[0])["id"] == names[0]
+        children = []
+        for name in names:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0 if all((client.get_track(name) or {{}}).get("id") == name for _ in range(100)) else 1)
+            children.append(pid)
+        print(json.dumps([os.waitpid(pid, 0)[1] for pid in children]))
+    """
+    for way in ("http", "unix"):
+        assert Caller(environment, house, way).run_code(code) == [0] * 4
 
 
 def test_search_and_preload(ask):

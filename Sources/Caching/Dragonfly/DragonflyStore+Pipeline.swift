@@ -1,4 +1,5 @@
 import Platform
+import RESP
 import Synchronization
 
 /// Whether the store was asked without waiting for it.
@@ -53,7 +54,7 @@ extension DragonflyStore {
             while isAnswering, pipelines.open.load(ordering: .relaxed) < pipelines.wanted, let watcher = pipelines.watcher.withLock({ $0 })
             {
                 let pipeline = RedisPipeline(
-                    try RedisConnection(configuration, batch: batch), timeout: configuration.timeout, counts: counts)
+                    try connect(batch: batch), timeout: configuration.timeout, counts: counts)
                 shared.raiseCopyEpoch()
                 guard watcher.watch(pipeline.descriptor, { [weak self] in self?.read(pipeline) ?? false }) else { return }
                 pipelines.open.add(1, ordering: .relaxed)

@@ -1,4 +1,5 @@
 import Platform
+import RESP
 
 /// A copy on its way to the store, and how long it may stay there.
 struct CopyOffer {

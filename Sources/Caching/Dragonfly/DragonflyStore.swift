@@ -1,5 +1,6 @@
 import Logging
 import Platform
+import RESP
 import Synchronization
 
 /// The copies in DragonflyDB: never waited for longer than the deadline, never needed. Every call answers nil or false

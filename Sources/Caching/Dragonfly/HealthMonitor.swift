@@ -1,4 +1,5 @@
 import Platform
+import RESP
 
 /// The one thread that connects: while the breaker is open it probes once a second; while it is closed it opens
 /// connections that are missing, and sweeps copies away.
@@ -32,17 +33,22 @@ extension DragonflyStore {
         let batch = breaker.withLock { $0.batch }
         do throws(StoreFault) {
             var fresh: [RedisConnection] = []
-            for _ in 0..<connections { fresh.append(try RedisConnection(configuration, batch: batch + 1)) }
+            for _ in 0..<connections { fresh.append(try connect(batch: batch + 1)) }
             admit(fresh)
         } catch {
             say(breaker.withLock { $0.trip(error, batch: batch, now: clock.wall) })
         }
     }
 
+    /// Waits: on the health monitor's thread alone.
+    func connect(batch: Int) throws(StoreFault) -> RedisConnection {
+        try RedisConnection(configuration.endpoint, batch: batch, longestReply: EntryLimits.valueBytes + 65536)
+    }
+
     private func connectOne() {
         let batch = breaker.withLock { $0.batch }
         do throws(StoreFault) {
-            add(try RedisConnection(configuration, batch: batch))
+            add(try connect(batch: batch))
         } catch {
             trip(error, batch: batch)
         }

@@ -1,4 +1,5 @@
 import Platform
+import RESP
 import Synchronization
 
 /// A connection to DragonflyDB whose answers are read when they come: whoever asks leaves a closure and goes on. So no thread sleeps
@@ -36,7 +37,7 @@ final class RedisPipeline: Sendable {
         self.connection = connection
         self.timeout = timeout
         self.counts = counts
-        connection.becomePipeline()
+        connection.becomePipeline(StoredCopyReply.functions)
     }
 
     /// Which opening of the circuit breaker it belongs to.
@@ -129,7 +130,8 @@ final class RedisPipeline: Sendable {
     func read() -> End? {
         var refused: [Asked] = []
         do throws(StoreFault) {
-            try connection.receiveAtOnce { reply throws(StoreFault) in
+            try connection.receiveAtOnce { object throws(StoreFault) in
+                let reply = StoredCopyReply.take(object)
                 guard let asked = state.withLock({ $0.asked.isEmpty ? nil : $0.asked.removeFirst() }) else {
                     throw .foreign("an answer nobody asked for")
                 }

@@ -1,4 +1,5 @@
 import CLibHiredis
+import RESP
 
 /// What DragonflyDB keeps under a key: an entry, the key and the `cache.db` it is of, and the copy epoch in which it was known to be the
 /// record's. A header of 64 bytes, little-endian, and the value:
@@ -164,4 +165,37 @@ struct LookupResult {
         guard let found = copy?.key, found != StoredCopy.hash(of: key, in: cache) else { return }
         (copy, isWrong) = (nil, true)
     }
+}
+
+/// Commands of copies. DragonflyDB and Redis share them, and no script is among them.
+extension CommandBuffer {
+    mutating func part(_ key: StoreKey) {
+        part(count: key.prefix.count + key.key.count) { bytes in
+            bytes.append(contentsOf: key.prefix)
+            bytes.append(contentsOf: key.key)
+        }
+    }
+
+    mutating func part(_ copy: StoredCopy) { part(count: copy.size) { copy.append(to: &$0) } }
+
+    mutating func command(_ name: StaticString, _ key: StoreKey) {
+        begin(2)
+        part(name)
+        part(key)
+    }
+
+    mutating func set(_ key: StoreKey, _ copy: StoredCopy, milliseconds: Int64) {
+        begin(5)
+        part("SET")
+        part(key)
+        part(copy)
+        part("PX")
+        part(milliseconds)
+    }
+}
+
+/// A key in DragonflyDB: what all of a cache's keys begin with, and the entry's own bytes.
+struct StoreKey: Sendable {
+    var prefix: [UInt8]
+    var key: [UInt8]
 }

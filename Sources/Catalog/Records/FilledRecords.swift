@@ -66,14 +66,13 @@ final class FilledRecords: Sendable {
     /// - Parameter isBusy: it is asked for over and over.
     func record(of resource: Resource, _ entry: Entry, isBusy: Bool = false, now: MonotonicTime) -> Record? {
         guard let plainTag = Record.tag(ofEncoded: entry.value) else { return nil }
-        if RemovedFields.isNothing(storedIn: entry.value) { return Record(encoded: entry.value) }
         let mayBeLarge = isBusy || entry.value.count > Self.large
-        var stored = mayBeLarge ? nil : RemovedFields(storedIn: entry.value, resource)
-        if let stored { return Record(encoded: entry.value).map { stored.filled($0) } }
+        if !mayBeLarge, let filled = RemovedFields.filled(storedIn: entry.value) { return filled }
+        if mayBeLarge, RemovedFields.isNothing(storedIn: entry.value) { return Record(encoded: entry.value) }
         let known = find(entry.version, plainTag, now: now)
         if let filled = known?.filled { return filled }
         guard let plain = Record(encoded: entry.value) else { return nil }
-        if mayBeLarge, known == nil { stored = RemovedFields(storedIn: entry.value, resource) }
+        let stored = known == nil ? RemovedFields(storedIn: entry.value, resource) : nil
         let fields = known?.fields ?? stored ?? RemovedFields(of: plain, resource)
         let filled = fields.filled(plain)
         let isKeptWhole = mayBeLarge && plain.body.count < most / 4 && !fields.isEmpty

@@ -63,54 +63,75 @@ struct RemovedFields: Equatable {
     /// The record with them. Its tag is made of the plain one's: the same bytes give the same.
     func filled(_ record: Record) -> Record {
         guard !isEmpty else { return record }
-        var filled = Record(
-            form: put(into: record.body)[...], linkPlaces: shift(record.linkPlaces), refusedWith: record.refusedWith,
-            isExtended: record.isExtended, tag: FNV.hash(Self.mark, from: record.tag))
-        filled.wholeAt = record.wholeAt
+        var rest = words[...]
+        var filled = Self.fill(record, atMost: words.count) {
+            rest.popFirst().flatMap { word in Neutral(rawValue: UInt8(truncatingIfNeeded: word)).map { (Int(word >> 8), $0) } }
+        }
         emptyPage?.put(into: &filled)
+        return filled
+    }
+
+    /// A record with them, where its stored form says itself which: as `init?(storedIn:_:)` and `filled`, in one pass. nil where it does not,
+    /// and for a playlist without a page.
+    static func filled(storedIn encoded: [UInt8]) -> Record? {
+        guard Record.hasStoredFields(encoded), let plain = Record(encoded: encoded) else { return nil }
+        return encoded.withUnsafeBytes { encoded in
+            guard var places = StoredFields.Places(endOf: encoded, bodyCount: plain.body.count), places.form == form, places.pageEnd == 0
+            else { return nil }
+            if places.mostCount == 0 { return plain }
+            var isKnown = true
+            let filled = fill(plain, atMost: places.mostCount) {
+                guard let place = places.next() else { return nil }
+                guard let member = Neutral(rawValue: place.member) else {
+                    isKnown = false
+                    return nil
+                }
+                return (place.offset, member)
+            }
+            return isKnown && places.isSound ? filled : nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - most: how many places there are at most.
+    ///   - next: the next one, ascending; nil after the last.
+    @inline(__always)
+    private static func fill(_ record: Record, atMost most: Int, _ next: () -> (offset: Int, member: Neutral)?) -> Record {
+        var linkPlaces = record.linkPlaces
+        let body = [UInt8](unsafeUninitializedCapacity: record.body.count + most * Neutral.longest) { room, count in
+            guard var to = UnsafeMutableRawPointer(room.baseAddress) else { return }
+            record.body.withUnsafeBytes { body in
+                guard let from = body.baseAddress else { return }
+                var (start, link, added) = (0, 0, 0)
+                while let (offset, member) = next() {
+                    let text = member.text
+                    to.copyMemory(from: from + start, byteCount: offset - start)
+                    to += offset - start
+                    to.copyMemory(from: text.utf8Start, byteCount: text.utf8CodeUnitCount)
+                    to += text.utf8CodeUnitCount
+                    start = offset
+                    while link < linkPlaces.count, linkPlaces[link] <= offset {
+                        linkPlaces[link] += UInt32(added)
+                        link += 1
+                    }
+                    added += text.utf8CodeUnitCount
+                }
+                to.copyMemory(from: from + start, byteCount: body.count - start)
+                to += body.count - start
+                for link in linkPlaces.indices[link...] { linkPlaces[link] += UInt32(added) }
+                count = body.count + added
+            }
+        }
+        var filled = Record(
+            form: body[...], linkPlaces: linkPlaces, refusedWith: record.refusedWith, isExtended: record.isExtended,
+            tag: FNV.hash(mark, from: record.tag))
+        filled.wholeAt = record.wholeAt
         return filled
     }
 
     /// To be changed with the members and with who gets them: answers of before have other tags then, and what was stored says nothing any more.
     private static let form: UInt8 = 2
     private static let mark = Array("filled/\(form)".utf8)
-
-    private func put(into body: ArraySlice<UInt8>) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: body.count + addedBytes) { room, count in
-            func append(_ bytes: UnsafeRawBufferPointer) {
-                UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(room)[count...]).copyMemory(from: bytes)
-                count += bytes.count
-            }
-            body.withUnsafeBytes { body in
-                var start = 0
-                for (offset, member) in places {
-                    if offset > start { append(UnsafeRawBufferPointer(rebasing: body[start..<offset])) }
-                    append(UnsafeRawBufferPointer(start: member.text.utf8Start, count: member.text.utf8CodeUnitCount))
-                    start = offset
-                }
-                append(UnsafeRawBufferPointer(rebasing: body[start...]))
-            }
-        }
-    }
-
-    /// Offsets into the text as offsets into the filled one; ascending both.
-    private func shift(_ offsets: [UInt32]) -> [UInt32] {
-        guard !offsets.isEmpty else { return [] }
-        var (next, added) = (0, 0)
-        return offsets.map { offset in
-            while next < words.count, let place = place(words[next]), place.offset < Int(offset) {
-                added += place.member.text.utf8CodeUnitCount
-                next += 1
-            }
-            return offset + UInt32(added)
-        }
-    }
-
-    private var places: some Sequence<(offset: Int, member: Neutral)> { words.lazy.compactMap { place($0) } }
-
-    private func place(_ word: UInt64) -> (offset: Int, member: Neutral)? {
-        Neutral(rawValue: UInt8(truncatingIfNeeded: word)).map { (Int(word >> 8), $0) }
-    }
 }
 
 /// Of a playlist whose items Spotify keeps for its owner and collaborators: it has no page at all then, and gets one without items, under both
@@ -179,6 +200,9 @@ private enum Neutral: UInt8, CaseIterable {
     var name: String { Self.names[Int(rawValue)] }
 
     private static let names = allCases.map { "\($0.text)".split(separator: "\"")[1] }.map(String.init)
+
+    /// Bytes of the longest one's text.
+    static let longest = allCases.map(\.text.utf8CodeUnitCount).max() ?? 0
 
     /// The member with its comma.
     var text: StaticString {

@@ -68,28 +68,57 @@ struct StoredFields: Equatable {
 
     /// Reads the white space at the end of a stored form that has it, behind a body of so many bytes; nil where it does not fit that body.
     init?(endOf bytes: UnsafeRawBufferPointer, bodyCount: Int) {
-        let end = bytes.count - Self.trailer * Self.signsOfByte
-        var at = bytes.count - Self.length(endOf: bytes)
-        guard at >= 0, at <= end else { return nil }
-        form = Self.byte(bytes, end)
-        pageEnd = Int(Self.byte(bytes, end + Self.signsOfByte))
-        words = []
-        words.reserveCapacity((end - at) / Self.signsOfByte)
-        var offset: UInt64 = 0
-        while at < end {
+        guard var places = Places(endOf: bytes, bodyCount: bodyCount) else { return nil }
+        (form, pageEnd, words) = (places.form, places.pageEnd, [])
+        words.reserveCapacity(places.mostCount)
+        while let place = places.next() { words.append(UInt64(place.offset) << 8 | UInt64(place.member)) }
+        guard places.isSound else { return nil }
+    }
+
+    /// The places one after the other, without an array: a hit from a store reads them each time.
+    struct Places {
+        let form: UInt8
+        let pageEnd: Int
+        /// False once there was one that is not in the body.
+        private(set) var isSound = true
+        private let bytes: UnsafeRawBufferPointer
+        private let bodyCount: Int
+        private let end: Int
+        private var at: Int
+        private var offset = 0
+
+        /// nil where the white space does not fit a body of so many bytes.
+        /// - Parameter bytes: a stored form that has it, which stays where it is for as long as this is used.
+        init?(endOf bytes: UnsafeRawBufferPointer, bodyCount: Int) {
+            end = bytes.count - trailer * signsOfByte
+            at = bytes.count - length(endOf: bytes)
+            guard at >= 0, at <= end else { return nil }
+            form = byte(bytes, end)
+            pageEnd = Int(byte(bytes, end + signsOfByte))
+            guard pageEnd <= bodyCount else { return nil }
+            self.bytes = bytes
+            self.bodyCount = bodyCount
+        }
+
+        /// Each has a byte at least.
+        var mostCount: Int { (end - at) / signsOfByte }
+
+        /// nil at the end, and where one is not in the body.
+        @inline(__always)
+        mutating func next() -> (offset: Int, member: UInt8)? {
+            guard at < end, isSound else { return nil }
             var (number, shift): (UInt64, UInt64) = (0, 0)
             var byte: UInt8
             repeat {
-                byte = Self.byte(bytes, at)
+                byte = StoredFields.byte(bytes, at)
                 number |= UInt64(byte & 0x7F) << shift
                 shift += 7
-                at += Self.signsOfByte
+                at += signsOfByte
             } while byte & 0x80 != 0 && at < end && shift < 42
-            offset += number >> Self.memberBits
-            guard offset <= UInt64(bodyCount) else { return nil }
-            words.append(offset << 8 | number & (1 << Self.memberBits - 1))
+            offset += Int(number >> memberBits)
+            isSound = offset <= bodyCount
+            return isSound ? (offset, UInt8(number & (1 << memberBits - 1))) : nil
         }
-        guard pageEnd <= bodyCount else { return nil }
     }
 
     /// Four signs at once. Of each the two lowest bits are its number, but for CR, whose third one makes it a 3.

@@ -71,7 +71,7 @@ final class BlockingWorker: Sendable {
         _ errorFormat: ErrorFormat, within limit: Duration = .seconds(6), patience: Duration? = nil, busy: Response? = nil,
         _ errand: @escaping Errand
     ) -> Outcome {
-        let busy = busy ?? errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let busy = busy ?? errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
         let now = clock.monotonic
         return .parked(
             ParkedRequest(
@@ -82,7 +82,7 @@ final class BlockingWorker: Sendable {
 
     /// Parks the caller until `work` has made its answer, for all who ask for `shared` meanwhile: however many they are, they take one place.
     func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let busy = errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: clock.monotonic + patience,

@@ -62,6 +62,7 @@ extension Access {
         switch self {
         case .open: []
         case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
+        case .mirror: [.object([]), ["cookie": []], ["session": []], ["clientKey": []]]
         case .session: [["cookie": []], ["session": []]]
         case .refresh: [["refreshCookie": []], ["refresh": []]]
         case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
@@ -87,6 +88,11 @@ extension Access {
         "statusPage": [
             "type": "apiKey", "in": "cookie", "name": .string(AdminSessions.cookie),
             "description": "Who has signed in to the status page with the admin token; `__Host-` before the name where that was by TLS.",
+        ],
+        "clientKey": [
+            "type": "oauth2",
+            "description": "A client key's token: for reading the mirror alone. An administrator makes keys.",
+            "flows": ["clientCredentials": ["tokenUrl": "/spotify/api/token", "scopes": .object([])]],
         ],
         "cacheToken": ["type": "http", "scheme": "bearer", "description": "SWINGMUSIC_FCGI_CACHE_TOKEN: for the caches alone."],
     ]

@@ -10,7 +10,7 @@ async function lookAround(isUrgent = false) {
     const { status, value } = await ask("page/now.json");
     if (status !== 200 || !value) return;
     activity = value;
-    for (const card of [waiting, failures, lookups, dues, account, people, visitor]) card(activity);
+    for (const card of [waiting, failures, lookups, dues, account, people, keys, visitor]) card(activity);
 }
 
 /** Asks the program to do something, and says what came of it. */
@@ -123,6 +123,17 @@ function people({ sessions }) {
         end.setAttribute("aria-label", `End the session of ${session.user} on ${session.device}`);
         return row(session.user, [`${session.device}, ${session.address || "unknown address"}, last used `, moment(session.seenAt)], end);
     }), "Nobody is signed in."));
+}
+
+function keys({ keys }) {
+    find("keysCard").hidden = keys === null;
+    if (keys === null) return;
+    show("keys", list(keys.map(key => {
+        const end = button("End", `key ${key.name}`, () => confirmed(`End the key ${key.name}? The client that has it gets in no more.`, "End it",
+            () => act("revoke-key", { name: key.name }, () => `The key ${key.name} has ended.`)));
+        end.setAttribute("aria-label", `End the key ${key.name}`);
+        return row(key.name, ["made ", moment(key.createdAt), ", ", key.usedAt ? "last used " : "never used", key.usedAt ? moment(key.usedAt) : ""], end);
+    }), "There is none. `swingmusic-fcgi keys add NAME` makes one."));
 }
 
 function visitor({ visitor, covers }) {

@@ -89,15 +89,18 @@ function callsPicture({ callsInWindow, budget, calls, coolingDown }) {
         bands("cooling", coolingDown), line("budget", budget, top), line("calls", callsInWindow, top));
 }
 
-const milliseconds = number => number === null ? "–" : number < 1000 ? `${count(number)} ms` : `${decimal(number / 1000)} s`;
+const milliseconds = number => number === null ? "–" : number < 10 ? `${decimal(number)} ms` : number < 1000 ? `${count(number)} ms`
+    : `${decimal(number / 1000)} s`;
 
-function timesPicture({ wait, callTime }) {
-    const top = most(wait, callTime);
+function timesPicture({ wait, answerTime, callTime }) {
+    const top = most(wait, answerTime, callTime);
+    const longest = known(wait).length ? Math.max(...known(wait)) : null;
     return picture("Times",
-        `callers who had to wait did so for at most ${milliseconds(known(wait).length ? most(wait) : null)}, Spotify answers in ${milliseconds(latest(callTime))}`,
+        `an answer takes ${milliseconds(latest(answerTime))}; who had to wait did so for at most ${milliseconds(longest)}; Spotify answers in ${milliseconds(latest(callTime))}`,
         milliseconds(top),
-        [key("calls", `who had to wait, waited: ${milliseconds(latest(wait))}`), key("memory", `Spotify answered in: ${milliseconds(latest(callTime))}`)],
-        line("calls", wait, top), line("memory", callTime, top));
+        [key("calls", `who had to wait, waited: ${milliseconds(latest(wait))}`), key("sqlite", `all answers: ${milliseconds(latest(answerTime))}`),
+            key("memory", `Spotify answered in: ${milliseconds(latest(callTime))}`)],
+        line("calls", wait, top), line("sqlite", answerTime, top), line("memory", callTime, top));
 }
 
 function growthPicture({ records, recordBytes }) {

@@ -131,7 +131,8 @@ struct CacheRoutes: RouteFamily {
     private func writing(_ cache: CacheName, _ write: @escaping @Sendable () throws -> Response) -> Outcome {
         blockingWorker.begin(errorFormat) { reply in
             let response = answering(write)
-            caches.whenSettled(cache) { fault in reply(fault.map { errorFormat.unavailable("\($0)", retryAfter: .seconds(10)) } ?? response)
+            caches.whenSettled(cache) { fault in
+                reply(fault.map { errorFormat.unavailable("\($0)", .database, retryAfter: .seconds(10)) } ?? response)
             }
         }
     }
@@ -142,7 +143,7 @@ struct CacheRoutes: RouteFamily {
         } catch CacheError.notAWholeNumber {
             return errorFormat.error(409, "\(CacheError.notAWholeNumber)")
         } catch {
-            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", .database, retryAfter: .seconds(10))
         }
     }
 

@@ -80,7 +80,7 @@ struct DashboardRoutes: RouteFamily {
         } catch let refusal as BadRequest {
             return errorFormat.error(refusal.status, refusal.message)
         } catch {
-            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", .database, retryAfter: .seconds(10))
         }
     }
 

@@ -220,12 +220,14 @@ struct AvailabilityRoute: Sendable {
         }
         // Where the songs have changed all of them are read: never on an event thread.
         return blockingWorker.run(errorFormat) { [wanted] in
-            guard let library else { return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", retryAfter: .seconds(60)) }
+            guard let library else {
+                return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60))
+            }
             do throws(LibraryFault) {
                 let index = try library.index()
                 return response(wanted.map { ($0.id, index.song(like: $0.track)) })
             } catch {
-                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", retryAfter: .seconds(5))
+                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", .swingmusic, retryAfter: .seconds(5))
             }
         }
     }

@@ -62,6 +62,9 @@ struct PageRoutes: RouteFamily {
                 "end-session", .page, "End anybody's session.", [Self.session, Self.proof], DescribedAnswer(204, "Ended."), [404],
                 endSession),
             change(
+                "revoke-key", .page, "End a client key, and every token of it.", [Self.name, Self.proof], DescribedAnswer(204, "Ended."),
+                [404], revokeKey),
+            change(
                 "renew", .page, "Fetch a record anew.", [Self.name, Self.proof],
                 .json(200, "It is queued.", .object(["seconds": .integer(0)])), [404], renew),
             change("evict", .page, "Remove a record for good.", [Self.name, Self.proof], DescribedAnswer(204, "Removed."), [404], evict),
@@ -142,6 +145,16 @@ struct PageRoutes: RouteFamily {
         return blocking(routed) { actor, context in
             guard try sessions.end(session: id, context) else { return errorFormat.error(404, "There is no such session") }
             say("a session was ended", ["session": "\(id)"], by: actor)
+            return Self.done()
+        }
+    }
+
+    @Sendable private func revokeKey(_ routed: RoutedRequest, _ object: JSONObject) throws(BadRequest) -> Outcome {
+        guard let sessions = activity.sessions else { throw BadRequest(404, "There are no sessions here") }
+        let name = object.string(Self.name) ?? ""
+        return blocking(routed) { actor, context in
+            guard try sessions.revokeClientKey(named: name, context) else { return errorFormat.error(404, "There is no key of that name") }
+            say("a client key was ended", ["key": "\(name)"], by: actor)
             return Self.done()
         }
     }

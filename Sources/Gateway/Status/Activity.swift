@@ -27,6 +27,7 @@ struct Activity: Sendable {
             "waiting": .array(queued(failed: false)), "failed": .array(queued(failed: true)),
             "latest": .array(collector.scoreboard.latestLookups.prefix(20).map(latest)), "due": due(now: now),
             "account": account, "backups": .array(backups), "sessions": people(context),
+            "keys": keys(context),
         ])
     }
 
@@ -96,6 +97,18 @@ struct Activity: Sendable {
                 "name": .string(name), "files": .integer(files.count), "bytes": .integer(files.reduce(0) { $0 + $1.size }),
             ]
         }
+    }
+
+    /// Of clients of the mirror; null without sessions.
+    private func keys(_ context: borrowing BlockingContext) -> JSONValue {
+        guard let sessions else { return .null }
+        guard let all = try? sessions.clientKeys(context) else { return [] }
+        return .array(
+            all.map { key in
+                .object([
+                    "name": .string(key.name), "createdAt": .integer(key.createdAt), "usedAt": key.usedAt.map { .integer($0) },
+                ])
+            })
     }
 
     /// null without sessions.

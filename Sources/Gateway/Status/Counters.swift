@@ -10,6 +10,8 @@ enum Counter {
         case none
 
         var label: String { self == .own ? "swingmusic-fcgi" : "\(self)" }
+        /// Whether who is parked waits for Spotify, more or less.
+        var waitsForLookups: Bool { self == .spotify || self == .catalog }
     }
 
     /// How a metadata request or a read of `/cache` was served, by its `Cache-Status`: the three tiers, then what the calls brought.
@@ -31,10 +33,7 @@ enum Counter {
     /// Microseconds.
     static let turnBounds: [UInt64] = [1000, 2000, 5000, 10_000, 50_000, 250_000]
     static let turnMicroseconds = turns + turnBounds.count + 1
-    /// Metadata requests that were parked, and how long in all.
-    static let waits = turnMicroseconds + 1
-    static let waitMicroseconds = turnMicroseconds + 2
-    static let count = turnMicroseconds + 3
+    static let count = turnMicroseconds + 1
 
     static func place(_ family: Family, status: Int) -> Int {
         family.rawValue * classes.count + min(max(status / 100, classes.lowerBound), classes.upperBound) - classes.lowerBound
@@ -62,8 +61,6 @@ struct Counters: Sendable, Equatable {
         }
     }
     var turnMicroseconds: UInt64 { values[Counter.turnMicroseconds] }
-    var waits: UInt64 { values[Counter.waits] }
-    var waitMicroseconds: UInt64 { values[Counter.waitMicroseconds] }
     /// Of all families and classes.
     var answered: UInt64 { values[..<Counter.answers].reduce(0, &+) }
 
@@ -77,6 +74,8 @@ struct Counters: Sendable, Equatable {
 
 extension CacheStatus {
     private static let staleMark = 256
+    /// The bits of a note that are this one's; the others are `Reason`'s.
+    static let noteMask = 0x1ff
 
     /// What is counted of the header, as a response's note: 0 stands for an answer without one.
     var note: Int {
@@ -89,7 +88,7 @@ extension CacheStatus {
 
     /// What a note says of where an answer came from: nil without a header.
     static func counted(_ note: Int) -> (Counter.Source, isStale: Bool)? {
-        Counter.Source(rawValue: note % staleMark - 1).map { ($0, note >= staleMark) }
+        Counter.Source(rawValue: note & (staleMark - 1) - 1).map { ($0, note & staleMark != 0) }
     }
 
     private func source(_ tier: Tier) -> Counter.Source {

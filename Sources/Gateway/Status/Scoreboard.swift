@@ -13,11 +13,14 @@ final class Scoreboard: Sendable {
     private let memory: SharedMemory
     /// Where the own slot begins; nil for who only reads.
     private let own: Int?
+    /// What took how long; a part of the file that workers of the first release do not know.
+    let timings: Timings
 
     private static let slotCount = 512
     private static let slotBytes = 512
     private static let layout: UInt64 = 0x5347_4649_4755_0001
-    private static let length = Offset.slots + slotCount * slotBytes
+    private static let firstLength = Offset.slots + slotCount * slotBytes
+    private static let length = firstLength + slotCount * Timings.slotBytes
     private static let makingLock: Int64 = 0
     private static let firstSlotLock: Int64 = 16
 
@@ -36,6 +39,7 @@ final class Scoreboard: Sendable {
         let own = Self.offset(ofSlot: slot ?? 0)
         memory = slot == nil ? SharedMemory(ownedLength: Self.length) : shared
         self.own = own
+        timings = Timings(memory, start: Self.firstLength, slot: slot ?? 0)
         memory.store64(0, at: own + Field.parked)
         memory.store64(0, at: own + Field.conditions)
         memory.store64(UInt64(bitPattern: now), at: own + Field.startedAt)
@@ -59,9 +63,12 @@ final class Scoreboard: Sendable {
 
     /// Reads what the workers count, without a slot and without making the file. Where there is none, nothing was counted.
     init(reading path: String) {
+        let whole = SharedMemory(existing: path, length: Self.length, layout: Self.layout)
         memory =
-            SharedMemory(existing: path, length: Self.length, layout: Self.layout) ?? SharedMemory(ownedLength: Self.length)
+            whole ?? SharedMemory(existing: path, length: Self.firstLength, layout: Self.layout)
+            ?? SharedMemory(ownedLength: Self.firstLength)
         own = nil
+        timings = Timings(memory, start: whole == nil ? nil : Self.firstLength, slot: nil)
     }
 
     /// The first slot that no process holds; its lock is kept as long as the file is open.
@@ -80,12 +87,6 @@ final class Scoreboard: Sendable {
         let microseconds = nanoseconds / 1000
         add(Counter.turns + (Counter.turnBounds.firstIndex { microseconds <= $0 } ?? Counter.turnBounds.count))
         change(Field.counters + Counter.turnMicroseconds * 8, by: microseconds)
-    }
-
-    /// Counts a metadata request that waited so long for its answer.
-    private func add(wait: Duration) {
-        add(Counter.waits)
-        change(Field.counters + Counter.waitMicroseconds * 8, by: UInt64(max(0, wait.wholeNanoseconds / 1000)))
     }
 
     func park() { change(Field.parked, by: 1) }
@@ -109,18 +110,18 @@ final class Scoreboard: Sendable {
     // MARK: Reading
 
     /// Of all workers since the file was made.
-    var sum: Counters {
-        var sum = Counters()
-        // The lowest free slot is taken, so the first that never was ends them.
-        for slot in slots {
-            guard word(Field.process, slot) != 0 else { break }
-            sum += counts(slot)
-        }
-        return sum
-    }
+    var sum: Counters { slots.prefix(usedSlots).reduce(into: Counters()) { $0 += counts($1) } }
+
+    /// What took how long, of all workers since the file was made.
+    var timingSums: TimingSums { timings.sum(slots: usedSlots) }
+
+    /// The lowest free slot is taken, so the first that never was ends them.
+    private var usedSlots: Int { slots.first { word(Field.process, $0) == 0 } ?? slots.count }
 
     /// A worker that lives.
     struct Worker: Sendable, Equatable {
+        /// Its place, which the next worker has when it has ended.
+        var slot: Int
         var process: Int32
         /// Wall-clock milliseconds.
         var startedAt: Int64
@@ -131,7 +132,7 @@ final class Scoreboard: Sendable {
     var workers: [Worker] {
         slots.filter(isHeld).map { slot in
             Worker(
-                process: Int32(truncatingIfNeeded: word(Field.process, slot)),
+                slot: slot, process: Int32(truncatingIfNeeded: word(Field.process, slot)),
                 startedAt: Int64(bitPattern: word(Field.startedAt, slot)),
                 parked: max(0, Int(Int64(bitPattern: word(Field.parked, slot)))),
                 conditions: WorkerConditions(rawValue: word(Field.conditions, slot)))
@@ -159,28 +160,35 @@ final class Scoreboard: Sendable {
     // Counts answers at the moment they are handed to the event loop. A worker that is killed between that and the socket has counted
     // an answer that its caller did not get: at most one for each of its threads. (Counting after the write would lose as many.)
 
-    func count(_ outcome: Outcome, of family: Counter.Family) -> Outcome {
+    /// - Parameter began: when the request was whole.
+    func count(_ outcome: Outcome, of family: Counter.Family, since began: MonotonicTime) -> Outcome {
         switch outcome {
         case .now(let response):
-            count(response, of: family)
+            count(response, of: family, since: began)
             return outcome
         case .pending: return outcome
         case .parked(let parkedRequest):
             park()
-            let since = SystemClock().monotonic
+            let parkedAt = SystemClock().monotonic
             return .parked(
                 parkedRequest.observed { [self] response in
                     unpark()
-                    guard let response else { return }
-                    count(response, of: family)
-                    if response.note != 0 { add(wait: SystemClock().monotonic - since) }
+                    if family.waitsForLookups {
+                        let waited = SystemClock().monotonic.nanoseconds &- parkedAt.nanoseconds
+                        timings.add(wait: waited, hasLeft: response == nil)
+                    }
+                    if let response { count(response, of: family, since: began) }
                 })
         }
     }
 
-    private func count(_ response: Response, of family: Counter.Family) {
+    private func count(_ response: Response, of family: Counter.Family, since began: MonotonicTime) {
         add(Counter.place(family, status: response.status))
-        guard let (source, isStale) = CacheStatus.counted(response.note) else { return }
+        let counted = CacheStatus.counted(response.note)
+        timings.add(
+            request: SystemClock().monotonic.nanoseconds &- began.nanoseconds, of: family,
+            RequestOutcome(counted?.0, status: response.status))
+        guard let (source, isStale) = counted else { return }
         add(Counter.place(source))
         if isStale { add(Counter.stale) }
     }

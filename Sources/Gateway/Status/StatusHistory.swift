@@ -11,13 +11,14 @@ final class StatusHistory: Sendable {
     /// What a sample has. Its place in the file is for good: a new one goes to the end.
     enum Figure: Int, CaseIterable {
         // Sums.
-        case memory, dragonfly, sqlite, stored, collapsed, unanswered, failed, answered, calls, waits, waitMicroseconds
+        case memory, dragonfly, sqlite, stored, collapsed, unanswered, failed, answered, calls, waits, waitMicroseconds,
+            timed, timedMicroseconds
         // How it stood at the latest look of the step.
         case callsInWindow, budget, callMicroseconds, records, recordBytes, residentBytes, workers
         // The most that was seen in the step.
         case coolingDown, queued, parked
 
-        var isSum: Bool { rawValue <= Figure.waitMicroseconds.rawValue }
+        var isSum: Bool { rawValue <= Figure.timedMicroseconds.rawValue }
         var isMost: Bool { rawValue >= Figure.coolingDown.rawValue }
     }
 
@@ -162,15 +163,18 @@ enum HistorySpan: String, CaseIterable, Sendable {
         let steps = history.steps(ring, count, grouped: grouped, now: now)
         let step = ring.step * Int64(grouped)
         func all(_ value: (StatusHistory.Sample) -> JSONValue) -> JSONValue { .array(steps.map { $0.map(value) ?? .null }) }
-        let plain = StatusHistory.Figure.allCases.filter { ![.waits, .waitMicroseconds, .callMicroseconds, .coolingDown].contains($0) }
+        let plain = StatusHistory.Figure.allCases.filter {
+            ![.waits, .waitMicroseconds, .timed, .timedMicroseconds, .callMicroseconds, .coolingDown].contains($0)
+        }
         let figures = plain.map { figure in JSONMember("\(figure)", all { .integer($0[figure]) }) }
         return [
             "span": .string(rawValue), "step": .integer(step), "now": .integer(now),
             "figures": .object(
                 figures + [
                     JSONMember("coolingDown", all { .bool($0[.coolingDown] > 0) }),
-                    // Milliseconds. Without anybody who waited there is none.
+                    // Milliseconds; null where nobody waited, or nobody asked.
                     JSONMember("wait", all { $0[.waits] == 0 ? .null : .integer($0[.waitMicroseconds] / $0[.waits] / 1000) }),
+                    JSONMember("answerTime", all { $0[.timed] == 0 ? .null : .double(Double($0[.timedMicroseconds] / $0[.timed]) / 1000) }),
                     JSONMember("callTime", all { .integer($0[.callMicroseconds] / 1000) }),
                 ]),
         ]

@@ -13,10 +13,12 @@ public struct Caller: Sendable {
     public var fetchSite: String?
     /// Where we are reached, to tell our own pages from others.
     public var site: OwnSite?
+    /// How far a cookie that it is given is to reach.
+    public var reach: CookieReach
 
     public init(
         cookies: [String] = [], authorization: [String] = [], address: String = "", userAgent: String? = nil, origin: String? = nil,
-        fetchSite: String? = nil, site: OwnSite? = nil
+        fetchSite: String? = nil, site: OwnSite? = nil, reach: CookieReach = .unsaid
     ) {
         self.cookies = cookies
         self.authorization = authorization
@@ -25,6 +27,7 @@ public struct Caller: Sendable {
         self.origin = origin
         self.fetchSite = fetchSite
         self.site = site
+        self.reach = reach
     }
 }
 

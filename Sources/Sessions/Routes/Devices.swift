@@ -58,7 +58,7 @@ extension Sessions {
             guard let change else { return (.refused(.unknownChange), nil) }
             guard let ended = try? end(change, authenticated, context) else { return (.refused(.unavailable), nil) }
             forgetRecords(ended)
-            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared : nil)
+            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
         }
     }
 

@@ -13,10 +13,10 @@ extension Sessions {
         }
         if let wait = throttle.wait(.login, address: caller.address) { return Self.tooMany(wait) }
         let isTaken = hasher.submit { [self] context in completion(logIn(form, caller, context)) }
-        return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3)
+        return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins)
     }
 
-    static func tooMany(_ wait: Int) -> Answer { .message("Too many failed attempts", status: 429, retryAfter: wait) }
+    static func tooMany(_ wait: Int) -> Answer { .message("Too many failed attempts", status: 429, retryAfter: wait, cause: .guesses) }
 
     /// On the login thread.
     private func logIn(_ form: LoginForm, _ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
@@ -87,7 +87,7 @@ extension Sessions {
         }
         guard hasBegun else { return nil }
         keepRecord(of: row.user, caller, as: id, now)
-        let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, now: now)
+        let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, for: caller, now: now)
         return pair.answer(name: row.user.name, cookies: [cookie])
     }
 
@@ -113,7 +113,7 @@ extension Sessions {
     }
 
     /// For a client that refreshes in a loop: the session goes on with the tokens that it has.
-    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
+    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600, cause: .tokens)
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
     private func enter(_ pair: TokenPair, into session: String, _ context: borrowing BlockingContext) -> Bool? {
@@ -128,7 +128,7 @@ extension Sessions {
     public func logout(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
         var answer = Answer.json(.object([JSONMember("msg", .string("Logged out"))]))
-        answer.cookies = [SetCookie.cleared]
+        answer.cookies = [SetCookie.cleared(for: caller)]
         for text in presented(caller) where !end(text, context) {
             // The cookie would be gone and the session not: say so, and leave it.
             return .unavailable

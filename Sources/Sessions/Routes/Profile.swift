@@ -43,7 +43,7 @@ extension Sessions {
                     let handing = allow(form, row, hash, authenticated, claims, context)
                     completion(adding(registrar.renewal(authenticated, caller, context), to: handing))
                 }
-                return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
+                return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins))
             }
         }
     }

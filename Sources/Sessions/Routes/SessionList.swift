@@ -58,7 +58,7 @@ extension Sessions {
             guard hasEnded else { return .message("Session not found", status: 404) }
             forgetRecords([id])
             var answer = Answer.message("Session ended", status: 200)
-            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared] }
+            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
             return answer
         }
     }
@@ -136,20 +136,22 @@ extension Sessions {
         return ended.count
     }
 
-    /// Refuses every token that was issued before now, whoever made it.
+    /// Refuses every token that was issued before now, whoever made it. Client keys stay, and are given new ones.
     public func endEverything(_ context: borrowing BlockingContext) throws -> Int {
         let ended = try Self.endEverything(in: database, now: clock.wall.milliseconds, context)
         forgetRecords(ended)
         return ended.count
     }
 
-    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's. Asks nothing of swingmusic's files.
+    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's, and without client keys, of which nobody knows which
+    /// were revoked since. Asks nothing of swingmusic's files.
     public static func endEverything(
         in folder: String, clock: any HostClock = SystemClock(), log: Logger, _ context: borrowing BlockingContext
     ) throws {
         let database = SessionDatabase(folder: folder, clock: clock, log: log) { true }
         defer { database.close() }
         _ = try endEverything(in: database, now: clock.wall.milliseconds, context)
+        try database.write(context, .long) { try $0.removeClientKeys() }
     }
 
     private static func endEverything(
@@ -157,6 +159,7 @@ extension Sessions {
     ) throws -> [String] {
         try database.write(context, .long) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
+            try rows.removeClientTokens()
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
         }
     }

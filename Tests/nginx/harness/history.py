@@ -7,7 +7,8 @@ LAYOUT = 0x5347484953540001
 SAMPLE, FIRST = 256, 4096
 MINUTES, HOURS = 1500, 768
 LENGTH = FIRST + (MINUTES + HOURS) * SAMPLE
-SUMS = ("memory", "dragonfly", "sqlite", "stored", "collapsed", "unanswered", "failed", "answered", "calls", "waits", "waitMicroseconds")
+SUMS = ("memory", "dragonfly", "sqlite", "stored", "collapsed", "unanswered", "failed", "answered", "calls", "waits", "waitMicroseconds",
+        "timed", "timedMicroseconds")
 
 
 def write(path, sample, now=None):
@@ -19,7 +20,7 @@ def write(path, sample, now=None):
     for start, count, step in ((FIRST, MINUTES, 60), (FIRST + MINUTES * SAMPLE, HOURS, 3600)):
         for index in range(now // step - count + 1, now // step + 1):
             values = [max(0, int(value)) for value in sample(index * step)]
-            assert len(values) == 21
-            struct.pack_into("<22Q", content, start + index % count * SAMPLE, index + 1, *values)
+            assert len(values) == 23
+            struct.pack_into("<24Q", content, start + index % count * SAMPLE, index + 1, *values)
     path.write_bytes(content)
     path.chmod(0o640)

@@ -28,6 +28,9 @@ from .servers import SWINGMUSIC, Server, expect, own_files, put, reached
 
 TRACK = f"/spotify/v1/tracks/{spotify_id('a snippet')}"
 ARTIST = f"/api/catalog/artist/{spotify_id('a snippet')}"
+#: Of the extended web client's routes below /api, those that are handed on; the program answers none of them 404.
+EXTENDED = [*(f"/api/search/{name}" for name in ("global", "combined", "suggestions", f"artist/{spotify_id('a snippet')}", f"album/{spotify_id('an album')}")),
+            *(f"/api/{name}" for name in ("spotify/metadata", "universal/metadata", "universal/validate-url"))]
 PROGRAM = "swingmusic-fcgi"
 
 
@@ -428,6 +431,9 @@ def web_server(name):
             server.start()
             for path, member in ((TRACK, "id"), (ARTIST, "albums"), ("/swingmusic-fcgi/healthz", "status")):
                 expect(member in server.get(path).json(), True, path)
+            for path in EXTENDED:
+                there, here = server.get(path), fastcgi.ask(stack.responder.address, path)
+                expect((there.status, there.body[:40]), (here.status, here.body[:40]), path)
             admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
             expect([server.get("/dragonfly/health", headers).status for headers in ({}, admin)], [401, 200], "what is the administrator's")
             expect(server.request("PUT", "/cache/temp/a%2Fb", admin, name.encode()).status, 204, "a key with a slash")

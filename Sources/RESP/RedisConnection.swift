@@ -2,10 +2,28 @@ import CLibHiredis
 import Glibc
 import Platform
 
-/// One connection to DragonflyDB. hiredis makes it and reads its replies; what waits, waits here, against one deadline
+/// Where a server of the protocol is, and how long one connect or exchange may take.
+public struct RedisEndpoint: Sendable, Equatable {
+    /// A host name or address, or `unix:` and a socket's path.
+    public var host: String
+    public var port: UInt16
+    public var database: Int
+    public var password: String?
+    public var timeout: Duration
+
+    public init(host: String, port: UInt16 = 6379, database: Int = 0, password: String? = nil, timeout: Duration = .milliseconds(250)) {
+        self.host = host
+        self.port = port
+        self.database = database
+        self.password = password
+        self.timeout = timeout
+    }
+}
+
+/// One connection to a server of the protocol. hiredis makes it and reads its replies; what waits, waits here, against one deadline
 /// for a whole exchange, whatever the peer drips.
-final class RedisConnection: @unchecked Sendable {
-    // One borrower at a time: the pool hands it out and takes it back. (In a channel one thread sends and one receives: these touch
+public final class RedisConnection: @unchecked Sendable {
+    // One borrower at a time: the pool hands it out and takes it back. (In a pipeline one thread sends and one receives: these touch
     // nothing in common but the descriptor.)
     private let context: UnsafeMutablePointer<redisContext>
     private let incoming: UnsafeMutableRawPointer
@@ -14,16 +32,19 @@ final class RedisConnection: @unchecked Sendable {
     /// Within so long of an exchange's beginning its waits are the socket's own.
     private let eagerTime: Duration
     private var lastUsed: MonotonicTime
-    /// Which opening of the circuit breaker it belongs to.
-    let batch: Int
+    private let longestReply: Int
+    /// Tells connections of one opening from those of another; as given to `init`.
+    public let batch: Int
 
-    /// Connects, gives the password, selects the database and waits for PONG. Looks a host's name up, so: only on the
-    /// health monitor's thread.
-    init(_ configuration: DragonflyConfiguration, batch: Int) throws(StoreFault) {
-        timeout = configuration.timeout
+    /// Connects, gives the password, selects the database and waits for PONG. Looks a host's name up, so: only on a thread that may wait.
+    ///
+    /// - Parameter longestReply: so many bytes one reply may have; more is not read.
+    public init(_ endpoint: RedisEndpoint, batch: Int = 0, longestReply: Int) throws(StoreFault) {
+        timeout = endpoint.timeout
         eagerTime = timeout / 8
+        self.longestReply = longestReply
         self.batch = batch
-        guard let context = Self.connect(configuration) else { throw .unreachable("out of memory") }
+        guard let context = Self.connect(endpoint) else { throw .unreachable("out of memory") }
         self.context = context
         incoming = .allocate(byteCount: Self.incomingBytes, alignment: 16)
         lastUsed = SystemClock().monotonic
@@ -32,7 +53,7 @@ final class RedisConnection: @unchecked Sendable {
             throw .unreachable(reason)
         }
         prepare()
-        try greet(configuration)
+        try greet(endpoint)
     }
 
     deinit {
@@ -40,12 +61,12 @@ final class RedisConnection: @unchecked Sendable {
         incoming.deallocate()
     }
 
-    private static func connect(_ configuration: DragonflyConfiguration) -> UnsafeMutablePointer<redisContext>? {
-        let limit = timeval(configuration.timeout)
-        guard configuration.host.hasPrefix("unix:") else {
-            return redisConnectWithTimeout(configuration.host, CInt(configuration.port), limit)
+    private static func connect(_ endpoint: RedisEndpoint) -> UnsafeMutablePointer<redisContext>? {
+        let limit = timeval(endpoint.timeout)
+        guard endpoint.host.hasPrefix("unix:") else {
+            return redisConnectWithTimeout(endpoint.host, CInt(endpoint.port), limit)
         }
-        return redisConnectUnixWithTimeout(String(configuration.host.dropFirst(5)), limit)
+        return redisConnectUnixWithTimeout(String(endpoint.host.dropFirst(5)), limit)
     }
 
     private func prepare() {
@@ -55,17 +76,17 @@ final class RedisConnection: @unchecked Sendable {
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 
-    private func greet(_ configuration: DragonflyConfiguration) throws(StoreFault) {
+    private func greet(_ endpoint: RedisEndpoint) throws(StoreFault) {
         var commands = CommandBuffer()
-        if let password = configuration.password {
+        if let password = endpoint.password {
             commands.begin(2)
             commands.part("AUTH")
             commands.part(Array(password.utf8))
         }
-        if configuration.database != 0 {
+        if endpoint.database != 0 {
             commands.begin(2)
             commands.part("SELECT")
-            commands.part(Int64(configuration.database))
+            commands.part(Int64(endpoint.database))
         }
         commands.command("PING")
         try exchange(commands) { (_, reply) throws(StoreFault) in
@@ -79,7 +100,7 @@ final class RedisConnection: @unchecked Sendable {
 
     /// Whether the peer has hung up, or said something unasked, while nobody used the connection. Asks the kernel only
     /// after a second of rest.
-    var isStale: Bool {
+    public var isStale: Bool {
         guard SystemClock().monotonic - lastUsed > .seconds(1) else { return false }
         var byte: UInt8 = 0
         let count = recv(context.pointee.fd, &byte, 1, CInt(MSG_PEEK) | CInt(MSG_DONTWAIT))
@@ -88,7 +109,7 @@ final class RedisConnection: @unchecked Sendable {
 
     /// Sends the commands and hands over as many replies, in order, within one deadline (nil: the configured time from
     /// now). After a throw the connection is of no use any more.
-    func exchange(
+    public func exchange(
         _ commands: CommandBuffer, deadline: MonotonicTime? = nil, each: (Int, RedisReply) throws(StoreFault) -> Void
     ) throws(StoreFault) {
         let begin = SystemClock().monotonic
@@ -96,7 +117,7 @@ final class RedisConnection: @unchecked Sendable {
         let eagerEnd = deadline == nil ? begin + eagerTime : begin
         let deadline = deadline ?? begin + timeout
         try send(commands.bytes, deadline)
-        let most = commands.count * (EntryLimits.valueBytes + 65536)
+        let most = commands.count * (longestReply)
         var received = 0
         var answered = 0
         while answered < commands.count {
@@ -117,22 +138,24 @@ final class RedisConnection: @unchecked Sendable {
         lastUsed = SystemClock().monotonic
     }
 
-    // MARK: In a channel
+    // MARK: In a pipeline
 
-    var descriptor: CInt { context.pointee.fd }
+    public var descriptor: CInt { context.pointee.fd }
 
-    /// From now on replies are those to GETs, for `receiveAtOnce`.
-    func becomePipeline() { context.pointee.reader.pointee.fn = StoredCopyReply.functions }
+    /// From now on replies become what these functions make of them, for `receiveAtOnce`; `exchange` is of no use any more.
+    public func becomePipeline(_ functions: UnsafeMutablePointer<redisReplyObjectFunctions>) {
+        context.pointee.reader.pointee.fn = functions
+    }
 
     /// Whether the socket took all of it.
-    func sendAtOnce(_ bytes: [UInt8]) -> Bool {
+    public func sendAtOnce(_ bytes: [UInt8]) -> Bool {
         bytes.withUnsafeBytes {
             Glibc.send(context.pointee.fd, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)) == $0.count
         }
     }
 
-    /// Reads once what is there, and hands over the replies that are whole.
-    func receiveAtOnce(each: (StoredCopyReply.Content?) throws(StoreFault) -> Void) throws(StoreFault) {
+    /// Reads once what is there, and hands over the replies that are whole, as the functions of `becomePipeline` made them.
+    public func receiveAtOnce(each: (UnsafeMutableRawPointer) throws(StoreFault) -> Void) throws(StoreFault) {
         let count = recv(context.pointee.fd, incoming, Self.incomingBytes, CInt(MSG_DONTWAIT))
         guard count > 0 else {
             if count == 0 { throw .unreachable("it closed the connection") }
@@ -144,15 +167,15 @@ final class RedisConnection: @unchecked Sendable {
             var object: UnsafeMutableRawPointer?
             guard redisReaderGetReply(context.pointee.reader, &object) == REDIS_OK else { throw brokenProtocol() }
             guard let object else { break }
-            try each(StoredCopyReply.take(object))
+            try each(object)
         }
-        guard let reader = context.pointee.reader, reader.pointee.len - reader.pointee.pos <= EntryLimits.valueBytes + 65536 else {
+        guard let reader = context.pointee.reader, reader.pointee.len - reader.pointee.pos <= longestReply else {
             throw .foreign("an answer that does not end")
         }
     }
 
     /// Wakes whoever watches the connection: it has ended.
-    func hangUp() { shutdown(context.pointee.fd, CInt(SHUT_RDWR)) }
+    public func hangUp() { shutdown(context.pointee.fd, CInt(SHUT_RDWR)) }
 
     private func feed(_ count: Int) throws(StoreFault) {
         let bytes = UnsafePointer(incoming.assumingMemoryBound(to: CChar.self))
@@ -221,7 +244,7 @@ extension timeval {
 }
 
 /// A reply, valid while its bytes are handed over.
-enum RedisReply {
+public enum RedisReply {
     case status(String)
     case error(String)
     case integer(Int64)
@@ -229,7 +252,7 @@ enum RedisReply {
     case array(UnsafeBufferPointer<UnsafeMutablePointer<redisReply>?>)
     case none
 
-    init(_ reply: UnsafeMutablePointer<redisReply>) {
+    public init(_ reply: UnsafeMutablePointer<redisReply>) {
         let raw = UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : Int(reply.pointee.len))
         switch reply.pointee.type {
         case REDIS_REPLY_STRING: self = .bytes(raw)

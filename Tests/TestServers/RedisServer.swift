@@ -1,26 +1,45 @@
 import Foundation
 import Glibc
 
+/// A folder of its own, gone with the object.
+public final class TemporaryFolder: Sendable {
+    public let path: String
+
+    public init() {
+        path = FileManager.default.temporaryDirectory.appendingPathComponent("test-\(UUID().uuidString.prefix(8))").path
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    public func file(_ name: String) -> String { path + "/" + name }
+}
+
 /// A real server of the protocol (Debian's redis-server), in a folder of its own, on a Unix socket.
-final class RedisServer: @unchecked Sendable {
+public final class RedisServer: @unchecked Sendable {
     // Used by one test, which stops and starts it in order.
-    let folder = TemporaryFolder()
+    public let folder = TemporaryFolder()
     private var process: Process?
     private let options: [String]
 
-    static let path = "/usr/bin/redis-server"
-    static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: path) }
+    public struct NoAnswer: Error, CustomStringConvertible {
+        public let description = "redis-server did not answer within 10 s"
+    }
 
-    init(_ options: [String] = [], started: Bool = true) throws {
+    public static let path = "/usr/bin/redis-server"
+    public static var isInstalled: Bool { FileManager.default.isExecutableFile(atPath: path) }
+
+    public init(_ options: [String] = [], started: Bool = true) throws {
         self.options = options
         if started { try start() }
     }
 
     deinit { kill() }
 
-    var socket: String { folder.file("redis.sock") }
+    /// The Unix socket it listens on; there is no other.
+    public var socket: String { folder.file("redis.sock") }
 
-    func start() throws {
+    public func start() throws {
         unlink(socket)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: Self.path)
@@ -33,16 +52,20 @@ final class RedisServer: @unchecked Sendable {
         process.standardError = FileHandle.nullDevice
         try process.run()
         self.process = process
-        try wait(for: "an answer of redis-server") { self.command("PING").map { !$0.isEmpty } ?? false }
+        let end = Date(timeIntervalSinceNow: 10)
+        while command("PING").map(\.isEmpty) ?? true {
+            guard Date() < end else { throw NoAnswer() }
+            usleep(3000)
+        }
     }
 
-    func kill() {
+    public func kill() {
         signal(SIGKILL)
         process?.waitUntilExit()
         process = nil
     }
-    func freeze() { signal(SIGSTOP) }
-    func thaw() { signal(SIGCONT) }
+    public func freeze() { signal(SIGSTOP) }
+    public func thaw() { signal(SIGCONT) }
     private func signal(_ number: CInt) {
         guard let process, process.isRunning else { return }
         Glibc.kill(process.processIdentifier, number)
@@ -50,7 +73,7 @@ final class RedisServer: @unchecked Sendable {
 
     /// Through redis-cli, as somebody else would.
     @discardableResult
-    func command(_ arguments: String...) -> String? {
+    public func command(_ arguments: String...) -> String? {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/redis-cli")
         process.arguments = ["-s", socket] + arguments
@@ -62,18 +85,5 @@ final class RedisServer: @unchecked Sendable {
         process.waitUntilExit()
         let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .newlines)
         return process.terminationStatus == 0 && !text.hasPrefix("Could not connect") ? text : nil
-    }
-}
-
-struct NeverCame: Error, CustomStringConvertible {
-    var description: String
-}
-
-/// Looks every few milliseconds, for ten seconds at most.
-func wait(for what: String, seconds: Double = 10, _ condition: () throws -> Bool) throws {
-    let end = Date(timeIntervalSinceNow: seconds)
-    while try !condition() {
-        guard Date() < end else { throw NeverCame(description: "\(what) did not come within \(seconds) s") }
-        usleep(3000)
     }
 }
