@@ -51,17 +51,18 @@ public final class Gateway: Sendable {
         let adminSessions = AdminSessions(path: settings.dataDirectory + "/admins.shared", token: settings.adminToken)
         maintenance = try MaintenanceThread(caches, sessions, collector, guessLimit, adminSessions, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
+        let security = SecurityLog(log)
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
             authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit, adminSessions: adminSessions)
+            guessLimit: guessLimit, adminSessions: adminSessions, security: security)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
             families: Self.families(
-                settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, adminSessions, log),
+                settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, adminSessions, security, log),
             accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
             scoreboard: scoreboard, log: AccessLog(log: log))
     }
@@ -69,7 +70,7 @@ public final class Gateway: Sendable {
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
         _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ adminSessions: AdminSessions,
-        _ log: Logger
+        _ security: SecurityLog, _ log: Logger
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
@@ -86,8 +87,8 @@ public final class Gateway: Sendable {
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             AuthRoutes(
                 sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL, timings: collector.scoreboard.timings),
-            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
-            DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
+            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes, security: security),
+            DashboardRoutes(caches: caches, blockingWorker: blockingWorker, security: security),
             PageRoutes(
                 activity: activity, accessControl: accessControl, adminSessions: adminSessions, worker: health.page,
                 publicURL: settings.publicURL, log: log),

@@ -11,6 +11,7 @@ public final class Sessions: Sendable {
     let configuration: SessionsConfiguration
     let clock: any HostClock
     let log: Logger
+    let security: SecurityLog
     let folder: SwingmusicFolder
     let settings: SettingsFile
     let directory: UserDatabase
@@ -34,6 +35,7 @@ public final class Sessions: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.log = log
+        security = SecurityLog(log, clock: clock)
         self.records = records
         self.hasher = hasher ?? PasswordHasher(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)

@@ -38,13 +38,13 @@ import Testing
     func reasons() {
         for reason in Reason.allCases {
             var response = Response(status: 503).because(reason)
-            #expect(response.reason == reason && CacheStatus.counted(response.note) == nil)
+            #expect(response.unserved == reason && CacheStatus.counted(response.note) == nil)
             response.add(CacheStatus.miss)
-            #expect(response.reason == reason && CacheStatus.counted(response.note)?.0 == .unanswered)
-            response.reason = nil
-            #expect(response.reason == nil && CacheStatus.counted(response.note)?.0 == .unanswered)
+            #expect(response.unserved == reason && CacheStatus.counted(response.note)?.0 == .unanswered)
+            response.unserved = nil
+            #expect(response.unserved == nil && CacheStatus.counted(response.note)?.0 == .unanswered)
         }
-        #expect(Response(status: 200).reason == nil)
+        #expect(Response(status: 200).unserved == nil)
         #expect(Set(Reason.allCases.map(\.words)).count == Reason.allCases.count)
     }
 

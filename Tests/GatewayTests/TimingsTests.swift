@@ -33,7 +33,7 @@ import Testing
         }
         for kind in CallResult.Kind.allCases { for _ in 0...kind.rawValue { page.timings.add(call: kind, .milliseconds(300)) } }
         for hasLeft in [false, true] { page.timings.add(wait: hasLeft ? 3_000_000_000 : 100_000_000_000, hasLeft: hasLeft) }
-        for way in SignIn.Way.allCases { for result in SignIn.Result.allCases { page.timings.add(signIn: way, result) } }
+        for way in SignIn.Way.allCases { for result in SignIn.Ending.allCases { page.timings.add(signIn: way, result) } }
         page.timings.noteSuccess(WallTime(milliseconds: 1_800_000_000_000))
         let sums = page.timingSums
         var number = 0
@@ -45,7 +45,7 @@ import Testing
         }
         for kind in CallResult.Kind.allCases { #expect(sums.calls(kind).counts[2].count == UInt64(kind.rawValue + 1)) }
         #expect(sums.waits(haveLeft: true).seconds == 3 && sums.waits(haveLeft: false).counts[6].count == 0)
-        for way in SignIn.Way.allCases { for result in SignIn.Result.allCases { #expect(sums.signIns(way, result) == 1) } }
+        for way in SignIn.Way.allCases { for result in SignIn.Ending.allCases { #expect(sums.signIns(way, result) == 1) } }
         #expect(sums.lastSuccess == 1_800_000_000_000)
     }
 

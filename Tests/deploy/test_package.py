@@ -223,6 +223,8 @@ def test_it_brings_units_manual_pages_and_completions(machine, steps):
                  "/usr/share/bash-completion/completions/swingmusic-fcgi", "/usr/share/zsh/vendor-completions/_swingmusic-fcgi",
                  "/usr/share/fish/vendor_completions.d/swingmusic-fcgi.fish", "/lib/systemd/system/swingmusic-fcgi.socket"):
         assert path in listed or machine.run(f"test -e {path}") == "", path
+    for name in ("alerts.yml", "prometheus.yml", "grafana.json"):
+        assert f"/usr/share/doc/swingmusic-fcgi/examples/monitoring/{name}" in listed, name
     assert machine.run(f"systemctl is-enabled {NAME}.socket {NAME}.service").split() == ["enabled", "enabled"]
     assert "libhiredis" not in machine.run(f"ldd /usr/bin/{NAME}") and "libsqlite" not in machine.run(f"ldd /usr/bin/{NAME}")
 

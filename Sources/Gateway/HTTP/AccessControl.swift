@@ -37,6 +37,7 @@ struct AccessControl: Sendable {
     var guessLimit: GuessLimit?
     /// nil: nobody signs in to the status page with the admin token.
     var adminSessions: AdminSessions?
+    var security: SecurityLog?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
     /// - Parameter known: what was found out of it meanwhile.
@@ -75,6 +76,7 @@ struct AccessControl: Sendable {
                     ? .authenticated(.administrator) : .refused(Refused(status: 403, message: "This token is for the caches alone"))
             }
             guessLimit?.noteWrong(address: address)
+            security?.note(.tokenRefused, from: address)
         }
         let authentication = known ?? authenticator.authenticate(request, takesClients: false)
         switch authentication {
@@ -97,6 +99,7 @@ struct AccessControl: Sendable {
         if let refused = guessedTooOften(address) { return refused }
         if adminToken?.equals(text) == true { return nil }
         guessLimit?.noteWrong(address: address)
+        security?.note(.tokenRefused, from: address)
         return Refused(status: 401, message: "That is not the admin token")
     }
 

@@ -1,26 +1,18 @@
 import FastCGI
 import Logging
 import Platform
-import Synchronization
 
 /// A line in the log for each request that was not served (5xx) or was throttled (429), why, for whom and after how long, with nginx's
 /// request id, so that it is found in nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
 final class AccessLog: Sendable {
     private let log: Logger
-    private let most: Int
+    private let limit: LineLimit
     private let clock: any HostClock
-    private let recent = Mutex(Recent())  // guards what the present second has had
-
-    private struct Recent {
-        var second: UInt64 = 0
-        var lines = 0
-        var omitted = 0
-    }
 
     /// - Parameter most: lines a second.
     init(log: Logger, most: Int = 20, clock: any HostClock = SystemClock()) {
         self.log = log
-        self.most = most
+        limit = LineLimit(most: most, clock: clock)
         self.clock = clock
     }
 
@@ -46,33 +38,15 @@ final class AccessLog: Sendable {
     private static func isWorthALine(_ response: Response) -> Bool { response.status >= 500 || response.status == 429 }
 
     private func write(_ response: Response, _ subject: Subject, since began: MonotonicTime) {
-        guard log.logLevel <= .info, let omitted = admit() else { return }
+        guard log.logLevel <= .info, let omitted = limit.admit() else { return }
         var metadata: Logger.Metadata = [
             "method": "\(subject.method)", "path": "\(subject.path)", "address": "\(subject.address)", "request": "\(subject.request)",
-            "status": .stringConvertible(response.status), "reason": "\(response.reason?.words ?? "-")",
+            "status": .stringConvertible(response.status), "reason": "\(response.unserved?.words ?? "-")",
             "milliseconds": .stringConvertible((clock.monotonic - began).wholeMilliseconds),
         ]
         if let user = subject.user { metadata["user"] = .stringConvertible(user) }
         if omitted > 0 { metadata["omitted"] = .stringConvertible(omitted) }
         log.info("answered \(response.status)", metadata: metadata)
-    }
-
-    /// nil where the second has had its lines; else how many were left out before.
-    private func admit() -> Int? {
-        let second = clock.monotonic.nanoseconds / 1_000_000_000
-        return recent.withLock { recent in
-            if recent.second != second {
-                recent.second = second
-                recent.lines = 0
-            }
-            guard recent.lines < most else {
-                recent.omitted += 1
-                return nil
-            }
-            recent.lines += 1
-            defer { recent.omitted = 0 }
-            return recent.omitted
-        }
     }
 
     /// What is said of a request. No query and no header: they hold codes and tokens. Kept as bytes, since few requests come to a line.

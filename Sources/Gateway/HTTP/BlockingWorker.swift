@@ -63,6 +63,24 @@ final class BlockingWorker: Sendable {
         }
     }
 
+    /// Parks the caller until `work` has made what `proceed` goes on with, on an event thread; it must not block.
+    func prepare<Made: Sendable>(
+        _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Made, then proceed: @escaping @Sendable (Made) -> Outcome
+    ) -> Outcome {
+        let busy = errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
+        return .parked(
+            ParkedRequest(
+                deadline: clock.monotonic + patience,
+                parked: { [queue] reply in
+                    let isTaken = queue.submit {
+                        let made = work()
+                        reply.goOn { proceed(made) }
+                    }
+                    if !isTaken { reply.send(busy) }
+                },
+                ended: { _ in busy }))
+    }
+
     /// Parks the caller until an attempt has led to an answer.
     /// - Parameters:
     ///   - limit: an attempt after this is the last one.

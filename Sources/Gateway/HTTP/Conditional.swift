@@ -107,6 +107,9 @@ enum CacheStatus: Sendable, Equatable {
 }
 
 extension Response {
+    /// The bits of a note that are this header's; the others are `Reason`'s.
+    private static let statusMask = 0x1ff
+
     /// Adds the header, and notes what is counted of it.
     mutating func add(_ status: CacheStatus) {
         add { lines in
@@ -114,7 +117,7 @@ extension Response {
             status.write(to: &lines)
             lines.append("\r\n")
         }
-        note = note & ~CacheStatus.noteMask | status.note
+        note = note & ~Self.statusMask | status.note
     }
 }
 

@@ -42,7 +42,7 @@ enum ErrorFormat: Sendable {
     func unavailable(_ message: String, _ reason: Reason, retryAfter: Duration, status: Int = 503) -> Response {
         var response = error(status, message)
         response.add(retryAfter: retryAfter)
-        response.reason = reason
+        response.unserved = reason
         return response
     }
 

@@ -58,14 +58,14 @@ extension Response {
     private static let reasonShift = 16
 
     /// Why it is no answer; nil for those that are, and where nobody said.
-    var reason: Reason? {
+    var unserved: Reason? {
         get { Reason(rawValue: note >> Self.reasonShift) }
         set { note = note & (1 << Self.reasonShift - 1) | (newValue?.rawValue ?? 0) << Self.reasonShift }
     }
 
     func because(_ reason: Reason) -> Response {
         var response = self
-        response.reason = reason
+        response.unserved = reason
         return response
     }
 }

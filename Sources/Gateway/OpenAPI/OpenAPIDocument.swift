@@ -15,7 +15,7 @@ enum OpenAPIDocument {
             "tags": .array(families.map { ["name": .string($0.tag), "description": .string($0.about)] }),
             "paths": .object(families.flatMap(paths)),
             "components": [
-                "schemas": .object(families.flatMap { $0.schemas.map { JSONMember($0.key, $0.value.tree) } }),
+                "schemas": .object(families.flatMap { $0.schemas.map { JSONMember($0.key, $0.value.described(as: $0.key)) } }),
                 "headers": .object(DescribedHeader.allCases.map { JSONMember($0.rawValue, $0.tree) }),
                 "securitySchemes": Access.schemes,
             ],
@@ -49,14 +49,41 @@ enum OpenAPIDocument {
 extension Route {
     fileprivate func tree(of tag: String) -> JSONValue {
         .object([
-            "operationId": .string(id), "summary": .string(summary), "description": about.map(JSONValue.string), "tags": [.string(tag)],
+            "operationId": .string(id), "summary": .string(summary),
+            "description": .string([about, access.words].compactMap(\.self).joined(separator: " ")),
+            "tags": [.string(tag)],
             "parameters": parameters.isEmpty ? nil : .array(parameters.map(\.tree)), "requestBody": body?.tree,
             "responses": .object(answers.map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
         ])
     }
 }
 
+extension Schema {
+    /// With what it is, and one of it.
+    fileprivate func described(as name: String) -> JSONValue {
+        var members = tree.members ?? []
+        if let about = SchemaExamples.about(name) { members.insert(JSONMember("description", .string(about)), at: 0) }
+        if let example = SchemaExamples.example(name) { members.append(JSONMember("examples", [example])) }
+        return .object(members)
+    }
+}
+
 extension Access {
+    fileprivate var words: String {
+        switch self {
+        case .open: "Open to anybody."
+        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session."
+        case .mirror:
+            "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session, and for clients with the token of a client key."
+        case .optional: "Needs no token; a bad one is refused."
+        case .session: "For users with a session."
+        case .refresh: "For who has a refresh token."
+        case .admin: "For the administrator: the admin token, or the session of a user with the role admin."
+        case .caches: "For the administrator, and for who has the token for the caches."
+        case .page: "For the administrator, and for who has signed in to the status page with the admin token."
+        }
+    }
+
     /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
     fileprivate var tree: JSONValue {
         switch self {

@@ -8,7 +8,7 @@ enum AuthResponse {
         var response = Response(status: answer.status, contentType: ErrorFormat.json, body: answer.body)
         response.add("Cache-Control", "no-store")
         if let seconds = answer.retryAfter { response.add("Retry-After", "\(seconds)") }
-        response.reason = answer.cause.map { Reason($0) }
+        response.unserved = answer.cause.map { Reason($0) }
         return dressed(response, cookies: answer.cookies)
     }
 

@@ -30,10 +30,10 @@ struct AuthRoutes: RouteFamily {
     /// How long a login may wait for its turn to be hashed.
     private static let loginWait = Duration.seconds(30)
 
-    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean)
-    private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true)
+    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean, example: true)
+    private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true, example: "k3v9x2")
     private static let whose = Parameter.query(
-        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"))
+        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"), example: "1")
     private static let session = Parameter.path(
         "id", "The session's id, as the list has it.", .text(pattern: "^[0-9A-Za-z_-]{1,64}$"), example: "nobodys-session")
     private static let role = Parameter.query("role", "A role that the user must have.", .text(most: 100), example: "admin")
@@ -184,7 +184,7 @@ struct AuthRoutes: RouteFamily {
     }
 
     private func counted(_ way: SignIn.Way, _ answer: Answer) -> Answer {
-        timings?.add(signIn: way, SignIn.Result(status: answer.status))
+        timings?.add(signIn: way, SignIn.Ending(status: answer.status))
         return answer
     }
 

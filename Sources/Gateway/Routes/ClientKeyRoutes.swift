@@ -65,7 +65,7 @@ struct TokenRoutes: RouteFamily {
         // Open to all is open to whatever comes with a token; this one is nobody's.
         guard needsKey else { return .now(Self.response(to: .token(ClientToken.make(), seconds: ClientToken.lifetime))) }
         guard let sessions else {
-            return .now(errorFormat.unavailable("There are no sessions here, and so no client keys", retryAfter: .seconds(60)))
+            return .now(errorFormat.unavailable("There are no sessions here, and so no client keys", .noSessions, retryAfter: .seconds(60)))
         }
         let address = request.parameter("REMOTE_ADDR") ?? ""
         return blockingWorker.run(errorFormat) { context in
@@ -100,7 +100,8 @@ struct TokenRoutes: RouteFamily {
             var response = TokenError.tooMany.response(429, "Too many tries; come back when Retry-After says")
             response.add(retryAfter: .seconds(wait))
             return response
-        case .unavailable: return ErrorFormat.accounts.unavailable("The sessions cannot be used at the moment", retryAfter: .seconds(5))
+        case .unavailable:
+            return ErrorFormat.accounts.unavailable("The sessions cannot be used at the moment", .sessions, retryAfter: .seconds(5))
         }
     }
 }
@@ -165,11 +166,12 @@ struct KeyRoutes: Sendable {
     private func run(_ work: @escaping @Sendable (Sessions, borrowing BlockingContext) throws -> Response) -> Outcome {
         guard let sessions else {
             return .now(
-                Self.errorFormat.unavailable("There are no sessions here: SWINGMUSIC_CONFIG_DIR is not set", retryAfter: .seconds(60)))
+                Self.errorFormat.unavailable(
+                    "There are no sessions here: SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60)))
         }
         return blockingWorker.run(Self.errorFormat) { context in
             (try? work(sessions, context))
-                ?? Self.errorFormat.unavailable("sessions.db cannot be used at the moment", retryAfter: .seconds(5))
+                ?? Self.errorFormat.unavailable("sessions.db cannot be used at the moment", .sessions, retryAfter: .seconds(5))
         }
     }
 

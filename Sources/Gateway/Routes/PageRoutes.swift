@@ -91,7 +91,7 @@ struct PageRoutes: RouteFamily {
             .post, template, id: "page" + template.split(separator: "-").map(\.capitalized).joined(), access: access, summary: summary,
             body: .object(members, optional: more, example: example), answers: [success] + Refusals.all(statuses)
         ) { routed throws(BadRequest) in
-            guard Caller(routed.request, publicURL: publicURL).isOfOwnPage(scheme: routed.request.scheme) else {
+            guard Caller(routed.request, publicURL: publicURL, letsForeignOrigins: false).isOfOwnPage(scheme: routed.request.scheme) else {
                 throw BadRequest(403, "Only the status page itself does that")
             }
             let object = try routed.object()
@@ -132,7 +132,7 @@ struct PageRoutes: RouteFamily {
         let secure = isSecure(routed.request)
         return worker.run(errorFormat) { context in
             guard let id = adminSessions.begin(context) else {
-                return errorFormat.unavailable("Nobody can be signed in: admins.shared cannot be used", retryAfter: .seconds(5))
+                return errorFormat.unavailable("Nobody can be signed in: admins.shared cannot be used", .server, retryAfter: .seconds(5))
             }
             log.notice("status page: signed in", metadata: ["by": "the admin token", "address": "\(address)"])
             return Self.done(AdminSessions.cookie(id, isSecure: secure))
@@ -164,7 +164,7 @@ struct PageRoutes: RouteFamily {
         return blocking(routed) { actor, _ in
             switch try catalog.renew(name) {
             case nil: return errorFormat.error(404, "There is no such record")
-            case .refused(_, let pause): return errorFormat.unavailable("The queue is full", retryAfter: pause)
+            case .refused(_, let pause): return errorFormat.unavailable("The queue is full", .queueFull, retryAfter: pause)
             case .queued(_, let wait, _):
                 say("a record is fetched anew", ["record": "\(name)"], by: actor)
                 return Self.answer(["seconds": .integer(max(0, wait.secondsRoundedUp))])
@@ -211,7 +211,7 @@ struct PageRoutes: RouteFamily {
     ) -> Outcome {
         let actor = Actor(routed, adminSessions)
         return worker.run(errorFormat) { context in
-            do { return try work(actor, context) } catch { return errorFormat.unavailable("\(error)", retryAfter: .seconds(5)) }
+            do { return try work(actor, context) } catch { return errorFormat.unavailable("\(error)", .server, retryAfter: .seconds(5)) }
         }
     }
 

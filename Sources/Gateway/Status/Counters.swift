@@ -74,8 +74,6 @@ struct Counters: Sendable, Equatable {
 
 extension CacheStatus {
     private static let staleMark = 256
-    /// The bits of a note that are this one's; the others are `Reason`'s.
-    static let noteMask = 0x1ff
 
     /// What is counted of the header, as a response's note: 0 stands for an answer without one.
     var note: Int {

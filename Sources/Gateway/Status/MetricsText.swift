@@ -4,13 +4,13 @@ import Spotify
 
 /// Prometheus' text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 struct MetricsText {
-    enum Kind: String { case counter, gauge, histogram }
+    enum MetricType: String { case counter, gauge, histogram }
 
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
     private(set) var text = ""
 
     /// Begins a metric; its samples follow.
-    mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
+    mutating func metric(_ name: String, _ kind: MetricType, _ help: String) {
         text += "# HELP swingmusic_fcgi_\(name) \(Self.escaped(help, quotes: false))\n# TYPE swingmusic_fcgi_\(name) \(kind.rawValue)\n"
     }
 
@@ -29,7 +29,7 @@ struct MetricsText {
     }
 
     /// A metric with one sample.
-    mutating func single(_ name: String, _ kind: Kind, _ help: String, _ value: some CustomStringConvertible) {
+    mutating func single(_ name: String, _ kind: MetricType, _ help: String, _ value: some CustomStringConvertible) {
         metric(name, kind, help)
         sample(name, [], value)
     }
@@ -85,7 +85,7 @@ extension StatusReport {
             "spotify_call_duration_seconds", .histogram,
             "From a call's first byte to its end, by how it ended; of one that was not sent (unreachable) from its beginning.")
         for kind in CallResult.Kind.allCases {
-            text.histogram("spotify_call_duration_seconds", [("outcome", kind.label)], timings.calls(kind))
+            text.histogram("spotify_call_duration_seconds", [("outcome", kind.metricLabel)], timings.calls(kind))
         }
         text.single(
             "spotify_last_success_timestamp_seconds", .gauge, "When Spotify answered last, in seconds since 1970; 0: never.",
@@ -95,7 +95,7 @@ extension StatusReport {
     private func signIns(_ text: inout MetricsText) {
         text.metric("sign_ins_total", .counter, "Attempts to begin a session, by way and result.")
         for way in SignIn.Way.allCases {
-            for result in SignIn.Result.allCases {
+            for result in SignIn.Ending.allCases {
                 text.sample("sign_ins_total", [("way", "\(way)"), ("result", "\(result)")], timings.signIns(way, result))
             }
         }
@@ -139,11 +139,11 @@ extension StatusReport {
         text.single("workers", .gauge, "Living worker processes.", workers.count)
         text.single("parked", .gauge, "Parked requests: those that wait for a lookup or a file, this one included.", parked)
         text.metric("worker_uptime_seconds", .gauge, "Seconds since the worker began.")
-        for worker in workers { text.sample("worker_uptime_seconds", worker.label, worker.uptimeSeconds) }
+        for worker in workers { text.sample("worker_uptime_seconds", worker.slotLabels, worker.uptimeSeconds) }
         text.metric("worker_resident_bytes", .gauge, "Memory that the worker has, shared pages included.")
-        for worker in workers { text.sample("worker_resident_bytes", worker.label, worker.residentBytes) }
+        for worker in workers { text.sample("worker_resident_bytes", worker.slotLabels, worker.residentBytes) }
         text.metric("worker_parked", .gauge, "Requests that the worker has parked.")
-        for worker in workers { text.sample("worker_parked", worker.label, worker.parked) }
+        for worker in workers { text.sample("worker_parked", worker.slotLabels, worker.parked) }
     }
 
     private func spotify(_ text: inout MetricsText) {
@@ -178,7 +178,7 @@ extension StatusReport {
             "store_wrong_copies_total", .counter, "Values in DragonflyDB that were no copy of what was asked for (this worker's view).",
             store.wrongCopies)
         text.metric("store_breaker_open", .gauge, "1 while the worker does not ask DragonflyDB, as it was a second ago.")
-        for worker in workers { text.sample("store_breaker_open", worker.label, worker.isStoreUnused ? 1 : 0) }
+        for worker in workers { text.sample("store_breaker_open", worker.slotLabels, worker.isStoreUnused ? 1 : 0) }
     }
 
     /// 0 when it has come.
@@ -187,12 +187,12 @@ extension StatusReport {
 
 extension WorkerLook {
     /// Slots, not process ids: a worker that is replaced is the same series.
-    fileprivate var label: [(String, String)] { [("slot", "\(slot)")] }
+    fileprivate var slotLabels: [(String, String)] { [("slot", "\(slot)")] }
 }
 
 extension CallResult.Kind {
     /// `rate_limited`.
-    fileprivate var label: String { "\(self)".map { $0.isUppercase ? "_\($0.lowercased())" : "\($0)" }.joined() }
+    fileprivate var metricLabel: String { "\(self)".map { $0.isUppercase ? "_\($0.lowercased())" : "\($0)" }.joined() }
 }
 
 extension NamespaceStatistics {

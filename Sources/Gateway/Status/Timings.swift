@@ -23,7 +23,7 @@ enum RequestOutcome: Int, CaseIterable, Sendable {
 enum SignIn {
     enum Way: Int, CaseIterable, Sendable { case login, pair }
 
-    enum Result: Int, CaseIterable, Sendable {
+    enum Ending: Int, CaseIterable, Sendable {
         case ok
         /// The name, the password or the code.
         case wrong
@@ -64,7 +64,7 @@ final class Timings: Sendable {
         static let waitWidth = Bounds.waits.count + 2
         static let signIns = waits + 2 * waitWidth
         /// Wall-clock milliseconds.
-        static let lastSuccess = signIns + SignIn.Way.allCases.count * SignIn.Result.allCases.count
+        static let lastSuccess = signIns + SignIn.Way.allCases.count * SignIn.Ending.allCases.count
         static let count = lastSuccess + 1
     }
 
@@ -113,9 +113,9 @@ final class Timings: Sendable {
         add(.nanoseconds(Int64(clamping: nanoseconds)), to: Place.waits + (hasLeft ? Place.waitWidth : 0), Bounds.waits)
     }
 
-    func add(signIn way: SignIn.Way, _ result: SignIn.Result) {
+    func add(signIn way: SignIn.Way, _ ending: SignIn.Ending) {
         guard let own else { return }
-        memory.add64(1, at: own + (Place.signIns + way.rawValue * SignIn.Result.allCases.count + result.rawValue) * 8)
+        memory.add64(1, at: own + (Place.signIns + way.rawValue * SignIn.Ending.allCases.count + ending.rawValue) * 8)
     }
 
     /// Spotify has just answered.
@@ -178,8 +178,8 @@ struct TimingSums: Sendable, Equatable {
         histogram(Timings.Place.waits + (haveLeft ? Timings.Place.waitWidth : 0), Timings.Bounds.waits)
     }
 
-    func signIns(_ way: SignIn.Way, _ result: SignIn.Result) -> UInt64 {
-        words[Timings.Place.signIns + way.rawValue * SignIn.Result.allCases.count + result.rawValue]
+    func signIns(_ way: SignIn.Way, _ ending: SignIn.Ending) -> UInt64 {
+        words[Timings.Place.signIns + way.rawValue * SignIn.Ending.allCases.count + ending.rawValue]
     }
 
     /// Wall-clock milliseconds; nil: Spotify has never answered.

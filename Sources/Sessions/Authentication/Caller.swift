@@ -122,3 +122,21 @@ public struct OriginPolicy: Sendable {
     /// Whether an Origin header names an origin that was allowed.
     public func isAllowed(_ origin: String) -> Bool { OriginText(origin).map(allowed.contains) ?? false }
 }
+
+/// By what connections, and on whose requests, a browser is to send the session's cookie (RFC 6265bis, sections 5.6.5 and 5.6.7).
+public enum CookieReach: Sendable {
+    /// As swingmusic says it, which is nothing: plain HTTP.
+    case unsaid
+    /// Over HTTPS, on requests of our own pages, and where somebody follows a link to them.
+    case own
+    /// Over HTTPS, on requests of other sites' pages too: what may use it is seen to by the list of origins.
+    case foreign
+
+    var attributes: String {
+        switch self {
+        case .unsaid: ""
+        case .own: "; Secure; SameSite=Lax"
+        case .foreign: "; Secure; SameSite=None"
+        }
+    }
+}

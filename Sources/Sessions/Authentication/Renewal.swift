@@ -77,21 +77,3 @@ enum SetCookie {
         "access_token_cookie=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/\(caller.reach.attributes)"
     }
 }
-
-/// By what connections, and on whose requests, a browser is to send the session's cookie (RFC 6265bis, sections 5.6.5 and 5.6.7).
-public enum CookieReach: Sendable {
-    /// As swingmusic says it, which is nothing: plain HTTP.
-    case unsaid
-    /// Over HTTPS, on requests of our own pages, and where somebody follows a link to them.
-    case own
-    /// Over HTTPS, on requests of other sites' pages too: what may use it is seen to by the list of origins.
-    case foreign
-
-    fileprivate var attributes: String {
-        switch self {
-        case .unsaid: ""
-        case .own: "; Secure; SameSite=Lax"
-        case .foreign: "; Secure; SameSite=None"
-        }
-    }
-}

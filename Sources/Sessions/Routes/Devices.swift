@@ -58,6 +58,9 @@ extension Sessions {
             guard let change else { return (.refused(.unknownChange), nil) }
             guard let ended = try? end(change, authenticated, context) else { return (.refused(.unavailable), nil) }
             forgetRecords(ended)
+            if change == .endOthers || !ended.isEmpty {
+                security.note(change == .endOthers ? .sessionsEnded : .sessionEnded, from: caller.address, user: authenticated.user.name)
+            }
             return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
         }
     }

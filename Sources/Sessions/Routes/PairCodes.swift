@@ -43,8 +43,12 @@ extension Sessions {
         case .admitted(let admitted): attempt = admitted
         }
         do {
-            guard let (pair, name) = try redeem(code ?? "", settings, caller, context) else { return .message("Invalid code", status: 400) }
+            guard let (pair, name) = try redeem(code ?? "", settings, caller, context) else {
+                security.note(.pairingRefused, from: caller.address)
+                return .message("Invalid code", status: 400)
+            }
             throttle.forgive(attempt)
+            security.note(.paired, from: caller.address, user: name)
             return pair.answer(name: name)
         } catch {
             throttle.forgive(attempt)

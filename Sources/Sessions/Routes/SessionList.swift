@@ -47,16 +47,24 @@ extension Sessions {
     public func end(_ caller: Caller, session id: String, _ context: borrowing BlockingContext) -> Answer {
         signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
             let now = clock.wall.milliseconds
-            let hasEnded = try? database.write(context) { rows -> Bool in
-                guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
-                    return false
+            let owner: Int64?
+            do {
+                owner = try database.write(context) { rows -> Int64? in
+                    guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
+                        return nil
+                    }
+                    return try rows.end(session: id, now: now) ? session.userID : nil
                 }
-                return try rows.end(session: id, now: now)
+            } catch {
+                return .unavailable
             }
-            guard let hasEnded else { return .unavailable }
             // Somebody else's is answered like one that is not: ids of others are not to be probed.
-            guard hasEnded else { return .message("Session not found", status: 404) }
+            guard let owner else { return .message("Session not found", status: 404) }
             forgetRecords([id])
+            let isOwn = owner == authenticated.user.id
+            security.note(
+                .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : name(of: owner),
+                by: isOwn ? nil : authenticated.user.name)
             var answer = Answer.message("Session ended", status: 200)
             if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
             return answer
@@ -72,6 +80,7 @@ extension Sessions {
             }
             guard let ended else { return .unavailable }
             forgetRecords(ended)
+            security.note(.sessionsEnded, from: caller.address, user: authenticated.user.name)
             return .json(.object([JSONMember("ended", .integer(Int64(ended.count))), JSONMember("msg", .string("Other sessions ended"))]))
         }
     }

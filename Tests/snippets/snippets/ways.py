@@ -17,6 +17,7 @@ import pytest
 from deployment import compose
 from deployment.nginxfile import every, parse
 from harness import fastcgi
+from harness.keys import FORM, GRANT, basic
 from harness.responder import ADMIN_TOKEN, CLIENT_SECRET
 from harness.sandbox import REPOSITORY, Sandbox
 from harness.standin import spotify_id
@@ -434,6 +435,8 @@ def web_server(name):
             for path in EXTENDED:
                 there, here = server.get(path), fastcgi.ask(stack.responder.address, path)
                 expect((there.status, there.body[:40]), (here.status, here.body[:40]), path)
+            given = server.request("POST", "/spotify/api/token", {"Content-Type": FORM, **basic("any", "thing")}, GRANT)
+            expect("access_token" in given.json(), True, "a client's token")
             admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
             expect([server.get("/dragonfly/health", headers).status for headers in ({}, admin)], [401, 200], "what is the administrator's")
             expect(server.request("PUT", "/cache/temp/a%2Fb", admin, name.encode()).status, 204, "a key with a slash")
