@@ -129,7 +129,7 @@ def test_a_clients_token_opens_nothing_but_what_reads_the_mirror(own):
         assert own.ask(method, mirror, bearer=client).status == 405
     before = len(own.swingmusic.requests)
     guarded = ["/auth/verify", "/auth/verify?role=admin", "/auth/user", "/auth/sessions", "/auth/no-such", "/cache/temp/x", "/cache/no-such", "/dragonfly/health",
-               "/swingmusic-fcgi/status", "/swingmusic-fcgi/keys", "/files/song.flac", "/guarded/", "/admins/"]
+               "/swingmusic-fcgi/status.json", "/swingmusic-fcgi/page/now.json", "/swingmusic-fcgi/keys", "/files/song.flac", "/guarded/", "/admins/"]
     if own.metadata_needs_session:
         guarded += ["/api/catalog/trending", "/api/search/suggestions?q=x"]
     for path in guarded:

@@ -250,7 +250,7 @@ def test_all_that_can_be_done_is_reached_by_the_keyboard_and_who_is_there_stays_
         page.press("Tab", 9)
         seen.add(page.evaluate("""(() => {
             const at = document.activeElement, style = getComputedStyle(at);
-            return at === document.body ? '' : `${at.localName} ${at.id || at.ariaLabel || at.textContent} ${style.outlineStyle} ${parseFloat(style.outlineWidth) >= 2}`;
+            return at === document.body ? '' : `${at.localName} ${at.id || at.dataset.key || at.textContent} ${style.outlineStyle} ${parseFloat(style.outlineWidth) >= 2}`;
         })()"""))
     named = {each for each in seen if each}
     assert all(each.endswith("solid true") for each in named), "where one is can be seen"
