@@ -283,6 +283,7 @@ package final class LookupLoop {
                         answering: { learned.resources.map(\.name) })
                 }
             inbox.note(nil, until: clock.monotonic)
+            configuration.noteLookup(lookup.resource.loggedName, lesson.status)
             return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed, others: learned.resources)
                 + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) } + searchActions(lookup, lesson)
         } catch .storing(let cause) {
