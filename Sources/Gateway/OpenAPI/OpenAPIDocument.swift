@@ -80,6 +80,7 @@ extension Access {
         case .refresh: "For who has a refresh token."
         case .admin: "For the administrator: the admin token, or the session of a user with the role admin."
         case .caches: "For the administrator, and for who has the token for the caches."
+        case .page: "For the administrator, and for who has signed in to the status page with the admin token."
         }
     }
 
@@ -92,6 +93,7 @@ extension Access {
         case .session: [["cookie": []], ["session": []]]
         case .refresh: [["refreshCookie": []], ["refresh": []]]
         case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
+        case .page: [["statusPage": []], ["adminToken": []], ["cookie": []], ["session": []]]
         case .caches: [["cacheToken": []], ["adminToken": []], ["cookie": []], ["session": []]]
         }
     }
@@ -109,6 +111,10 @@ extension Access {
         "adminToken": [
             "type": "http", "scheme": "bearer",
             "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
+        ],
+        "statusPage": [
+            "type": "apiKey", "in": "cookie", "name": .string(AdminSessions.cookie),
+            "description": "Who has signed in to the status page with the admin token; `__Host-` before the name where that was by TLS.",
         ],
         "clientKey": [
             "type": "oauth2",
@@ -298,6 +304,10 @@ private enum SchemaExamples {
         "NewClientKey": (
             "A client key that was just made.",
             ["name": "kitchen", "id": key, "secret": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"]
+        ),
+        "History": (
+            "How it went, step by step; null where the program did not run.",
+            ["span": "hour", "step": 60_000, "now": instant, "figures": ["memory": .array(Array(repeating: 12, count: 60))]]
         ),
         "Status": ("All figures; instants are milliseconds since 1970.", status),
     ]
