@@ -37,7 +37,7 @@ public final class Gateway: Sendable {
                 path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
                 durable: settings.durableCaches),
             log: log)
-        let rateLimiter = try RateLimiter(of: settings, log: log)
+        let rateLimiter = try FileRateLimiter(of: settings, log: log)
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
@@ -76,7 +76,7 @@ public final class Gateway: Sendable {
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
             isOpen: settings.metadataAuth != .session)
         let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
-        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let activity = Activity(
             collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)

@@ -24,9 +24,13 @@ public struct SecurityLog: Sendable {
         case userChanged = "user to be changed"
         case userDeleted = "user to be deleted"
         case cleared = "cache cleared"
+        /// Client keys.
+        case keyMade = "key made"
+        case keyRevoked = "key revoked"
+        case keyRefused = "key refused"
 
         /// Who should be kept out when there are many from one address.
-        public var isGuess: Bool { self == .signInRefused || self == .pairingRefused || self == .tokenRefused }
+        public var isGuess: Bool { [.signInRefused, .pairingRefused, .tokenRefused, .keyRefused].contains(self) }
     }
 
     private let log: Logger
@@ -42,13 +46,17 @@ public struct SecurityLog: Sendable {
     ///   - address: the client's; empty where it is not a request's doing.
     ///   - user: whose; nil where there is no such user.
     ///   - actor: who did it, where it is not the user.
-    ///   - more: what it was about.
-    public func note(_ event: Event, from address: String, user: String? = nil, by actor: String? = nil, about more: String? = nil) {
+    ///   - cache: which one, or `all`.
+    ///   - key: a client key's name.
+    public func note(
+        _ event: Event, from address: String, user: String? = nil, by actor: String? = nil, cache: String? = nil, key: String? = nil
+    ) {
         guard log.logLevel <= .notice, let omitted = limit.admit() else { return }
         // Handlers sort them by name.
         var metadata: Logger.Metadata = ["address": "\(address.isEmpty ? "-" : address)"]
         if let actor { metadata["by"] = "\(actor)" }
-        if let more { metadata["cache"] = "\(more)" }
+        if let cache { metadata["cache"] = "\(cache)" }
+        if let key { metadata["key"] = "\(key)" }
         if omitted > 0 { metadata["omitted"] = .stringConvertible(omitted) }
         if let user { metadata["user"] = "\(user)" }
         log.notice("security: \(event.rawValue)", metadata: metadata)

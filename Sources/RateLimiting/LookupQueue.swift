@@ -2,7 +2,7 @@ import GRDB
 import Platform
 
 /// Asking for lookups.
-extension RateLimiter {
+extension FileRateLimiter {
     /// Puts lookups into the queue, in one transaction. A key that is in the queue already, from any process, is
     /// not queued twice: it takes the more urgent priority and the later `attendedUntil` of the two.
     ///
@@ -48,7 +48,7 @@ extension RateLimiter {
     ///
     /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
     /// - Returns: one state for each key, in their order.
-    public func states(of keys: [String], estimating: Bool = true) throws(RateLimiterError) -> [LookupState] {
+    public func states(of keys: [String], estimating: Bool) throws(RateLimiterError) -> [LookupState] {
         guard !keys.isEmpty else { return [] }
         return try file.read { transaction in
             let outlook = estimating ? try outlook(transaction) : nil
@@ -68,7 +68,7 @@ extension RateLimiter {
 
     /// What is in the queue, by rank and then in the order in which it came.
     /// - Parameter failed: what was given up, or what was not; nil: both.
-    public func queued(atMost most: Int, failed: Bool? = nil) throws(RateLimiterError) -> [QueuedLookup] {
+    public func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup] {
         try file.read { transaction in
             let outlook = try outlook(transaction)
             return try transaction.keys(atMost: most, failed: failed).compactMap { key in

@@ -19,7 +19,7 @@ struct DatabaseFile {
         name: "cache.db", schema: Caches.schema,
         remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: RateLimiter.schema,
+        name: "limiter.db", schema: FileRateLimiter.schema,
         remedyWhenDamaged:
             "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start"
     )

@@ -32,6 +32,6 @@ struct SecurityLogTests {
 
     @Test("Guesses are the refused")
     func guesses() {
-        #expect(SecurityLog.Event.allCases.filter(\.isGuess) == [.signInRefused, .pairingRefused, .tokenRefused])
+        #expect(SecurityLog.Event.allCases.filter(\.isGuess) == [.signInRefused, .pairingRefused, .tokenRefused, .keyRefused])
     }
 }

@@ -1,6 +1,7 @@
 """Everything that the suite runs in one sandbox, and what the faults do to it."""
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -22,10 +23,14 @@ from harness.swingmusic import Swingmusic
 from house import Site, password as real_password
 
 from .judge import Judge
+from .signins import OWN_ROUTE
 from .wire import Wire
 
 #: Those whose sessions no fault touches, and those whose account is changed.
 USERS, VICTIMS = ["anna", "berta", "clara"], ["vera"]
+#: Who reads records, all the time in one session.
+READER = "rosa"
+EVERYBODY = [*USERS, *VICTIMS, READER]
 INTERVAL = 0.3
 NAME = "spotify.test"
 
@@ -61,6 +66,7 @@ class Home:
         self.judge = Judge()
         self.sandbox = Sandbox("faults")
         self._ahead, self._mounted = [(0.0, 0)], False
+        self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         self.serving = threading.Lock()
 
     def __enter__(self):
@@ -103,14 +109,14 @@ class Home:
         spotify = spotify_settings(self.standin)
         url = f"http://{NAME}:{self.standin.port}"
         return {**spotify, "SPOTIFY_API_URL": url, "SPOTIFY_ACCOUNTS_URL": url, **self.wire.settings(), **self.host.settings,
-                "SWINGMUSIC_FCGI_METADATA_AUTH": "off", "SPOTIFY_MIN_INTERVAL": f"{int(INTERVAL * 1000)}ms", "SPOTIFY_CALLS_PER_HOUR": "100000",
+                "SWINGMUSIC_FCGI_METADATA_AUTH": "session", "SPOTIFY_MIN_INTERVAL": f"{int(INTERVAL * 1000)}ms", "SPOTIFY_CALLS_PER_HOUR": "100000",
                 "SPOTIFY_TIMEOUT": "3s", "SWINGMUSIC_FCGI_MIRROR_WAIT": "20s", **dict(self._broken("settings"))}
 
     def _broken(self, what):
         return getattr(self.sabotage, what)() if self.sabotage else []
 
     def _begin(self, lines):
-        self.swingmusic = Swingmusic(self.sandbox, [("admin", "adminpw", ["admin"]), *((name, f"{name}pw", []) for name in [*USERS, *VICTIMS])])
+        self.swingmusic = Swingmusic(self.sandbox, [("admin", "adminpw", ["admin"]), *((name, f"{name}pw", []) for name in EVERYBODY)])
         self.folder = self.swingmusic.folder
         self.responder = Responder(self.sandbox, {**self._settings(), "SWINGMUSIC_CONFIG_DIR": str(self.folder)}, self.workers,
                                    program=self.program).start()
@@ -125,7 +131,7 @@ class Home:
         site.nginx = self.nginx
         site.make_user("admin")
         admin = site.log_in("admin")
-        for name in [*USERS, *VICTIMS]:
+        for name in EVERYBODY:
             site.make_user(name, admin)
 
     @property
@@ -144,7 +150,27 @@ class Home:
         doors = [lambda token: ("/auth/user", {"Authorization": f"Bearer {token}"}),
                  lambda token: ("/auth/verify", {"Authorization": f"Bearer {token}"}),
                  lambda token: ("/files/song.flac", {"Cookie": f"access_token_cookie={token}"})]
-        return [*doors, lambda token: ("/notsettings", {"Authorization": f"Bearer {token}"})] if self.real else doors
+        return [*doors, lambda token: (OWN_ROUTE, {"Authorization": f"Bearer {token}"})] if self.real else doors
+
+    # Who reads records.
+
+    @property
+    def ticket(self):
+        """The headers of who may."""
+        if self._ticket is None:
+            self.renew_ticket(None)
+        return self._ticket or {}
+
+    def renew_ticket(self, refused):
+        """Signs the reader in again, unless somebody has since `refused` was refused; once in half a second at most."""
+        with self._ticketing:
+            if self._ticket is not refused or time.monotonic() - self._tried < 0.5:
+                return
+            self._tried = time.monotonic()
+            answer = http.request(self.port, "POST", "/auth/login", {"Content-Type": "application/json"},
+                                  json.dumps({"username": READER, "password": self.password(READER)}).encode(), timeout=10)
+            if answer.status == 200:
+                self._ticket = {"Authorization": f"Bearer {answer.json()['accesstoken']}"}
 
     # The stand-in.
 
@@ -164,6 +190,10 @@ class Home:
     def set_clock(self, ahead):
         self.host.clock.set(ahead)
         self._ahead.append((time.monotonic(), ahead))
+
+    def clock_is_odd(self):
+        """Whether it is set, or was a moment ago."""
+        return any(self.ahead_between(time.monotonic() - 3, time.monotonic()))
 
     def ahead_between(self, begin, end):
         """By how many seconds the wall clock was ahead, at any time between two instants and a moment before."""
@@ -189,6 +219,16 @@ class Home:
         else:
             self.kill_program()
         yield
+        self.start_program()
+
+    def mend(self):
+        """As well as can be done, after a fault that went wrong itself."""
+        self.standin.fail()
+        for name in ("cache.db", "limiter.db", "sessions.db"):
+            subprocess.run(["umount", self.data / name], stderr=subprocess.DEVNULL, check=False)
+        (self.data / "ballast").unlink(missing_ok=True)
+        self.responder.settings.update(POWERCUT_LOG=None, POWERCUT_FOLDER=None, LD_PRELOAD=self.host.settings["LD_PRELOAD"])
+        self.stop_program()
         self.start_program()
 
     # Databases.

@@ -10,7 +10,8 @@ import time
 RULES = {
     "write-kept": "no acknowledged write is lost or undone",
     "ended-refused": "no ended session is accepted",
-    "good-accepted": "no good session is refused",
+    "key-refused": "no revoked key is accepted",
+    "good-accepted": "no good session or key is refused",
     "age-honest": "no record is older than it says",
     "own-record": "nobody's record is served under another's key",
     "pace": "no two calls are closer than the pace",

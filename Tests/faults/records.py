@@ -6,7 +6,6 @@ import re
 import threading
 import time
 
-from harness.house import track
 from harness.http import Connection
 from harness.standin import spotify_id
 
@@ -67,7 +66,7 @@ class Records:
         for number in range(count):
             name = spotify_id(f"known-{number}")
             for _ in range(100):
-                answer = self.home.get(f"/spotify/v1/tracks/{name}", {"X-Fill": "yes"})  # what is sabotaged is so for hits
+                answer = self.home.get(f"/spotify/v1/tracks/{name}", {"X-Fill": "yes", **self.home.ticket})  # what is sabotaged is so for hits
                 if answer.status == 200:
                     break
                 time.sleep(0.1)
@@ -84,13 +83,17 @@ class Records:
 
     def ask(self, name, connection):
         known_since = self.known.get(name)
-        answer = connection.get(f"/spotify/v1/tracks/{name}")
+        ticket = self.home.ticket
+        answer = connection.get(f"/spotify/v1/tracks/{name}", ticket)
         self.judge.count("hit")
         if answer.status == 200:
             self.judge.answered(answer)
             self.judge_record(name, answer)
             if answer.seconds > PROMPT and not any(self.judge.excused(word, answer.started) for word in ("slow", "links")):
                 self.judge.found("hit-answered", f"{name} took {answer.seconds:.1f} s")
+        elif answer.status in (401, 403, 503) and self.judge.excused("sessions", answer.started):
+            if answer.status == 401:
+                self.home.renew_ticket(ticket)
         elif known_since and self.known.get(name) == known_since and not self.judge.is_away(answer) \
                 and not self.judge.excused("hits", answer.started):
             self.judge.found("hit-answered", f"{name}: {answer!r}")
@@ -105,7 +108,7 @@ class Records:
         with self._lock:
             self._asked += 1
             name = spotify_id(f"new-{self._asked}")
-        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}"})
+        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **self.home.ticket})
         self.judge.count("lookup")
         if answer.status == 200:
             self.judge_record(name, answer)
@@ -139,7 +142,7 @@ class CallJudge:
     def __init__(self, home, records, interval):
         self.home, self.judge, self.records, self.interval = home, home.judge, records, interval
         self.calls, self._seen, self._fetched = [], 0, {}
-        self._last, self._closed_until, self._refused_at = None, 0.0, None
+        self._closed_until, self._refused_at = 0.0, None
         self.lock = threading.Lock()
 
     def run(self, stop):
@@ -155,12 +158,13 @@ class CallJudge:
 
     def _judge(self, call):
         at = call["monotonic_ns"] / 1e9
-        self.calls.append(at)
+        # One whose answer takes long to make is written down after a later one.
+        place = bisect.bisect(self.calls, at)
+        self.calls.insert(place, at)
         self.judge.count("call")
-        gap = None if self._last is None else at - self._last
-        self._last = at if self._last is None else max(self._last, at)
-        if gap is not None and gap < self.interval - self.TOLERANCE and not self.judge.excused("pace", at - self.interval, at):
-            self.judge.found("pace", f"{gap:.3f} s between two calls")
+        for gap in (later - earlier for earlier, later in zip(self.calls[max(0, place - 1):place + 1], self.calls[place:place + 2])):
+            if gap < self.interval - self.TOLERANCE and not self.judge.excused("pace", at - self.interval, at + self.interval):
+                self.judge.found("pace", f"{gap:.3f} s between two calls, one of them {call}")
         # What left before the refusal was read may still arrive.
         if self._refused_at is not None and self._refused_at + 0.7 < at < self._closed_until - 0.1 and not self.judge.excused("cooldown", self._refused_at - 0.5, self._refused_at + 1):
             self.judge.found("cooldown", f"a call {at - self._refused_at:.2f} s after a 429 that said {self._closed_until - self._refused_at:.0f} s")
@@ -180,6 +184,3 @@ class CallJudge:
     def forget_fetched(self):
         with self.lock:
             self._fetched.clear()
-
-    def in_hour_before(self, at):
-        return len(self.calls) - bisect.bisect_left(sorted(self.calls), at - 3600)

@@ -27,6 +27,7 @@ class Sabotage:
             "hit-answered": [f"location = /spotify/v1/tracks/{first} {{ if ($http_x_fill = '') {{ return 503; }} include swingmusic-fcgi/pass.conf; }}"],
             # Says that it ended a session, and does not.
             "ended-refused": ["location = /auth/logout { return 200; }"],
+            "key-refused": ["location ~ ^/swingmusic-fcgi/keys/ { if ($request_method = DELETE) { return 200; } include swingmusic-fcgi/pass.conf; }"],
         }.get(self.rule, [])
 
     #: What the hour may have in the test's last part more than the suite is told.

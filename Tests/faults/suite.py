@@ -13,7 +13,6 @@ The same seed strikes in the same order with the same choices; a machine's own t
 import argparse
 import contextlib
 import random
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -27,13 +26,15 @@ if __package__ is None or __package__ == "":
 
 import powercut
 from harness.http import Connection, at_once
-from harness.process import descriptor_targets, send_signal, tcp_connections
+from harness.process import send_signal, tcp_connections
 from harness.standin import spotify_id
 from harness.waiting import TooLate, eventually
 
 from faults.accounts import CACHES, Accounts
+from faults.afterwards import check_at_rest, check_hour, check_lookups
 from faults.home import INTERVAL, USERS, VICTIMS, Home
 from faults.judge import RULES
+from faults.keys import Keys
 from faults.records import CallJudge, Records
 from faults.report import Report
 from faults.sabotage import Sabotage
@@ -50,7 +51,8 @@ class Suite:
     def __init__(self, home, only=(), short=False):
         self.home, self.judge, self.standin, self.store = home, home.judge, home.standin, home.store
         self.chance = random.Random(home.seed)
-        self.accounts, self.records, self.sign_ins = Accounts(home, self.chance), Records(home), SignIns(home, [*USERS, *VICTIMS])
+        self.accounts, self.records = Accounts(home, self.chance), Records(home)
+        self.keys, self.sign_ins = Keys(home, self.records), SignIns(home, [*USERS, *VICTIMS])
         self.calls = CallJudge(home, self.records, INTERVAL)
         self.victims, self.waited, self.secret, self._urged = VICTIMS, 0, None, 0
         self.powercut = powercut.shim(home.sandbox.folder)
@@ -66,6 +68,7 @@ class Suite:
         seeds = random.Random(self.home.seed)
         starts = [(self.accounts.write, cache) for cache in CACHES] + [(self.accounts.write, "user")]
         starts += [(self.accounts.read,)] * 2 + [(self.records.hit,)] * 2 + [(self.sign_ins.look,)] * 2
+        starts += [(self.keys.live,), (self.keys.look,)]
         starts += [(self.sign_ins.live, name) for name in [*USERS, *VICTIMS]]
         for deed, *words in starts:
             self._start(deed, *words, seeds.randrange(1 << 30), self._stop)
@@ -101,7 +104,7 @@ class Suite:
         """Asks for some new things, so that there are calls; waits for none of them."""
         self._urged += 1
         paths = [f"/spotify/v1/tracks/{spotify_id(f'urged-{self.home.seed}-{self._urged}-{n}')}" for n in range(3)]
-        threading.Thread(target=at_once, args=(self.home.port, paths), kwargs={"headers": {"Prefer": "wait=1"}, "source": "127.0.10.1"}, daemon=True).start()
+        threading.Thread(target=at_once, args=(self.home.port, paths), kwargs={"headers": {"Prefer": "wait=1", **self.home.ticket}, "source": "127.0.10.1"}, daemon=True).start()
 
     def kill_the_caller(self, pause):
         """SIGKILL for the worker that makes a call, so many seconds after its bytes have come. Whether there was one."""
@@ -123,7 +126,7 @@ class Suite:
         self.home.start_program()
 
     def body_of_a_known_one(self):
-        return self.home.get(f"/spotify/v1/tracks/{spotify_id('known-1')}").body.decode() or "{}"
+        return self.home.get(f"/spotify/v1/tracks/{spotify_id('known-1')}", self.home.ticket).body.decode() or "{}"
 
     def command(self, *words):
         settings = {name: value for name, value in self.home.responder.settings.items() if name != "LD_PRELOAD"}
@@ -139,21 +142,32 @@ class Suite:
         self.judge.faults = tuple(fault.name for fault in faults)
         began = time.monotonic()
         with self.judge.excusing(frozenset().union(*(fault.excuses for fault in faults))):
-            with contextlib.ExitStack() as stack:
-                for fault in faults:
-                    stack.enter_context(fault.on(self))
-                    time.sleep(self.chance.uniform(0, 0.3))
-                time.sleep(self.chance.uniform(max(fault.lasts[0] for fault in faults), max(fault.lasts[1] for fault in faults)))
+            try:
+                self._do_harm(faults)
+            except Exception as error:  # that it does not start, for one; the rest is to be seen all the same
+                self.judge.found("recovers", f"{type(error).__name__}: {str(error)[:2000]}")
+                self.home.mend()
             over = time.monotonic()
             self._recover()
         self.report.note(faults, began, over, time.monotonic())
         self.judge.faults = ()
 
+    def _do_harm(self, faults):
+        with contextlib.ExitStack() as stack:
+            for fault in faults:
+                stack.enter_context(fault.on(self))
+                time.sleep(self.chance.uniform(0, 0.3))
+            time.sleep(self.chance.uniform(max(fault.lasts[0] for fault in faults), max(fault.lasts[1] for fault in faults)))
+
     def _recover(self):
         with Connection(self.home.port, timeout=10, source="127.0.11.1") as connection:
             def is_well():
                 known = self.records.some(self.chance)
-                if known and connection.get(f"/spotify/v1/tracks/{known}").status != 200:
+                ticket = self.home.ticket
+                status = connection.get(f"/spotify/v1/tracks/{known}", ticket).status if known else 200
+                if status == 401:
+                    self.home.renew_ticket(ticket)
+                if status != 200:
                     return False
                 some = self.sign_ins.of("good")
                 return self.home.write(connection) and (not some or self.home.opens(some[-1].access[-1], connection))
@@ -186,62 +200,6 @@ class Suite:
                 self.strike(*faults)
             rounds += 1
 
-    # Afterwards.
-
-    def check_at_rest(self):
-        """All that was acknowledged once more, by new connections and after a start."""
-        for _ in range(2):
-            with Connection(self.home.port, timeout=30) as connection:
-                for account in self.accounts.all():
-                    self.accounts.check(account, connection)
-                for session in self.sign_ins.of("good", "ended")[-150:]:
-                    self.sign_ins.check(session, self.chance, connection)
-                for name in list(self.records.known)[-150:]:
-                    self.records.ask(name, connection)
-            self.home.stop_program()
-            self.home.start_program()
-        for line in self.home.responder.log().splitlines():
-            if "worker ended by signal" in line and not any(f"signal {number}" in line for number in (9, 15)):
-                self.judge.found("recovers", f"a worker died: {line}")
-
-    def check_lookups(self):
-        """Whatever was wrong before, what is not known is looked up."""
-        with Connection(self.home.port, timeout=60) as connection:
-            try:
-                eventually(lambda: self.records.ask_new(connection, wait=10).status == 200, 90, every=0.5)
-            except TooLate:
-                self.judge.found("recovers", "nothing is looked up any more")
-
-    def check_hour(self):
-        """So few calls are left in the hour that they run out, amid kills."""
-        left = 5
-        home = self.home
-        home.stop_program()
-        home.lift_pauses()
-        with contextlib.closing(sqlite3.connect(home.data / "limiter.db", timeout=10)) as file:
-            [spent] = file.execute("SELECT count(*) FROM grants").fetchone()
-        extra = home.sabotage.extra_calls if home.sabotage else 0
-        home.start_program(SPOTIFY_CALLS_PER_HOUR=str(max(10, spent) + left + extra))
-        left += max(10, spent) - spent
-        before = self.standin.last_number()
-        paths = [f"/spotify/v1/tracks/{spotify_id(f'hour-{number}')}" for number in range(left + 12)]
-        killer = threading.Timer(1.0, lambda: send_signal(self.workers()[0], 9))
-        killer.start()
-        at_once(home.port, paths, headers={"Prefer": "wait=5"}, source="127.0.12.1")
-        killer.join()
-        time.sleep(1)
-        made = len(self.standin.calls(since=before))
-        self.calls.look()
-        if made > left:
-            self.judge.found("hour", f"{made} calls where {left} were left in the hour")
-        elif not made:
-            self.judge.found("recovers", f"none of the {left} calls that were left was made")
-
-
-def held(home):
-    """The most open descriptors of a worker."""
-    return max(len(descriptor_targets(pid)) for pid in home.responder.worker_pids())
-
 
 def carry_out(seed, seconds=0.0, times=1, at_most=None, only=(), real=False, rule=None, short=False):
     """A whole run; its judge and its report. With a broken `rule` it ends as soon as that was found."""
@@ -253,11 +211,11 @@ def carry_out(seed, seconds=0.0, times=1, at_most=None, only=(), real=False, rul
             suite.end()
         else:
             suite.run(seconds, times, at_most)
-            suite.check_lookups()
+            check_lookups(suite)
             suite.end()
-            suite.check_at_rest()
+            check_at_rest(suite)
         if rule in (None, "hour"):
-            suite.check_hour()
+            check_hour(suite)
         suite.report.close(suite.accounts, suite.calls)
         return home.judge, suite.report
 

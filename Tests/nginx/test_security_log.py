@@ -11,6 +11,7 @@ import pytest
 from harness.house import ADMIN
 from harness.household import Household
 from harness.http import Connection
+from harness.keys import asked, made_key
 from harness.sandbox import REPOSITORY
 from harness.waiting import eventually
 
@@ -20,7 +21,7 @@ KEPT = REPOSITORY / ".build/fail2ban"
 
 @pytest.fixture(params=["text", "json"])
 def home(request):
-    with Household("security", workers=1, SWINGMUSIC_FCGI_LOG_FORMAT=request.param) as home:
+    with Household("security", workers=1, SWINGMUSIC_FCGI_METADATA_AUTH="session", SWINGMUSIC_FCGI_LOG_FORMAT=request.param) as home:
         yield home
 
 
@@ -36,7 +37,7 @@ def events(home):
             text = {name: value for name, value in re.findall(r'"(\w+)":"((?:[^"\\]|\\.)*)"', line)}
             found.append((text["message"].removeprefix("security: "), text["address"], text.get("by"), text.get("user")))
         else:
-            said = re.search(r"security: (.*?) address=(\S+)(?: by=(.*?))?(?: cache=\S+)?(?: user=(.*))?$", line)
+            said = re.search(r"security: (.*?) address=(\S+)(?: by=(.*?))?(?: cache=\S+)?(?: key=\S+)?(?: user=(.*))?$", line)
             found.append(said.groups())
     return found
 
@@ -52,21 +53,25 @@ def test_each_is_named_with_its_address_and_whose_it_is(home):
     home.ask("DELETE", "/auth/sessions", bearer=bob["accesstoken"])
     home.ask("GET", "/auth/logout", bearer=bob["accesstoken"])
     home.ask("GET", "/dragonfly/stats", bearer="a wrong token")
+    made_key(home, "kitchen")
+    asked(home, "kitchen", "a wrong secret")
+    home.ask("DELETE", "/swingmusic-fcgi/keys/kitchen", bearer=admin["accesstoken"])
     home.ask("DELETE", "/cache/temp", headers=ADMIN)
     home.ask("POST", "/dragonfly/clear-all", bearer=admin["accesstoken"])
     home.ask("POST", "/auth/profile/create", bearer=admin["accesstoken"], body={"username": "dora", "password": "dorapw"})
     home.ask("PUT", "/auth/profile/update", bearer=admin["accesstoken"], body={"id": 2, "roles": ["admin"]})
     home.ask("DELETE", "/auth/profile/delete", bearer=admin["accesstoken"], body={"username": "carol"})
     here = "127.0.0.1"
-    eventually(lambda: len(lines(home)) >= 14, 5, what="all of it is said")
+    eventually(lambda: len(lines(home)) >= 18, 5, what="all of it is said")
     assert events(home) == [
         ("signed in", here, None, "bob"), ("signed in", here, None, "admin"), ("sign-in refused", here, None, "bob"), ("sign-in refused", here, None, None),
         ("pair code refused", here, None, None), ("device paired", here, None, "bob"), ("session ended", here, "admin", "bob"),
         ("sessions ended", here, None, "bob"), ("session ended", here, None, "bob"), ("admin token refused", here, None, None),
+        ("key made", here, "a token", None), ("key refused", here, None, None), ("key revoked", here, "id 1", None),
         ("cache cleared", here, "a token", None), ("cache cleared", here, "id 1", None), ("user to be created", here, "admin", "dora"),
         ("user to be changed", here, "admin", "bob"), ("user to be deleted", here, "admin", "carol")]
     said = home.responder.log()
-    for secret in ("a secret guess", "nobody's", "guess1", "a wrong token", bob["accesstoken"], "dorapw"):
+    for secret in ("a secret guess", "nobody's", "guess1", "a wrong secret", "a wrong token", bob["accesstoken"], "dorapw"):
         assert secret not in said, f"the log holds what somebody typed: {secret}"
 
 

@@ -126,7 +126,7 @@ struct CacheRoutes: RouteFamily {
         let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return writing(cache) {
             let count = try caches.clear(cache, prefix: prefix ?? [], waits: false)
-            security.note(.cleared, from: address, by: actor, about: cache.rawValue)
+            security.note(.cleared, from: address, by: actor, cache: cache.rawValue)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }

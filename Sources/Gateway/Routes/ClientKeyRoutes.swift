@@ -111,6 +111,7 @@ struct KeyRoutes: Sendable {
     /// nil without `SWINGMUSIC_CONFIG_DIR`.
     let sessions: Sessions?
     let blockingWorker: BlockingWorker
+    let security: SecurityLog
 
     private static let errorFormat = ErrorFormat.plain
     private static let given = BodyMember("name", .text(pattern: ClientKey.namePattern))
@@ -139,9 +140,11 @@ struct KeyRoutes: Sendable {
                     throw BadRequest(
                         400, "name must be letters, digits, dots, hyphens and underscores, 64 at most, a letter or digit first")
                 }
+                let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
                 return run { sessions, context in
                     do {
                         let key = try sessions.addClientKey(named: name, context)
+                        security.note(.keyMade, from: address, by: actor, key: name)
                         return Self.json(["name": .string(key.name), "id": .string(key.id), "secret": .string(key.secret)], status: 201)
                     } catch ClientKeyFault.taken {
                         return Self.errorFormat.error(409, "There is a key of that name")
@@ -155,9 +158,13 @@ struct KeyRoutes: Sendable {
                     + Refusals.all([401, 403, 404, 503])
             ) { routed in
                 let name = routed.given[Self.name] ?? ""
+                let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
                 return run { sessions, context in
-                    try sessions.revokeClientKey(named: name, context)
-                        ? Self.json(["revoked": .string(name)]) : Self.errorFormat.error(404, "There is no key of that name")
+                    guard try sessions.revokeClientKey(named: name, context) else {
+                        return Self.errorFormat.error(404, "There is no key of that name")
+                    }
+                    security.note(.keyRevoked, from: address, by: actor, key: name)
+                    return Self.json(["revoked": .string(name)])
                 }
             },
         ]

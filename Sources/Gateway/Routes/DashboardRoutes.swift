@@ -95,7 +95,7 @@ struct DashboardRoutes: RouteFamily {
             let count = try caches.clear(.temp)
             let due = try caches.clear(.spotify)
             try caches.clearCopies()
-            security.note(.cleared, from: address, by: actor, about: "all")
+            security.note(.cleared, from: address, by: actor, cache: "all")
             return DashboardReport.cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
         }
     }
@@ -106,7 +106,7 @@ struct DashboardRoutes: RouteFamily {
         let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return work {
             let (cache, answer) = try clear(asked)
-            security.note(.cleared, from: address, by: actor, about: cache.rawValue)
+            security.note(.cleared, from: address, by: actor, cache: cache.rawValue)
             return answer
         }
     }

@@ -110,7 +110,7 @@ struct StatusCollector: Sendable {
     let scoreboard: Scoreboard
     /// nil, with the reason, for who could not or does not open them.
     let caches: Result<Caches, CachesAreNotOpen>
-    let rateLimiter: RateLimiter
+    let rateLimiter: any RateLimiter
     let sessions: SessionsView
     let dataDirectory: String
     let hasCredentials: Bool

@@ -32,7 +32,7 @@ extension Sessions {
         case .refused(let wait): return .tooMany(retryAfter: wait)
         case .admitted(let attempt):
             let grant = grantToken(id, secret, context)
-            if grant != .wrong { throttle.forgive(attempt) }
+            if grant == .wrong { security.note(.keyRefused, from: address) } else { throttle.forgive(attempt) }
             return grant
         }
     }

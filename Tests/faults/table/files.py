@@ -44,6 +44,7 @@ def lose(run, name):
     elif name == "sessions.db":
         # Ended is ended whatever is lost; who was signed in has to sign in again.
         run.sign_ins.forget_good()
+        run.keys.forget_good()
     else:
         run.calls.forget_cooldown()
 
@@ -205,6 +206,7 @@ def backed_up(restores):
                 shutil.rmtree(kept)
             run.accounts.rewind(began)
             run.sign_ins.forget_good()
+            run.keys.forget_good()
             run.records.forget()
             run.calls.forget_fetched()
             home.lift_pauses()

@@ -29,7 +29,7 @@ def vanishing(run):
     for number in range(60):
         connection = socket.create_connection(("127.0.0.1", run.home.port), 5, (f"127.0.8.{1 + number}", 0))
         known = run.records.some(run.chance) or spotify_id("x")
-        head = f"GET /spotify/v1/tracks/{known} HTTP/1.1\r\nHost: x\r\n".encode()
+        head = f"GET /spotify/v1/tracks/{known} HTTP/1.1\r\nHost: x\r\nAuthorization: {run.home.ticket.get('Authorization', '')}\r\n".encode()
         if number % 3 == 0:  # half a head, and silence
             connection.sendall(head)
         elif number % 3 == 1:  # asks, and reads nothing
@@ -50,10 +50,10 @@ def thousand(run):
     run.waited += 1
     paths = [f"/spotify/v1/tracks/{spotify_id(f'thousand-{run.waited}')}"] * 1000
     answers = []
-    thread = threading.Thread(target=lambda: answers.extend(at_once(run.home.port, paths, headers={"Prefer": "wait=3"}, source="127.0.9.1")))
+    thread = threading.Thread(target=lambda: answers.extend(at_once(run.home.port, paths, headers={"Prefer": "wait=3", **run.home.ticket}, source="127.0.9.1")))
     thread.start()
     yield
     thread.join(60)
-    strange = [answer for answer in answers if answer.status not in (200, 429, 503) and not run.judge.is_away(answer)]
+    strange = [answer for answer in answers if answer.status not in (200, 429, 503) and not (answer.status == 401 and run.judge.excused("sessions", answer.started)) and not run.judge.is_away(answer)]
     if strange or len(answers) != 1000:
         run.judge.found("hit-answered", f"{len(strange)} of {len(answers)} of those who waited: {strange[:1]}")
