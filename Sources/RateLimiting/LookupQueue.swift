@@ -76,7 +76,7 @@ extension FileRateLimiter {
                 let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
                 return QueuedLookup(
                     key: key, priority: status.rank, isLeased: status.isLeased, isFailed: status.isFailed, failure: status.failure,
-                    retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
+                    queuedAt: status.queuedAt.map { transaction.moment.wall(of: $0) }, retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
             }
         }
     }
@@ -99,6 +99,8 @@ public struct QueuedLookup: Sendable, Equatable {
     public let isFailed: Bool
     /// Why the latest attempt failed.
     public let failure: String?
+    /// Since when it is in the queue, wall-clock milliseconds; nil where an earlier version has queued it.
+    public let queuedAt: Int64?
     /// Wall-clock milliseconds; nil where nothing holds it back but its turn.
     public let retryAt: Int64?
     /// Until its answer can be expected; zero for what is under way or given up.
@@ -245,14 +247,14 @@ extension Transaction {
         if !ask.priority.isBackground { try seat(ask.client) }
         try run(
             """
-            INSERT INTO lookups (key, number, priority, client, wanted_until)
-            VALUES (:key, :number, :priority, :client, :wanted)
+            INSERT INTO lookups (key, number, priority, client, wanted_until, queued)
+            VALUES (:key, :number, :priority, :client, :wanted, :now)
             ON CONFLICT (key) DO UPDATE SET number = :number, priority = :priority, client = :client,
-                wanted_until = :wanted, attempts = CASE WHEN failed THEN 0 ELSE attempts END, failed = 0
+                wanted_until = :wanted, queued = :now, attempts = CASE WHEN failed THEN 0 ELSE attempts END, failed = 0
             """,
             [
                 "key": ask.key, "number": try nextNumber(), "priority": ask.priority.rawValue, "client": ask.client,
-                "wanted": wanted,
+                "wanted": wanted, "now": now,
             ])
     }
 
@@ -263,8 +265,8 @@ extension Transaction {
         try run("UPDATE lookups SET number = ? WHERE number = ?", [last, number])
         try run(
             """
-            INSERT INTO lookups (key, number, priority, client, wanted_until)
-            SELECT ?, ?, priority, client, wanted_until FROM lookups WHERE number = ?
+            INSERT INTO lookups (key, number, priority, client, wanted_until, queued)
+            SELECT ?, ?, priority, client, wanted_until, queued FROM lookups WHERE number = ?
             """, [key, number, last])
     }
 

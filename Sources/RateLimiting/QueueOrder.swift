@@ -160,13 +160,13 @@ extension Transaction {
         try row(
             """
             SELECT number, CASE WHEN priority > 1 THEN priority WHEN \(Self.isAttended) THEN 0 ELSE 1 END, client,
-                not_before, \(Self.isLeased), failed, failure
+                not_before, \(Self.isLeased), failed, failure, queued
             FROM lookups WHERE key = :key AND (failed OR \(Self.isLeased) OR (\(Self.isLive)))
             """, ["key": key, "now": now]
         ).map {
             LookupStatus(
                 number: $0[0], rank: Priority(rawValue: $0[1]) ?? .warming, client: $0[2], notBefore: $0[3],
-                isLeased: $0[4], isFailed: $0[5], failure: $0[6])
+                isLeased: $0[4], isFailed: $0[5], failure: $0[6], queuedAt: $0[7])
         }
     }
 
@@ -204,6 +204,8 @@ struct LookupStatus {
     var isLeased: Bool
     var isFailed: Bool
     var failure: String?
+    /// nil where an earlier version has queued it.
+    var queuedAt: BootTime?
 }
 
 /// One client's lookups that wait for a permit.
