@@ -95,7 +95,7 @@ class Home:
         self.data = box.directory("data")
         # A disk of its own can be full, or not to be written to.
         self._mounted = os.geteuid() == 0 and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.data], stderr=subprocess.DEVNULL, check=False).returncode == 0
+            ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", self.data], stderr=subprocess.DEVNULL, check=False).returncode == 0
         self.program = box.path("bin", "swingmusic-fcgi")
         shutil.copy(executable(), self.program)
         (box.directory("files") / "song.flac").write_bytes(b"fLaC" * 100)

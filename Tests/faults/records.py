@@ -162,7 +162,8 @@ class CallJudge:
         place = bisect.bisect(self.calls, at)
         self.calls.insert(place, at)
         self.judge.count("call")
-        for gap in (later - earlier for earlier, later in zip(self.calls[max(0, place - 1):place + 1], self.calls[place:place + 2])):
+        around = self.calls[max(0, place - 1):place + 2]
+        for gap in (later - earlier for earlier, later in zip(around, around[1:])):
             if gap < self.interval - self.TOLERANCE and not self.judge.excused("pace", at - self.interval, at + self.interval):
                 self.judge.found("pace", f"{gap:.3f} s between two calls, one of them {call}")
         # What left before the refusal was read may still arrive.

@@ -93,6 +93,9 @@ def damaged(name, what, harm):
                 run.judge.found("recovers", f"a {name} that is damaged ({what}) was not set aside")
             remove(path, run.chance)
             shutil.copy(spare, path)
+        # What is set aside stays, and would fill the disk in time; where there is too little room nothing is looked up.
+        for aside in home.data.glob("*.damaged-*"):
+            aside.unlink()
         home.start_program()
 
 
