@@ -65,7 +65,7 @@ class Home:
         self.seed, self.real, self.sabotage, self.workers = seed, real, sabotage, workers
         self.judge = Judge()
         self.sandbox = Sandbox("faults")
-        self._ahead, self._mounted = [(0.0, 0)], False
+        self._ahead, self._mounted, self.rebooted = [(0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         self.serving = threading.Lock()
 

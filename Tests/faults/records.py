@@ -108,8 +108,11 @@ class Records:
         with self._lock:
             self._asked += 1
             name = spotify_id(f"new-{self._asked}")
-        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **self.home.ticket})
+        ticket = self.home.ticket
+        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **ticket})
         self.judge.count("lookup")
+        if answer.status == 401:
+            self.home.renew_ticket(ticket)
         if answer.status == 200:
             self.judge_record(name, answer)
         return answer

@@ -100,7 +100,8 @@ struct TokenRoutes: RouteFamily {
             var response = TokenError.tooMany.response(429, "Too many tries; come back when Retry-After says")
             response.add(retryAfter: .seconds(wait))
             return response
-        case .unavailable: return ErrorFormat.accounts.unavailable("The sessions cannot be used at the moment", .sessions, retryAfter: .seconds(5))
+        case .unavailable:
+            return ErrorFormat.accounts.unavailable("The sessions cannot be used at the moment", .sessions, retryAfter: .seconds(5))
         }
     }
 }
@@ -172,7 +173,8 @@ struct KeyRoutes: Sendable {
     private func run(_ work: @escaping @Sendable (Sessions, borrowing BlockingContext) throws -> Response) -> Outcome {
         guard let sessions else {
             return .now(
-                Self.errorFormat.unavailable("There are no sessions here: SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60)))
+                Self.errorFormat.unavailable(
+                    "There are no sessions here: SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60)))
         }
         return blockingWorker.run(Self.errorFormat) { context in
             (try? work(sessions, context))
