@@ -8,13 +8,13 @@ import Spotify
 public final class Catalog: Sendable {
     public let inbox: LookupInbox
     let records: NotedRecords
-    private let rateLimiter: RateLimiter
+    let rateLimiter: any RateLimiter
     /// nil: somebody else runs the loop.
     private let thread: LookupThread?
 
     /// Starts the lookup thread. Throws where the system gives it no thread or descriptor.
     public init(
-        caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
+        caches: Caches, rateLimiter: any RateLimiter, configuration: CatalogConfiguration, clock: any HostClock = SystemClock(), log: Logger
     ) throws(SystemError) {
         inbox = try LookupInbox()
         records = NotedRecords(caches: caches, inbox: inbox, configuration: configuration, clock: clock)
@@ -25,7 +25,7 @@ public final class Catalog: Sendable {
 
     /// A catalog for a simulation, which runs the lookup loop on its own thread and clock.
     package init(
-        caches: Caches, rateLimiter: RateLimiter, configuration: CatalogConfiguration, clock: any HostClock, log: Logger,
+        caches: Caches, rateLimiter: any RateLimiter, configuration: CatalogConfiguration, clock: any HostClock, log: Logger,
         client: any SpotifyCalls, loop: (LookupLoop) -> Void
     ) throws(SystemError) {
         inbox = try LookupInbox()

@@ -36,7 +36,7 @@ extension Lease {
 ///
 /// A refusal that may be the account's begins a control call. While that is due, and later while the account is refused, nothing else is called:
 /// each pause ends with a control call, and what Spotify answers to any call ends the matter.
-extension RateLimiter {
+extension FileRateLimiter {
     /// A call was refused in a way that may be the account's.
     ///
     /// - Parameters:

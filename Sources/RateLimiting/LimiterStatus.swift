@@ -43,7 +43,7 @@ public struct RateLimiterStatus: Sendable, Equatable {
     public var tokenExpiresAt: Int64?
 }
 
-extension RateLimiter {
+extension FileRateLimiter {
     /// Reads everything an operator may want to know; a few milliseconds with a long queue.
     /// - Throws: also where the lock beside the file cannot be had, since nothing is granted then.
     public func status() throws(RateLimiterError) -> RateLimiterStatus {

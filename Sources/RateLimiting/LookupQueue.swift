@@ -2,7 +2,7 @@ import GRDB
 import Platform
 
 /// Asking for lookups.
-extension RateLimiter {
+extension FileRateLimiter {
     /// Puts lookups into the queue, in one transaction. A key that is in the queue already, from any process, is
     /// not queued twice: it takes the more urgent priority and the later `attendedUntil` of the two.
     ///
@@ -48,7 +48,7 @@ extension RateLimiter {
     ///
     /// - Parameter estimating: false leaves `ahead` and `wait` zero, and is much cheaper for many keys.
     /// - Returns: one state for each key, in their order.
-    public func states(of keys: [String], estimating: Bool = true) throws(RateLimiterError) -> [LookupState] {
+    public func states(of keys: [String], estimating: Bool) throws(RateLimiterError) -> [LookupState] {
         guard !keys.isEmpty else { return [] }
         return try file.read { transaction in
             let outlook = estimating ? try outlook(transaction) : nil
@@ -67,10 +67,11 @@ extension RateLimiter {
     }
 
     /// What is in the queue, by rank and then in the order in which it came.
-    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] {
+    /// - Parameter failed: what was given up, or what was not; nil: both.
+    public func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup] {
         try file.read { transaction in
             let outlook = try outlook(transaction)
-            return try transaction.keys(atMost: most).compactMap { key in
+            return try transaction.keys(atMost: most, failed: failed).compactMap { key in
                 guard let status = try transaction.lookupStatus(of: key) else { return nil }
                 let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
                 return QueuedLookup(
@@ -157,10 +158,11 @@ extension Transaction {
         return queueLimits
     }
 
-    fileprivate func keys(atMost most: Int) throws -> [String] {
+    fileprivate func keys(atMost most: Int, failed: Bool?) throws -> [String] {
         try rows(
             """
-            SELECT key FROM lookups WHERE failed OR \(Self.isLeased) OR (\(Self.isLive))
+            SELECT key FROM lookups WHERE (failed OR \(Self.isLeased) OR (\(Self.isLive)))
+                \(failed.map { $0 ? "AND failed" : "AND NOT failed" } ?? "")
             ORDER BY failed, priority, number LIMIT :most
             """, ["now": now, "most": most]
         ).map { $0[0] }

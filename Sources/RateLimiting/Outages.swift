@@ -11,7 +11,7 @@ public enum Outage: Sendable, Equatable {
 }
 
 /// Cooldowns and outages, shared by all workers.
-extension RateLimiter {
+extension FileRateLimiter {
     /// Spotify answered 429: no call until the cooldown ends, by any process, restarts included.
     ///
     /// - Parameters:
@@ -44,7 +44,7 @@ extension RateLimiter {
     ///
     /// - Parameter told: how long it said that it will last, at most 30 days are believed; no success of a call that was under way ends that.
     /// - Returns: the pause's end in wall-clock milliseconds.
-    public func backOff(_ outage: Outage, told: Duration? = nil) throws(RateLimiterError) -> Int64 {
+    public func backOff(_ outage: Outage, told: Duration?) throws(RateLimiterError) -> Int64 {
         let (kind, growth, reason, credentials, isRefusal): (Backoff.Kind, Backoff.Growth, String, String, Bool) =
             switch outage {
             case .upstream(let reason): (.upstream, .upstream, reason, "", false)

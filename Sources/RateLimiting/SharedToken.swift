@@ -26,7 +26,7 @@ public enum TokenClaim: Sendable, Equatable {
     case wait(Duration, WaitReason)
 }
 
-extension RateLimiter {
+extension FileRateLimiter {
     /// The stored token, unless it has expired; good or due for renewal.
     public func token() throws(RateLimiterError) -> SharedToken? {
         try file.read { try $0.token() }

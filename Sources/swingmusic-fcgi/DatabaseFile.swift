@@ -19,7 +19,7 @@ struct DatabaseFile {
         name: "cache.db", schema: Caches.schema,
         remedyWhenDamaged: "restart 'serve': it sets the file aside and begins a new one; records come again as they are asked for")
     static let limiter = DatabaseFile(
-        name: "limiter.db", schema: RateLimiter.schema,
+        name: "limiter.db", schema: FileRateLimiter.schema,
         remedyWhenDamaged:
             "no call is made while it is damaged: stop 'serve', wait an hour (the calls of the last hour are lost with it), move it away, start"
     )
@@ -29,7 +29,9 @@ struct DatabaseFile {
 
     /// What else lies in the data folder and all workers must be able to write.
     static let companions = [
-        "limiter.db.sending", "sessions.begun", "cache.db.shared", "figures.shared", "guesses.shared", "hashing.lock", "program.lock",
+        "limiter.db.sending", "sessions.begun", "cache.db.shared", "figures.shared", "guesses.shared", "history.shared", "admins.shared",
+        "hashing.lock",
+        "program.lock",
     ]
 
     /// Why this program must not be started on the data folder: one line for each database that a newer one has written.

@@ -13,7 +13,7 @@ import RateLimiting
 final class House {
     let folder: URL
     let caches: Caches
-    let rateLimiter: RateLimiter
+    let rateLimiter: FileRateLimiter
     let catalog: Catalog
     let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
@@ -21,7 +21,7 @@ final class House {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("catalog-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
-        rateLimiter = try RateLimiter(
+        rateLimiter = try FileRateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
         catalog = try Catalog(

@@ -14,7 +14,7 @@ import Testing
 final class RouterStage {
     let folder: URL
     let caches: Caches
-    let rateLimiter: RateLimiter
+    let rateLimiter: FileRateLimiter
     let catalog: Catalog
     let router: Router
 
@@ -26,7 +26,7 @@ final class RouterStage {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
-        rateLimiter = try RateLimiter(
+        rateLimiter = try FileRateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
             leaseLifetime: .seconds(15), log: log)
         catalog = try Catalog(

@@ -50,8 +50,8 @@ final class Folder: Sendable {
     func open(
         rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
         clock: any HostClock = SystemClock(), creating: Bool = true, isOurs: @escaping @Sendable (String) -> Bool = { _ in true }
-    ) throws -> RateLimiter {
-        try RateLimiter(
+    ) throws -> FileRateLimiter {
+        try FileRateLimiter(
             path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, isOurs: isOurs, clock: clock,
             creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
@@ -64,7 +64,7 @@ final class Folder: Sendable {
 struct Bench {
     let folder: Folder
     let clock: ManualClock
-    let rateLimiter: RateLimiter
+    let rateLimiter: FileRateLimiter
 
     init(rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000) throws {
         folder = try Folder()

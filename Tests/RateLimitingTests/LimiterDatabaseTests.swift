@@ -6,7 +6,7 @@ import Testing
 @testable import RateLimiting
 
 @Suite("The file: whatever is wrong with it, nothing is granted, and what is repaired is used") struct LimiterDatabaseTests {
-    private func failure(_ rateLimiter: RateLimiter) throws -> RateLimiterError? {
+    private func failure(_ rateLimiter: FileRateLimiter) throws -> RateLimiterError? {
         do {
             _ = try rateLimiter.permitAndSend(worker: "one")
             return nil

@@ -185,11 +185,11 @@ import Testing
         let bench = try Bench()
         try bench.enqueue(bench.ask("a"), bench.ask("b"), bench.ask("c"), bench.ask("d", .renewal), bench.ask("e"))
         let (first, second) = (try bench.next(), try bench.next())
-        #expect(try bench.rateLimiter.finish(first, .answered, answering: { ["a", "b", "c", "d", "x"] }))
+        #expect(try bench.rateLimiter.finish(first, .answered, storing: {}, answering: { ["a", "b", "c", "d", "x"] }))
         #expect(
             try bench.rateLimiter.states(of: ["a", "b", "c", "d"], estimating: false) == [.absent, .leased, .absent, .absent])
         #expect(try serve(bench, 1) == ["e"])
-        #expect(try !bench.rateLimiter.finish(first, .answered, answering: { ["b"] }), "it is not current any more")
+        #expect(try !bench.rateLimiter.finish(first, .answered, storing: {}, answering: { ["b"] }), "it is not current any more")
         #expect(try bench.rateLimiter.finish(second, .answered))
     }
 

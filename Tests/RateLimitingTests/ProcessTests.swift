@@ -9,8 +9,8 @@ import Testing
 private let folderOfChild = ProcessInfo.processInfo.environment["TURNSTILE_TEST_FOLDER"]
 private let rateLimit = RateLimit(interval: .milliseconds(50))
 
-private func open(_ folder: String) throws -> RateLimiter {
-    try RateLimiter(
+private func open(_ folder: String) throws -> FileRateLimiter {
+    try FileRateLimiter(
         path: folder + "/limiter.db", rateLimit: rateLimit, queueLimit: 1000, leaseLifetime: .seconds(1),
         log: .init(label: "test"))
 }

@@ -17,7 +17,7 @@ private struct World {
     private var random: Seeded
     private let folder: Folder
     private let clock = ManualClock()
-    private var workers: [RateLimiter] = []
+    private var workers: [FileRateLimiter] = []
     private var held: [Held] = []
     private var boots = 1
     /// The true time.
@@ -34,7 +34,7 @@ private struct World {
         for _ in 0..<4 { workers.append(try worker()) }
     }
 
-    private func worker() throws -> RateLimiter {
+    private func worker() throws -> FileRateLimiter {
         try folder.open(rateLimit: Self.rateLimit, leaseLifetime: Self.lifetime, clock: clock)
     }
 

@@ -9,7 +9,7 @@ import Testing
 @Suite("Sending") struct SendingTests {
     private let interval = Duration.seconds(2)
 
-    private func bench(_ calls: Int = 1000) throws -> (Bench, RateLimiter) {
+    private func bench(_ calls: Int = 1000) throws -> (Bench, FileRateLimiter) {
         let bench = try Bench(rateLimit: RateLimit(interval: interval, callsPerWindow: calls))
         for key in ["a", "b", "c"] { try bench.enqueue(bench.ask(key, patience: .seconds(86_400))) }
         return (bench, try bench.folder.open(rateLimit: bench.rateLimiter.rateLimit, clock: bench.clock))
@@ -19,7 +19,7 @@ import Testing
         try bench.folder.raw().read { try BootTime.fetchAll($0, sql: "SELECT instant FROM grants ORDER BY id") }
     }
 
-    private func isRefused(_ limiter: RateLimiter) throws -> Bool {
+    private func isRefused(_ limiter: FileRateLimiter) throws -> Bool {
         guard case .wait(let length, .turnOfAnother) = try limiter.permit(worker: "two") else { return false }
         guard try limiter.peek(worker: "two") != .due else { return false }
         return length >= .milliseconds(5) && length <= .seconds(1)

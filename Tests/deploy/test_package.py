@@ -135,6 +135,14 @@ def machine(request, built):
         yield machine
 
 
+def test_lintian_finds_nothing_wrong_with_it(built):
+    if not shutil.which("lintian"):
+        pytest.skip("no lintian")
+    for package in built:
+        done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", package], capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
 class Started:
     """The two units carried out by hand, as systemd would: the socket, and the service on it as its user with its settings."""
 

@@ -93,7 +93,9 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
     wrong, seen = [], set()
     for method, path, operation in asked(document):
         for asker in ("nobody", "ended", "user", "admin", "the admin token", "the cache token", "a client"):
-            headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if operation["operationId"] == "changeDevices" else {}
+            # What a page alone may do says where it comes from.
+            is_pages = operation["operationId"] == "changeDevices" or operation["tags"] == ["page"]
+            headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if is_pages else {}
             answer = own.ask(method, path, bearer=askers.bearer(asker, operation["tags"] == ["auth"]), headers=headers)
             needs = kind(own, operation)
             seen.add(needs)
@@ -127,7 +129,7 @@ def test_a_clients_token_opens_nothing_but_what_reads_the_mirror(own):
         assert own.ask(method, mirror, bearer=client).status == 405
     before = len(own.swingmusic.requests)
     guarded = ["/auth/verify", "/auth/verify?role=admin", "/auth/user", "/auth/sessions", "/auth/no-such", "/cache/temp/x", "/cache/no-such", "/dragonfly/health",
-               "/swingmusic-fcgi/status", "/swingmusic-fcgi/keys", "/files/song.flac", "/guarded/", "/admins/"]
+               "/swingmusic-fcgi/status.json", "/swingmusic-fcgi/page/now.json", "/swingmusic-fcgi/keys", "/files/song.flac", "/guarded/", "/admins/"]
     if own.metadata_needs_session:
         guarded += ["/api/catalog/trending", "/api/search/suggestions?q=x"]
     for path in guarded:

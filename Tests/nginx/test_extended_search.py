@@ -1,7 +1,9 @@
 """What the extended web client asks for below /api beside its catalog, and which tracks swingmusic has."""
 
 import json
+import re
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -264,6 +266,17 @@ def test_a_pair_code_tells_when_it_ends(own):
     code = own.ask("GET", "/auth/getpaircode", bearer=own.log_in("bob")["accesstoken"]).json()
     assert set(code) == {"code", "expires_at", "ttl_seconds"} and code["ttl_seconds"] == 600
     assert abs(code["expires_at"] - time.time() - 600) < 30
+
+
+@pytest.mark.parametrize("typed", [str, str.upper, str.lower, lambda code: f" {code} ", lambda code: f"{code[:3]} {code[3:]}".lower()])
+def test_a_pair_code_is_good_however_it_is_typed(own, typed):
+    """The extended web client shows every code in capitals, and its mobile client sends it so."""
+    for _ in range(3):
+        code = own.ask("GET", "/auth/getpaircode", bearer=own.log_in("bob")["accesstoken"]).json()["code"]
+        assert re.fullmatch("[A-HJ-NP-Z2-9]{6}", code)
+        paired = own.ask("GET", f"/auth/pair?code={quote(typed(code))}")
+        assert paired.status == 200 and paired.json()["accesstoken"]
+    assert own.ask("GET", f"/auth/pair?code={code}").status == 400, "once"
 
 
 def test_with_a_public_address_it_has_what_a_qr_code_says():

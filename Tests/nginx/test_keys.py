@@ -275,7 +275,7 @@ def test_keys_and_tokens_are_in_no_log_no_figures_no_process_list_and_no_backup(
         for token in [*tokens, real]:
             own.ask("GET", TRACK, bearer=token)
             own.ask("GET", "/auth/verify", bearer=token)
-            own.ask("GET", "/swingmusic-fcgi/status", bearer=token)
+            own.ask("GET", "/swingmusic-fcgi/status.json", bearer=token)
             own.ask("GET", "/api/catalog/trending", bearer=token, cookie=token)
         seen = []
         asked(own, real, real)

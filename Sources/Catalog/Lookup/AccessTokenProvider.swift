@@ -12,14 +12,14 @@ final class AccessTokenProvider {
     }
 
     private let credentials: SpotifyCredentials
-    private let rateLimiter: RateLimiter
+    private let rateLimiter: any RateLimiter
     private let worker: String
     private let clock: any HostClock
     private var token: SharedToken?
     private var refused: String?
     private var isRenewing = false
 
-    init(credentials: SpotifyCredentials, rateLimiter: RateLimiter, worker: String, clock: any HostClock) {
+    init(credentials: SpotifyCredentials, rateLimiter: any RateLimiter, worker: String, clock: any HostClock) {
         self.credentials = credentials
         self.rateLimiter = rateLimiter
         self.worker = worker

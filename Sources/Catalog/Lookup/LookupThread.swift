@@ -15,7 +15,7 @@ final class LookupThread: Sendable {
 
     /// Starts the thread.
     init(
-        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, configuration: CatalogConfiguration,
+        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: any RateLimiter, configuration: CatalogConfiguration,
         clock: any HostClock, log: Logger
     ) throws(SystemError) {
         self.inbox = inbox
@@ -45,7 +45,7 @@ final class LookupThread: Sendable {
 package final class LookupLoop {
     private let inbox: LookupInbox
     private let recordStore: RecordStore
-    private let rateLimiter: RateLimiter
+    private let rateLimiter: any RateLimiter
     private let configuration: CatalogConfiguration
     private let clock: any HostClock
     private let log: Logger
@@ -73,7 +73,7 @@ package final class LookupLoop {
     private var reason = Priority.caller
 
     init(
-        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: RateLimiter, client: any SpotifyCalls,
+        inbox: LookupInbox, recordStore: RecordStore, rateLimiter: any RateLimiter, client: any SpotifyCalls,
         configuration: CatalogConfiguration, clock: any HostClock, log: Logger
     ) {
         self.inbox = inbox
@@ -283,6 +283,7 @@ package final class LookupLoop {
                         answering: { learned.resources.map(\.name) })
                 }
             inbox.note(nil, until: clock.monotonic)
+            configuration.noteLookup(lookup.resource.loggedName, lesson.status)
             return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed, others: learned.resources)
                 + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) } + searchActions(lookup, lesson)
         } catch .storing(let cause) {

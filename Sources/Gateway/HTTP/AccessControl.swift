@@ -21,6 +21,8 @@ enum Access: Sendable {
     case admin
     /// The administrator, or who has the token for the caches alone.
     case caches
+    /// The administrator, or who has signed in to the status page with the admin token.
+    case page
 }
 
 /// Holds requests against what their route declares.
@@ -33,6 +35,8 @@ struct AccessControl: Sendable {
     var cacheToken: Secret?
     /// nil: wrong guesses of the two are not counted.
     var guessLimit: GuessLimit?
+    /// nil: nobody signs in to the status page with the admin token.
+    var adminSessions: AdminSessions?
     var security: SecurityLog?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
@@ -47,6 +51,9 @@ struct AccessControl: Sendable {
         case .session, .optional, .refresh: return admitUser(request, known)
         case .admin: return admitAdmin(request, known, isForCaches: false)
         case .caches: return admitAdmin(request, known, isForCaches: true)
+        case .page:
+            if adminSessions?.session(of: request) != nil { return .authenticated(.administrator) }
+            return admitAdmin(request, known, isForCaches: false)
         }
     }
 
@@ -61,10 +68,7 @@ struct AccessControl: Sendable {
     private func admitAdmin(_ request: Request, _ known: Authentication?, isForCaches: Bool) -> Authentication {
         if known == nil, adminToken != nil || cacheToken != nil, let bearer = Self.bearer(request), !isOtherToken(bearer) {
             let address = request.parameter("REMOTE_ADDR") ?? ""
-            // The right one waits, too: else the answer would tell which it is.
-            if let wait = guessLimit?.wait(address: address) {
-                return .refused(Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: wait))
-            }
+            if let refused = guessedTooOften(address) { return .refused(refused) }
             if adminToken?.equals(bearer) == true { return .authenticated(.administrator) }
             // Where it does not open anything it is no guess either.
             if cacheToken?.equals(bearer) == true {
@@ -81,6 +85,22 @@ struct AccessControl: Sendable {
         case .anonymous: return .refused(Refused(status: 401, message: "An admin's session or token is needed"))
         case .authenticated, .refused, .needsWrite: return authentication
         }
+    }
+
+    /// The right one waits, too: else the answer would tell which it is.
+    private func guessedTooOften(_ address: String) -> Refused? {
+        guessLimit?.wait(address: address).map {
+            Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: $0)
+        }
+    }
+
+    /// Why a text that somebody gave for the admin token is not taken for it; nil: it is it. Counted as a guess.
+    func refusal(ofToken text: String, from address: String) -> Refused? {
+        if let refused = guessedTooOften(address) { return refused }
+        if adminToken?.equals(text) == true { return nil }
+        guessLimit?.noteWrong(address: address)
+        security?.note(.tokenRefused, from: address)
+        return Refused(status: 401, message: "That is not the admin token")
     }
 
     /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
@@ -189,6 +209,14 @@ extension Request {
         case .get, .head, .options: false
         case .post, .put, .delete, .patch, .other: true
         }
+    }
+
+    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
+    /// browsers let no page send the header to another origin.
+    var scheme: String? {
+        let forwarded = (parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
+        let scheme = (forwarded ?? parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
+        return ["http", "https"].contains(scheme) ? scheme : nil
     }
 }
 

@@ -32,7 +32,7 @@ struct Conditional: Sendable {
 
 extension Request {
     /// Whether it comes through nginx's cache. No client can say so: what clients send has HTTP_ before its name.
-    fileprivate var isOfMicrocache: Bool { withParameter("SWINGMUSIC_FCGI_MICROCACHE") { !$0.isEmpty } ?? false }
+    fileprivate var isOfMicrocache: Bool { withParameter("NGINX_MICROCACHE") { !$0.isEmpty } ?? false }
 }
 
 /// How long others may keep a fresh answer.

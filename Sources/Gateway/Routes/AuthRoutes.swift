@@ -139,7 +139,7 @@ struct AuthRoutes: RouteFamily {
                 body: DescribedBody(type: "application/x-www-form-urlencoded", schema: SessionSchemas.deviceForm),
                 answers: SessionSchemas.devicesChanged
             ) { sessions, caller, routed in
-                let (form, scheme) = (DeviceForm(FormBody(routed.request)), Self.scheme(routed.request))
+                let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)
                 return page { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
             },
         ]
@@ -352,14 +352,6 @@ struct AuthRoutes: RouteFamily {
             let (outcome, cookie) = work(context)
             return AuthResponse.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
         }
-    }
-
-    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
-    /// browsers let no page send the header to another origin.
-    private static func scheme(_ request: Request) -> String? {
-        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
-        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
-        return ["http", "https"].contains(scheme) ? scheme : nil
     }
 
     /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).

@@ -56,13 +56,13 @@ extension StatusCollector {
         guard access(scoreboard, R_OK | W_OK) == 0 else { throw InstallationStatus.Fault.unreadable(scoreboard) }
         self.init(
             version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches,
-            rateLimiter: try RateLimiter(of: settings, creating: false, log: log),
+            rateLimiter: try FileRateLimiter(of: settings, creating: false, log: log),
             sessions: settings.swingmusicDirectory.map(SessionsView.folder) ?? .off, dataDirectory: settings.dataDirectory,
             hasCredentials: settings.hasCredentials, isWorker: false)
     }
 }
 
-extension RateLimiter {
+extension FileRateLimiter {
     /// The limiter of these settings.
     /// - Throws: `RateLimiterError.settings`.
     public convenience init(of settings: Settings, creating: Bool = true, log: Logger) throws(RateLimiterError) {

@@ -25,7 +25,10 @@ final class Scoreboard: Sendable {
     private static let firstSlotLock: Int64 = 16
 
     /// After the layout's number.
-    private enum Offset { static let logSequence = 8, rawPathMissedAt = 16, minutes = 64, log = 4096, slots = log + LogRing.bytes }
+    private enum Offset {
+        static let logSequence = 8, rawPathMissedAt = 16, minutes = 64, lookupSequence = 576, lookups = 584, log = 4096
+        static let slots = log + LogRing.bytes
+    }
     private enum Field { static let process = 0, startedAt = 8, parked = 16, conditions = 24, counters = 64 }
 
     /// Takes a slot. Never fails: see above.
@@ -85,6 +88,7 @@ final class Scoreboard: Sendable {
         add(Counter.turns + (Counter.turnBounds.firstIndex { microseconds <= $0 } ?? Counter.turnBounds.count))
         change(Field.counters + Counter.turnMicroseconds * 8, by: microseconds)
     }
+
     func park() { change(Field.parked, by: 1) }
     func unpark() { change(Field.parked, by: .max) }
 
@@ -264,6 +268,46 @@ final class Scoreboard: Sendable {
         Offset.log + Int(number % UInt64(LogRing.entries)) * LogRing.entryBytes
     }
 
+    // MARK: Lookups
+
+    /// Notes a lookup that has ended, by a name without what was typed.
+    func note(lookup name: String, status: Int, at now: Int64 = SystemClock().wall.milliseconds) {
+        let number = memory.add64(1, at: Offset.lookupSequence)
+        let entry = Self.offset(ofLookup: number)
+        memory.store64(0, at: entry + LookupRing.Field.number)
+        memory.store64(UInt64(bitPattern: now), at: entry + LookupRing.Field.time)
+        memory.store64(UInt64(max(0, status)), at: entry + LookupRing.Field.status)
+        let text = Array(name.utf8.prefix(LookupRing.longestName))
+        text.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress {
+                memory.address(entry + LookupRing.Field.name, bytes.count).copyMemory(from: base, byteCount: bytes.count)
+            }
+        }
+        memory.store64(UInt64(text.count), at: entry + LookupRing.Field.length)
+        memory.store64(number, at: entry + LookupRing.Field.number)
+    }
+
+    /// The newest first.
+    var latestLookups: [EndedLookup] {
+        let newest = memory.load64(at: Offset.lookupSequence)
+        let oldest = newest > UInt64(LookupRing.entries) ? newest - UInt64(LookupRing.entries) + 1 : 1
+        guard newest >= oldest else { return [] }
+        return (oldest...newest).reversed().compactMap { number in
+            let entry = Self.offset(ofLookup: number)
+            guard memory.load64(at: entry + LookupRing.Field.number) == number else { return nil }
+            let length = Int(min(memory.load64(at: entry + LookupRing.Field.length), UInt64(LookupRing.longestName)))
+            let name = UnsafeRawBufferPointer(start: memory.address(entry + LookupRing.Field.name, length), count: length)
+            let lookup = EndedLookup(
+                name: String(decoding: name, as: UTF8.self), status: Int(memory.load64(at: entry + LookupRing.Field.status)),
+                time: Int64(bitPattern: memory.load64(at: entry + LookupRing.Field.time)))
+            return memory.load64(at: entry + LookupRing.Field.number) == number ? lookup : nil
+        }
+    }
+
+    private static func offset(ofLookup number: UInt64) -> Int {
+        Offset.lookups + Int(number % UInt64(LookupRing.entries)) * LookupRing.entryBytes
+    }
+
     private func line(_ number: UInt64) -> LoggedLine? {
         let entry = Self.offset(ofEntry: number)
         func word(_ field: Int) -> UInt64 { memory.load64(at: entry + field) }
@@ -296,6 +340,24 @@ enum LogRing {
     static let bytes = entries * entryBytes
     enum Field { static let number = 0, time = 8, process = 16, level = 24, length = 32, text = 40 }
     static let longestText = entryBytes - Field.text
+}
+
+/// A lookup that has ended, as the status page shows it.
+struct EndedLookup: Sendable, Equatable {
+    /// Of a search without what was typed.
+    var name: String
+    /// 200, or the status of Spotify's refusal.
+    var status: Int
+    /// Wall-clock milliseconds.
+    var time: Int64
+}
+
+/// Where the latest lookups of all workers stand in `figures.shared`, between the minutes and the log; guarded as the log's entries are.
+private enum LookupRing {
+    static let entries = 32
+    static let entryBytes = 104
+    enum Field { static let number = 0, time = 8, status = 16, length = 24, name = 32 }
+    static let longestName = entryBytes - Field.name
 }
 
 /// Whether nginx's include files are as old as this program, by what comes through them.

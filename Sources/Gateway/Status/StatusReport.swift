@@ -110,12 +110,25 @@ struct StatusCollector: Sendable {
     let scoreboard: Scoreboard
     /// nil, with the reason, for who could not or does not open them.
     let caches: Result<Caches, CachesAreNotOpen>
-    let rateLimiter: RateLimiter
+    let rateLimiter: any RateLimiter
     let sessions: SessionsView
     let dataDirectory: String
     let hasCredentials: Bool
     /// Whether this process is a worker itself.
     let isWorker: Bool
+    /// nil for who does not keep it.
+    let history: StatusHistory?
+    /// The ages, and when they were counted: the page asks every two seconds.
+    private let counted = Locked<(at: MonotonicTime, ages: [AgeLook])?>(nil)  // guards what was counted last
+
+    init(
+        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: RateLimiter,
+        sessions: SessionsView, dataDirectory: String, hasCredentials: Bool, isWorker: Bool, history: StatusHistory? = nil
+    ) {
+        (self.version, self.scoreboard, self.caches, self.rateLimiter) = (version, scoreboard, caches, rateLimiter)
+        (self.sessions, self.dataDirectory, self.hasCredentials, self.isWorker) = (sessions, dataDirectory, hasCredentials, isWorker)
+        self.history = history
+    }
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
     func report(now: Int64 = SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
@@ -141,7 +154,16 @@ struct StatusCollector: Sendable {
         return report
     }
 
+    /// Counted along an index, which takes the longer the more there are: at most every ten seconds.
     private func ages(now: Int64) -> [AgeLook] {
+        let instant = SystemClock().monotonic
+        if let counted = counted.withLock({ $0 }), instant - counted.at < .seconds(10) { return counted.ages }
+        let ages = countedAges(now: now)
+        counted.withLock { $0 = (instant, ages) }
+        return ages
+    }
+
+    private func countedAges(now: Int64) -> [AgeLook] {
         guard let caches = try? caches.get() else { return [] }
         let day: Int64 = 86_400_000
         let all = caches.count(.spotify)
@@ -205,6 +227,38 @@ struct StatusCollector: Sendable {
         }
         if case .own(let sessions) = sessions, !sessions.hasSettings { conditions.insert(.settingsAreUnknown) }
         scoreboard.note(conditions)
+    }
+
+    /// Writes down how it stands, where this is the process that does.
+    func keepHistory(now: Int64 = SystemClock().wall.milliseconds) {
+        guard let history, history.isWriter() else { return }
+        let (counts, workers, limiter) = (scoreboard.sum, scoreboard.workers, try? rateLimiter.status())
+        let records = (try? caches.get())?.statistics().services.first { $0.cache == .spotify }
+        var look = StatusHistory.Sample()
+        (look[.memory], look[.dragonfly], look[.sqlite]) = (counts[.memory], counts[.dragonfly], counts[.sqlite])
+        (look[.stored], look[.collapsed], look[.unanswered]) = (counts[.stored], counts[.collapsed], counts[.unanswered])
+        (look[.failed], look[.answered], look[.calls]) = (counts.failed, counts.answered, counts.calls)
+        let timings = scoreboard.timingSums
+        let waits = timings.waits(haveLeft: false)
+        (look[.waits], look[.waitMicroseconds]) = (waits.count, UInt64(max(0, waits.seconds * 1e6)))
+        for family in [Counter.Family.spotify, .catalog] {
+            for outcome in RequestOutcome.allCases {
+                let answers = timings.requests(family, outcome)
+                look[.timed] &+= answers.count
+                look[.timedMicroseconds] &+= UInt64(max(0, answers.seconds * 1e6))
+            }
+        }
+        func whole(_ number: Int) -> UInt64 { UInt64(max(0, number)) }
+        if let limiter {
+            (look[.callsInWindow], look[.budget]) = (whole(limiter.callsInWindow), whole(limiter.callsPerWindow))
+            look[.callMicroseconds] = whole(Int(limiter.callTime.wholeNanoseconds / 1000))
+            (look[.coolingDown], look[.queued]) = (limiter.cooldown == nil ? 0 : 1, whole(limiter.waiting.values.reduce(0, +)))
+        }
+        (look[.records], look[.recordBytes]) = (whole(records?.entries ?? 0), whole(Int(records?.bytes ?? 0)))
+        let looks = workers.map { WorkerLook($0, now: now) }
+        look[.residentBytes] = UInt64(max(0, looks.reduce(0) { $0 + $1.residentBytes }))
+        (look[.workers], look[.parked]) = (whole(workers.count), whole(looks.reduce(0) { $0 + $1.parked }))
+        history.note(look, now: now)
     }
 
     private static let files = ["cache.db", "cache.db-wal", "limiter.db", "limiter.db-journal", "sessions.db", "sessions.db-journal"]

@@ -36,7 +36,7 @@ extension Caller {
     /// without Origin, which browsers send with every form, is not.
     /// - Parameter scheme: by which the browser came, as the servers on the way say; nil when nobody knows. A foreign page cannot make a
     ///   browser send a header about it. Where the browser itself says that page and request are of one origin it is not needed.
-    func isOfOwnPage(scheme: String?) -> Bool {
+    public func isOfOwnPage(scheme: String?) -> Bool {
         guard let origin, let site else { return false }
         let isOwnByBrowser: Bool
         switch fetchSite ?? "" {

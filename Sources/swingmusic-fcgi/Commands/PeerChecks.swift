@@ -42,7 +42,7 @@ enum SpotifyCheck {
 
     private static func remembered(_ settings: Settings) -> [Finding] {
         guard access(settings.dataDirectory + "/limiter.db", F_OK) == 0,
-            let rateLimiter = try? RateLimiter(of: settings, creating: false, log: .silent), let status = try? rateLimiter.status()
+            let rateLimiter = try? FileRateLimiter(of: settings, creating: false, log: .silent), let status = try? rateLimiter.status()
         else { return [.ok("Spotify account", "its mode is not known yet: the first answers show it")] }
         let mode = (try? rateLimiter.recall(AccountMode.fact)) ?? "not known yet"
         return [.ok("Spotify account", "mode: \(mode); \(status.callsInWindow) of \(status.callsPerWindow) calls made in the last hour")]

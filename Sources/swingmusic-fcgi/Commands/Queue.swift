@@ -34,7 +34,7 @@ struct Queue: ParsableCommand {
         guard access(folder.path + "/" + DatabaseFile.limiter.name, F_OK) == 0 else {
             throw InstallationStatus.Fault.neverServed(folder.path)
         }
-        let rateLimiter = try RateLimiter(of: folder.settings, creating: false, log: .silent)
+        let rateLimiter = try FileRateLimiter(of: folder.settings, creating: false, log: .silent)
         let status = try rateLimiter.status()
         let lookups = try rateLimiter.queued(atMost: limit)
         if json { return Output.json(Self.json(status, lookups)) }

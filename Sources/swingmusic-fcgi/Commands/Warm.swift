@@ -117,7 +117,7 @@ private enum WarmError: Error, CustomStringConvertible {
 private final class WarmRun {
     private let caches: Caches
     private let shelf: RecordStore
-    private let rateLimiter: RateLimiter
+    private let rateLimiter: any RateLimiter
     private let interval: Duration
     private let isPlanned: Bool
     private let albums: [Resource: Int]
@@ -135,7 +135,7 @@ private final class WarmRun {
         let settings = folder.settings
         caches = try folder.openCaches(withStore: false)
         shelf = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp)
-        rateLimiter = try RateLimiter(of: settings, log: .silent)
+        rateLimiter = try FileRateLimiter(of: settings, log: .silent)
         interval = settings.minInterval
         self.isPlanned = isPlanned
         albums = list.albums

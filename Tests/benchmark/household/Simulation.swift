@@ -42,7 +42,7 @@ struct Simulation {
     let catalog: Catalog
     let loop: LookupLoop
     let caches: Caches
-    let rateLimiter: RateLimiter
+    let rateLimiter: FileRateLimiter
 
     private init(folder: String, endpoints: SpotifyEndpoints, credentials: SpotifyCredentials, latency: Duration) throws {
         let log = Logger(label: "household") { _ in Complaints() }
@@ -50,7 +50,7 @@ struct Simulation {
         let agenda = Agenda(clock)
         // No memory: it is for the same again within seconds, and counts nothing as used.
         caches = try Caches(CachesConfiguration(path: folder + "/cache.db", memoryLifetime: .zero), log: log, clock: clock)
-        rateLimiter = try RateLimiter(
+        rateLimiter = try FileRateLimiter(
             path: folder + "/limiter.db", rateLimit: RateLimit(), queueLimit: 1000, leaseLifetime: .seconds(15), clock: clock, log: log)
         var configuration = CatalogConfiguration(
             credentials: credentials, endpoints: endpoints, market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),

@@ -7,7 +7,7 @@ import RateLimiting
 /// `@unchecked Sendable`: everything here is done by the one thread that runs the lookup loop.
 final class Warming: @unchecked Sendable {
     private let agenda: Agenda
-    private let rateLimiter: RateLimiter
+    private let rateLimiter: any RateLimiter
     private let shelf: RecordStore
     private var plan: WarmPlan
     private var toQueue: [Resource] = []

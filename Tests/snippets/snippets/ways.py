@@ -292,6 +292,9 @@ def log_line(text, stack):
     expect(list(pairs[0]), list(pairs[1]), "what belongs to it")
     given = pairs[0]
     ipaddress.ip_address(given["address"])
+    expect((given["status"], given["milliseconds"].isdigit()), (shown[5], True), "status and time")
+    table = (REPOSITORY / "docs/operating.md").read_text().partition("| `reason` | what |\n")[2].partition("\n\n")[0]
+    expect(given["reason"] in re.findall("`([a-z-]+)`", table), True, f"a reason of the table: {given['reason']}")
     described = json.loads(stack.get("/swingmusic-fcgi/openapi.json").body)["paths"]
     beginning = given["path"].removesuffix("...")
     expect([bool(any(path.startswith(beginning) and given["method"].lower() in routes for path, routes in described.items())),
