@@ -155,8 +155,9 @@ def power_cut(mode):
         usual = home.responder.settings["LD_PRELOAD"]
         home.start_program(LD_PRELOAD=f"{run.powercut} {usual}", POWERCUT_LOG=str(log), POWERCUT_FOLDER=str(home.data))
         time.sleep(run.chance.uniform(1, 3))
-        cut = time.monotonic()
         home.kill_program()
+        # Until then it may have acknowledged something.
+        cut = time.monotonic()
         home.responder.settings.update(LD_PRELOAD=usual, POWERCUT_LOG=None, POWERCUT_FOLDER=None)
         rebuilt = home.sandbox.path("rebuilt")
         powercut.Record(log).rebuild(cut, rebuilt, {"dropped": "drop", "kept": "keep", "torn": "torn"}[mode], random.Random(run.chance.random()), base)
