@@ -228,7 +228,8 @@ struct LookupScheduler {
     // MARK: Calls end
 
     /// An answer or a refusal is stored, or it is seen to that the lookup is tried again.
-    mutating func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
+    /// - Parameter isOfAccount: it was made as the connected account: what else stands in the answer is as its country has it, and teaches nothing.
+    mutating func ended(_ call: Int, _ result: CallResult, isOfAccount: Bool = false) -> [LookupAction] {
         seekPermitSoon()
         if callAtGate == call { callAtGate = nil }
         guard let lookup = sent.removeValue(forKey: call) else {
@@ -237,7 +238,8 @@ struct LookupScheduler {
         }
         switch CallOutcome(result, sent: true) {
         case .answer(let body):
-            guard let parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
+            guard var parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
+            if isOfAccount { parsed.leaveOutOthers() }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
         case .refusal(let refusal, let ofAccount): return refused(lookup, refusal, ofAccount: ofAccount)
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
@@ -251,6 +253,14 @@ struct LookupScheduler {
         case .unreachable(let reason): return again(lookup, Obstacle(.spotify, reason))
         case .nothing: return [.ask(.losePermit(lookup.lease))]
         }
+    }
+
+    /// What it brought is not to be kept: it is asked for once more, in another way.
+    mutating func endedOtherwise(_ call: Int) -> [LookupAction] {
+        seekPermitSoon()
+        guard let lookup = sent.removeValue(forKey: call) else { return [] }
+        let result = LeaseResult.failed(reason: "asked for once more, as the app", retryAfter: .zero, final: false)
+        return [.ask(.finish(lookup.lease, result, then: .nothing))]
     }
 
     /// An answer in a form that is none. Of a list it costs this page alone: it counts as refused for a while, and the others are there.
