@@ -12,6 +12,8 @@ public struct CatalogConfiguration: Sendable {
     public var recordTTL: Duration
     /// `TEMP_CACHE_TTL`: for refusals and search results.
     public var temporaryTTL: Duration
+    /// The Spotify account that may have been connected.
+    public var account: AccountFile?
     /// Names this worker to the others: unique on the host, `<pid>-<start>` say.
     public var worker: String
     /// Told of each call for which a permit was spent, and why it was made, on the lookup thread.

@@ -104,6 +104,7 @@ public final class Gateway: Sendable {
         var configuration = CatalogConfiguration(
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
+        configuration.account = AccountFile(folder: settings.dataDirectory)
         configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
         configuration.noteResult = { kind, duration in
             scoreboard.timings.add(call: kind, duration)

@@ -112,6 +112,7 @@ struct Ending {
             return AccessToken(answer: body).map { .success($0) } ?? .failure(.unexpected(status: status))
         }
         if (400..<500).contains(status), status != 429, let error = ErrorBody(body), let code = error.code {
+            if code == "invalid_grant" { return .failure(.grantRefused(error.message)) }
             return .failure(.badCredentials(error.message.isEmpty ? code : "\(code): \(error.message)"))
         }
         return .failure(status == 401 ? .badCredentials(ErrorBody.words(in: body, status: status)) : statusError)
@@ -178,6 +179,8 @@ public enum SpotifyError: Error, Sendable, Equatable {
     case tooLarge
     /// The accounts service does not know the client or its secret.
     case badCredentials(String)
+    /// The accounts service does not take a code or a refresh token (any more): `invalid_grant`, which is final.
+    case grantRefused(String)
     /// A status, or a form of answer under that status, which the Web API's documentation does not know; 3xx among them.
     case unexpected(status: Int)
 }
@@ -186,7 +189,7 @@ extension SpotifyError {
     fileprivate var kind: CallResult.Kind {
         switch self {
         case .badRequest, .forbidden, .notFound: .refused
-        case .accountRefused, .badCredentials: .accountRefused
+        case .accountRefused, .badCredentials, .grantRefused: .accountRefused
         case .unauthorized: .unauthorized
         case .rateLimited: .rateLimited
         case .server: .failed
@@ -215,6 +218,7 @@ extension SpotifyError: CustomStringConvertible {
         case .notJSON: "Spotify's answer is not JSON"
         case .tooLarge: "Spotify's answer is too large"
         case .badCredentials(let reason): "Spotify refused the client credentials: \(reason)"
+        case .grantRefused(let reason): "Spotify does not take the consent: \(reason.isEmpty ? "invalid_grant" : reason)"
         case .unexpected(let status): "Spotify answered with an unexpected status \(status)"
         }
     }

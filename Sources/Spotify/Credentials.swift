@@ -8,10 +8,13 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
     public let token: String
     /// Its life, counted from when it was given out.
     public let expiresIn: Duration
+    /// What another one is asked for with; with an account's alone, and not always.
+    public let refreshToken: String?
 
-    public init(token: String, expiresIn: Duration) {
+    public init(token: String, expiresIn: Duration, refreshToken: String? = nil) {
         self.token = token
         self.expiresIn = expiresIn
+        self.refreshToken = refreshToken
     }
 
     public var description: String { "AccessToken(expiresIn: \(expiresIn))" }
@@ -23,7 +26,8 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
         guard let fields = try? JSONDocument(answer).root, let token = fields["access_token"]?.string, Header.isToken(token),
             let life = fields["expires_in"]?.double, life > 0, life.isFinite
         else { return nil }
-        self.init(token: token, expiresIn: .seconds(min(life, 31_536_000)))
+        let refresh = fields["refresh_token"]?.string.flatMap { Header.isToken($0) ? $0 : nil }
+        self.init(token: token, expiresIn: .seconds(min(life, 31_536_000)), refreshToken: refresh)
     }
 }
 

@@ -9,6 +9,7 @@ public protocol SpotifyCalls: AnyObject {
     var active: Int { get }
     func begin(gate: @escaping () -> Gate, sent: @escaping () -> Void, completion: @escaping (CallResult) -> Void)
     func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void)
+    func requestToken(_ request: AccountTokenRequest, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void)
     func poll(for longest: Duration, wake: EventFD?)
 }
 
@@ -77,11 +78,22 @@ public final class SpotifyClient: SpotifyCalls {
 
     /// Asks the accounts service for a token (client-credentials flow). It spends no permit and has no gate.
     public func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        requestToken("grant_type=client_credentials", Header.basic(credentials), completion)
+    }
+
+    /// The same on behalf of an account. It waits for nothing, but is not to be asked for during a cooldown.
+    public func requestToken(_ request: AccountTokenRequest, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        requestToken(request.form, nil, completion)
+    }
+
+    private func requestToken(
+        _ form: String, _ authorization: String?, _ completion: @escaping (Result<AccessToken, SpotifyError>) -> Void
+    ) {
         let transfer = Transfer(to: accounts, path: "/api/token", endpoints: endpoints, gate: nil) { [log] ending in
             log.debug("token request ended", metadata: ["status": .stringConvertible(ending.status)])
             completion(ending.tokenResult)
         }
-        guard let transfer, transfer.becomeTokenRequest(credentials) else {
+        guard let transfer, transfer.becomeTokenRequest(form, authorization) else {
             return completion(.failure(.unreachable("libcurl is out of memory")))
         }
         begun.append(transfer)

@@ -156,11 +156,12 @@ final class Transfer {
             }
     }
 
-    /// Makes it the client-credentials request, on a connection of its own that is not kept: there is one an hour.
-    func becomeTokenRequest(_ credentials: SpotifyCredentials) -> Bool {
-        ccurl_set_string(handle, CURLOPT_COPYPOSTFIELDS, "grant_type=client_credentials") == CURLE_OK
+    /// Makes it a token request, on a connection of its own that is not kept: there is one an hour.
+    /// - Parameter authorization: a header line; nil: none.
+    func becomeTokenRequest(_ form: String, _ authorization: String?) -> Bool {
+        ccurl_set_string(handle, CURLOPT_COPYPOSTFIELDS, form) == CURLE_OK
             && ccurl_set_long(handle, CURLOPT_FRESH_CONNECT, 1) == CURLE_OK && ccurl_set_long(handle, CURLOPT_FORBID_REUSE, 1) == CURLE_OK
-            && add(header: Header.basic(credentials))
+            && (authorization.map(add(header:)) ?? true)
     }
 }
 

@@ -45,6 +45,10 @@ private final class ExtendedSpotify: SpotifyCalls, @unchecked Sendable {
         begun.append { completion(.success(AccessToken(token: "token", expiresIn: .seconds(1_000_000)))) }
     }
 
+    func requestToken(_ request: AccountTokenRequest, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        completion(.failure(.grantRefused("no account is connected here")))
+    }
+
     func poll(for longest: Duration, wake: EventFD?) {
         let calls = begun
         begun = []

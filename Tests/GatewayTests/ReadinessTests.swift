@@ -1,5 +1,7 @@
 import JSON
+import Platform
 import Sessions
+import Spotify
 import Testing
 
 @testable import Gateway
@@ -62,6 +64,15 @@ import Testing
         #expect(headline { $0.limiter = limiter { $0.accountRefusal = pause } } == "degraded: refused-account")
         #expect(headline { $0.limiter = limiter { $0.tokenOutage = pause } } == "degraded: no-token")
         #expect(headline { $0.limiter = limiter { $0.upstream = pause } } == "degraded: spotify-unreachable")
+        let now = WallTime(milliseconds: 1_795_000_000_000)
+        func account(_ days: Int64, _ reason: String? = nil) -> String {
+            headline {
+                $0.now = now
+                $0.account = AccountStanding(consentedAt: (now - .seconds(days * 86_400)).milliseconds, endReason: reason)
+            }
+        }
+        #expect(account(0) == "ok" && account(140) == "ok" && account(160) == "degraded: ending-consent")
+        #expect(account(160, "Invalid refresh token") == "degraded: ended-consent")
         #expect(headline { $0.hasCredentials = false } == "degraded: no-credentials")
         #expect(headline { $0.storeFault = "silent" } == "degraded: no-store")
         #expect(headline { $0.conditions = .storeIsUnused } == "degraded: no-store")

@@ -1,5 +1,6 @@
 import Platform
 import RateLimiting
+import Spotify
 
 /// What is to be done about lookups.
 enum LookupAction {
@@ -98,6 +99,15 @@ extension Resource {
         case .parts, .artistAlbums, .playlistItems, .search: true
         case .object, .topTracks, .playlistImages: false
         case .withEpisodes(let plain): plain.isPage
+        }
+    }
+
+    /// The playlist that it is, or a page of whose items.
+    var playlist: SpotifyID? {
+        switch self {
+        case .object(.playlist, let id, _), .playlistItems(let id, _, _, _): id
+        case .object, .parts, .artistAlbums, .search, .topTracks, .playlistImages: nil
+        case .withEpisodes(let plain): plain.playlist
         }
     }
 

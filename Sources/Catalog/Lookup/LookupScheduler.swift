@@ -250,14 +250,16 @@ struct LookupScheduler {
     // MARK: Calls end
 
     /// An answer or a refusal is stored, or it is seen to that the lookup is tried again.
-    mutating func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
+    /// - Parameter isOfAccount: it was made as the connected account: what else stands in the answer is as its country has it, and teaches nothing.
+    mutating func ended(_ call: Int, _ result: CallResult, isOfAccount: Bool = false) -> [LookupAction] {
         seekPermitSoon()
         if callAtGate == call { callAtGate = nil }
         guard let ended = sent.removeValue(forKey: call) else {
             guard case .unreachable(let reason) = CallOutcome(result, sent: false) else { return [] }
             return [.ask(.backOff(reason: reason, told: nil))]
         }
-        return ended.isBatch ? endedTogether(ended, call, result) : self.ended(ended, call, CallOutcome(result, sent: true))
+        return ended.isBatch
+            ? endedTogether(ended, call, result) : self.ended(ended, call, CallOutcome(result, sent: true), isOfAccount: isOfAccount)
     }
 
     /// A call for several objects has ended.
@@ -279,11 +281,12 @@ struct LookupScheduler {
         }
     }
 
-    private func ended(_ ended: LookupCall, _ call: Int, _ outcome: CallOutcome) -> [LookupAction] {
+    private func ended(_ ended: LookupCall, _ call: Int, _ outcome: CallOutcome, isOfAccount: Bool = false) -> [LookupAction] {
         let lookup = ended.first
         switch outcome {
         case .answer(let body):
-            guard let parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
+            guard var parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
+            if isOfAccount { parsed.leaveOutOthers() }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
         case .refusal(let refusal, _) where ended.isExtended && refusal.isOfLimit(lookup.resource):
             return learn(.development) + [.ask(.finish(lookup.lease, .givenBack(together: nil), then: .nothing))]
@@ -299,6 +302,14 @@ struct LookupScheduler {
         case .unreachable(let reason): return again(lookup, Obstacle(.spotify, reason))
         case .nothing: return [.ask(.losePermit(lookup.lease))]
         }
+    }
+
+    /// What it brought is not to be kept: it is asked for once more, in another way.
+    mutating func endedOtherwise(_ call: Int) -> [LookupAction] {
+        seekPermitSoon()
+        guard let lookup = sent.removeValue(forKey: call)?.first else { return [] }
+        let result = LeaseResult.failed(reason: "asked for once more, as the app", retryAfter: .zero, final: false)
+        return [.ask(.finish(lookup.lease, result, then: .nothing))]
     }
 
     /// An answer in a form that is none. Of a list it costs this page alone: it counts as refused for a while, and the others are there.

@@ -32,6 +32,12 @@ struct ParsedAnswer {
         guard read(document, as: resource) else { return nil }
     }
 
+    /// Leaves the playlist alone, without what stands in it, and what it shows of the mode.
+    mutating func leaveOutOthers() {
+        lines.removeAll { $0.resource.playlist == nil }
+        (listed, mode) = (nil, nil)
+    }
+
     /// Whether the document has the form that the resource has. What is odd in a part of it costs that part alone.
     private mutating func read(_ document: JSONDocument, as resource: Resource) -> Bool {
         let root = document.root

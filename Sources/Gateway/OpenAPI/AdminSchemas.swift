@@ -31,7 +31,10 @@ enum StatusSchemas {
                 "answersByMinute": .list(of: count, least: 60, most: 60), "parked": count, "workers": .list(of: .named("Worker")),
                 "files": .list(of: .object(["name": .text, "bytes": count])), "records": .list(of: .named("RecordFigures")),
                 "ages": .list(of: .object(["age": .text, "records": count])), "latestErrors": .list(of: .named("LogLine"), most: 64),
-            ], optional: ["limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean]),
+            ], optional: [
+                "limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean,
+                "account": .object(["endsAt": instant], optional: ["endReason": .text]),
+            ]),
         "Worker": .object(["pid": .integer(1), "uptimeSeconds": count, "parked": count, "residentBytes": count]),
         "RecordFigures": .object(["kind": .text, "entries": count, "bytes": count], optional: ["lastUpdated": instant]),
         "LogLine": .object(["time": instant, "pid": .integer(1), "level": .oneOf(["warning", "error"]), "text": .text]),

@@ -75,7 +75,7 @@ struct Activity: Sendable {
         return [
             "now": count(now), "inADay": count(now + Self.day), "inAWeek": count(now + 7 * Self.day),
             "next": .array(
-                (inUse ?? []).map { key, _ in
+                (inUse ?? []).map { key, _, _ in
                     json(catalog.summary(of: String(decoding: key.dropFirst(Resource.cachePrefix.utf8.count), as: UTF8.self)))
                 }),
         ]

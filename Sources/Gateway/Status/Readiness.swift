@@ -3,6 +3,7 @@ import JSON
 import Platform
 import RateLimiting
 import Sessions
+import Spotify
 
 /// What stands in the way, by the fixed word under which `/readyz`, the status page, `status`, `check` and the metrics speak of it.
 ///
@@ -23,6 +24,8 @@ public enum Trouble: String, CaseIterable, Sendable {
     case refusedAccount = "refused-account"
     case noCredentials = "no-credentials"
     case noToken = "no-token"
+    case endedConsent = "ended-consent"
+    case endingConsent = "ending-consent"
     case spotifyUnreachable = "spotify-unreachable"
     case noStore = "no-store"
 
@@ -30,8 +33,8 @@ public enum Trouble: String, CaseIterable, Sendable {
     public var keepsFromServing: Bool {
         switch self {
         case .noWorkers, .dataFolder, .cacheDatabase, .limiterDatabase, .sessionDatabase, .swingmusicDatabase, .swingmusicSettings: true
-        case .fullDisk, .cooldown, .spentHour, .refusedCredentials, .refusedAccount, .noCredentials, .noToken, .spotifyUnreachable,
-            .noStore:
+        case .fullDisk, .cooldown, .spentHour, .refusedCredentials, .refusedAccount, .noCredentials, .noToken, .endedConsent,
+            .endingConsent, .spotifyUnreachable, .noStore:
             false
         }
     }
@@ -54,6 +57,8 @@ public enum Trouble: String, CaseIterable, Sendable {
             "see that the app's owner has Premium, and look at the app's page at developer.spotify.com; calls begin again by themselves"
         case .noCredentials: "register an app at developer.spotify.com and set SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET"
         case .noToken, .spotifyUnreachable: "see that the host reaches Spotify (name service, firewall, proxy); it is tried again by itself"
+        case .endedConsent, .endingConsent:
+            "run 'swingmusic-fcgi connect' once more, or 'swingmusic-fcgi disconnect' to do without the account"
         case .noStore: "see that DragonflyDB runs and DRAGONFLYDB_HOST, _PORT and _PASSWORD are its own; SQLite serves meanwhile"
         }
     }
@@ -77,6 +82,7 @@ public struct Readiness: Sendable, Equatable {
         noteFiles(look)
         if let sessions = look.sessions { noteSessions(sessions) }
         noteSpotify(look)
+        if let account = look.account { noteAccount(account, now: look.now) }
         if !look.hasWorkers { note(.noWorkers, "no worker runs on \(look.dataDirectory)") }
         if let fault = look.storeFault {
             note(.noStore, "DragonflyDB is not used: \(fault)")
@@ -136,6 +142,15 @@ public struct Readiness: Sendable, Equatable {
         if let outage = limiter.upstream { note(.spotifyUnreachable, "\(outage.reason); tried again from \(until(outage.endsAt))") }
     }
 
+    /// What is known of playlists is served all the same.
+    private mutating func noteAccount(_ account: AccountStanding, now: WallTime) {
+        if let reason = account.endReason {
+            note(.endedConsent, "the connected Spotify account's consent has ended: \(reason); items of its playlists are not renewed")
+        } else if account.isEnding(now: now) {
+            note(.endingConsent, "the connected Spotify account's consent ends on \(account.endDay)")
+        }
+    }
+
     private mutating func note(_ trouble: Trouble, _ text: String) {
         if !complaints.contains(where: { $0.trouble == trouble }) { complaints.append(Complaint(trouble: trouble, text: text)) }
     }
@@ -190,6 +205,9 @@ struct ReadinessLook: Sendable {
     /// nil without sessions.
     var sessions: SessionsHealth?
     var hasCredentials = true
+    /// nil: none is connected.
+    var account: AccountStanding?
+    var now = SystemClock().wall
 
     /// Which of our own files, or the folder, this user may not write.
     static func unwritable(in folder: String) -> [(file: String, reason: String)] {

@@ -13,6 +13,9 @@ enum StatusJSON {
             "answersByMinute": .array(report.answersByMinute.map(JSONValue.integer)),
             "parked": .integer(report.parked),
             "limiter": report.limiter.map(limiter), "limiterFault": report.limiterFault.map(JSONValue.string),
+            "account": report.account.map {
+                .object(["endsAt": .integer($0.endsAt), "endReason": $0.endReason.map(JSONValue.string)])
+            },
             "workers": .array(
                 report.workers.map {
                     [

@@ -3,6 +3,7 @@ import Glibc
 import Platform
 import RateLimiting
 import Sessions
+import Spotify
 
 /// Everything that the status routes show, as it was at one moment.
 struct StatusReport: Sendable {
@@ -30,6 +31,8 @@ struct StatusReport: Sendable {
     /// The newest first.
     var lines: [LoggedLine]
     var readiness: Readiness
+    /// nil: no Spotify account is connected.
+    var account: AccountStanding?
 
     var parked: Int { workers.reduce(0) { $0 + $1.parked } }
     /// 0...1 of the answers that say where they came from; nil before the first.
@@ -144,7 +147,7 @@ struct StatusCollector: Sendable {
                 $0.bytes > 0
             },
             kinds: (try? caches?.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
-            readiness: Readiness(look(limiter, workers)))
+            readiness: Readiness(look(limiter, workers)), account: AccountFile(folder: dataDirectory).standing())
     }
 
     /// With what only who may wait can tell.
@@ -196,6 +199,7 @@ struct StatusCollector: Sendable {
         (look.limiter, look.limiterFault) = (try? limiter.get(), limiter.fault)
         look.sessions = sessionsHealth(workers, look.conditions)
         look.hasCredentials = hasCredentials
+        look.account = AccountFile(folder: dataDirectory).standing()
         return look
     }
 

@@ -53,6 +53,10 @@ public struct StatusSection: Sendable, Equatable {
         if let outage = limiter.upstream { rows.append(["pause, unreachable", until(outage.endsAt, outage.reason)]) }
         if let outage = limiter.tokenOutage { rows.append(["pause, no token", until(outage.endsAt, outage.reason)]) }
         if let refusal = limiter.accountRefusal { rows.append(["account refused", until(refusal.endsAt, refusal.reason)]) }
+        if let account = report.account {
+            let standing = account.endReason.map { "consent ended: \($0)" } ?? "connected, consent ends on \(account.endDay)"
+            rows.append(["account", standing])
+        }
         return StatusSection(title: "Calls to Spotify", rows: rows)
     }
 

@@ -35,9 +35,23 @@ enum SpotifyCheck {
             ]
         }
         var findings = [Finding.ok("SPOTIFY_CLIENT_ID", "is set, and so is its secret" + (online ? "" : "; --online proves them"))]
-        findings += remembered(settings)
+        findings += remembered(settings) + connected(settings, credentials)
         if online { findings.append(token(credentials, settings.spotify)) }
         return findings
+    }
+
+    /// That a consent ends, or has ended, is among the words of readiness.
+    private static func connected(_ settings: Settings, _ credentials: SpotifyCredentials) -> [Finding] {
+        let file = AccountFile(folder: settings.dataDirectory)
+        guard let standing = file.standing(), standing.endReason == nil else { return [] }
+        guard file.tokens(credentials) != nil else {
+            return [
+                .error(
+                    "connected account", "its token was sealed with other credentials, or cannot be read by this user",
+                    remedy: "run 'swingmusic-fcgi connect' once more")
+            ]
+        }
+        return [.ok("connected account", "its playlists come with their items; the consent ends on \(standing.endDay)")]
     }
 
     private static func remembered(_ settings: Settings) -> [Finding] {
@@ -68,6 +82,7 @@ enum SpotifyCheck {
         switch error {
         case .badCredentials, .unauthorized:
             "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew from the app's page at developer.spotify.com"
+        case .grantRefused: "run 'swingmusic-fcgi connect' once more"
         case .rateLimited: "wait, and make sure that nothing else uses this app's credentials"
         default: "see that the host reaches SPOTIFY_ACCOUNTS_URL (name service, firewall, proxy, CA certificates)"
         }

@@ -51,10 +51,21 @@ final class SimulatedSpotify: SpotifyCalls, @unchecked Sendable {
     }
 
     func requestToken(_ credentials: SpotifyCredentials, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        requestToken(completion) { [real] in real.requestToken(credentials, completion: $0) }
+    }
+
+    func requestToken(_ request: AccountTokenRequest, completion: @escaping (Result<AccessToken, SpotifyError>) -> Void) {
+        requestToken(completion) { [real] in real.requestToken(request, completion: $0) }
+    }
+
+    private func requestToken(
+        _ completion: @escaping (Result<AccessToken, SpotifyError>) -> Void,
+        _ ask: @escaping (@escaping (Result<AccessToken, SpotifyError>) -> Void) -> Void
+    ) {
         active += 1
         begun.append { [self] in
             var result: Result<AccessToken, SpotifyError>?
-            real.requestToken(credentials) { result = $0 }
+            ask { result = $0 }
             while result == nil { real.poll(for: .seconds(1), wake: nil) }
             agenda.enter(after: latency) { [self] in
                 active -= 1

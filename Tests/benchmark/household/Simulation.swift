@@ -93,9 +93,7 @@ private struct Complaints: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    func log(
-        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String, function: String, line: UInt
-    ) {
-        FileHandle.standardError.write(Data("\(level): \(message) \(metadata ?? [:])\n".utf8))
+    func log(event: LogEvent) {
+        FileHandle.standardError.write(Data("\(event.level): \(event.message) \(event.metadata ?? [:])\n".utf8))
     }
 }

@@ -77,10 +77,11 @@ class StandIn:
         """The first call that fits, once it has arrived."""
         return eventually(lambda: self.calls(pattern, since, on), within, what=f"a call for {pattern}")[0]
 
-    def ids(self, kind, count=1, more_than=-1, seed="", at_most=1000, episode=False, closed=False):
+    def ids(self, kind, count=1, more_than=-1, seed="", at_most=1000, episode=False, closed=False, reader=None):
         """Ids of the stand-in's world; `more_than` and `at_most` so many albums, tracks or items; playlists with an `episode` or without, and
-        where the token is a user's, such as he may read, or `closed` ones."""
+        where the token is a user's, or a `reader` is named, such as he may read, or `closed` ones."""
         query = f"?kind={kind}&count={count}&more_than={more_than}&at_most={at_most}&seed={seed}&episode={int(episode)}&closed={int(closed)}"
+        query += f"&reader={reader}" if reader else ""
         return self.control("ids", method="GET", query=query)["ids"]
 
     def freeze(self):

@@ -4,7 +4,8 @@ import ids
 import spoken
 
 SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "premium": True, "client_id": None, "client_secret": None,
-            "expires_in": 3600, "user": None, "window": None}
+            "expires_in": 3600, "user": None, "window": None, "redirects": [], "agrees": True, "rotates": False, "later": 0, "owner": "user7",
+            "kept": set()}
 
 
 class Control:
@@ -46,14 +47,14 @@ class Control:
 
     def is_wanted(self, playlist, query):
         """With or without an episode, as asked (without); and where the token is a user's, one whose items he may read."""
-        user = self.standin.settings["user"]
+        user = query.get("reader", self.standin.settings["user"])
         has_episode = (data.episode_at(playlist) is not None) == (query.get("episode") == "1")
         return has_episode and (user is None or data.reads(user, playlist) != (query.get("closed") == "1"))
 
     def post_reset(self, query, given):
         standin = self.standin
         standin.failures.follow([])
-        standin.settings.update(SETTINGS, gone=set(), **standin.started_with)
+        standin.settings.update(SETTINGS, gone=set(), kept=set(), **standin.started_with)
         standin.world.revision = 0
         standin.calls.forget()
         standin.window.forget()
@@ -85,6 +86,19 @@ class Control:
         if given.get("revoke"):
             self.standin.accounts.revoke()
         return {}
+
+    def post_account(self, query, given):
+        unknown = set(given) - {"redirects", "agrees", "rotates", "later", "owner", "kept", "withdraw", "revoke"}
+        if unknown:
+            raise ValueError(f"no such setting: {unknown}")
+        if given.pop("withdraw", False):
+            self.standin.accounts.withdraw()
+        if given.pop("revoke", False):
+            self.standin.accounts.revoke_accounts()
+        if "kept" in given:
+            given["kept"] = set(given["kept"])
+        self.standin.settings.update(given)
+        return {"consents": len(self.standin.accounts.consents)}
 
     def post_settings(self, query, given):
         unknown = set(given) - {"latency_ms", "playlist_limit", "premium", "user", "window"}

@@ -1,5 +1,6 @@
 """The Web API's paths: from a path and a query to a status and an answer. What there is depends on the account's mode."""
 import re
+import threading
 
 import data
 import fields
@@ -19,14 +20,21 @@ PARTS = {"albums": ("tracks",), "artists": ("albums", "top-tracks", "related-art
 class Routes:
     def __init__(self, world, settings):
         self.world, self.settings = world, settings
+        self.call = threading.local()  # whose the token of this thread's call is
         self.search, self.browse = Search(self), Browse(self)
 
     @property
     def development(self):
         return self.settings["mode"] == "development"
 
-    def answer(self, path, query):
+    @property
+    def user(self):
+        """Whose token asks; None for an app's."""
+        return self.call.user or self.settings["user"]
+
+    def answer(self, path, query, user=None):
         """(status, object) for GET path?query; query is a dict of first values. spotipy asks with a slash at the end."""
+        self.call.user = user
         try:
             value = self.route(path.rstrip("/"), query)
             value = data.shape(value) if self.development else value
@@ -124,10 +132,10 @@ class Routes:
         """Whether the token may see a playlist's items: in development mode its owner's and collaborators' alone."""
         if text.startswith("0001"):
             return False
-        return not self.development or data.reads(self.settings["user"], place.artist)
+        return not self.development or data.reads(self.user, place.artist)
 
     def playlist(self, place, text, query, market):
-        value = self.world.playlist(place)
+        value = {**self.world.playlist(place), "public": text not in self.settings["kept"]}
         part = "items" if self.development else "tracks"
         if self.reads_items(place, text) or not self.development:
             value = {**value, part: self.playlist_page(place, text, part, {"additional_types": query.get("additional_types", "")}, market)}
@@ -147,7 +155,7 @@ class Routes:
         def item(at):
             element = self.world.playlist_item(place.artist, at, market, "episode" in types)
             track = element.pop("track")
-            if "episode" in types and track and track["episode"] and market is None and self.settings["user"] is None:
+            if "episode" in types and track and track["episode"] and market is None and self.user is None:
                 track = None  # what is spoken is nowhere without a country, and nobody has none
             return {**element, key: track}
         most = self.settings["playlist_limit"]

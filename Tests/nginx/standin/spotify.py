@@ -16,7 +16,8 @@ finds that artist and, among others', that artist's tracks.
 Modes. `development` (default) and `extended`, which decide endpoints, fields, names and search limits (routes.py, data.shape).
 Tokens are an app's, which is nobody: no country, so what is spoken exists for it only with `market`; and in development mode, where the
 items of a playlist are for its owner and collaborators, it sees those of no playlist. With --user NAME (user0 to user999 own the
-playlists) they are a user's that signed in, whose playlists alone /control/ids then lists (&closed=1: the others).
+playlists) they are a user's that signed in, whose playlists alone /control/ids then lists (&closed=1: the others; &reader=NAME: another user's).
+A user may also consent (/authorize, accounts.py): then there are tokens of both kinds.
 
 Calls. Each is one JSON line in --log and an element of /control/calls, written when it arrives: `number`, `on` ("api" or "token"),
 `monotonic_ns` and `wall_ms` of its arrival (arrival.py), `method`, `path`, `query` (raw), `status` (null: it will get no HTTP answer),
@@ -33,6 +34,9 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
   POST /control/fail          [rule, ...]: replaces the rules; failures.py says what a rule is; [] for none
   POST /control/revision      {} (one more) or {"revision": n}: names of everything then end in "(revision n)"
   POST /control/gone          {"ids": [...]}: 404 from now on; {"ids": [...], "gone": false} takes it back
+  POST /control/account       any of {"redirects": [what the app's page names], "agrees": false, "rotates": true (a refresh brings another refresh
+                              token), "later": seconds that have passed for consents and codes, "owner": whose account, "kept": [playlists that
+                              are not public], "withdraw": true, "revoke": true (access tokens of accounts have expired)}
   POST /control/token         any of {"expires_in": seconds, "client_id": "...", "client_secret": "...", "revoke": true}
                               (expires_in holds for tokens given out later; revoke: those given out so far have expired)
   POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100,
@@ -104,9 +108,19 @@ class Handler(BaseHTTPRequestHandler):
         if target.path.startswith("/control/"):
             given = json.loads(body or b"{}")
             self.reply({}, json_answer(self.server.control.answer(self.command, target.path[9:], query, given)))
+        elif target.path == "/authorize" and self.command == "GET":
+            self.show(*self.server.accounts.authorize(target.query))
         else:
             self.call(target, query, body)
         self.busy = False
+
+    def show(self, status, headers, text):
+        """A page, or where it sends a browser on."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Type": "text/plain", "Content-Length": len(text)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text.encode())
 
     def call(self, target, query, body):
         standin, on = self.server, "token" if target.path == "/api/token" else "api"
@@ -134,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
             return 403, NO_PREMIUM
         if self.command != "GET":
             return 405, error(405, "Method Not Allowed")
-        return standin.routes.answer(path, query)
+        return standin.routes.answer(path, query, standin.accounts.user(self.headers["Authorization"]))
 
     def reply(self, rule, answer):
         try:
@@ -174,7 +188,7 @@ class StandIn(ThreadingHTTPServer):
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*options.tls)
         self.started_with = {"mode": options.mode, "user": options.user}
-        self.settings = {**SETTINGS, "gone": set(), **self.started_with}
+        self.settings = {**SETTINGS, "gone": set(), "kept": set(), **self.started_with}
         self.world, self.failures, self.calls, self.window = World(), Failures(), Calls(options.log), Window(self.settings)
         self.accounts, self.routes, self.control = Accounts(self.settings), Routes(self.world, self.settings), Control(self)
         self.lock, self.connections, self.accepted = threading.Lock(), set(), 0

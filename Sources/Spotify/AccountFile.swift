@@ -1,0 +1,151 @@
+import Crypto
+import FoundationEssentials
+import Glibc
+import JSON
+import Platform
+
+/// What can be told of the connected Spotify account without opening what is sealed.
+public struct AccountStanding: Sendable, Equatable {
+    /// When its owner consented, ms since 1970.
+    public let consentedAt: Int64
+    /// Why its token was put away; nil: it is used.
+    public let endReason: String?
+
+    public init(consentedAt: Int64, endReason: String?) {
+        self.consentedAt = consentedAt
+        self.endReason = endReason
+    }
+
+    /// Spotify's refresh tokens last six months from the consent, and a new one does not last longer (Web API, "Refreshing tokens", since July
+    /// 2026). ms since 1970.
+    public var endsAt: Int64 {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = TimeZone(secondsFromGMT: 0) ?? calendar.timeZone
+        let consent = Date(timeIntervalSince1970: Double(consentedAt) / 1000)
+        let end = calendar.date(byAdding: .month, value: 6, to: consent) ?? consent
+        return Int64(end.timeIntervalSince1970 * 1000)
+    }
+
+    /// Whether the owner should consent anew: within the last month.
+    public func isEnding(now: WallTime) -> Bool { WallTime(milliseconds: endsAt) - now < .seconds(30 * 86_400) }
+
+    /// The day of its end, as people read it.
+    public var endDay: String { String(WallTime(milliseconds: endsAt).text.prefix(10)) }
+}
+
+/// What the accounts service gave for a consent. Printing or reflecting on it never shows the tokens.
+public struct AccountTokens: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
+    public var refresh: String
+    /// nil: to be asked for.
+    public var access: String?
+    /// ms since 1970.
+    public var accessEndsAt: Int64
+
+    public init(refresh: String, access: String?, accessEndsAt: Int64) {
+        self.refresh = refresh
+        self.access = access
+        self.accessEndsAt = accessEndsAt
+    }
+
+    public var description: String { "AccountTokens" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// `account.sealed` in the data folder: the one Spotify account that lent itself with `connect`, for all processes.
+///
+/// Its tokens are sealed (ChaCha20-Poly1305, RFC 8439) under a key made of the app's client secret (HKDF, RFC 5869): a copy of the folder
+/// opens nothing. Who renews them holds `account.lock`. Both are no database, and no part of a backup.
+public struct AccountFile: Sendable {
+    public static let name = "account.sealed"
+    public static let lockName = "account.lock"
+
+    private let folder: String
+    private var path: String { "\(folder)/\(Self.name)" }
+    private static let longest = 64 * 1024
+
+    public init(folder: String) { self.folder = folder }
+
+    /// Changes with every change of it; nil: there is none.
+    public var stamp: FileStamp? { FileStamp(path: path) }
+
+    /// To be had by who renews the tokens, or exchanges the account.
+    public func lock() throws(SystemError) -> FileLock { try LockFile(path: "\(folder)/\(Self.lockName)").lock(0) }
+
+    /// nil: no account is connected, or what is there cannot be read.
+    public func standing() -> AccountStanding? {
+        guard let bytes = Files.read(path, atMost: Self.longest), let value = try? JSONValue(reading: bytes),
+            let consentedAt = value["consentedAt"]?.integer
+        else { return nil }
+        return AccountStanding(consentedAt: consentedAt, endReason: value["ended"]?.text)
+    }
+
+    /// The tokens; nil where none are, where they were put away, or where they were sealed with other credentials.
+    public func tokens(_ credentials: SpotifyCredentials) -> AccountTokens? {
+        guard let bytes = Files.read(path, atMost: Self.longest), let value = try? JSONValue(reading: bytes),
+            let consentedAt = value["consentedAt"]?.integer, let sealed = value["sealed"]?.text,
+            let salt = value["salt"]?.text.flatMap({ Base64URL.decode($0.utf8) }), let combined = Base64URL.decode(sealed.utf8),
+            let box = try? ChaChaPoly.SealedBox(combined: combined),
+            let plain = try? ChaChaPoly.open(
+                box, using: Self.key(credentials, salt), authenticating: Self.context(credentials, consentedAt)),
+            let inner = try? JSONValue(reading: Array(plain)), let refresh = inner["refresh"]?.text
+        else { return nil }
+        return AccountTokens(refresh: refresh, access: inner["access"]?.text, accessEndsAt: inner["accessEndsAt"]?.integer ?? 0)
+    }
+
+    public func keep(_ tokens: AccountTokens, consentedAt: Int64, _ credentials: SpotifyCredentials) throws(SystemError) {
+        let inner: JSONValue = [
+            "refresh": .string(tokens.refresh), "access": tokens.access.map(JSONValue.string) ?? .null,
+            "accessEndsAt": .integer(tokens.accessEndsAt),
+        ]
+        let salt = Array(RandomName.letters(bits: 128).utf8)
+        let box = try? ChaChaPoly.seal(
+            Data(JSONWriter.bytes(of: inner)), using: Self.key(credentials, salt),
+            authenticating: Self.context(credentials, consentedAt))
+        guard let box else { throw SystemError("seal", code: EINVAL) }
+        try write([
+            "consentedAt": .integer(consentedAt), "salt": .string(String(decoding: Base64URL.encode(salt), as: UTF8.self)),
+            "sealed": .string(String(decoding: Base64URL.encode(box.combined), as: UTF8.self)),
+        ])
+    }
+
+    /// Puts the tokens away for good: they are nowhere any more. That there was an account, and why it ended, stays until `remove`.
+    public func end(_ reason: String, consentedAt: Int64) throws(SystemError) {
+        try write(["consentedAt": .integer(consentedAt), "ended": .string(reason)])
+    }
+
+    /// False where there was none.
+    public func remove() throws(SystemError) -> Bool {
+        guard unlink(path) != 0 else { return true }
+        guard errno == ENOENT else { throw SystemError("unlink") }
+        return false
+    }
+
+    private func write(_ value: JSONValue) throws(SystemError) {
+        let draft = "\(path).new"
+        unlink(draft)
+        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError("open") }
+        let bytes = JSONWriter.bytes(of: value)
+        let count = Glibc.write(descriptor, bytes, bytes.count)
+        let code = count < 0 ? errno : ENOSPC
+        // A new refresh token that is lost is a consent that is lost.
+        let isSafe = count == bytes.count && fsync(descriptor) == 0
+        close(descriptor)
+        guard isSafe else {
+            unlink(draft)
+            throw SystemError("write", code: code)
+        }
+        guard rename(draft, path) == 0 else { throw SystemError("rename") }
+        try? Files.synchronize(folder)
+    }
+
+    private static func key(_ credentials: SpotifyCredentials, _ salt: [UInt8]) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: Data(credentials.clientSecret.utf8)), salt: Data(salt),
+            info: Data("swingmusic-fcgi account".utf8), outputByteCount: 32)
+    }
+
+    private static func context(_ credentials: SpotifyCredentials, _ consentedAt: Int64) -> Data {
+        Data("\(credentials.clientID) \(consentedAt)".utf8)
+    }
+}
