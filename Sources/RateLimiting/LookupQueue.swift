@@ -26,13 +26,13 @@ extension FileRateLimiter {
     /// Puts a lookup into the place of the first of several that wait, for the same client and as long, since it may spare them all; that one goes
     /// to the end of its line.
     ///
-    /// - Parameter fewest: unless so many of them wait it is not queued; nor where it is in the queue already.
+    /// - Parameter fewest: unless so many of them wait, renewals apart, it is not queued; nor where it is in the queue already.
     /// - Returns: whether it was queued.
     public func enqueue(_ key: String, inPlaceOf others: [String], fewest: Int) throws(RateLimiterError) -> Bool {
         func first(_ transaction: Transaction) throws -> Int64? {
             guard try transaction.lookupStatus(of: key) == nil else { return nil }
             let waiting = try others.compactMap { try transaction.lookupStatus(of: $0) }
-                .filter { !$0.isLeased && !$0.isFailed && !$0.rank.isBackground }
+                .filter { !$0.isLeased && !$0.isFailed && $0.rank != .renewal }
             return waiting.count < fewest ? nil : waiting.min { ($0.rank, $0.number) < ($1.rank, $1.number) }?.number
         }
         guard try file.read(first) != nil else { return false }
@@ -84,7 +84,7 @@ extension FileRateLimiter {
 
     private func outlook(_ transaction: Transaction) throws -> Outlook {
         Outlook(
-            transaction: transaction, snapshot: try transaction.snapshot(), forecast: try forecast(transaction),
+            transaction: transaction, snapshot: try transaction.snapshot(batches), forecast: try forecast(transaction),
             callTime: try transaction.callTime())
     }
 }
@@ -126,7 +126,7 @@ private struct Outlook {
 
     func wait(for lookupStatus: LookupStatus) throws -> (ahead: Int, wait: Duration) {
         let place = try transaction.place(of: lookupStatus.number, client: lookupStatus.client, rank: lookupStatus.rank)
-        let ahead = snapshot.ahead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
+        let ahead = snapshot.callsAhead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
         let slot = try forecast.slot(after: ahead, background: lookupStatus.rank.isBackground)
         let instant = max(slot, lookupStatus.notBefore ?? slot)
         return (ahead, instant - transaction.now + callTime)
@@ -134,7 +134,7 @@ private struct Outlook {
 
     /// Until a place is free: the next turn of the client that had its share, or anybody's next.
     func room(for ask: Ask, refused refusal: Refusal) throws -> Duration {
-        let ahead = refusal == .clientShare ? snapshot.ahead(of: ask.client, rank: .caller, place: 0) : 0
+        let ahead = refusal == .clientShare ? snapshot.callsAhead(of: ask.client, rank: .caller, place: 0) : 0
         return try forecast.slot(after: ahead, background: ask.priority.isBackground) - transaction.now
     }
 }

@@ -65,7 +65,7 @@ class Home:
         self.seed, self.real, self.sabotage, self.workers = seed, real, sabotage, workers
         self.judge = Judge()
         self.sandbox = Sandbox("faults")
-        self._ahead, self._mounted = [(0.0, 0)], False
+        self._ahead, self._mounted, self.rebooted = [(0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         self.serving = threading.Lock()
 
@@ -95,7 +95,7 @@ class Home:
         self.data = box.directory("data")
         # A disk of its own can be full, or not to be written to.
         self._mounted = os.geteuid() == 0 and subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.data], stderr=subprocess.DEVNULL, check=False).returncode == 0
+            ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", self.data], stderr=subprocess.DEVNULL, check=False).returncode == 0
         self.program = box.path("bin", "swingmusic-fcgi")
         shutil.copy(executable(), self.program)
         (box.directory("files") / "song.flac").write_bytes(b"fLaC" * 100)

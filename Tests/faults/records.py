@@ -108,8 +108,11 @@ class Records:
         with self._lock:
             self._asked += 1
             name = spotify_id(f"new-{self._asked}")
-        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **self.home.ticket})
+        ticket = self.home.ticket
+        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **ticket})
         self.judge.count("lookup")
+        if answer.status == 401:
+            self.home.renew_ticket(ticket)
         if answer.status == 200:
             self.judge_record(name, answer)
         return answer
@@ -162,7 +165,8 @@ class CallJudge:
         place = bisect.bisect(self.calls, at)
         self.calls.insert(place, at)
         self.judge.count("call")
-        for gap in (later - earlier for earlier, later in zip(self.calls[max(0, place - 1):place + 1], self.calls[place:place + 2])):
+        around = self.calls[max(0, place - 1):place + 2]
+        for gap in (later - earlier for earlier, later in zip(around, around[1:])):
             if gap < self.interval - self.TOLERANCE and not self.judge.excused("pace", at - self.interval, at + self.interval):
                 self.judge.found("pace", f"{gap:.3f} s between two calls, one of them {call}")
         # What left before the refusal was read may still arrive.

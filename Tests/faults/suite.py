@@ -164,7 +164,7 @@ class Suite:
             def is_well():
                 known = self.records.some(self.chance)
                 ticket = self.home.ticket
-                status = connection.get(f"/spotify/v1/tracks/{known}", ticket).status if known else 200
+                status = connection.get(f"/spotify/v1/tracks/{known}" if known else "/auth/user", ticket).status
                 if status == 401:
                     self.home.renew_ticket(ticket)
                 if status != 200:

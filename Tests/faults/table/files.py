@@ -93,6 +93,9 @@ def damaged(name, what, harm):
                 run.judge.found("recovers", f"a {name} that is damaged ({what}) was not set aside")
             remove(path, run.chance)
             shutil.copy(spare, path)
+        # What is set aside stays, and would fill the disk in time; where there is too little room nothing is looked up.
+        for aside in home.data.glob("*.damaged-*"):
+            aside.unlink()
         home.start_program()
 
 
@@ -152,8 +155,9 @@ def power_cut(mode):
         usual = home.responder.settings["LD_PRELOAD"]
         home.start_program(LD_PRELOAD=f"{run.powercut} {usual}", POWERCUT_LOG=str(log), POWERCUT_FOLDER=str(home.data))
         time.sleep(run.chance.uniform(1, 3))
-        cut = time.monotonic()
         home.kill_program()
+        # Until then it may have acknowledged something.
+        cut = time.monotonic()
         home.responder.settings.update(LD_PRELOAD=usual, POWERCUT_LOG=None, POWERCUT_FOLDER=None)
         rebuilt = home.sandbox.path("rebuilt")
         powercut.Record(log).rebuild(cut, rebuilt, {"dropped": "drop", "kept": "keep", "torn": "torn"}[mode], random.Random(run.chance.random()), base)

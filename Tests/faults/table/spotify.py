@@ -31,7 +31,7 @@ def met(run, since):
 
 def limits(name, seconds, **more):
     """A 429 that keeps everybody from calling for so many seconds."""
-    @fault(f"Spotify: 429, {name}", takes="spotify serve", excuses=PAUSED, lasts=(1.5, 2.5))
+    @fault(f"Spotify: 429, {name}", takes="spotify serve limiter.db", excuses=PAUSED, lasts=(1.5, 2.5))
     def deed(run):
         run.home.cooldown, since = seconds, run.standin.last_number()
         run.standin.fail({"behaviour": "status", "status": 429, "times": 1, **more})
@@ -79,7 +79,7 @@ answers("redirect", {"behaviour": "redirect", "location": "http://127.0.0.1:9/v1
 answers("another id's object", lambda run: {"behaviour": "status", "status": 200, "body": run.body_of_a_known_one(), "times": 2})
 
 
-@fault("Spotify: 403 of the account", PAUSED + " once", takes="spotify serve", lasts=(1.5, 3))
+@fault("Spotify: 403 of the account", PAUSED + " once", takes="spotify serve limiter.db", lasts=(1.5, 3))
 def account_refused(run):
     run.standin.control("settings", {"premium": False})
     run.urge()
@@ -89,7 +89,7 @@ def account_refused(run):
 
 
 def token(name, rule):
-    @fault(f"Spotify: token {name}", PAUSED, takes="spotify serve", lasts=(1, 2))
+    @fault(f"Spotify: token {name}", PAUSED, takes="spotify serve limiter.db", lasts=(1, 2))
     def deed(run):
         since = run.standin.last_number()
         run.standin.fail({"on": "token", **rule})
@@ -106,7 +106,7 @@ token("refused", {"behaviour": "status", "status": 400, "body": '{"error":"inval
 token("malformed", {"behaviour": "status", "status": 200, "body": '{"access_token":7}'})
 
 
-@fault("Spotify: TLS name wrong", PAUSED, takes="spotify serve", lasts=(2, 3))
+@fault("Spotify: TLS name wrong", PAUSED, takes="spotify serve limiter.db", lasts=(2, 3))
 def wrong_name(run):
     box = run.home.sandbox
     certificate, key = box.path("other.crt"), box.path("other.key")
@@ -128,7 +128,7 @@ def wrong_name(run):
 
 
 def names(name, number, lasts):
-    @fault(f"Spotify: {name}", PAUSED, takes="spotify serve", lasts=lasts)
+    @fault(f"Spotify: {name}", PAUSED, takes="spotify serve limiter.db", lasts=lasts)
     def deed(run):
         run.home.host.set(names=number)
         run.standin.control("close_idle")

@@ -33,4 +33,5 @@ clock("set several times", [HOUR, -DAY, 2 * DAY, -HOUR])
 def reboot(run):
     with run.home.away(gently=False):
         run.home.host.reboot()
+        run.home.rebooted = time.monotonic()
     yield
