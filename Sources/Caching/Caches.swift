@@ -97,10 +97,10 @@ public final class Caches: Sendable {
 
     /// Records of `spotify` that are due before `before` (wall-clock milliseconds) and were used at or after
     /// `usedSince` (0: whether used or not; uses are remembered for a week), the longest due first. `twiceSince`: and that were used on an
-    /// earlier occasion, too, at or after that.
+    /// earlier occasion, too, at or after that. `usedAt` is the latest use; 0 where `usedSince` is.
     public func due(
         before: Int64, usedSince: Int64, twiceSince: Int64? = nil, prefix: [UInt8] = [], limit: Int
-    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
+    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64, usedAt: Int64)] {
         try record.due(before: before, usedSince: usedSince, twiceSince: twiceSince ?? .min, prefix: prefix, limit: limit)
     }
 

@@ -126,13 +126,18 @@ public struct RecordStore: Sendable {
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week. Where `cache.db` cannot take
     /// it, it waits in the spool; throws when that cannot take it either.
     @discardableResult
-    func store(_ parsed: ParsedAnswer) throws(CacheError) -> Learned {
-        var lines = parsed.lines
+    func store(_ parsed: ParsedAnswer) throws(CacheError) -> Learned { try store([parsed]) }
+
+    /// The same for several answers that came in one.
+    func store(_ answers: [ParsedAnswer]) throws(CacheError) -> Learned {
+        var lines: [ParsedAnswer.Line] = []
         var unlike: [Refresh.Due] = []
-        if let listed = parsed.listed {
+        for parsed in answers {
+            lines += parsed.lines
+            guard let listed = parsed.listed else { continue }
             let renewals = try self.renewals(by: listed)
             lines += renewals.lines
-            unlike = renewals.unlike
+            unlike += renewals.unlike
         }
         try keep(
             lines.map { line in

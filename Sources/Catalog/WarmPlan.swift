@@ -4,7 +4,7 @@ import Spotify
 /// In which calls a list of things is had, with as few as may be.
 ///
 /// Playlists, albums and artists go first: a playlist brings its tracks whole. Of an album that is known the unknown tracks are searched for,
-/// and what is unknown in the end is asked for alone. A value: whoever carries it out queues what it names and says what was settled.
+/// and what is unknown in the end is asked for alone. Where one call asks for many objects (extended mode) nothing is searched for. A value: whoever carries it out queues what it names and says what was settled.
 public struct WarmPlan {
     private let records: RecordStore
     /// Playlists, albums and artists, in order.
@@ -16,12 +16,18 @@ public struct WarmPlan {
     private var open: Set<Resource>
     private var searches: [Resource: AlbumSearch] = [:]
     private var hasNamedTracks = false
+    private let batchSize: (ObjectKind) -> Int
 
     /// - Parameters:
     ///   - wanted: what is not known, in order.
     ///   - albums: the albums that tracks among them are said to be of, known or not, and how many.
-    public init(_ wanted: [Resource], albums: [Resource: Int] = [:], records: RecordStore) {
+    ///   - batchSize: how many of a kind one call asks for.
+    public init(
+        _ wanted: [Resource], albums: [Resource: Int] = [:], records: RecordStore, batchSize: @escaping (ObjectKind) -> Int = { _ in 1 }
+    ) {
         self.records = records
+        self.batchSize = batchSize
+        let albums = batchSize(.track) > 1 ? [:] : albums
         self.wanted = Set(wanted)
         tracks = wanted.filter { $0.kind == .track }
         let named = wanted.filter { $0.kind != .track }
@@ -33,15 +39,26 @@ public struct WarmPlan {
     /// How many wanted things are not settled.
     public var left: Int { open.count { wanted.contains($0) } }
 
+    /// Tracks of the list that are not settled, in its order.
+    public var openTracks: [Resource] { tracks.filter(open.contains) }
+
     /// About how many calls are left to be made. Before an album is known nobody can tell which tracks its search will bring; a list that
     /// names albums beside its tracks is taken to name those of its tracks.
     public var estimatedCalls: Int {
-        guard !hasNamedTracks else { return open.count }
+        if areShared || hasNamedTracks {
+            return ObjectKind.allCases.reduce(0) { calls, kind in
+                let size = batchSize(kind)
+                return calls + (open.count { $0.kind == kind } + size - 1) / size
+            }
+        }
         let leading = open.filter { $0.kind != .track }
         let albums = max(leading.count { $0.kind == .album }, searches.count)
         let unknown = open.count - leading.count
         return leading.count + (albums == 0 ? unknown : min(unknown, albums * Self.pages(of: (unknown + albums - 1) / albums)))
     }
+
+    /// Tracks are had many a call.
+    private var areShared: Bool { batchSize(.track) > 1 }
 
     private static func pages(of tracks: Int) -> Int { (tracks + PageSize.search - 1) / PageSize.search }
 
@@ -78,16 +95,17 @@ public struct WarmPlan {
 
     private mutating func begin(_ search: AlbumSearch?) -> [Resource] {
         // Another album of the same name and artist is found by the same search.
-        guard let search, searches[search.page] == nil else { return [] }
+        guard let search, !areShared, searches[search.page] == nil else { return [] }
         searches[search.page] = search
         return [search.page]
     }
 
     /// When nothing is under way that might bring them: the tracks that are still unknown, each for itself.
     private mutating func rest() -> [Resource] {
-        guard !hasNamedTracks, searches.isEmpty, leaders.allSatisfy({ !open.contains($0) }) else { return [] }
+        let isAwaited = leaders.contains { open.contains($0) && (!areShared || $0.kind == .playlist) }
+        guard !hasNamedTracks, searches.isEmpty, !isAwaited else { return [] }
         hasNamedTracks = true
-        return tracks.filter(open.contains)
+        return openTracks
     }
 }
 

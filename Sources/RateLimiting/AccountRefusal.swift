@@ -27,6 +27,9 @@ extension Lease {
     /// Its call is made to see whether Spotify serves this account.
     public var isControl: Bool { key.hasPrefix(Self.controlPrefix) }
 
+    /// Itself, and those that share its call.
+    public var all: [Lease] { [self] + others }
+
     /// What is asked for.
     public var subject: String { isControl ? String(key.dropFirst(Self.controlPrefix.count)) : key }
 }
@@ -180,11 +183,12 @@ extension Transaction {
     /// By the index on keys: all that begin with the prefix.
     private static let isControl = "key >= 'control/' AND key < 'control0'"
 
-    fileprivate func fact(_ name: String) throws -> String? {
+    /// What is known under a name.
+    func fact(_ name: String) throws -> String? {
         try one("SELECT value FROM facts WHERE name = ? AND (until IS NULL OR until > ?)", [name, now])
     }
 
-    fileprivate func keep(_ name: String, _ value: String, for length: Duration?) throws {
+    func keep(_ name: String, _ value: String, for length: Duration?) throws {
         try run("INSERT OR REPLACE INTO facts (name, value, until) VALUES (?, ?, ?)", [name, value, length.map { now + $0 }])
     }
 
@@ -205,7 +209,7 @@ extension Transaction {
     fileprivate func removeControls() throws { try run("DELETE FROM lookups WHERE \(Self.isControl)") }
 
     /// The lookup is free again; the attempt is not counted.
-    fileprivate func release(_ lease: Lease) throws {
+    func release(_ lease: Lease) throws {
         try run(
             "UPDATE lookups SET lease = NULL, lease_until = NULL, attempts = max(0, attempts - 1) WHERE key = ? AND lease = ?",
             [lease.key, lease.number])

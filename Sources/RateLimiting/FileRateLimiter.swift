@@ -15,6 +15,8 @@ public final class FileRateLimiter: Sendable {
     /// How many callers' lookups may wait; renewals and warming may each have half as many besides.
     let queueLimit: Int
     let leaseLifetime: Duration
+    /// Which lookups may share a call; nil: none.
+    let batches: Batches?
     /// Whether a mark in the file is of the credentials that this process has.
     let isOurs: @Sendable (_ mark: String) -> Bool
     let clock: any HostClock
@@ -38,11 +40,12 @@ public final class FileRateLimiter: Sendable {
     ///     and may run as another user than the workers.
     ///   - queueLimit: how many callers' lookups may wait.
     ///   - leaseLifetime: after this time a lookup that its worker did not finish falls to another.
+    ///   - batches: which lookups may share a call, where the file says that they may; nil: none.
     ///   - isOurs: whether a mark, as `backOff` was given one for a token, is of the credentials that this process has.
     /// - Throws: `settings` for values that make no sense. A file that cannot be used does not throw here: it is
     ///   logged, and every call throws the cause until the file can be used.
     public init(
-        path: String, rateLimit: RateLimit, queueLimit: Int, leaseLifetime: Duration,
+        path: String, rateLimit: RateLimit, queueLimit: Int, leaseLifetime: Duration, batches: Batches? = nil,
         isOurs: @escaping @Sendable (_ mark: String) -> Bool = { _ in true }, clock: any HostClock = SystemClock(), creating: Bool = true,
         log: Logger
     ) throws(RateLimiterError) {
@@ -52,6 +55,7 @@ public final class FileRateLimiter: Sendable {
         self.rateLimit = rateLimit
         self.queueLimit = queueLimit
         self.leaseLifetime = leaseLifetime
+        self.batches = batches
         self.isOurs = isOurs
         self.clock = clock
         self.log = log
@@ -135,46 +139,35 @@ public final class FileRateLimiter: Sendable {
         return .wait(pause, .turnOfAnother)
     }
 
-    /// The permit was not used within `Lease.freshness`. The slot is gone; the lookup is free again at once and
+    /// The permit was not used within `Lease.freshness`. The slot is gone; the lookups of its call are free again at once and
     /// the attempt is not counted. Nothing happens when the lease is no longer current.
     public func losePermit(_ lease: Lease) throws(RateLimiterError) {
-        try file.write { transaction in
-            try transaction.run(
-                """
-                UPDATE lookups SET lease = NULL, lease_until = NULL, attempts = max(0, attempts - 1)
-                WHERE key = ? AND lease = ?
-                """, [lease.key, lease.number])
-        }
+        try file.write { transaction in for lease in lease.all { try transaction.release(lease) } }
     }
 
-    /// Ends a lease.
+    /// Ends leases that share a number, each in its way, in one transaction.
     ///
-    /// - Parameter store: runs inside the transaction, only when the lease is current: what it writes elsewhere
-    ///   is written while no other worker can take the lookup over. It must not call this limiter. When it
-    ///   throws, nothing is changed and `storing` is thrown.
+    /// - Parameter store: runs inside the transaction, unless none of them is current: what it writes elsewhere
+    ///   is written while no other worker can take the lookups over. It must not call this limiter. When it
+    ///   throws, nothing is changed and `storing` is thrown. It is given the keys of those that are current.
     /// - Parameter others: asked after that: the keys of other lookups that are answered by it, too. Those that nobody has leased leave the queue.
-    /// - Returns: false when the lease is not current any more (it ran out and another worker has it, or the
-    ///   lookup is gone).
+    /// - Returns: the keys of those that were current. The others ran out and another worker has them, or the lookups are gone.
     public func finish(
-        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void, answering others: () -> [String]
-    ) throws(RateLimiterError) -> Bool {
+        _ endings: [(lease: Lease, result: LeaseResult)], storing store: (Set<String>) throws -> Void, answering others: () -> [String]
+    ) throws(RateLimiterError) -> Set<String> {
         var wasRefused = false
-        let isCurrent = try file.write { transaction in
-            guard try transaction.isCurrent(lease) else { return false }
-            do { try store() } catch { throw RateLimiterError.storing(error) }
-            switch result {
-            case .answered: try transaction.close(lease)
-            case .served(let known):
-                try transaction.close(lease)
-                wasRefused = try transaction.noteServed(known)
-            case .failed(let reason, let retryAfter, let final):
-                try transaction.suspend(lease, reason: reason, pause: retryAfter, final: final)
-            }
-            for key in others() where key != lease.key { try transaction.removeUnleased(key) }
-            return true
+        let current: Set<String> = try file.write { transaction in
+            let current = try endings.filter { try transaction.isCurrent($0.lease) }
+            let keys = Set(current.map(\.lease.key))
+            guard !keys.isEmpty else { return [] }
+            do { try store(keys) } catch { throw RateLimiterError.storing(error) }
+            for (lease, result) in current where try transaction.end(lease, result) { wasRefused = true }
+            if let (lease, _) = current.first(where: { $0.result.isAnswer }) { try transaction.noteAnswer(to: lease) }
+            for key in others() where !keys.contains(key) { try transaction.removeUnleased(key) }
+            return keys
         }
         if wasRefused { sayServed() }
-        return isCurrent
+        return current
     }
 
     /// Takes the whole window to be spent, for a file that does not know the latest calls: nothing is granted until a window has passed.
@@ -225,16 +218,20 @@ public final class FileRateLimiter: Sendable {
             return .wait(Self.emptyWait, .empty)
         }
         let instant = transaction.now + lead
-        let number = try transaction.lease(pick, until: instant + leaseLifetime)
+        let places = try transaction.places(of: pick, batches)
+        let others = try transaction.companions(of: pick, batches, places: places)
+        let number = try transaction.lease(pick, with: others, until: instant + leaseLifetime)
         try sending.correctGrant(transaction)
         let id = try transaction.spend(at: instant, background: background, worker: worker, rateLimit: rateLimit)
         try transaction.tidy()
         // Before the commit: a grant that nobody tells of may have been used.
         try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: instant, sentAt: nil))
-        return .granted(
+        func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
             Lease(
-                key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank,
-                grantedAt: instant))
+                key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: instant, others: others,
+                places: places)
+        }
+        return .granted(lease(pick, others.map { lease($0) }, places: places))
     }
 
     /// Keeps the grant in mind, and how long it took to write. Where a disk needs longer for that than a permit
@@ -307,6 +304,30 @@ public final class FileRateLimiter: Sendable {
 
     /// How a `limiter.db` is known and got its tables.
     public static var schema: SchemaSteps { LimiterSchema.steps }
+}
+
+extension LeaseResult {
+    fileprivate var isAnswer: Bool {
+        switch self {
+        case .answered, .served: true
+        case .failed, .givenBack: false
+        }
+    }
+}
+
+extension Transaction {
+    /// - Returns: whether the account was refused before.
+    fileprivate func end(_ lease: Lease, _ result: LeaseResult) throws -> Bool {
+        switch result {
+        case .answered: try leave(lease)
+        case .served(let known):
+            try leave(lease)
+            return try noteServed(known)
+        case .failed(let reason, let retryAfter, let final): try suspend(lease, reason: reason, pause: retryAfter, final: final)
+        case .givenBack(let most): try giveBack(lease, together: most)
+        }
+        return false
+    }
 }
 
 /// The calls of the last window, in `limiter.db`.

@@ -4,7 +4,7 @@ import Platform
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
     /// The application_id is "SWMT".
-    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third])
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third, fourth])
 
     private static let first =
         """
@@ -89,6 +89,9 @@ enum LimiterSchema {
         CREATE TRIGGER askers_leave AFTER DELETE ON lookups BEGIN DELETE FROM askers WHERE key = old.key; END;
         """
 
+    /// Since when a lookup waits; nothing of those that an earlier version has queued.
+    private static let fourth = "ALTER TABLE lookups ADD COLUMN queued INTEGER;"
+
     /// The first rows of a file that is new.
     static func fill(_ db: Database, at moment: Moment) throws {
         try db.execute(
@@ -99,7 +102,7 @@ enum LimiterSchema {
     /// The columns that hold instants, for `Timeline`. The ledger's own is set with every write.
     static let instants = [
         "grants": ["instant"],
-        "lookups": ["wanted_until", "not_before", "lease_until"],
+        "lookups": ["wanted_until", "not_before", "lease_until", "queued"],
         "pauses": ["recorded", "until"],
         "token": ["renew", "expires", "claimed_until"],
         "facts": ["until"],

@@ -75,12 +75,18 @@ public struct Lease: Sendable, Equatable {
     public let priority: Priority
     /// When the slot was spent.
     public let grantedAt: BootTime
+    /// Other lookups that the same call asks for, under the same number; none of them has others.
+    public let others: [Lease]
+    /// How many things its call may ask for, itself included; 1 where each has a call of its own.
+    public let places: Int
 
     /// A slot is used within this time or lost: whoever sends later might send together with the next.
     public static let freshness: Duration = .milliseconds(50)
 
-    public init(key: String, number: Int64, attempt: Int, priority: Priority, grantedAt: BootTime) {
+    public init(key: String, number: Int64, attempt: Int, priority: Priority, grantedAt: BootTime, others: [Lease] = [], places: Int = 1) {
         self.key = key
+        self.others = others
+        self.places = places
         self.number = number
         self.attempt = attempt
         self.priority = priority
@@ -101,6 +107,9 @@ public enum LeaseResult: Sendable {
     /// No answer to keep. With `final` the lookup is given up and says so until `retryAfter` has passed; else it
     /// waits in the queue and is granted again no sooner than that.
     case failed(reason: String, retryAfter: Duration, final: Bool)
+    /// The call came to nothing that says anything of it: it is free again where it stood, and the attempt is not counted.
+    /// `together`: how many may share its next call; nil: as many as may be.
+    case givenBack(together: Int?)
 }
 
 /// The answer to a worker that asks for a permit.

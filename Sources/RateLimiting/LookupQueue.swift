@@ -26,13 +26,13 @@ extension FileRateLimiter {
     /// Puts a lookup into the place of the first of several that wait, for the same client and as long, since it may spare them all; that one goes
     /// to the end of its line.
     ///
-    /// - Parameter fewest: unless so many of them wait it is not queued; nor where it is in the queue already.
+    /// - Parameter fewest: unless so many of them wait, renewals apart, it is not queued; nor where it is in the queue already.
     /// - Returns: whether it was queued.
     public func enqueue(_ key: String, inPlaceOf others: [String], fewest: Int) throws(RateLimiterError) -> Bool {
         func first(_ transaction: Transaction) throws -> Int64? {
             guard try transaction.lookupStatus(of: key) == nil else { return nil }
             let waiting = try others.compactMap { try transaction.lookupStatus(of: $0) }
-                .filter { !$0.isLeased && !$0.isFailed && !$0.rank.isBackground }
+                .filter { !$0.isLeased && !$0.isFailed && $0.rank != .renewal }
             return waiting.count < fewest ? nil : waiting.min { ($0.rank, $0.number) < ($1.rank, $1.number) }?.number
         }
         guard try file.read(first) != nil else { return false }
@@ -76,14 +76,14 @@ extension FileRateLimiter {
                 let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
                 return QueuedLookup(
                     key: key, priority: status.rank, isLeased: status.isLeased, isFailed: status.isFailed, failure: status.failure,
-                    retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
+                    queuedAt: status.queuedAt.map { transaction.moment.wall(of: $0) }, retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
             }
         }
     }
 
     private func outlook(_ transaction: Transaction) throws -> Outlook {
         Outlook(
-            transaction: transaction, snapshot: try transaction.snapshot(), forecast: try forecast(transaction),
+            transaction: transaction, snapshot: try transaction.snapshot(batches), forecast: try forecast(transaction),
             callTime: try transaction.callTime())
     }
 }
@@ -99,6 +99,8 @@ public struct QueuedLookup: Sendable, Equatable {
     public let isFailed: Bool
     /// Why the latest attempt failed.
     public let failure: String?
+    /// Since when it is in the queue, wall-clock milliseconds; nil where an earlier version has queued it.
+    public let queuedAt: Int64?
     /// Wall-clock milliseconds; nil where nothing holds it back but its turn.
     public let retryAt: Int64?
     /// Until its answer can be expected; zero for what is under way or given up.
@@ -123,7 +125,7 @@ private struct Outlook {
 
     func wait(for lookupStatus: LookupStatus) throws -> (ahead: Int, wait: Duration) {
         let place = try transaction.place(of: lookupStatus.number, client: lookupStatus.client, rank: lookupStatus.rank)
-        let ahead = snapshot.ahead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
+        let ahead = snapshot.callsAhead(of: lookupStatus.client, rank: lookupStatus.rank, place: place)
         let slot = try forecast.slot(after: ahead, background: lookupStatus.rank.isBackground)
         let instant = max(slot, lookupStatus.notBefore ?? slot)
         return (ahead, instant - transaction.now + callTime)
@@ -131,7 +133,7 @@ private struct Outlook {
 
     /// Until a place is free: the next turn of the client that had its share, or anybody's next.
     func room(for ask: Ask, refused refusal: Refusal) throws -> Duration {
-        let ahead = refusal == .clientShare ? snapshot.ahead(of: ask.client, rank: .caller, place: 0) : 0
+        let ahead = refusal == .clientShare ? snapshot.callsAhead(of: ask.client, rank: .caller, place: 0) : 0
         return try forecast.slot(after: ahead, background: ask.priority.isBackground) - transaction.now
     }
 }
@@ -245,14 +247,14 @@ extension Transaction {
         if !ask.priority.isBackground { try seat(ask.client) }
         try run(
             """
-            INSERT INTO lookups (key, number, priority, client, wanted_until)
-            VALUES (:key, :number, :priority, :client, :wanted)
+            INSERT INTO lookups (key, number, priority, client, wanted_until, queued)
+            VALUES (:key, :number, :priority, :client, :wanted, :now)
             ON CONFLICT (key) DO UPDATE SET number = :number, priority = :priority, client = :client,
-                wanted_until = :wanted, attempts = CASE WHEN failed THEN 0 ELSE attempts END, failed = 0
+                wanted_until = :wanted, queued = :now, attempts = CASE WHEN failed THEN 0 ELSE attempts END, failed = 0
             """,
             [
                 "key": ask.key, "number": try nextNumber(), "priority": ask.priority.rawValue, "client": ask.client,
-                "wanted": wanted,
+                "wanted": wanted, "now": now,
             ])
     }
 
@@ -263,8 +265,8 @@ extension Transaction {
         try run("UPDATE lookups SET number = ? WHERE number = ?", [last, number])
         try run(
             """
-            INSERT INTO lookups (key, number, priority, client, wanted_until)
-            SELECT ?, ?, priority, client, wanted_until FROM lookups WHERE number = ?
+            INSERT INTO lookups (key, number, priority, client, wanted_until, queued)
+            SELECT ?, ?, priority, client, wanted_until, queued FROM lookups WHERE number = ?
             """, [key, number, last])
     }
 

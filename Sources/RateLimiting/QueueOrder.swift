@@ -17,8 +17,8 @@ extension Transaction {
     /// Rows that may be granted, now or later: not given up, not lapsed.
     static let isLive = "failed = 0 AND (priority > 1 OR wanted_until > :now - \(lapse))"
     static let isLeased = "(lease_until IS NOT NULL AND lease_until > :now)"
-    private static let isFree = "failed = 0 AND (not_before IS NULL OR not_before <= :now) AND NOT \(isLeased)"
-    private static let isAttended = "(priority = 0 AND wanted_until > :now)"
+    static let isFree = "failed = 0 AND (not_before IS NULL OR not_before <= :now) AND NOT \(isLeased)"
+    static let isAttended = "(priority = 0 AND wanted_until > :now)"
 
     // MARK: Whose turn it is
 
@@ -70,12 +70,14 @@ extension Transaction {
         ).map { Pick(key: $0[0], rank: rank, client: $0[1], attempts: $0[2]) }
     }
 
-    /// Leases a lookup under the next number.
-    func lease(_ pick: Pick, until: BootTime) throws -> Int64 {
+    /// Leases a lookup under the next number, and those that share its call under the same.
+    func lease(_ pick: Pick, with others: [Pick], until: BootTime) throws -> Int64 {
         let number = try nextNumber()
-        try run(
-            "UPDATE lookups SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE key = ?",
-            [number, until, pick.key])
+        for pick in [pick] + others {
+            try run(
+                "UPDATE lookups SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE key = ?",
+                [number, until, pick.key])
+        }
         if !pick.rank.isBackground {
             try run("UPDATE clients SET served = ? WHERE client = ?", [number, pick.client])
         }
@@ -88,8 +90,8 @@ extension Transaction {
 
     // MARK: Places in the queue
 
-    func snapshot() throws -> QueueSnapshot {
-        var snapshot = QueueSnapshot()
+    func snapshot(_ batches: Batches? = nil) throws -> QueueSnapshot {
+        var snapshot = QueueSnapshot(calls: try callsNeeded(batches))
         let waiting = "\(Self.isLive) AND NOT \(Self.isLeased)"
         for row in try rows(
             """
@@ -160,19 +162,25 @@ extension Transaction {
         try row(
             """
             SELECT number, CASE WHEN priority > 1 THEN priority WHEN \(Self.isAttended) THEN 0 ELSE 1 END, client,
-                not_before, \(Self.isLeased), failed, failure
+                not_before, \(Self.isLeased), failed, failure, queued
             FROM lookups WHERE key = :key AND (failed OR \(Self.isLeased) OR (\(Self.isLive)))
             """, ["key": key, "now": now]
         ).map {
             LookupStatus(
                 number: $0[0], rank: Priority(rawValue: $0[1]) ?? .warming, client: $0[2], notBefore: $0[3],
-                isLeased: $0[4], isFailed: $0[5], failure: $0[6])
+                isLeased: $0[4], isFailed: $0[5], failure: $0[6], queuedAt: $0[7])
         }
     }
 
     /// The lookup was answered: it leaves the queue, and upstream can be reached.
     func close(_ lease: Lease) throws {
-        try run("DELETE FROM lookups WHERE key = ?", [lease.key])
+        try leave(lease)
+        try noteAnswer(to: lease)
+    }
+
+    func leave(_ lease: Lease) throws { try run("DELETE FROM lookups WHERE key = ?", [lease.key]) }
+
+    func noteAnswer(to lease: Lease) throws {
         let took = min(max(now - lease.grantedAt, .milliseconds(1)), .seconds(60))
         try run("UPDATE ledger SET call_time = call_time + (? - call_time) / 8", [took.wholeNanoseconds])
         try noteSuccess()
@@ -204,6 +212,8 @@ struct LookupStatus {
     var isLeased: Bool
     var isFailed: Bool
     var failure: String?
+    /// nil where an earlier version has queued it.
+    var queuedAt: BootTime?
 }
 
 /// One client's lookups that wait for a permit.
@@ -227,6 +237,14 @@ struct QueueSnapshot: Equatable {
     var clients: [String: ClientLine] = [:]
     var renewals = 0
     var warming = 0
+    /// How many calls all of them need, by rank with those before it; nil where each lookup has its own.
+    var calls: [Priority: Int]?
+
+    /// How many calls will be made before that of a lookup which has `place` others of its rank before it in its line. Where lookups share
+    /// calls it is an upper bound.
+    func callsAhead(of client: String, rank: Priority, place: Int) -> Int {
+        min(ahead(of: client, rank: rank, place: place), calls?[rank].map { max(0, $0 - 1) } ?? .max)
+    }
 
     /// How many lookups will be granted before the one that has `place` others of its own client and rank (or of
     /// its priority, in the background) before it.

@@ -11,7 +11,8 @@ public protocol RateLimiter: Sendable {
 
     // MARK: Permits and what becomes of them
 
-    /// Asks for the right to make one call, for the most urgent lookup, which is leased to whoever is granted it. Who is granted one owes an
+    /// Asks for the right to make one call, for the most urgent lookup, which is leased to whoever is granted it; with it those that may share
+    /// its call (`Lease.others`). Who is granted one owes an
     /// `endSending`, as soon as its request was handed to the kernel, or will not be.
     /// - Parameter worker: the name of the asking process.
     func permit(worker: String) throws(RateLimiterError) -> Permit
@@ -23,22 +24,28 @@ public protocol RateLimiter: Sendable {
     /// - Parameter wasSent: its request has been handed to the kernel; else it will not be.
     func endSending(wasSent: Bool)
 
-    /// The permit was not used while it was fresh (`Lease.isFresh`). The slot is gone; the lookup is free again at once and the attempt is not
-    /// counted. Nothing happens when the lease is no longer current.
+    /// The permit was not used while it was fresh (`Lease.isFresh`). The slot is gone; the lookups of its call are free again at once and the
+    /// attempt is not counted. Nothing happens when the lease is no longer current.
     func losePermit(_ lease: Lease) throws(RateLimiterError)
 
-    /// Ends a lease.
+    /// Ends leases that share a number, each in its way.
     ///
-    /// The lease's number is the fence: nobody whose lease has gone to another can end the lookup or have `storing` run.
+    /// The leases'  number is the fence: nobody whose lease has gone to another can end the lookup or have `storing` run.
     ///
-    /// - Parameter store: runs only when the lease is current, and before anybody of this host can have the lookup: what it writes elsewhere is
+    /// - Parameter store: runs only when one of them is current, and is given the keys of those that are; and before anybody of this host can have the lookup: what it writes elsewhere is
     ///   written while no other process of the host can take the lookup over. It must not call this limiter. When it throws, nothing is changed
     ///   and `storing` is thrown.
     /// - Parameter others: asked after that: the keys of other lookups that are answered by it, too. Those that nobody has leased leave the queue.
-    /// - Returns: false when the lease is not current any more (it ran out and another has it, or the lookup is gone).
+    /// - Returns: the keys of those that were current; the others ran out and somebody else has them, or the lookups are gone.
     func finish(
-        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void, answering others: () -> [String]
-    ) throws(RateLimiterError) -> Bool
+        _ endings: [(lease: Lease, result: LeaseResult)], storing store: (Set<String>) throws -> Void, answering others: () -> [String]
+    ) throws(RateLimiterError) -> Set<String>
+
+    /// The lookups of this lease's family have calls of their own for so long.
+    func closeBatches(of lease: Lease, for length: Duration) throws(RateLimiterError)
+
+    /// How many lookups like this one a call may ask for; 1 where each has its own.
+    func batchSize(of key: String) throws(RateLimiterError) -> Int
 
     // MARK: The queue
 
@@ -116,10 +123,12 @@ public protocol RateLimiter: Sendable {
 }
 
 extension RateLimiter {
+    /// Ends a lease, and those of the lookups that share its call, with the same result.
+    /// - Returns: false when the lease is not current any more.
     public func finish(
-        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}
+        _ lease: Lease, _ result: LeaseResult, storing store: () throws -> Void = {}, answering others: () -> [String] = { [] }
     ) throws(RateLimiterError) -> Bool {
-        try finish(lease, result, storing: store, answering: { [] })
+        try finish(lease.all.map { ($0, result) }, storing: { _ in try store() }, answering: others).contains(lease.key)
     }
 
     public func states(of keys: [String]) throws(RateLimiterError) -> [LookupState] { try states(of: keys, estimating: true) }

@@ -23,7 +23,7 @@ final class House {
         caches = try Caches(CachesConfiguration(path: folder.path + "/cache.db", memoryLifetime: .zero), log: log)
         rateLimiter = try FileRateLimiter(
             path: folder.path + "/limiter.db", rateLimit: RateLimit(interval: .seconds(2), callsPerWindow: 1000), queueLimit: 100,
-            leaseLifetime: .seconds(15), log: log)
+            leaseLifetime: .seconds(15), batches: Resource.batches, log: log)
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter,
             configuration: CatalogConfiguration(

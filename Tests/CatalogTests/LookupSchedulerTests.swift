@@ -88,7 +88,8 @@ extension LookupAction {
         case .explain(let late): "ask why \(late.map { "\($0.waiter.number)" }.joined(separator: ", ")) would wait so long"
         case .findDue: "find what falls due"
         case .begin(let call): "begin call \(call)"
-        case .send(let call, let resource): "send \(resource.digit) as call \(call)"
+        case .send(let call, let target):
+            "send \(target.resources.map(\.digit).joined(separator: ", ")) as call \(call)"
         case .note(let note): "note \(note.line)"
         }
     }
@@ -101,6 +102,7 @@ extension LookupAction.Note {
         case .failed(let resource, let reason, let attempt, let pause):
             "that \(resource.digit) failed, \(reason), attempt \(attempt), pause \(pause.wholeSeconds) s"
         case .notStored(let resource, let cause): "that \(resource.digit) is not stored, \(cause)"
+        case .batchRefused(let resource, let reason): "that \(resource.digit) is not had with others, \(reason)"
         case .tokenRefused(let resource): "that the token is refused for \(resource.digit)"
         case .rateLimited(let quotaExceeded, let pause): "a \(quotaExceeded ? "spent quota" : "limit"), \(pause.wholeSeconds) s"
         case .unreachable(let reason, let pause): "that Spotify is unreachable, \(reason), \(pause.wholeSeconds) s"
@@ -122,11 +124,17 @@ extension LimiterRequest {
         case .permit(let call): "take a permit for call \(call)"
         case .losePermit: "lose the permit"
         case .finish(_, .answered, _), .finish(_, .served, _): "finish, answered"
+        case .finish(_, .givenBack(let most), _): "give back" + (most.map { ", at most \($0) together" } ?? "")
         case .finish(_, .failed(let reason, let pause, let isFinal), _):
             "finish, \(isFinal ? "given up" : "failed"), \(Obstacle(encoded: reason).words), for \(pause.wholeSeconds) s"
         case .store(let lookup, .answer): "store the answer to \(lookup.resource.digit)"
         case .store(let lookup, .refusal(let refusal, let briefly)):
             "store the refusal of \(lookup.resource.digit), \(refusal.status)\(briefly ? ", briefly" : "")"
+        case .storeTogether(let call, let answer):
+            "store the answers to \(answer.lessons.map(\.lookup.resource.digit).joined(separator: ", ")) of \(call.resources.count)"
+                + (answer.unanswered.isEmpty ? "" : ", give back \(answer.unanswered.map(\.resource.digit).joined(separator: ", "))")
+        case .end(let endings): endings.map { LimiterRequest.finish($0.lease, $0.result, then: .nothing).line }.joined(separator: ", ")
+        case .closeBatches(_, let length): "ask one by one for \(length.wholeSeconds) s"
         case .refuseToken(_, let call): "refuse the token of call \(call)"
         case .coolDown(_, let retryAfter, _): "cool down, \(retryAfter.map { "\($0.wholeSeconds) s" } ?? "who knows how long")"
         case .backOff(let reason, let told): "back off, \(reason)\(told.map { ", for \($0.wholeSeconds) s" } ?? "")"

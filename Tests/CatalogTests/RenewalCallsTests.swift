@@ -43,20 +43,27 @@ import Testing
         #expect(calls([candidate(track(1), of: album(9), kept: false, company: true)]) == [[track(1), track(1)]])
     }
 
-    @Test("For what was used on one occasion no call is worth while, but one that renews something else, or three of an album")
+    @Test("For what was used on one occasion no call is worth while, but one that renews something else, or three of an album used on two")
     func worthwhile() {
-        func once(_ candidate: Candidate) -> Candidate {
+        func once(_ candidate: Candidate, hour: Int64 = 0) -> Candidate {
             var candidate = candidate
             candidate.due.isHabit = false
+            candidate.due.usedAt = WallTime(milliseconds: hour * 3_600_000)
             return candidate
         }
         func found(_ candidates: [Candidate]) -> (calls: [Resource], declined: [Resource]) {
-            let found = RenewalCalls.worthwhile(candidates)
+            let found = RenewalCalls.worthwhile(candidates, apart: .seconds(6 * 3600))
             return (found.calls.map(\.resource), found.declined.map(\.resource))
         }
         let two = (1...2).map { once(candidate(track($0), of: album(9))) }
         #expect(found(two + [once(candidate(track(4)))]) == ([], [track(1), track(2), track(4)]))
-        #expect(found(two + [once(candidate(track(3), of: album(9)))]) == ([album(9)], []))
+        #expect(found(two + [once(candidate(track(3), of: album(9)), hour: 6)]) == ([album(9)], []))
+        #expect(
+            found(two + [once(candidate(track(3), of: album(9)), hour: 5)]) == ([], [track(1), track(2), track(3)]),
+            "a page that was seen once")
+        #expect(
+            found([two[0], once(candidate(track(4), of: album(9)), hour: 9)]) == ([], [track(1), track(4)]),
+            "two are no more than each for itself")
         #expect(found(two + [candidate(track(3), of: album(9)), once(candidate(track(4)))]) == ([album(9)], [track(4)]))
     }
 

@@ -48,11 +48,12 @@ final class Folder: Sendable {
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func open(
-        rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15),
+        rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, leaseLifetime: Duration = .seconds(15), batches: Batches? = nil,
         clock: any HostClock = SystemClock(), creating: Bool = true, isOurs: @escaping @Sendable (String) -> Bool = { _ in true }
     ) throws -> FileRateLimiter {
         try FileRateLimiter(
-            path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, isOurs: isOurs, clock: clock,
+            path: limiter, rateLimit: rateLimit, queueLimit: queueLimit, leaseLifetime: leaseLifetime, batches: batches, isOurs: isOurs,
+            clock: clock,
             creating: creating, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 
@@ -66,10 +67,10 @@ struct Bench {
     let clock: ManualClock
     let rateLimiter: FileRateLimiter
 
-    init(rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000) throws {
+    init(rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000, batches: Batches? = nil) throws {
         folder = try Folder()
         clock = ManualClock()
-        rateLimiter = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock)
+        rateLimiter = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, batches: batches, clock: clock)
     }
 
     /// An ask that somebody waits for during the next `patience`.

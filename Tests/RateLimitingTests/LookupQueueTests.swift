@@ -209,6 +209,18 @@ import Testing
         #expect(try serve(bench, 1) == ["r"])
     }
 
+    @Test("So it does among what is fetched ahead, which it comes before; a caller who waits for one of them has it first")
+    func inPlaceOfWarming() throws {
+        let bench = try Bench()
+        try bench.enqueue(bench.ask("other", .warming), bench.ask("w1", .warming), bench.ask("w2", .warming), bench.ask("w3", .warming))
+        #expect(try !bench.rateLimiter.enqueue("s", inPlaceOf: ["w1", "w2"], fewest: 3))
+        #expect(try bench.rateLimiter.enqueue("s", inPlaceOf: ["w1", "w2", "w3"], fewest: 3))
+        #expect(try serve(bench, 5) == ["other", "s", "w2", "w3", "w1"])
+        try bench.enqueue(bench.ask("w4", .warming), bench.ask("w5", .warming), bench.ask("w6"))
+        #expect(try bench.rateLimiter.enqueue("t", inPlaceOf: ["w4", "w5", "w6"], fewest: 3))
+        #expect(try serve(bench, 4) == ["t", "w6", "w4", "w5"])
+    }
+
     @Test("Renewals and warming have places of their own and cannot take the callers'")
     func background() throws {
         let bench = try Bench(queueLimit: 8)

@@ -70,7 +70,7 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let now = ["1398230356", "3", "ok"]
+    private static let now = ["1398230356", "4", "ok"]
     /// What schema 2 adds.
     private static let second = """
         ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
@@ -86,6 +86,9 @@ import Testing
         ) WITHOUT ROWID;
         CREATE TRIGGER askers_leave AFTER DELETE ON lookups BEGIN DELETE FROM askers WHERE key = old.key; END;
         """
+
+    /// What schema 4 adds.
+    private static let fourth = "ALTER TABLE lookups ADD COLUMN queued INTEGER;"
 
     private func settings(of queue: DatabaseQueue) throws -> [String?] {
         try queue.inDatabase { db in try Self.settings.map { try String.fetchOne(db, sql: "PRAGMA \($0)") } }
@@ -124,6 +127,7 @@ import Testing
         let limiter = try folder.open(clock: clock)
         let status = try limiter.status()
         #expect(status.callsInWindow == 2 && status.waiting[.renewal] == 1 && status.callTime == .milliseconds(250))
+        #expect(try limiter.queued(atMost: 10).map(\.queuedAt) == [nil])
         #expect(status.nextSlotAt == wall + 1500 && status.tokenExpiresAt == wall + 120_000)
         #expect(status.tokenOutage?.endsAt == wall + 9000 && status.tokenOutage?.failures == 3)
         #expect(try limiter.token()?.token == "secret" && limiter.recall("closed") == "top-tracks")
@@ -148,7 +152,7 @@ import Testing
         #expect(try limiter.status().tokenOutage?.reason == "500" && limiter.status().refusedCredentials == nil)
     }
 
-    @Test("A file that is made now has the tables and settings of schema 3, to the letter")
+    @Test("A file that is made now has the tables and settings of schema 4, to the letter")
     func new() throws {
         let bench = try Bench()
         let raw = try bench.folder.raw()
@@ -157,7 +161,7 @@ import Testing
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third + Self.fourth) }
         #expect(try schema(raw) == schema(old))
         let ledger = try row(raw, "SELECT * FROM ledger")
         #expect(ledger == "1|boot 1|\(bench.clock.boot.nanoseconds)|\(bench.clock.wall.milliseconds)|0|500000000")

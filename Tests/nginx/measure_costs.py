@@ -94,7 +94,7 @@ ROWS = [
 
 def measure(mode):
     """(cold, warm) for each row, in calls."""
-    with House("costs", workers=1, mode=mode, user="user7", SPOTIFY_MIN_INTERVAL="2ms") as house:
+    with House("costs", workers=1, mode=mode, user="user7", batches=True, SPOTIFY_MIN_INTERVAL="2ms") as house:
         things = Things(house.standin)
         # Of what is closed to the account it knows from then on.
         house.get(f"{MIRROR}/artists/{house.standin.ids('artist', seed='first')[0]}/top-tracks")

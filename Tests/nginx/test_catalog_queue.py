@@ -94,6 +94,7 @@ def test_sixty_calls_an_hour_are_sixty_and_callers_are_never_refused_for_renewal
     house.responder.stop()
     house.sandbox.path("data", "limiter.db").unlink()
     house.responder.start(SPOTIFY_CALLS_PER_HOUR="60", SPOTIFY_MIN_INTERVAL="50ms")
+    house.close_batches()
     before = house.standin.last_number()
     assert {answer.status for answer in house.at_once(paths)} == {200}
     with house.connection() as connection:

@@ -17,7 +17,7 @@ from harness.waiting import eventually
 
 @pytest.fixture
 def standin(sandbox):
-    return StandIn(sandbox).start()
+    return StandIn(sandbox, mode="development").start()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_two_instances_on_one_data_folder_keep_one_pace(new_house):
 
 
 def test_workers_under_spawn_fcgi_keep_one_pace(sandbox):
-    standin = StandIn(sandbox).start()
+    standin = StandIn(sandbox, mode="development").start()
     workers = SpawnedWorkers(sandbox, {
         **spotify_settings(standin), "SWINGMUSIC_FCGI_MIRROR_WAIT": "25s", "SPOTIFY_MIN_INTERVAL": "200ms", "SPOTIFY_CALLS_PER_HOUR": "100000"}).start()
     door = Nginx(sandbox, workers.address).start()

@@ -192,6 +192,34 @@ def test_the_history_goes_on_after_a_restart_and_stays_small(new_house):
     assert house.admin("GET", "/swingmusic-fcgi/history.json?span=year").status == 400
 
 
+def test_the_history_costs_what_answers_nothing(new_house):
+    """Half a minute in which three looks are written and nothing is asked: no thread that answers runs meanwhile."""
+    house = new_house("history-cost", workers=2)
+    file = house.sandbox.path("data", "history.shared")
+
+    def spent():
+        """Nanoseconds on a processor by the name of the thread (proc(5), schedstat)."""
+        threads = {}
+        for pid in house.responder.worker_pids():
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                name = (task / "comm").read_text().strip()
+                threads[name] = threads.get(name, 0) + int((task / "schedstat").read_text().split()[0])
+        return threads
+    time.sleep(3)
+    before, content, changes = spent(), file.read_bytes(), 0
+    end = time.monotonic() + 31
+    while time.monotonic() < end:
+        time.sleep(1)
+        now = file.read_bytes()
+        changes, content = changes + (now != content), now
+    after = spent()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert changes >= 2, "looks were written"
+    assert grown.pop("upkeep") > 0
+    # Two workers for half a minute: what their event threads do of themselves, by the house's own promise of an idle program.
+    assert sum(grown.values()) < 60e6, grown
+
+
 # How old it is.
 
 def test_a_program_that_stopped_shows_within_five_seconds_and_its_restart_without_a_reload(browser, new_house):

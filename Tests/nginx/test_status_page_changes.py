@@ -305,6 +305,7 @@ def test_what_waits_and_what_failed_is_shown_and_what_was_typed_only_to_who_asks
     house.at_once(["/spotify/v1/search?q=secret%20longing&type=track", track("waits-1"), track("waits-2")])
     page = opened(browser, house, headers=ADMIN)
     eventually(lambda: "not found" in text(page, "#lookups") and "a search" in text(page, "#waiting"), 10, what="the page shows both")
+    assert re.search(r"track, somebody waits for \d+ s|track, nobody waits any more for \d+ s", text(page, "#waiting")), text(page, "#waiting")
     assert missing in text(page, "#lookups") and spotify_id("waits-1") in text(page, "#waiting")
     assert "secret" not in page.evaluate("document.documentElement.outerHTML") and "secret" not in house.responder.log()
     now = house.admin("GET", PAGE + "page/now.json")

@@ -16,6 +16,7 @@ import time
 from harness.sandbox import executable
 from harness.spotify import Spotify, comparable
 from harness.standin import missing_id, spotify_id
+from harness.waiting import eventually
 
 import pytest
 
@@ -230,6 +231,40 @@ def test_without_a_running_serve_the_lookups_wait_for_one(new_house):
     assert "no 'serve' answers" in said and "1 still to come" in out
     house.responder.start()
     house.standin.await_call("tracks")
+
+
+def test_without_waiting_serve_carries_the_plan_out(new_house):
+    house = new_house("left", workers=1, mode="development", **QUICK)
+    spotify = Spotify(house.sandbox, mode="development").start()
+    text, tracks = "", []
+    for name in house.standin.ids("album", 3, 9, "left", 20):
+        own = [track["id"] for track in spotify.get(f"albums/{name}")["tracks"]["items"]]
+        tracks += own
+        text += f"spotify:album:{name}\n" + "".join(f"spotify:track:{id}\n" for id in own)
+    said = run(house, "--no-wait", text=text)[1]
+    expected = int(re.search(r"about (\d+) calls", said)[1])
+
+    def is_empty():
+        with sqlite3.connect(f"file:{house.sandbox.path('data', 'limiter.db')}?mode=ro", uri=True, timeout=10) as limiter:
+            return limiter.execute("SELECT count(*) FROM lookups").fetchone() == (0,)
+    eventually(is_empty, 60, every=0.5, what="all is fetched")
+    calls = collections.Counter(call["path"] for call in house.standin.calls())
+    assert len(house.standin.calls("^/v1/albums")) == 3 and calls["/v1/search"] > 0, calls
+    assert sum(calls.values()) < len(tracks) / 2 and sum(calls.values()) <= 2 * expected, (said, calls)
+    before = house.standin.last_number()
+    assert {answer.status for answer in house.at_once([f"/spotify/v1/tracks/{id}" for id in tracks])} == {200}
+    assert not house.standin.calls(since=before)
+
+
+def test_where_the_account_has_many_in_a_call_a_list_is_planned_so(new_house):
+    house = new_house("many", workers=1, batches=True, **QUICK)
+    assert house.get(f"/spotify/v1/tracks/{spotify_id('whose account')}").status == 200
+    before = house.standin.last_number()
+    ids = house.standin.ids("album", 3, 9, "many", 20)
+    text = "".join(f"spotify:album:{id}\n" for id in ids) + "".join(f"spotify:track:{spotify_id(f'many-{n}')}\n" for n in range(120))
+    out, said = run(house, text=text)
+    assert out.startswith("123 fetched, 0 there before, 0 failed") and "123 items, about 4 calls" in said, (out, said)
+    assert len(house.standin.calls(since=before)) == 4
 
 
 def test_the_tracks_of_an_album_that_the_list_names_too_are_searched_for_and_the_plan_is_said_beforehand(new_house):

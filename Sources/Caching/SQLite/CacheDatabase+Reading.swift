@@ -145,18 +145,18 @@ extension CacheDatabase {
     /// `usedSince` 0: also those that were never used.
     func due(
         before: Int64, usedSince: Int64, twiceSince: Int64 = .min, prefix: [UInt8], limit: Int
-    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64)] {
+    ) throws(CacheError) -> [(key: [UInt8], expiresAt: Int64, usedAt: Int64)] {
         let end = Namespace.end(of: prefix)
         let range = end == nil ? "e.key >= ?2" : "e.key >= ?2 AND e.key < ?3"
         let sql =
             usedSince > 0
             ? """
-            SELECT e.key, u.expires_at FROM uses u INDEXED BY uses_due CROSS JOIN entries e ON e.id = u.id
+            SELECT e.key, u.expires_at, u.used_at FROM uses u INDEXED BY uses_due CROSS JOIN entries e ON e.id = u.id
             WHERE u.expires_at < ?4 AND u.used_at >= ?5 AND u.used_before >= ?7 AND e.cache = ?1 AND \(range)
             ORDER BY u.expires_at LIMIT ?6
             """
             : """
-            SELECT e.key, e.expires_at FROM entries e INDEXED BY entries_expiry
+            SELECT e.key, e.expires_at, 0 FROM entries e INDEXED BY entries_expiry
             WHERE e.cache = ?1 AND e.expires_at < ?4 AND ?5 <= 0 AND ?7 <= 0 AND \(range)
             ORDER BY e.expires_at LIMIT ?6
             """
@@ -165,8 +165,8 @@ extension CacheDatabase {
             .integer(Int64(limit)), .integer(twiceSince),
         ]
         return try read { reader throws(SQLiteFailure) in
-            var due: [(key: [UInt8], expiresAt: Int64)] = []
-            try reader.query(sql, arguments) { columns in due.append((columns.bytes(0), columns.integer(1))) }
+            var due: [(key: [UInt8], expiresAt: Int64, usedAt: Int64)] = []
+            try reader.query(sql, arguments) { columns in due.append((columns.bytes(0), columns.integer(1), columns.integer(2))) }
             return due
         }
     }

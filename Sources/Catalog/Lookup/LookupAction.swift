@@ -13,7 +13,7 @@ enum LookupAction {
     /// Make a connection ready; then `reachGate`, or `ended` when none came about.
     case begin(call: Int)
     /// Send the request, now; then `ended`.
-    case send(call: Int, Resource)
+    case send(call: Int, CallTarget)
     case note(Note)
 
     /// What the log shall say.
@@ -22,6 +22,7 @@ enum LookupAction {
         case failed(Resource, reason: String, attempt: Int, pause: Duration)
         case notStored(Resource, String)
         case tokenRefused(Resource)
+        case batchRefused(Resource, reason: String)
         case rateLimited(quotaExceeded: Bool, Duration)
         case unreachable(reason: String, Duration)
     }
@@ -62,6 +63,12 @@ enum LimiterRequest {
     case finish(Lease, LeaseResult, then: LookupAction.Sequel)
     /// Store it and finish the lease, in one transaction, while the lease is ours: `stored`, or `couldNotStore`.
     case store(LeasedLookup, Lesson)
+    /// The same for several lookups of one call: `storedTogether`, or `couldNotStore`.
+    case storeTogether(LookupCall, BatchAnswer)
+    /// Leases of one call end each in its way.
+    case end([(lease: Lease, result: LeaseResult)])
+    /// Objects of this lease's kind are asked for one by one for a while.
+    case closeBatches(Lease, Duration)
     /// The token of this call was refused: `refusedToken`.
     case refuseToken(LeasedLookup, call: Int)
     /// Spotify told us to wait: `cooledDown`.
@@ -74,24 +81,6 @@ enum LimiterRequest {
     case confirmRefusal(LeasedLookup, NegativeEntry)
     /// An answer showed what kind of account this is.
     case learn(AccountMode)
-
-    /// What a call taught.
-    enum Lesson {
-        case answer(ParsedAnswer)
-        /// `briefly`: it spoke of the account, which is served, or was no refusal but an answer without a form.
-        case refusal(NegativeEntry, briefly: Bool = false)
-
-        /// 200, or with what Spotify refused.
-        var status: Int { if case .refusal(let refusal, _) = self { refusal.status } else { 200 } }
-    }
-}
-
-/// A lookup that this worker has leased.
-struct LeasedLookup {
-    let lease: Lease
-    let resource: Resource
-    /// Spotify has answered it before, and not refused it since.
-    var isKnown = false
 }
 
 extension Obstacle {

@@ -18,7 +18,7 @@ struct LookupScheduler {
     /// A call that was begun and whose connection is not ready yet.
     private var callAtGate: Int?
     /// Calls of this worker that were sent and have not ended.
-    private var sent: [Int: LeasedLookup] = [:]
+    private var sent: [Int: LookupCall] = [:]
     /// The limiter's file, as it was when `watchOthers` looked.
     private var lastChange: Int64?
 
@@ -95,7 +95,7 @@ struct LookupScheduler {
         return unasked.isEmpty ? [] : [.ask(.enqueueRenewals(unasked))]
     }
 
-    /// Once a minute: what was used lately and falls due soon. What fails stays queued there and pauses, longer each time.
+    /// Now and then: what was used lately and falls due soon. What fails stays queued there and pauses, longer each time.
     mutating func renewAhead() -> [LookupAction] {
         guard hasCredentials, refresh.beginsRound(now: clock.monotonic) else { return [] }
         let wall = clock.wall
@@ -121,7 +121,7 @@ struct LookupScheduler {
 
     /// Somebody here waits for what another worker may be fetching.
     private var watchesOthers: Bool { singleFlight.waits(forOtherThan: inFlight) }
-    private var inFlight: Set<Resource> { Set(sent.values.map(\.resource)) }
+    private var inFlight: Set<Resource> { Set(sent.values.flatMap(\.resources)) }
 
     func watchOthers() -> [LookupAction] { watchesOthers ? [.ask(.changeCounter)] : [] }
 
@@ -197,17 +197,39 @@ struct LookupScheduler {
 
     mutating func deniedPermit(_ pause: Duration) { rest(pause) }
 
-    /// - Parameter known: what the database holds of it; nil where the name is no resource's.
-    mutating func granted(_ lease: Lease, to call: Int, known: Reading?) -> [LookupAction] {
-        guard let resource = Resource(name: lease.subject), let known else {
-            // A lookup that only a newer version of this program knows how to make.
-            let result = LeaseResult.failed(reason: "unknown lookup", retryAfter: .seconds(86_400), final: true)
-            return [.note(.unknownLookup(lease.key)), .ask(.finish(lease, result, then: .nothing))]
+    /// - Parameters:
+    ///   - known: what the database holds of it; nil where the name is no resource's.
+    ///   - extra: what may be asked for in the same call besides.
+    ///   - isExtended: what is known of the account's mode.
+    mutating func granted(
+        _ lease: Lease, to call: Int, known: Reading?, extra: [Resource] = [], isExtended: Bool = false
+    ) -> [LookupAction] {
+        let lookups = lease.all.compactMap { lease in Resource(name: lease.subject).map { LeasedLookup(lease: lease, resource: $0) } }
+        guard let first = lookups.first?.resource, lookups.count == lease.all.count, let known else { return unknown(lease) }
+        // Others in the call lose nothing by one that is answered already.
+        if !lease.isControl, lookups.count == 1, isAnswered(known, for: lease) {
+            return [.ask(.finish(lease, .answered, then: .finish(first)))]
         }
-        if !lease.isControl, isAnswered(known, for: lease) { return [.ask(.finish(lease, .answered, then: .finish(resource)))] }
         guard lease.isFresh(now: clock.boot) else { return [.ask(.losePermit(lease))] }
-        sent[call] = LeasedLookup(lease: lease, resource: resource, isKnown: known.isUnrefused)
-        return [.send(call: call, resource)]
+        var calling = LookupCall(lookups: lookups, extra: extra, isExtended: isExtended)
+        if lookups.count == 1 {
+            calling = LookupCall(
+                lookups: [LeasedLookup(lease: lease, resource: first, isKnown: known.isUnrefused)], extra: extra, isExtended: isExtended)
+        }
+        sent[call] = calling
+        return [.send(call: call, calling.target)]
+    }
+
+    /// Lookups that only a newer version of this program knows how to make; others of their call go back.
+    private func unknown(_ lease: Lease) -> [LookupAction] {
+        let endings = lease.all.map { lease in
+            (
+                lease: lease,
+                result: Resource(name: lease.subject) == nil
+                    ? LeaseResult.failed(reason: "unknown lookup", retryAfter: .seconds(86_400), final: true) : .givenBack(together: nil)
+            )
+        }
+        return [.note(.unknownLookup(lease.key)), .ask(.end(endings))]
     }
 
     /// A lookup that was queued again in the instant in which it was answered is not made twice.
@@ -231,14 +253,40 @@ struct LookupScheduler {
     mutating func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
         seekPermitSoon()
         if callAtGate == call { callAtGate = nil }
-        guard let lookup = sent.removeValue(forKey: call) else {
+        guard let ended = sent.removeValue(forKey: call) else {
             guard case .unreachable(let reason) = CallOutcome(result, sent: false) else { return [] }
             return [.ask(.backOff(reason: reason, told: nil))]
         }
-        switch CallOutcome(result, sent: true) {
+        return ended.isBatch ? endedTogether(ended, call, result) : self.ended(ended, call, CallOutcome(result, sent: true))
+    }
+
+    /// A call for several objects has ended.
+    private func endedTogether(_ batch: LookupCall, _ call: Int, _ result: CallResult) -> [LookupAction] {
+        let lease = batch.first.lease
+        switch batch.end(result) {
+        case .answered(let answer): return [.ask(.storeTogether(batch, answer))] + learn(answer.mode)
+        case .closed(let length, let obstacle):
+            return [
+                .note(.batchRefused(batch.first.resource, reason: obstacle.words)), .ask(.closeBatches(lease, length)),
+                .ask(.finish(lease, .givenBack(together: nil), then: .nothing)),
+            ]
+        case .spoiled(let most, let obstacle):
+            return [
+                .note(.batchRefused(batch.first.resource, reason: obstacle.words)),
+                .ask(.finish(lease, .givenBack(together: most), then: .nothing)),
+            ]
+        case .usual(let outcome): return ended(batch, call, outcome)
+        }
+    }
+
+    private func ended(_ ended: LookupCall, _ call: Int, _ outcome: CallOutcome) -> [LookupAction] {
+        let lookup = ended.first
+        switch outcome {
         case .answer(let body):
             guard let parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
+        case .refusal(let refusal, _) where ended.isExtended && refusal.isOfLimit(lookup.resource):
+            return learn(.development) + [.ask(.finish(lookup.lease, .givenBack(together: nil), then: .nothing))]
         case .refusal(let refusal, let ofAccount): return refused(lookup, refusal, ofAccount: ofAccount)
         case .renewToken: return [.ask(.refuseToken(lookup, call: call))]
         case .coolDown(let retryAfter, let quotaExceeded):
@@ -295,6 +343,15 @@ struct LookupScheduler {
         return tell(told)
     }
 
+    /// The same for several lookups of one call.
+    /// - Parameter current: the keys of those whose lease was not lost.
+    mutating func storedTogether(_ answer: BatchAnswer, current: Set<String>, others: [Resource]) -> [LookupAction] {
+        var told: [SingleFlight.Told] = []
+        for (lookup, _) in answer.lessons where current.contains(lookup.lease.key) { told += singleFlight.finish(lookup.resource) }
+        if !current.isEmpty { for other in others { told += singleFlight.finish(other, joined: true) } }
+        return tell(told)
+    }
+
     /// Neither in `cache.db` nor in memory, though one of them could take it when the call was made.
     func couldNotStore(_ lookup: LeasedLookup, _ cause: String) -> [LookupAction] {
         [.note(.notStored(lookup.resource, cause))]
@@ -326,7 +383,8 @@ struct LookupScheduler {
     ) -> [LookupAction] {
         let lease = lookup.lease
         let attended = singleFlight.waits(for: lookup.resource) || lease.priority == .caller
-        let isFinal = attended && (isHopeless || lease.attempt >= Retries.turns)
+        // Others of its call may have had their first: each is judged when it is asked for alone.
+        let isFinal = attended && lease.others.isEmpty && (isHopeless || lease.attempt >= Retries.turns)
         let pause = max(least, Retries.pause(after: lease.attempt, attended: attended))
         let outcome = WaitOutcome.failed(obstacle, after: max(pause, .seconds(5)))
         return [
@@ -353,6 +411,14 @@ struct LookupScheduler {
     mutating func limiterFailed(_ reason: String) -> [LookupAction] {
         nextPermitAt = clock.monotonic + .seconds(1)
         return tell(singleFlight.failImpatient(before: .never, .failed(Obstacle(.server, reason), after: .seconds(30))))
+    }
+}
+
+extension NegativeEntry {
+    /// A search asked for more than development mode gives.
+    fileprivate func isOfLimit(_ resource: Resource) -> Bool {
+        guard status == 400, case .search = resource else { return false }
+        return message.lowercased().contains("limit")
     }
 }
 

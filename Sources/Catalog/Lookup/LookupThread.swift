@@ -61,6 +61,8 @@ package final class LookupLoop {
     private var albumSearches = AlbumSearches()
     private var uses: UsageLog
     private var accountMode: AccountMode?
+    private var nextModeLook = MonotonicTime(nanoseconds: 0)
+    private var freePlaces: FreePlaces
     /// The token of the call that is about to begin, and of those that have begun.
     private var token = ""
     private var tokensOfCalls: [Int: String] = [:]
@@ -90,7 +92,8 @@ package final class LookupLoop {
         }
         let plan = RenewalPlan(ttl: configuration.recordTTL)
         scheduler = LookupScheduler(hasCredentials: configuration.credentials != nil, plan: plan, clock: clock)
-        renewalReader = RenewalReader(recordStore: recordStore, interest: plan.interest, clock: clock)
+        freePlaces = FreePlaces(recordStore: recordStore, plan: plan, clock: clock)
+        renewalReader = RenewalReader(recordStore: recordStore, plan: plan, clock: clock)
         uses = UsageLog(caches: recordStore.caches, tolerance: plan.tolerance, apart: plan.apart, clock: clock)
     }
 
@@ -180,9 +183,8 @@ package final class LookupLoop {
         case .findDue(let end, let start, let twice):
             more = scheduler.renew(recordsDue(before: end, usedSince: start, twiceSince: twice))
         case .begin(let call): begin(call)
-        case .send(let call, let resource):
-            let target = resource.target(market: configuration.market)
-            gate = .send(target: target, bearer: tokensOfCalls[call] ?? "", until: permitEnd)
+        case .send(let call, let target):
+            gate = .send(target: target.path(market: configuration.market), bearer: tokensOfCalls[call] ?? "", until: permitEnd)
         case .note(let note): say(note)
         }
         for action in more { try perform(action, &hasAsked) }
@@ -212,6 +214,9 @@ package final class LookupLoop {
         case .losePermit(let lease): try rateLimiter.losePermit(lease)
         case .finish(let lease, let result, let sequel): return scheduler.finished(sequel, isCurrent: try rateLimiter.finish(lease, result))
         case .store(let lookup, let lesson): return try store(lookup, lesson)
+        case .storeTogether(let call, let answer): return try store(call, answer)
+        case .end(let endings): _ = try rateLimiter.finish(endings, storing: { _ in }, answering: { [] })
+        case .closeBatches(let lease, let length): try rateLimiter.closeBatches(of: lease, for: length)
         case .refuseToken(let lookup, let call):
             let isWorthAnother = try tokens?.refuse(tokensOfCalls[call] ?? "", for: lookup.resource.name) ?? false
             return scheduler.refusedToken(lookup, isWorthAnother: isWorthAnother)
@@ -221,15 +226,18 @@ package final class LookupLoop {
         case .backOff(let reason, let told):
             let end = try rateLimiter.backOff(.upstream(reason), told: told)
             return told == nil ? scheduler.backedOff(reason, until: end) : []
-        case .suspect(let lookup, let refusal, let ofAccount):
-            let suspicion = try rateLimiter.suspectAccount(
-                lookup.lease, refusal: SuspectedWords(refusal, ofAccount: ofAccount).text, reason: refusal.message, saysSo: ofAccount)
-            return scheduler.suspected(lookup, refusal, ofAccount: ofAccount, suspicion)
+        case .suspect(let lookup, let refusal, let ofAccount): return try suspect(lookup, refusal, ofAccount: ofAccount)
         case .confirmRefusal(let lookup, let refusal):
             _ = try rateLimiter.confirmAccountRefusal(lookup.lease, reason: refusal.message)
         case .learn(let mode): try learn(mode)
         }
         return []
+    }
+
+    private func suspect(_ lookup: LeasedLookup, _ refusal: NegativeEntry, ofAccount: Bool) throws -> [LookupAction] {
+        let suspicion = try rateLimiter.suspectAccount(
+            lookup.lease, refusal: SuspectedWords(refusal, ofAccount: ofAccount).text, reason: refusal.message, saysSo: ofAccount)
+        return scheduler.suspected(lookup, refusal, ofAccount: ofAccount, suspicion)
     }
 
     private func enqueueRenewals(_ due: [Refresh.Due]) throws {
@@ -243,11 +251,23 @@ package final class LookupLoop {
         switch try tokens?.stand(client) {
         case .ready(let token):
             self.token = token
+            try lookAtMode()
             return scheduler.hasToken()
         case .wait(let pause, let reason): return scheduler.mustWait(pause, reason)
         case nil: return []
         }
     }
+
+    /// What other workers have found out of the account. Before a permit is taken, which is good for some milliseconds.
+    private func lookAtMode() throws {
+        if clock.monotonic >= nextModeLook {
+            accountMode = try rateLimiter.recall(AccountMode.fact).flatMap { AccountMode(rawValue: $0) }
+            nextModeLook = clock.monotonic + (accountMode == nil ? .seconds(1) : Self.modeLifetime)
+        }
+        if accountMode == .extended { freePlaces.refresh() }
+    }
+
+    private static let modeLifetime = Duration.seconds(60)
 
     private func takePermit(for call: Int) throws -> [LookupAction] {
         let begin = clock.monotonic
@@ -263,11 +283,12 @@ package final class LookupLoop {
             let known = try Resource(name: lease.subject).map { resource in
                 try lease.priority == .renewal ? recordStore.readForRenewal(resource) : recordStore.read(resource)
             }
-            return scheduler.granted(lease, to: call, known: known)
+            return scheduler.granted(
+                lease, to: call, known: known, extra: freePlaces.take(beside: lease), isExtended: accountMode == .extended)
         }
     }
 
-    private func store(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(RateLimiterError) -> [LookupAction] {
+    private func store(_ lookup: LeasedLookup, _ lesson: Lesson) throws(RateLimiterError) -> [LookupAction] {
         do {
             var believed: Resource?
             var learned = RecordStore.Learned(resources: [])
@@ -297,18 +318,55 @@ package final class LookupLoop {
         }
     }
 
+    /// The same for several lookups of one call.
+    private func store(_ call: LookupCall, _ answer: BatchAnswer) throws(RateLimiterError) -> [LookupAction] {
+        var learned = RecordStore.Learned(resources: [])
+        do {
+            let current = try rateLimiter.finish(
+                answer.endings(known: result), storing: { current in learned = try keep(answer, current) },
+                answering: { learned.resources.map(\.name) })
+            inbox.note(nil, until: clock.monotonic)
+            return scheduler.storedTogether(answer, current: current, others: learned.resources)
+                + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) }
+        } catch .storing(let cause) {
+            return scheduler.couldNotStore(call.first, "\(cause)")
+        } catch {
+            let keys = Set(call.lookups.map(\.lease.key))
+            if let learned = try? keep(answer, keys) {
+                let actions = scheduler.storedTogether(answer, current: keys, others: learned.resources)
+                for case .tell(let told) in actions { told.waiter.tell(told.outcome) }
+            }
+            throw error
+        }
+    }
+
+    /// Answers what is known now.
+    private func keep(_ answer: BatchAnswer, _ current: Set<String>) throws(CacheError) -> RecordStore.Learned {
+        let lessons = answer.lessons.filter { current.contains($0.lookup.lease.key) }
+        var learned = try recordStore.store(
+            lessons.compactMap { if case .answer(let parsed) = $0.lesson { parsed } else { nil } } + answer.extra)
+        for case (let lookup, .refusal(let refusal, let briefly)) in lessons {
+            try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
+            learned.resources.append(lookup.resource)
+        }
+        return learned
+    }
+
     /// Several tracks of an album that callers wait for are searched for together, now that it is known, or a search has brought some of them.
-    private func searchActions(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> [LookupAction] {
+    private func searchActions(_ lookup: LeasedLookup, _ lesson: Lesson) -> [LookupAction] {
         func isUnknown(_ track: Resource) -> Bool { if case .miss? = try? recordStore.read(track) { true } else { false } }
         var search = albumSearches.ended(lookup.resource, isUnknown: isUnknown, now: clock.monotonic)
-        if case .answer(let parsed) = lesson, let listed = parsed.listed, albumSearches.mayBegin(now: clock.monotonic) {
+        // Where tracks are had 50 a call that is cheaper.
+        if accountMode != .extended, case .answer(let parsed) = lesson, let listed = parsed.listed,
+            albumSearches.mayBegin(now: clock.monotonic)
+        {
             search = listed.search(for: listed.resources.filter(isUnknown))
         }
         return search.map { [.ask(.search($0))] } ?? []
     }
 
     /// Answers what is known now.
-    private func keep(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) throws(CacheError) -> RecordStore.Learned {
+    private func keep(_ lookup: LeasedLookup, _ lesson: Lesson) throws(CacheError) -> RecordStore.Learned {
         switch lesson {
         case .answer(let parsed): return try recordStore.store(parsed)
         case .refusal(let refusal, let briefly):
@@ -317,13 +375,13 @@ package final class LookupLoop {
         }
     }
 
-    private func result(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> LeaseResult {
+    private func result(_ lookup: LeasedLookup, _ lesson: Lesson) -> LeaseResult {
         if case .answer = lesson { .served(known: known(lookup, lesson)) } else { .answered }
     }
 
     /// What may be asked for again to see whether Spotify serves this account. Not a playlist, which its owner may close or delete, and no
     /// search: no caller shall have it in hand.
-    private func known(_ lookup: LeasedLookup, _ lesson: LimiterRequest.Lesson) -> String? {
+    private func known(_ lookup: LeasedLookup, _ lesson: Lesson) -> String? {
         guard case .answer = lesson, case .object(let kind, _, _) = lookup.resource, kind != .playlist else { return nil }
         return lookup.resource.name
     }
@@ -376,8 +434,11 @@ package final class LookupLoop {
             let due = try? recordStore.caches.due(
                 before: end.milliseconds, usedSince: start.milliseconds, twiceSince: isHabit ? twice.milliseconds : nil,
                 prefix: Array(Resource.cachePrefix.utf8), limit: Refresh.mostInRound)
-            return (due ?? []).compactMap { key, dueAt in
-                Resource(cacheKey: key).map { Refresh.Due(resource: $0, at: WallTime(milliseconds: dueAt), isHabit: isHabit) }
+            return (due ?? []).compactMap { key, dueAt, usedAt in
+                Resource(cacheKey: key).map {
+                    Refresh.Due(
+                        resource: $0, at: WallTime(milliseconds: dueAt), isHabit: isHabit, usedAt: WallTime(milliseconds: usedAt))
+                }
             }
         }
         let habits = find(isHabit: true)
@@ -397,6 +458,8 @@ package final class LookupLoop {
                 ])
         case .notStored(let resource, let cause):
             log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.loggedName)"])
+        case .batchRefused(let resource, let reason):
+            log.notice("Spotify does not give several at once", metadata: ["first": "\(resource.loggedName)", "reason": "\(reason)"])
         case .tokenRefused(let resource):
             log.notice("Spotify refused the token; a new one is asked for", metadata: ["lookup": "\(resource.loggedName)"])
         case .rateLimited(let quotaExceeded, let pause):

@@ -10,6 +10,8 @@ struct Refresh {
         var at: WallTime
         /// It was used on two occasions, or was just asked for: a call for it alone is worth while.
         var isHabit = true
+        /// When it was used last, where that matters.
+        var usedAt: WallTime?
     }
 
     /// A call and the due records that it renews: the one that it asks for, others that its answer has, or those alone.
@@ -30,7 +32,7 @@ struct Refresh {
     private var declined: [Resource: Asked] = [:]
     private var lastRound: MonotonicTime
 
-    private static let roundLength = Duration.seconds(60)
+    private static let roundLength = Duration.seconds(40)
     private static let memory = Duration.seconds(600)
     /// Of one round. Twice the calls that the limiter's queue holds of renewals by default: many of them renew several records.
     static let mostInRound = 1000
@@ -40,7 +42,8 @@ struct Refresh {
         lastRound = now
     }
 
-    /// Whether a round is due, which begins then: once a minute.
+    /// Whether a round is due, which begins then. The queue holds 500 renewals by default: where a call renews 50 they must not run out at
+    /// 800 calls an hour.
     mutating func beginsRound(now: MonotonicTime) -> Bool {
         guard now > lastRound + Self.roundLength else { return false }
         lastRound = now
@@ -75,6 +78,8 @@ struct Refresh {
 
 /// How far ahead of its time a record is renewed, and how long ago it may have been used.
 struct RenewalPlan {
+    /// `SPOTIFY_CACHE_TTL`.
+    let ttl: Duration
     /// A twelfth of the ttl: so the renewals of records that were fetched together have an hour to spread over.
     let lead: Duration
     /// Twice the ttl: what is used once a day at the same hour is fresh when that hour comes.
@@ -88,6 +93,7 @@ struct RenewalPlan {
 
     /// - Parameter ttl: `SPOTIFY_CACHE_TTL`.
     init(ttl: Duration) {
+        self.ttl = ttl
         lead = ttl / 12
         interest = ttl * 2
         apart = ttl / 2

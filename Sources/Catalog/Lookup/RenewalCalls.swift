@@ -23,10 +23,16 @@ struct RenewalCalls {
     }
 
     /// In the order of what is due; and for what no call is worth while: records that were used on one occasion only, unless the call renews
-    /// another that is worth it or so many tracks of an album.
-    static func worthwhile(_ candidates: [Candidate]) -> (calls: [Refresh.Call], declined: [Refresh.Due]) {
+    /// another that is worth it, or so many tracks of an album that were not all used on the same.
+    /// - Parameter apart: how long after another a use is another occasion.
+    static func worthwhile(_ candidates: [Candidate], apart: Duration) -> (calls: [Refresh.Call], declined: [Refresh.Due]) {
         let calls = choose(candidates)
-        func isWorthwhile(_ call: Refresh.Call) -> Bool { call.renews.contains(where: \.isHabit) || call.renews.count >= several }
+        func isWorthwhile(_ call: Refresh.Call) -> Bool {
+            if call.renews.contains(where: \.isHabit) { return true }
+            let uses = call.renews.compactMap(\.usedAt?.milliseconds)
+            guard call.renews.count >= several, let first = uses.min(), let last = uses.max() else { return false }
+            return last - first >= apart.wholeMilliseconds
+        }
         return (calls.filter(isWorthwhile), calls.filter { !isWorthwhile($0) }.flatMap(\.renews))
     }
 
@@ -67,23 +73,22 @@ struct RenewalCalls {
 final class RenewalReader {
     private let recordStore: RecordStore
     private let clock: any HostClock
-    private let interest: Duration
+    private let plan: RenewalPlan
     private var used: (keys: Set<[UInt8]>, readAt: MonotonicTime)?
 
     private static let usedLifetime = Duration.seconds(60)
     private static let mostUsed = 20_000
 
-    /// - Parameter interest: how long ago what is in use may have been used.
-    init(recordStore: RecordStore, interest: Duration, clock: any HostClock) {
+    init(recordStore: RecordStore, plan: RenewalPlan, clock: any HostClock) {
         self.recordStore = recordStore
-        self.interest = interest
+        self.plan = plan
         self.clock = clock
     }
 
     /// The calls for what is due. Left out is what Spotify refused less than a day ago, and what is at an endpoint that is closed for this account.
     func calls(for due: [Refresh.Due]) -> (calls: [Refresh.Call], declined: [Refresh.Due]) {
         var albums: [Resource: KeptAlbum] = [:]
-        return RenewalCalls.worthwhile(due.compactMap { candidate($0, &albums) })
+        return RenewalCalls.worthwhile(due.compactMap { candidate($0, &albums) }, apart: plan.apart)
     }
 
     private func candidate(_ due: Refresh.Due, _ albums: inout [Resource: KeptAlbum]) -> RenewalCalls.Candidate? {
@@ -140,7 +145,8 @@ final class RenewalReader {
     private var usedKeys: Set<[UInt8]> {
         if let used, clock.monotonic < used.readAt + Self.usedLifetime { return used.keys }
         let found = try? recordStore.caches.due(
-            before: .max, usedSince: (clock.wall - interest).milliseconds, prefix: Array(Resource.cachePrefix.utf8), limit: Self.mostUsed)
+            before: .max, usedSince: (clock.wall - plan.interest).milliseconds, prefix: Array(Resource.cachePrefix.utf8),
+            limit: Self.mostUsed)
         let keys = Set((found ?? []).map(\.key))
         used = (keys, clock.monotonic)
         return keys

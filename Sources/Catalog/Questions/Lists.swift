@@ -282,11 +282,3 @@ struct PagingWriter {
         return "\(base.root)\(path)?" + items.map(MirrorLink.text).joined(separator: "&")
     }
 }
-
-/// How far lists may be asked for.
-public enum ListLimits {
-    /// No list of Spotify's is longer.
-    public static let lastOffset = 100_000
-    /// Search gives a thousand results of a kind.
-    public static let searchResults = 1000
-}

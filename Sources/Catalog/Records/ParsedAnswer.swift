@@ -52,10 +52,12 @@ struct ParsedAnswer {
             guard let tracks = root["tracks"], tracks.kind == .array, Self.areTracks(tracks.elements, of: id) else { return false }
             add(resource, Record(body: document.bytes))
             learn(tracks.elements, market)
-        case .search(_, let kinds, let offset, let market):
+        case .search(let term, let kinds, let offset, let market):
             guard kinds.contains(where: { Page(root[$0.plural]) != nil }), kinds.allSatisfy({ Self.begins(root[$0.plural], at: offset) })
             else { return false }
-            add(resource, Record(body: document.bytes))
+            for (number, body) in SearchPages.split(document).enumerated() {
+                add(.search(term, kinds: kinds, offset: offset + number * PageSize.search, market: market), Record(body: body))
+            }
             for plural in ["tracks", "artists"] { learn(root[plural]?["items"]?.elements ?? [], market) }
         case .playlistImages:
             guard root.kind == .array else { return false }

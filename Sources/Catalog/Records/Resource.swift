@@ -188,9 +188,11 @@ public enum Resource: Hashable, Sendable {
     private static func offset(_ text: String) -> Int? { Int(text).flatMap { (0...100_000).contains($0) ? $0 : nil } }
 
     /// The request target for the Web API, starting with `/v1/`.
-    /// - Parameter own: the account's market (`SPOTIFY_MARKET`), used where the resource names none.
-    public func target(market own: Market?) -> String {
-        let (path, query, market) = question(own)
+    /// - Parameters:
+    ///   - own: the account's market (`SPOTIFY_MARKET`), used where the resource names none.
+    ///   - isExtended: a search asks for as much as extended mode gives, in place of one page.
+    public func target(market own: Market?, isExtended: Bool = false) -> String {
+        let (path, query, market) = question(own, isExtended)
         let all = query + (market.map { [("market", $0.code)] } ?? [])
         guard !all.isEmpty else { return "/v1/" + path }
         // The comma stays, as in the Web API's examples.
@@ -199,7 +201,7 @@ public enum Resource: Hashable, Sendable {
 
     private typealias Target = (path: String, query: [(String, String)], market: Market?)
 
-    private func question(_ own: Market?) -> Target {
+    private func question(_ own: Market?, _ isExtended: Bool) -> Target {
         switch self {
         case .object(let kind, let id, let market): return ("\(kind.plural)/\(id.text)", [], kind == .artist ? nil : market ?? own)
         case .parts(let parts, let id, let offset, let market):
@@ -212,10 +214,11 @@ public enum Resource: Hashable, Sendable {
         case .topTracks(let id, let market): return ("artists/\(id.text)/top-tracks", [], market ?? own)
         case .search(let term, let kinds, let offset, let market):
             let asked = [("q", term.typed), ("type", kinds.map(\.rawValue).joined(separator: ","))]
-            return ("search", asked + Self.page(offset, PageSize.search), market ?? own)
+            let most = max(PageSize.search, min(PageSize.list, ListLimits.searchResults - offset))
+            return ("search", asked + Self.page(offset, isExtended ? most : PageSize.search), market ?? own)
         case .playlistImages(let id): return ("playlists/\(id.text)/images", [], nil)
         case .withEpisodes(let resource):
-            let target = resource.question(own)
+            let target = resource.question(own, isExtended)
             return (target.path, [Self.episodes] + target.query, target.market)
         }
     }
@@ -274,8 +277,16 @@ public enum PlaylistPart: String, Hashable, Sendable, CaseIterable {
 public enum PageSize {
     /// The most that the Web API gives of an album's tracks, an artist's albums, a playlist's items and the like.
     public static let list = 50
-    /// The most that search gives in development mode.
+    /// The most that search gives in development mode. In extended mode it gives 50, which are kept as five pages.
     public static let search = 10
+}
+
+/// How far lists may be asked for.
+public enum ListLimits {
+    /// No list of Spotify's is longer.
+    public static let lastOffset = 100_000
+    /// Search gives a thousand results of a kind.
+    public static let searchResults = 1000
 }
 
 /// A choice among an artist's albums (`include_groups`); all of them when empty.

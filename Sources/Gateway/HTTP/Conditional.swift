@@ -21,40 +21,43 @@ struct Conditional: Sendable {
         case nginx
     }
 
+    /// What nginx's cache asks with in place of a caller's tag; none is like it. A caller who says so too gets two headers more, which nginx
+    /// keeps to itself or sends anyway.
+    private static let microcache = "\"microcache\""
+
     /// - Parameter mayBeKept: whether it is the same for all who ask.
     init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil, mayBeKept: Bool = false) {
         self.notFound = notFound
-        keeping = !mayBeKept ? .nobody : request.isOfMicrocache ? .nginx : .caller
         condition = request.header(MetadataAnswers.condition)
+        keeping = !mayBeKept ? .nobody : condition == Self.microcache ? .nginx : .caller
         self.errorFormat = errorFormat
     }
-}
-
-extension Request {
-    /// Whether it comes through nginx's cache. No client can say so: what clients send has HTTP_ before its name.
-    fileprivate var isOfMicrocache: Bool { withParameter("NGINX_MICROCACHE") { !$0.isEmpty } ?? false }
 }
 
 /// How long others may keep a fresh answer.
 enum Freshening {
     /// Seconds for who has asked. While it asks again it may use the answer for ten minutes more (RFC 5861, section 3).
-    static let longest: Int64 = 60
+    private static let longest: Int64 = 60
     /// Seconds for nginx's cache, which asks again in the background and gives nothing out after ten (`microcache.conf`).
-    static let microcache: Int64 = 3
+    private static let microcache: Int64 = 3
 
-    /// Appends `Cache-Control`, and what nginx's cache reads.
+    /// Ends the line before, and adds `Cache-Control`; nil where it is one that is seldom (`write`).
     /// - Parameter ttl: seconds for which it is still fresh; 0 and less: it is not.
+    static func usual(_ keeping: Conditional.Keeping, ttl: Int64) -> StaticString? {
+        guard ttl > 0, keeping != .nobody else { return "\r\nCache-Control: private, max-age=0\r\n" }
+        return keeping == .caller && ttl >= longest ? "\r\nCache-Control: private, max-age=60, stale-while-revalidate=600\r\n" : nil
+    }
+
+    /// The same where it is not: with what nginx's cache reads, and of what is due within the minute.
     static func write(_ keeping: Conditional.Keeping, ttl: Int64, isHit: Bool, to lines: inout [UInt8]) {
-        guard keeping != .nobody, ttl > 0 else { return lines.append("Cache-Control: private, max-age=0\r\n") }
         if keeping == .nginx, isHit {
             // Before Cache-Control: nginx up to 1.22 stops at `private` else.
-            lines.append("X-Accel-Expires: ")
+            lines.append("\r\nX-Accel-Expires: ")
             lines.append(decimal: Int(min(ttl, microcache)))
             lines.append("\r\nDate: ")
             lines.append(contentsOf: SystemClock().wall.httpDate.utf8)
-            lines.append("\r\n")
         }
-        lines.append("Cache-Control: private, max-age=")
+        lines.append("\r\nCache-Control: private, max-age=")
         lines.append(decimal: Int(min(ttl, longest)))
         lines.append(", stale-while-revalidate=600\r\n")
     }

@@ -74,10 +74,10 @@ function handling(record, place) {
 const list = (rows, none) => rows.length ? make("ul", { class: "rows" }, rows) : quiet(none);
 const row = (title, words, buttons) => make("li", {}, make("span", { class: "what" }, make("b", {}, title), " ", make("span", { class: "quiet" }, words)), buttons);
 
-function waiting({ waiting }) {
+function waiting({ waiting, now }) {
     const why = Object.fromEntries(ranks);
     const rows = waiting.map(lookup => row(called(lookup),
-        [lookup.kind === "search" ? "" : `${lookup.kind}, `, why[lookup.why], ", ", lookup.isUnderWay ? "under way" : `expected ${wait(lookup.seconds)}`,
+        [lookup.kind === "search" ? "" : `${lookup.kind}, `, why[lookup.why], lookup.queuedAt ? ` for ${length((now - lookup.queuedAt) / 1000)}` : "", ", ", lookup.isUnderWay ? "under way" : `expected ${wait(lookup.seconds)}`,
             lookup.failure ? `; failed before: ${lookup.failure}` : ""].join("")));
     const hasSearches = waiting.some(lookup => lookup.kind === "search");
     show("waiting", list(rows, "Nothing waits."), hasSearches ? button("Show what is searched for", "searches", showSearches) : null);

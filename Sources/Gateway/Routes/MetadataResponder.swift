@@ -279,7 +279,7 @@ enum MetadataResponse {
             response.add { lines in
                 lines.append("ETag: ")
                 EntityTag.write(composed.tag, to: &lines)
-                lines.append("\r\n")
+                if let usual = Freshening.usual(conditional.keeping, ttl: ttl) { return lines.append(usual) }
                 Freshening.write(conditional.keeping, ttl: ttl, isHit: status == nil && !matches, to: &lines)
             }
         }

@@ -1,4 +1,5 @@
 import Caching
+import Catalog
 import Glibc
 import JSON
 import Logging
@@ -69,7 +70,7 @@ extension FileRateLimiter {
         try self.init(
             path: settings.dataDirectory + "/limiter.db",
             rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour), queueLimit: settings.queueLimit,
-            leaseLifetime: settings.spotify.timeout + .seconds(5),
+            leaseLifetime: settings.spotify.timeout + .seconds(5), batches: Resource.batches,
             // Whose the credentials are that the running program did not tell is the running program's to know.
             isOurs: { [credentials = settings.credentials, others = settings.hasCredentials] in credentials?.fits($0) ?? others },
             creating: creating, log: log)

@@ -94,7 +94,7 @@ extension QueuedLookup {
         .object([
             "lookup": .string(shownKey), "why": .string(why), "state": .string(isLeased ? "leased" : isFailed ? "failed" : "waiting"),
             "secondsLeft": isLeased || isFailed ? nil : .integer(wait.wholeSeconds), "failure": failure.map(JSONValue.string),
-            "retryAt": retryAt.map { .integer($0) },
+            "queuedAt": queuedAt.map { .integer($0) }, "retryAt": retryAt.map { .integer($0) },
         ])
     }
 }

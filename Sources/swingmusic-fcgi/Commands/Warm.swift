@@ -21,7 +21,8 @@ struct Warm: ParsableCommand {
             What is in the database already is left out; the rest is queued behind everything that somebody waits for, and the \
             running 'serve' fetches it at its pace (1000 calls an hour at most, of which a fifth is kept for callers). It can be \
             stopped at any time (Ctrl-C) and run again: nothing is fetched twice, and what is queued stays queued. The tracks of an album are \
-            searched for together, ten a call, where the list names the album, too. Exits 0 when everything \
+            searched for together, ten a call, where the list names the album, too; with --no-wait 'serve' does that, as far as the \
+            queue has room for albums and tracks. Exits 0 when everything \
             is there, 1 when a line was skipped or something could not be had, 130 when it was stopped.
 
             EXAMPLES
@@ -153,15 +154,24 @@ private final class WarmRun {
     func begin() throws {
         let unknown = try toQueue.reversed().filter { try !isKnown($0) }
         standingNow.already = standingNow.asked - unknown.count - failures.count
-        plan = WarmPlan(unknown, albums: albums, records: shelf)
-        toQueue = isPlanned ? try plan.begin().reversed() : unknown.reversed()
+        plan = WarmPlan(unknown, albums: albums, records: shelf, batchSize: try batchSizes())
+        let first = try plan.begin()
+        // Where nobody stays to say what follows, the tracks are queued at once, behind what may spare them their calls.
+        toQueue = (isPlanned ? first : first + plan.openTracks.filter(Set(unknown).subtracting(first).contains)).reversed()
         Output.complain(try announcement(unknown.count))
         try step()
     }
 
+    /// How many of a kind one call asks for, as things stand.
+    private func batchSizes() throws -> (ObjectKind) -> Int {
+        let sizes = try ObjectKind.allCases.map { ($0, try rateLimiter.batchSize(of: "\($0.rawValue)/")) }
+        let known = Dictionary(uniqueKeysWithValues: sizes)
+        return { known[$0] ?? 1 }
+    }
+
     /// What is about to be done.
     private func announcement(_ items: Int) throws -> String {
-        let calls = isPlanned ? plan.estimatedCalls : items
+        let calls = plan.estimatedCalls
         guard calls > 0 else { return "\(items) items, no calls" }
         let end = SystemClock().wall + pace(try rateLimiter.status()) * calls
         return "\(items) items, about \(calls) calls, done at about \(Output.minute(end))"

@@ -8,6 +8,8 @@ struct Request {
     let at: Double
     let listener: String
     let question: any Question
+    /// `tracks`, `artists/albums` and the like.
+    let family: String
 
     /// Reads `instant listener path`; nil for a path that the household's model does not have.
     init?(_ line: Substring) {
@@ -15,6 +17,7 @@ struct Request {
         guard words.count == 3, let at = Double(words[0]), let question = Self.question(String(words[2])) else { return nil }
         self.at = at
         listener = "listener \(words[1])"
+        family = Family.of(words[2])
         self.question = question
     }
 
@@ -34,6 +37,16 @@ struct Request {
         }
         let kind = ObjectKind.allCases.first { $0.plural == words[1] }
         return words.count == 3 ? kind.map { ObjectQuestion(.object($0, id, market: nil)) } : nil
+    }
+}
+
+/// What a request is for, or a call, whatever its ids and words are.
+enum Family {
+    /// The path's words without `v1` and ids; `search for an album` where that is what is looked for.
+    static func of(_ target: some StringProtocol) -> String {
+        let path = target.prefix { $0 != "?" }.split(separator: "/").dropFirst()
+        if path.first == "search", target.contains("q=album%3A") { return "search-for-an-album" }
+        return path.enumerated().filter { $0.offset != 1 }.map { String($0.element) }.joined(separator: "/")
     }
 }
 
@@ -66,7 +79,7 @@ final class Listeners: @unchecked Sendable {
     }
 
     private func tell(_ request: Request, _ age: String) {
-        print("answer \(request.at) \(max(0, agenda.now - request.at)) \(age)")
+        print("answer \(request.at) \(max(0, agenda.now - request.at)) \(age) \(request.family)")
     }
 
     /// One end of a wait: an answer to it, or the end of patience.

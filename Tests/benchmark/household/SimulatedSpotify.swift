@@ -15,6 +15,8 @@ final class SimulatedSpotify: SpotifyCalls, @unchecked Sendable {
     private(set) var active = 0
     /// Why the call is made for which a permit was spent last.
     var reason = Priority.caller
+    /// What the last call was for.
+    private var family = ""
 
     init(_ real: SpotifyClient, _ agenda: Agenda, latency: Duration) {
         self.real = real
@@ -33,7 +35,7 @@ final class SimulatedSpotify: SpotifyCalls, @unchecked Sendable {
                     wasSent = true; sent()
                 }, completion: { result = $0 })
             while result == nil { real.poll(for: .seconds(1), wake: nil) }
-            if wasSent, let result { print("call \(agenda.now) \(reason.words) \(result.status)") }
+            if wasSent, let result { print("call \(agenda.now) \(reason.words) \(result.status) \(family)") }
             agenda.enter(after: wasSent ? latency : .zero) { [self] in
                 active -= 1
                 result.map(completion)
@@ -44,6 +46,7 @@ final class SimulatedSpotify: SpotifyCalls, @unchecked Sendable {
     /// The permit is good for as long as the clock stands, and the stand-in is told when the call is.
     private func timed(_ gate: Gate) -> Gate {
         guard case .send(let target, let bearer, _) = gate else { return .hold }
+        family = Family.of(target)
         return .send(target: "\(target)\(target.contains("?") ? "&" : "?")at=\(agenda.now)", bearer: bearer)
     }
 

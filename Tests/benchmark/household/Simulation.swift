@@ -51,7 +51,8 @@ struct Simulation {
         // No memory: it is for the same again within seconds, and counts nothing as used.
         caches = try Caches(CachesConfiguration(path: folder + "/cache.db", memoryLifetime: .zero), log: log, clock: clock)
         rateLimiter = try FileRateLimiter(
-            path: folder + "/limiter.db", rateLimit: RateLimit(), queueLimit: 1000, leaseLifetime: .seconds(15), clock: clock, log: log)
+            path: folder + "/limiter.db", rateLimit: RateLimit(), queueLimit: 1000, leaseLifetime: .seconds(15), batches: Resource.batches,
+            clock: clock, log: log)
         var configuration = CatalogConfiguration(
             credentials: credentials, endpoints: endpoints, market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
             worker: "household")

@@ -1,5 +1,6 @@
 """A household in simulated time, for three contenders that are asked the same: docs/household.md has the model and the tables."""
 
+import collections
 import os
 import sqlite3
 import subprocess
@@ -27,7 +28,7 @@ def add_settings(group):
 
 
 class Figures:
-    """What one contender gave: its answers, its calls as (instant, why, status), and when `warm` was through."""
+    """What one contender gave: its answers, its calls as (instant, why, status, and of this program what for), and when `warm` was through."""
 
     def __init__(self, answers, calls, warmed=None, seconds=0.0):
         self.answers, self.calls, self.warmed, self.seconds, self.seen = answers, calls, warmed, seconds, None
@@ -42,6 +43,16 @@ class Figures:
                 "p50": percentile([answer.waited for answer in answers], 0.5), "p99": percentile([answer.waited for answer in answers], 0.99),
                 "stale": len(late) / max(1, len(answers)), "late p50": percentile(late, 0.5) / 3600 if late else None,
                 "late p99": percentile(late, 0.99) / 3600 if late else None}
+
+
+    def spent(self, begin, end):
+        """For each kind of thing: requests, those of them that waited, and calls by why they were made."""
+        answers = [answer for answer in self.answers if begin <= answer.at < end]
+        calls = [call[1:] for call in self.calls if begin <= call[0] < end]
+        return {kind: {"requests": sum(answer.family == kind for answer in answers),
+                       "waited": sum(answer.family == kind and answer.waited > 0 for answer in answers),
+                       **{why: sum(call[0] == why and call[2] == kind for call in calls) for why in ("waited for", "renewal", "warm")}}
+                for kind in sorted({answer.family for answer in answers} | {call[2] for call in calls})}
 
 
 def simulation(options):
@@ -117,17 +128,37 @@ def read(text, seconds):
     for line in text.splitlines():
         what, at, *rest = line.split(" ")
         if what == "answer":
-            answers.append(Answered(float(at), float(rest[0]), None if rest[1] == "fresh" else float(rest[1])))
+            answers.append(Answered(float(at), float(rest[0]), None if rest[1] == "fresh" else float(rest[1]), rest[2]))
         elif what == "call":
-            calls.append((float(at), rest[0].replace("-", " "), int(rest[1])))
+            calls.append((float(at), rest[0].replace("-", " "), int(rest[1]), rest[2].replace("-", " ")))
         elif what == "warmed":
             warmed = float(at)
     return Figures(answers, calls, warmed, seconds)
 
 
+def different(household):
+    """Different things that are asked for in the first week, by kind: all, those that a listener asks for alone, and those that the library does not have."""
+    known = {f"/v1/{name.replace('/', 's/', 1)}" for name in household.library.names()}
+    together = collections.Counter((at, listener) for at, listener, _ in household.requests)
+    seen, counts = set(), {}
+    for at, listener, path in household.requests:
+        if at >= WEEK or path in seen:
+            continue
+        seen.add(path)
+        words = path.split("?")[0].split("/")[2:]
+        count = counts.setdefault("/".join(words[:1] + words[2:]), [0, 0, 0])
+        count[0] += 1
+        count[1] += together[at, listener] == 1
+        count[2] += path not in known
+    return counts
+
+
 def run(options):
     household = Household(**{name: getattr(options, name) for name in listening.SETTINGS})
     library = household.library
+    counts = different(household)
+    rows = [[kind, *of] for kind, of in sorted(counts.items())] + [["all", *map(sum, zip(*counts.values()))]]
+    show("What is asked for in the first week, each once", ["", "different", "asked for alone", "not in the library"], rows)
     say(f"{len(library.albums):,} albums, {len(library.tracks):,} tracks, {len(library.artists):,} artists")
     figures = {"direct": without_program("direct", options, household, direct),
                "usual cache": without_program("usual cache", options, household, usual_cache, options.cache_processes),
@@ -139,10 +170,14 @@ def run(options):
     result = {title: {name: one.between(*span) for name, one in figures.items()} for title, span in spans.items()}
     for title, of in result.items():
         print_table(title, of)
+    spent = {name: one.spent(0, WEEK) for name, one in figures.items() if name.startswith("this program")}
+    for name, of in spent.items():
+        show(f"What the calls are spent on: {name.removeprefix('this program, ')}, the first week",
+             ["", "requests", "that waited", "calls waited for", "renewals", "`warm`"], [[kind, *counts.values()] for kind, counts in of.items()])
     warmed = figures["this program, `warm`"].warmed
     print_held(result, warmed)
     say(", ".join(f"{name} {one.seconds:.0f} s" for name, one in figures.items()))
-    return {"tables": result, "warmed": warmed, "renewing": renewing(options), "seconds": {name: one.seconds for name, one in figures.items()}}
+    return {"tables": result, "different": counts, "spent": spent, "warmed": warmed, "renewing": renewing(options), "seconds": {name: one.seconds for name, one in figures.items()}}
 
 
 def print_table(title, of):

@@ -15,10 +15,11 @@ PACE = 2
 
 @dataclass
 class Answered:
-    """When a request came, how long it waited, and how long past its time the answer was (None: it was fresh)."""
+    """When a request came, how long it waited, how long past its time the answer was (None: it was fresh), and, of this program, what for."""
     at: float
     waited: float
     stale: float = None
+    family: str = ""
 
 
 class Upstream:

@@ -76,7 +76,7 @@ def spread_of(values, interval):
 def pace(options, processes):
     """`lookups` records queued for `processes` workers: the gaps between grants and between calls."""
     with Sandbox("pace") as sandbox:
-        standin, folder = StandIn(sandbox).start(), sandbox.directory("data")
+        standin, folder = StandIn(sandbox, mode="development").start(), sandbox.directory("data")
         program = responder(sandbox, options, standin, folder, "pace", **settings(options, processes, options.lookups))
         program.workers = processes
         program.start()
@@ -101,7 +101,7 @@ def turns(program):
 def queue(options, length):
     """Hits and calls while `length` lookups wait."""
     with Sandbox("queue") as sandbox:
-        standin, folder = StandIn(sandbox).start(), sandbox.directory("data")
+        standin, folder = StandIn(sandbox, mode="development").start(), sandbox.directory("data")
         records.fetch_known(sandbox, options.program, standin, folder)
         records.fill(folder, 1000)
         program = responder(sandbox, options, standin, folder, "queue", **settings(options, options.workers, length)).start()

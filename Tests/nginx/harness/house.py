@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 
 from . import http
 from .nginx import Nginx
@@ -21,10 +22,12 @@ ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 class House:
     """A context manager. `store`: True for a redis-server, or an object with `settings()`; `settings` go to the program,
     None takes one away. `start=False` leaves the program (alone) to the test. `user` (user0 to user999): whose tokens the stand-in gives,
-    where a test is about the items of playlists in development mode. `nginx_server`: further lines of nginx's server {}."""
+    where a test is about the items of playlists in development mode. `nginx_server`: further lines of nginx's server {}. `batches`: in extended
+    mode it asks for several objects in one call; without, it has found out before that this is closed, as it is to most accounts."""
 
-    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", user=None, nginx_server=(), **settings):
-        self.name, self.workers, self._wanted_store, self._start = name, workers, store, start
+    def __init__(self, name="house", workers=4, store=None, start=True, address=None, mode="extended", user=None, nginx_server=(), batches=False,
+                 **settings):
+        self.name, self.workers, self._wanted_store, self._start, self._batches = name, workers, store, start, batches
         self._address, self._mode, self._user, self._settings = address, mode, user, settings
         self._nginx_server = nginx_server
 
@@ -49,7 +52,16 @@ class House:
         self.responder = Responder(self.sandbox, settings, self.workers, self._address)
         if self._start:
             self.responder.start()
+            if not self._batches:
+                self.close_batches()
         self.nginx = Nginx(self.sandbox, self.responder.address, server=self._nginx_server).start()
+
+    def close_batches(self):
+        """Has the program know for good that it cannot have several objects in one call."""
+        limiter = sqlite3.connect(f"{self.responder.settings['SWINGMUSIC_FCGI_DATA_DIR']}/limiter.db", timeout=10)
+        with limiter:
+            limiter.executemany("INSERT OR REPLACE INTO facts (name, value) VALUES (?, '')", [[f"batches-closed/{kind}"] for kind in ("track", "album", "artist")])
+        limiter.close()
 
     @property
     def port(self):
