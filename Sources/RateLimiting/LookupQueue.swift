@@ -76,7 +76,8 @@ extension FileRateLimiter {
                 let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
                 return QueuedLookup(
                     key: key, priority: status.rank, isLeased: status.isLeased, isFailed: status.isFailed, failure: status.failure,
-                    queuedAt: status.queuedAt.map { transaction.moment.wall(of: $0) }, retryAt: retryAt, wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
+                    queuedAt: status.queuedAt.map { transaction.moment.wall(of: $0) }, retryAt: retryAt,
+                    wait: status.isLeased || status.isFailed ? .zero : try outlook.wait(for: status).wait)
             }
         }
     }

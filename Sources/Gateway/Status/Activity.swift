@@ -39,7 +39,8 @@ struct Activity: Sendable {
             merged(
                 json(catalog.summary(of: lookup.key)),
                 [
-                    "why": .string("\(lookup.priority)"), "queuedAt": lookup.queuedAt.map { .integer($0) }, "isUnderWay": .bool(lookup.isLeased),
+                    "why": .string("\(lookup.priority)"), "queuedAt": lookup.queuedAt.map { .integer($0) },
+                    "isUnderWay": .bool(lookup.isLeased),
                     "seconds": lookup.isLeased || lookup.isFailed ? nil : .integer(lookup.wait.wholeSeconds),
                     // What Spotify says of a search may repeat what was typed.
                     "failure": lookup.failure.map { .string(lookup.key.hasPrefix("search") ? String($0.prefix { $0 != ":" }) : $0) },
