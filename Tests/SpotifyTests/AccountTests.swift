@@ -30,7 +30,8 @@ import Testing
         let mode = try FileManager.default.attributesOfItem(atPath: folder.appendingPathComponent(AccountFile.name).path)[.posixPermissions]
         #expect(mode as? Int == 0o600)
         // The day of the consent is sealed with them.
-        try text.replacing("1000", with: "2000").write(to: folder.appendingPathComponent(AccountFile.name), atomically: true, encoding: .utf8)
+        try text.replacing("1000", with: "2000").write(
+            to: folder.appendingPathComponent(AccountFile.name), atomically: true, encoding: .utf8)
         #expect(file.tokens(credentials) == nil)
     }
 
@@ -74,10 +75,14 @@ import Testing
         #expect(consent.answer(in: "/?code=a%2Fb&state=\(state)") == .code("a/b"))
         #expect(consent.answer(in: "http://127.0.0.1:8898/?state=\(state)&code=x#_=_") == .code("x"))
         #expect(consent.answer(in: "/?error=access_denied&state=\(state)") == .denied("access_denied"))
-        for forged in ["/?code=x", "/?code=x&state=", "/?code=x&state=\(state)x", "/?error=access_denied", "/?code=x&state=\(state)x&state=\(state)"] {
+        for forged in [
+            "/?code=x", "/?code=x&state=", "/?code=x&state=\(state)x", "/?error=access_denied", "/?code=x&state=\(state)x&state=\(state)",
+        ] {
             #expect(consent.answer(in: forged) == .foreign, "\(forged)")
         }
-        for none in ["/", "/favicon.ico", "", "/?x=y", "nonsense", "/?state=\(state)"] { #expect(consent.answer(in: none) == .none, "\(none)") }
+        for none in ["/", "/favicon.ico", "", "/?x=y", "nonsense", "/?state=\(state)"] {
+            #expect(consent.answer(in: none) == .none, "\(none)")
+        }
     }
 
     @Test("Each asking has a verifier and a state of its own, and the address shows only the verifier's digest")
@@ -86,6 +91,8 @@ import Testing
         #expect(one.verifier != other.verifier && one.state != other.state && (43...128).contains(one.verifier.utf8.count))
         let address = one.address(at: "https://accounts.spotify.com")
         #expect(address.hasPrefix("https://accounts.spotify.com/authorize?response_type=code&client_id=client&"))
-        #expect(address.contains("redirect_uri=http%3A%2F%2F127.0.0.1%3A8898%2F") && !address.contains(one.verifier) && !address.contains("scope"))
+        #expect(
+            address.contains("redirect_uri=http%3A%2F%2F127.0.0.1%3A8898%2F") && !address.contains(one.verifier)
+                && !address.contains("scope"))
     }
 }

@@ -57,7 +57,8 @@ package final class LookupLoop {
     private var nextDrainAt = MonotonicTime(nanoseconds: 0)
     private let client: any SpotifyCalls
     private let tokens: AccessTokenProvider?
-    private let account: AccountTokenProvider?
+    /// Calls for playlists, which the connected account may make.
+    private var account: AccountCalls?
     private var scheduler: LookupScheduler
     private let renewalReader: RenewalReader
     private var albumSearches = AlbumSearches()
@@ -70,12 +71,6 @@ package final class LookupLoop {
     private var tokensOfCalls: [Int: String] = [:]
     /// When calls were begun, or sent.
     private var beginnings: [Int: MonotonicTime] = [:]
-    /// The connected account's token for the call that is about to begin; nil: it is made as the app.
-    private var accountToken: String?
-    /// An account is connected and has no token just now.
-    private var isAccountUnready = false
-    /// What those that have begun ask of playlists, and whether as the account.
-    private var playlistCalls: [Int: (playlist: SpotifyID, isPage: Bool, asAccount: Bool)] = [:]
     /// What the call at the gate is told, and how long its permit is good.
     private var gate = Gate.hold
     private var permitEnd = BootTime.never
@@ -100,7 +95,7 @@ package final class LookupLoop {
         }
         account = configuration.credentials.flatMap { credentials in
             configuration.account.map {
-                AccountTokenProvider(file: $0, credentials: credentials, rateLimiter: rateLimiter, clock: clock, log: log)
+                AccountCalls(AccountTokenProvider(file: $0, credentials: credentials, rateLimiter: rateLimiter, clock: clock, log: log))
             }
         }
         let plan = RenewalPlan(ttl: configuration.recordTTL)
@@ -197,7 +192,7 @@ package final class LookupLoop {
             more = scheduler.renew(recordsDue(before: end, usedSince: start, twiceSince: twice))
         case .begin(let call): begin(call)
         case .send(let call, let target):
-            try chooseToken(for: call, target.resources)
+            if let token = try account?.token(for: call, target.resources) { tokensOfCalls[call] = token }
             gate = .send(target: target.path(market: configuration.market), bearer: tokensOfCalls[call] ?? "", until: permitEnd)
         case .note(let note): say(note)
         }
@@ -232,11 +227,8 @@ package final class LookupLoop {
         case .end(let endings): _ = try rateLimiter.finish(endings, storing: { _ in }, answering: { [] })
         case .closeBatches(let lease, let length): try rateLimiter.closeBatches(of: lease, for: length)
         case .refuseToken(let lookup, let call):
-            if playlistCalls.removeValue(forKey: call)?.asAccount ?? false {
-                let isWorthAnother = try account?.refuse(tokensOfCalls[call] ?? "") ?? false
-                return scheduler.refusedToken(lookup, isWorthAnother: isWorthAnother)
-            }
-            let isWorthAnother = try tokens?.refuse(tokensOfCalls[call] ?? "", for: lookup.resource.name) ?? false
+            let token = tokensOfCalls[call] ?? ""
+            let isWorthAnother = try account?.refuse(token, of: call) ?? tokens?.refuse(token, for: lookup.resource.name) ?? false
             return scheduler.refusedToken(lookup, isWorthAnother: isWorthAnother)
         case .coolDown(let lookup, let retryAfter, let quotaExceeded):
             let end = try rateLimiter.coolDown(retryAfter, quotaExceeded: quotaExceeded)
@@ -288,42 +280,16 @@ package final class LookupLoop {
     private static let modeLifetime = Duration.seconds(60)
 
     private func findAccountToken() throws -> [LookupAction] {
-        (accountToken, isAccountUnready) = (nil, false)
-        switch try account?.stand(client) {
-        case .ready(let token): accountToken = token
-        case .renewing: return scheduler.mustWait(.milliseconds(100), .turnOfAnother)
-        case .unready: isAccountUnready = true
-        case .absent, nil: break
-        }
+        guard try account?.findToken(client) ?? true else { return scheduler.mustWait(.milliseconds(100), .turnOfAnother) }
         return scheduler.hasToken()
     }
 
-    /// In development mode a playlist's items are for its owner: as the account they come with the playlist.
-    private func chooseToken(for call: Int, _ resources: [Resource]) throws {
-        // What is asked for together are never playlists.
-        guard account != nil, resources.count == 1, let resource = resources.first, let playlist = resource.playlist else { return }
-        let token = try account?.isKept(playlist) ?? true ? nil : accountToken
-        if let token { tokensOfCalls[call] = token }
-        playlistCalls[call] = (playlist, resource.isPage, token != nil)
-    }
-
-    /// What the end of a call comes to. A playlist that the account's owner keeps from others is asked for once more, as the app: what is
-    /// stored here is for everybody. Nor is one without items stored while the account that may read them has no token.
     private func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
-        guard let asked = playlistCalls[call], case .answer(let answer) = result else { return scheduler.ended(call, result) }
-        playlistCalls[call] = nil
-        let list = asked.isPage ? nil : try? JSONDocument(answer.body).root
-        guard asked.asAccount else {
-            guard isAccountUnready, let list, list["items"] == nil, list["tracks"] == nil else { return scheduler.ended(call, result) }
-            return scheduler.ended(call, .failure(.server(status: 503, message: "the connected account has no token")))
+        switch account?.end(of: call, result) {
+        case .usual(let result, let isOfAccount)?: scheduler.ended(call, result, isOfAccount: isOfAccount)
+        case .otherwise?: scheduler.endedOtherwise(call)
+        case nil: scheduler.ended(call, result)
         }
-        // Where that cannot be written, nothing can, and the next permit says so.
-        try? account?.noteTaken()
-        guard let list, list["public"]?.bool != true else { return scheduler.ended(call, result, isOfAccount: true) }
-        guard (try? account?.noteKept(asked.playlist)) != nil else {
-            return scheduler.ended(call, .failure(.server(status: 503, message: "the limiter's file cannot be written")))
-        }
-        return scheduler.endedOtherwise(call)
     }
 
     private func takePermit(for call: Int) throws -> [LookupAction] {
@@ -482,7 +448,6 @@ package final class LookupLoop {
                 if let kind = result.kind { configuration.noteResult(kind, clock.monotonic - begun) }
                 carryOut(ended(call, result))
                 tokensOfCalls[call] = nil
-                playlistCalls[call] = nil
             })
     }
 

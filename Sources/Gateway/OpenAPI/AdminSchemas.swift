@@ -31,7 +31,8 @@ enum StatusSchemas {
                 "answersByMinute": .list(of: count, least: 60, most: 60), "parked": count, "workers": .list(of: .named("Worker")),
                 "files": .list(of: .object(["name": .text, "bytes": count])), "records": .list(of: .named("RecordFigures")),
                 "ages": .list(of: .object(["age": .text, "records": count])), "latestErrors": .list(of: .named("LogLine"), most: 64),
-            ], optional: [
+            ],
+            optional: [
                 "limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean,
                 "account": .object(["endsAt": instant], optional: ["endReason": .text]),
             ]),

@@ -173,7 +173,9 @@ private struct RedirectDoor {
             if waited.count > 1, waited[1].revents != 0 {
                 if let line = readLine() {
                     said = consent.answer(in: line)
-                    if said == .none, !line.isEmpty { Output.complain("that is no address with an answer: paste all of it, from http to the end") }
+                    if said == .none, !line.isEmpty {
+                        Output.complain("that is no address with an answer: paste all of it, from http to the end")
+                    }
                 } else {
                     isReading = false
                 }
@@ -202,7 +204,8 @@ private struct RedirectDoor {
             guard count > 0 else { break }
             request += piece.prefix(count)
         }
-        let words = String(decoding: request.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }, as: UTF8.self).split(separator: " ")
+        let words = String(decoding: request.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }, as: UTF8.self).split(
+            separator: " ")
         let said = words.count == 3 && words[0] == "GET" && words[1].hasPrefix("/?") ? consent.answer(in: String(words[1])) : .none
         let (status, text) =
             switch said {
@@ -211,7 +214,8 @@ private struct RedirectDoor {
             case .foreign: ("400 Bad Request", "This is an answer to another asking.")
             case .none: ("404 Not Found", "Nothing is here.")
             }
-        let answer = "HTTP/1.1 \(status)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(text.utf8.count)\r\n"
+        let answer =
+            "HTTP/1.1 \(status)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(text.utf8.count)\r\n"
             + "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nConnection: close\r\n\r\n\(text)"
         let bytes = Array(answer.utf8)
         _ = send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
