@@ -349,6 +349,7 @@ package final class LookupLoop {
                 answer.endings(known: result), storing: { current in learned = try keep(answer, current) },
                 answering: { learned.resources.map(\.name) })
             inbox.note(nil, until: clock.monotonic)
+            for (lookup, lesson) in answer.lessons { configuration.noteLookup(lookup.resource.loggedName, lesson.status) }
             return scheduler.storedTogether(answer, current: current, others: learned.resources)
                 + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) }
         } catch .storing(let cause) {
