@@ -204,10 +204,7 @@ package final class LookupLoop {
         case .enqueue(let wanted, let arrivals):
             return scheduler.queued(wanted, for: arrivals, try rateLimiter.enqueue(wanted.map(\.ask)))
         case .enqueueRenewals(let due): try enqueueRenewals(due)
-        case .search(let search):
-            let isQueued = try rateLimiter.enqueue(
-                search.page.name, inPlaceOf: search.tracks.map(\.name), fewest: search.fewestWaiting)
-            if isQueued { albumSearches.begun(search) }
+        case .search(let search): try enqueue(search)
         case .changeCounter: return scheduler.changed(to: try rateLimiter.changeCounter())
         case .states(let resources):
             let states = try rateLimiter.states(of: resources.map(\.name), estimating: false)
@@ -248,6 +245,11 @@ package final class LookupLoop {
         let suspicion = try rateLimiter.suspectAccount(
             lookup.lease, refusal: SuspectedWords(refusal, ofAccount: ofAccount).text, reason: refusal.message, saysSo: ofAccount)
         return scheduler.suspected(lookup, refusal, ofAccount: ofAccount, suspicion)
+    }
+
+    private func enqueue(_ search: AlbumSearch) throws {
+        let isQueued = try rateLimiter.enqueue(search.page.name, inPlaceOf: search.tracks.map(\.name), fewest: search.fewestWaiting)
+        if isQueued { albumSearches.begun(search) }
     }
 
     private func enqueueRenewals(_ due: [Refresh.Due]) throws {
