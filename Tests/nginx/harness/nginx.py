@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from . import http
-from .process import LoggedProcess
+from .process import LoggedProcess, children_of
 from .sandbox import REPOSITORY, free_port
 from .waiting import eventually
 
@@ -65,6 +65,7 @@ class Nginx:
 
     def start(self, under=()):
         """`under`: the words of a command that runs another, such as faketime's."""
+        self._is_under = bool(under)
         self.process = LoggedProcess([*under, *self.command()], self.log)
         eventually(lambda: http.request(self.port, "GET", "/swingmusic-fcgi/healthz", timeout=2).status, 10,
                    what="nginx answers")
@@ -84,5 +85,7 @@ class Nginx:
 
     def stop(self):
         if self.process and self.process.running:
-            self.process.signal(signal.SIGTERM)
+            # What it was started under does not hand on that it shall end.
+            for child in children_of(self.process.pid) if self._is_under else []:
+                os.kill(child, signal.SIGTERM)
             self.process.stop(5)
