@@ -53,7 +53,7 @@ def test_every_help_has_examples_that_the_program_takes(home, words):
     assert shown, words
     for line in shown:
         assert "swingmusic-fcgi" in line, "a line of the help that is too long goes on in the next"
-        if "spawn-fcgi" in line or "systemctl" in line or line.endswith(" serve") or line == "swingmusic-fcgi":
+        if "spawn-fcgi" in line or "systemctl" in line or line.endswith((" serve", " connect")) or line == "swingmusic-fcgi":
             continue
         command = line.partition(" < ")[0].rpartition("| ")[2].replace("sudo ", "").replace(" --watch", "")
         run = said(*shlex.split(command)[1:], env=home.sandbox.environment(**home.settings), input="")

@@ -155,7 +155,7 @@ def test_a_sessions_db_of_the_first_version_is_taken_over_and_revocations_hold(s
     now = version_in(path)
     service.responder.stop()
     # The first version had no application_id, and none of what later ones added.
-    set_version(path, 1, "DROP TABLE passwordChange", "DROP TABLE clock", "ALTER TABLE token DROP COLUMN clockID", "PRAGMA application_id = 0")
+    set_version(path, 1, "DROP TABLE clientToken", "DROP TABLE clientKey", "DROP TABLE passwordChange", "DROP TABLE clock", "ALTER TABLE token DROP COLUMN clockID", "PRAGMA application_id = 0")
     service.responder.start()
     assert version_in(path) == now
     assert {answer.status for answer in http.at_once(service.nginx.port, ["/auth/user"] * 24, headers=ended)} == {401}

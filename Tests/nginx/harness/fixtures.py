@@ -16,10 +16,10 @@ def sandbox(request):
 
 @pytest.fixture
 def small_disk(sandbox):
-    """A file system of four megabytes."""
+    """A file system of six megabytes."""
     folder = sandbox.directory("small")
     mounted = os.geteuid() == 0 and subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], stderr=subprocess.DEVNULL).returncode == 0
     if not mounted:
         pytest.skip("no right to mount a small file system")
     yield folder
