@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import socket
 import sqlite3
@@ -511,3 +512,11 @@ def test_a_planted_fault_is_found_and_its_remedy_named_whoever_asks(installation
 
 def test_there_are_thirty_faults_and_more():
     assert len({fault[0] for fault in FAULTS}) >= 30
+
+
+def test_a_running_nginx_is_asked_for_by_its_workers(new_house):
+    house = new_house("workers-of-nginx", workers=1)
+    ran = subprocess.run([executable(), "check", "--json"], env=house.sandbox.environment(**house.responder.settings), capture_output=True, text=True,
+                         timeout=60)
+    [finding] = [each for each in json.loads(ran.stdout)["findings"] if each["subject"] == "nginx" and "user" in each["detail"]]
+    assert finding["grade"] == "ok" and pwd.getpwuid(os.geteuid()).pw_name in finding["detail"], finding

@@ -142,7 +142,7 @@ extension SocketCheck {
             var found: Set<uid_t> = []
             for name in Files.names(in: "/proc") where name.utf8.allSatisfy({ (0x30...0x39).contains($0) }) {
                 var status = stat()
-                guard Files.read("/proc/\(name)/cmdline", atMost: 64)?.starts(with: "nginx: worker".utf8) == true,
+                guard Files.read("/proc/\(name)/cmdline", atMost: 1 << 20)?.starts(with: "nginx: worker".utf8) == true,
                     stat("/proc/\(name)", &status) == 0
                 else { continue }
                 found.insert(status.st_uid)
