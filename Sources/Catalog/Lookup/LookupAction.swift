@@ -102,15 +102,6 @@ extension Resource {
         }
     }
 
-    /// The playlist that it is, or a page of whose items.
-    var playlist: SpotifyID? {
-        switch self {
-        case .object(.playlist, let id, _), .playlistItems(let id, _, _, _): id
-        case .object, .parts, .artistAlbums, .search, .topTracks, .playlistImages: nil
-        case .withEpisodes(let plain): plain.playlist
-        }
-    }
-
     /// The name for the log: without what was typed.
     var loggedName: String {
         guard case .search(_, let kinds, let offset, _) = self else { return name }

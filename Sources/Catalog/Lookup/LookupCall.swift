@@ -139,3 +139,10 @@ extension JSONNode {
     /// Which object it is the answer to: one that stands in for another says for which (Web API reference, track relinking).
     fileprivate var claim: String? { self["linked_from"]?["id"]?.string ?? self["id"]?.string }
 }
+
+extension Resource {
+    /// What extended mode gives in one call (Web API reference: get-several-tracks, get-multiple-albums, get-multiple-artists).
+    public static let batches = Batches(
+        sizes: [ObjectKind.track.rawValue: 50, ObjectKind.album.rawValue: 20, ObjectKind.artist.rawValue: 50],
+        where: (AccountMode.fact, AccountMode.extended.rawValue))
+}

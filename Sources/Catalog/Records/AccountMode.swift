@@ -1,5 +1,4 @@
 import JSON
-import RateLimiting
 import Spotify
 
 /// What Spotify lets an account do. Every app that a self-hoster registers is in development mode; some older ones are in extended
@@ -29,11 +28,4 @@ public enum AccountMode: String, Sendable {
         guard denial.status == 403, case .topTracks = resource else { return nil }
         self = .development
     }
-}
-
-extension Resource {
-    /// What extended mode gives in one call (Web API reference: get-several-tracks, get-multiple-albums, get-multiple-artists).
-    public static let batches = Batches(
-        sizes: [ObjectKind.track.rawValue: 50, ObjectKind.album.rawValue: 20, ObjectKind.artist.rawValue: 50],
-        where: (AccountMode.fact, AccountMode.extended.rawValue))
 }

@@ -261,3 +261,14 @@ enum Episodes {
 
     private static func isSpaceOrColon(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ":") || byte == 0x20 || (0x09...0x0D).contains(byte) }
 }
+
+extension Resource {
+    /// The playlist that it is, or a page of whose items.
+    var playlist: SpotifyID? {
+        switch self {
+        case .object(.playlist, let id, _), .playlistItems(let id, _, _, _): id
+        case .object, .parts, .artistAlbums, .search, .topTracks, .playlistImages: nil
+        case .withEpisodes(let plain): plain.playlist
+        }
+    }
+}
