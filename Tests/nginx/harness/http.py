@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import socket
 import time
 
@@ -75,6 +76,9 @@ class Connection:
             self._socket = None
 
     def request(self, method, path, headers=None, body=b""):
+        # As any client does: what the server has closed since the last answer is not asked any more.
+        if self._socket and select.select([self._socket], [], [], 0)[0]:
+            self.close()
         started = time.monotonic()
         try:
             if self._socket is None:
