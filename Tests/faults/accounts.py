@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+from harness import ledger
 from harness.house import ADMIN
 from harness.http import Connection
 
@@ -12,29 +13,21 @@ CACHES = ("session", "user", "temp", "spotify")
 DONE = (200, 201, 204)
 
 
-class Account:
-    """A key with its one writer. `values[n]` is what the n-th write put there, None for a delete. A read may find what the last acknowledged
-    write before it put there, or what a later one did that had begun."""
+class Account(ledger.Account):
+    """As a ledger's, with when each write was acknowledged: a fault may take some of them back."""
 
     def __init__(self, cache, key):
-        self.cache, self.key, self.path = cache, key, f"/cache/{cache}/{key}"
-        self.values, self.acknowledged, self.history = [None], 0, []
-        self.lock = threading.Lock()
-
-    def begin(self, value):
-        with self.lock:
-            self.values.append(value)
-            return len(self.values) - 1
+        super().__init__(cache, key)
+        self.cache, self.history = cache, []
 
     def acknowledge(self, number):
+        super().acknowledge(number)
         with self.lock:
-            self.acknowledged = max(self.acknowledged, number)
             self.history.append((time.monotonic(), number))
 
     def allowed_since(self, first):
-        with self.lock:
-            # What a loss gave free while the read was under way may be seen by it.
-            return self.values[min(first, self.acknowledged):]
+        # What a loss gave free while the read was under way may be seen by it.
+        return super().allowed_since(min(first, self.acknowledged))
 
     def is_older_than(self, boot):
         """Whether nothing was acknowledged since the host started: what was written before goes by the wall clock, and may be over by one that is set."""

@@ -1,30 +1,12 @@
 """The logs' last lines when a test fails, and no test without the executable."""
 
 import shutil
-import signal
 
 import pytest
 
 from faults import home  # noqa: F401  (its paths)
-from harness.hooks import pytest_runtest_makereport  # noqa: E402, F401
+from harness.hooks import pytest_runtest_call, pytest_runtest_makereport  # noqa: E402, F401
 from harness.sandbox import executable
-
-#: Seconds that one test may take.
-TIME_LIMIT = 240
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item):
-    def too_long(*_):
-        raise TimeoutError(f"the test took more than {TIME_LIMIT} s")
-
-    before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(TIME_LIMIT)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def pytest_sessionstart(session):

@@ -8,6 +8,8 @@ import pytest
 from faults.judge import RULES, Judge
 from faults.suite import Suite, carry_out
 
+TIME_LIMIT = 240
+
 #: What is broken outside of the product (sabotage.py). That nothing recovers is shown below.
 BREAKABLE = [rule for rule in RULES if rule != "recovers"]
 

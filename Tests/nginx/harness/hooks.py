@@ -6,17 +6,19 @@ import pytest
 
 from .sandbox import last_lines
 
-#: Seconds that one test may take, its fixtures' start not counted.
+#: Seconds that one test may take, its fixtures' start not counted, where its module has no TIME_LIMIT of its own.
 TIME_LIMIT = 120
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item):
+    limit = getattr(item.module, "TIME_LIMIT", TIME_LIMIT)
+
     def too_long(*_):
-        raise TimeoutError(f"the test took more than {TIME_LIMIT} s")
+        raise TimeoutError(f"the test took more than {limit} s")
 
     before = signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(TIME_LIMIT)
+    signal.alarm(limit)
     try:
         yield
     finally:
