@@ -204,18 +204,15 @@ struct LookupScheduler {
     mutating func granted(
         _ lease: Lease, to call: Int, known: Reading?, extra: [Resource] = [], isExtended: Bool = false
     ) -> [LookupAction] {
-        let lookups = lease.all.compactMap { lease in Resource(name: lease.subject).map { LeasedLookup(lease: lease, resource: $0) } }
+        var lookups = lease.all.compactMap { lease in Resource(name: lease.subject).map { LeasedLookup(lease: lease, resource: $0) } }
         guard let first = lookups.first?.resource, lookups.count == lease.all.count, let known else { return unknown(lease) }
         // Others in the call lose nothing by one that is answered already.
         if !lease.isControl, lookups.count == 1, isAnswered(known, for: lease) {
             return [.ask(.finish(lease, .answered, then: .finish(first)))]
         }
         guard lease.isFresh(now: clock.boot) else { return [.ask(.losePermit(lease))] }
-        var calling = LookupCall(lookups: lookups, extra: extra, isExtended: isExtended)
-        if lookups.count == 1 {
-            calling = LookupCall(
-                lookups: [LeasedLookup(lease: lease, resource: first, isKnown: known.isUnrefused)], extra: extra, isExtended: isExtended)
-        }
+        if lookups.count == 1 { lookups[0].isKnown = known.isUnrefused }
+        let calling = LookupCall(lookups: lookups, extra: extra, isExtended: isExtended)
         sent[call] = calling
         return [.send(call: call, calling.target)]
     }
