@@ -170,7 +170,7 @@ def test_the_program_starts_as_its_user_with_a_read_only_root_and_answers(starte
 def test_check_finds_nothing_wrong_in_the_container(started):
     said = started.inside(started.stage.entrypoint()[0], "check")
     errors = [line for line in said.stdout.splitlines() if line.startswith("error")]
-    assert said.returncode == 0 and errors == [], said
+    assert said.returncode == 0 and errors == [], said.stdout
 
 
 def owner(deployment, path):

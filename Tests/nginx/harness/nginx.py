@@ -39,7 +39,7 @@ class Nginx:
             self._write_site(sessions or guarded, swingmusic, server, guarded)
         if edit:
             edit(self.configuration)
-        self.process = None
+        self.process, self._is_under = None, False
         sandbox.owns(self)
 
     def _write_site(self, sessions, swingmusic, server, guarded):

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -93,11 +94,25 @@ def fill_disk(folder):
     return ballast
 
 
+#: Ports that no connection of a client is given by itself: those come from net.ipv4.ip_local_port_range, which begins at 32768.
+PORTS = range(10_000, 32_768)
+
+_handed_out = set()
+
+
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody listens on now. No test process hands one out twice: who asks for two before it listens
+    on the first would get the same."""
+    while True:
+        port = random.choice(PORTS)
+        if port in _handed_out:
+            continue
+        _handed_out.add(port)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            # As servers do: what a connection of before left behind is in nobody's way.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def executable():
