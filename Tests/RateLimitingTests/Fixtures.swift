@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 import Logging
 import Platform
+import RESP
 import Synchronization
+import TestServers
 
 @testable import RateLimiting
 
@@ -122,6 +124,18 @@ final class Tally: Sendable {
     private let entries = Mutex<[String]>([])
     func add(_ entry: String) { entries.withLock { $0.append(entry) } }
     var all: [String] { entries.withLock { $0 } }
+}
+
+extension FileRateLimiter {
+    /// As one of several hosts.
+    func shared(
+        _ host: String, over server: RedisServer, secret: String = "secret",
+        exchange: SharedRateLimiter.RecordExchange = .init(lifetime: .seconds(3600), export: { _ in nil }, adopt: { _, _ in false })
+    ) throws -> SharedRateLimiter {
+        try SharedRateLimiter(
+            self, store: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), account: "test", host: host, secret: secret,
+            exchange: exchange, log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    }
 }
 
 extension RateLimiter {
