@@ -60,7 +60,12 @@ let package = Package(
         // Router and routes, then the command line.
         .target(
             name: "Gateway", dependencies: ["FastCGI", "Catalog", "Sessions", "Caching", "Platform", "JSON", crypto, logging],
-            exclude: ["README.md"]),
+            exclude: ["README.md"],
+            // The status page, as constants in the program: it is one file.
+            resources: [
+                .embedInCode("Page/status.html"), .embedInCode("Page/status.css"), .embedInCode("Page/status.js"),
+                .embedInCode("Page/pictures.js"), .embedInCode("Page/activity.js"),
+            ]),
         .executableTarget(
             name: "swingmusic-fcgi",
             dependencies: [

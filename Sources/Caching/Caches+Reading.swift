@@ -61,6 +61,9 @@ extension Caches {
         return found
     }
 
+    /// The entry of `spotify` under a key as SQLite has it, neither counted nor put into memory: for who looks over many.
+    public func glance(_ key: [UInt8]) throws(CacheError) -> Entry? { try record.find(.spotify, key) }
+
     /// SQLite is asked first for which write is the last: no row means no value, whatever the store has.
     private func row(_ cache: CacheName, _ key: [UInt8]) throws(CacheError) -> Found? {
         guard let store, store.isAnswering else { return try fromRecord(cache, key) }

@@ -143,6 +143,14 @@ extension Caches {
         }
     }
 
+    /// Removes a record of `spotify` for good. By hand only. Answers whether there was one.
+    public func evict(_ key: [UInt8]) throws(CacheError) -> Bool {
+        try EntryLimits.check(key: key)
+        let wasThere = try record.write { writer in try writer.evict(.spotify, key) }
+        withdraw(.spotify, key)
+        return wasThere
+    }
+
     // MARK: What outlives a power cut
 
     /// Calls `done` when all that was written to the cache by now is kept as it was promised: for a durable cache, when it would outlive a

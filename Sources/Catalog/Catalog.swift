@@ -8,7 +8,7 @@ import Spotify
 public final class Catalog: Sendable {
     public let inbox: LookupInbox
     let records: NotedRecords
-    private let rateLimiter: any RateLimiter
+    let rateLimiter: any RateLimiter
     /// nil: somebody else runs the loop.
     private let thread: LookupThread?
 

@@ -16,8 +16,12 @@ public struct CatalogConfiguration: Sendable {
     public var worker: String
     /// Told of each call for which a permit was spent, and why it was made, on the lookup thread.
     public var noteCall: @Sendable (Priority) -> Void = { _ in }
+    /// Told how each call ended, and how long after its first byte was sent (or, where none was, after it was begun), on the lookup thread.
+    public var noteResult: @Sendable (CallResult.Kind, Duration) -> Void = { _, _ in }
     /// Told how long each permit that was granted took to take, in nanoseconds: the transaction and the wait for the file's lock.
     public var noteTurn: @Sendable (UInt64) -> Void = { _ in }
+    /// Told of each lookup that has ended with an answer: its name, without what was typed, and 200 or the status of Spotify's refusal.
+    public var noteLookup: @Sendable (_ name: String, _ status: Int) -> Void = { _, _ in }
 
     public init(
         credentials: SpotifyCredentials?, endpoints: SpotifyEndpoints, market: Market?, recordTTL: Duration, temporaryTTL: Duration,

@@ -16,6 +16,8 @@ public final class Gateway: Sendable {
     private let blockingWorker: BlockingWorker
     /// Apart from the errands: whoever watches a file that hangs must not keep users from theirs.
     private let healthWorker = BlockingWorker(name: "health", mostWaiting: 64)
+    /// A search of the page's may take its time.
+    private let pageWorker = BlockingWorker(name: "page", mostWaiting: 32)
     private let watchWorker = BlockingWorker(name: "watch", mostWaiting: 1)
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
@@ -43,40 +45,59 @@ public final class Gateway: Sendable {
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil, isWorker: true)
+            hasCredentials: settings.credentials != nil, isWorker: true,
+            history: StatusHistory(path: settings.dataDirectory + "/history.shared"))
         let guessLimit = GuessLimit(path: settings.dataDirectory + "/guesses.shared")
-        maintenance = try MaintenanceThread(caches, sessions, collector, guessLimit, log: log)
+        let adminSessions = AdminSessions(path: settings.dataDirectory + "/admins.shared", token: settings.adminToken)
+        maintenance = try MaintenanceThread(caches, sessions, collector, guessLimit, adminSessions, log: log)
         let blockingWorker = BlockingWorker(name: "errands")
+        let security = SecurityLog(log)
         self.blockingWorker = blockingWorker
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
             authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit)
-        let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker)
+            guessLimit: guessLimit, adminSessions: adminSessions, security: security)
+        let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
-            families: Self.families(settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, log),
+            families: Self.families(
+                settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, adminSessions, security, log),
             accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
             scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
-        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ log: Logger
+        _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ adminSessions: AdminSessions,
+        _ security: SecurityLog, _ log: Logger
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
-            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL)
+            catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
+            isOpen: settings.metadataAuth != .session)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+        let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
+        let activity = Activity(
+            collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)
         let families: [any RouteFamily] = [
             SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
-            AuthRoutes(sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL),
-            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes),
-            DashboardRoutes(caches: caches, blockingWorker: blockingWorker),
+            AuthRoutes(
+                sessions: sessions, blockingWorker: blockingWorker, publicURL: settings.publicURL, timings: collector.scoreboard.timings),
+            CacheRoutes(caches: caches, blockingWorker: blockingWorker, includes: includes, security: security),
+            DashboardRoutes(caches: caches, blockingWorker: blockingWorker, security: security),
+            PageRoutes(
+                activity: activity, accessControl: accessControl, adminSessions: adminSessions, worker: health.page,
+                publicURL: settings.publicURL, log: log),
         ]
-        return families + [HealthRoutes(collector: collector, accessControl: accessControl, workers: health, others: families)]
+        return families + [
+            HealthRoutes(
+                collector: collector, accessControl: accessControl, workers: health, keys: keys, showsCovers: settings.statusCovers,
+                others: families)
+        ]
     }
 
     private static func configuration(_ settings: Settings, _ worker: String, _ scoreboard: Scoreboard) -> CatalogConfiguration {
@@ -84,7 +105,12 @@ public final class Gateway: Sendable {
             credentials: settings.credentials, endpoints: settings.spotify, market: settings.market.flatMap { Market($0) },
             recordTTL: settings.ttl.spotify, temporaryTTL: settings.ttl.temp, worker: worker)
         configuration.noteCall = { _ in scoreboard.add(Counter.calls) }
+        configuration.noteResult = { kind, duration in
+            scoreboard.timings.add(call: kind, duration)
+            if kind == .answered { scoreboard.timings.noteSuccess(SystemClock().wall) }
+        }
         configuration.noteTurn = { scoreboard.add(turn: $0) }
+        configuration.noteLookup = { scoreboard.note(lookup: $0, status: $1) }
         return configuration
     }
 
@@ -105,6 +131,7 @@ public final class Gateway: Sendable {
         blockingWorker.stop()
         healthWorker.stop()
         watchWorker.stop()
+        pageWorker.stop()
         maintenance.stop()
         sessions?.close()
         caches.close()
@@ -129,18 +156,24 @@ private struct MaintenanceThread {
 
     /// Starts the thread.
     init(
-        _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, _ guessLimit: GuessLimit, log: Logger
+        _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector, _ guessLimit: GuessLimit, _ adminSessions: AdminSessions,
+        log: Logger
     ) throws(SystemError) {
         let stopping = try EventFD()
         thread = try WorkerThread.start(named: "upkeep") { context in
+            var steps = 0
             while !stopping.wait(within: .seconds(1)) {
                 // What kept it from its work has been logged; the next step tries again.
                 try? caches.maintain()
                 sessions?.maintain(context)
                 if collector.scoreboard.mend() { log.warning("figures.shared was cut, replaced or removed: it was begun anew") }
                 if guessLimit.mend() { log.warning("guesses.shared was cut, replaced or removed: it was begun anew") }
+                if adminSessions.mend() { log.warning("admins.shared was cut, replaced or removed: it was begun anew") }
                 collector.noteConditions()
                 collector.scoreboard.sample()
+                if collector.history?.mend() == true { log.warning("history.shared was cut, replaced or removed: it was begun anew") }
+                if steps % 10 == 0 { collector.keepHistory() }
+                steps += 1
             }
         }
         self.stopping = stopping

@@ -99,10 +99,19 @@ public enum RandomName {
         return [digits[0..<8], digits[8..<12], digits[12..<16], digits[16..<20], digits[20..<32]].map { String($0) }.joined(separator: "-")
     }
 
-    /// Letters of base64url with so many random bits: 22 for 128, 6 for 36.
+    /// Letters of base64url with so many random bits: 22 for 128.
     public static func letters(bits: Int) -> String {
         String(decoding: Base64URL.encode(bytes((bits + 7) / 8)).prefix((bits + 5) / 6), as: UTF8.self)
     }
+
+    /// Capital letters and digits that are not taken for one another, five random bits each: to be read out and typed in.
+    public static func legible(_ count: Int) -> String {
+        let signs = Array("ABCDEFGHJKLMNPQRSTUVWXYZ23456789")
+        return String(bytes(count).map { signs[Int($0) % signs.count] })
+    }
+
+    /// Hexadecimal digits in lower case with so many random bits, a multiple of eight: 32 for 128.
+    public static func digits(bits: Int) -> String { Hexadecimal.text(bytes(bits / 8)) }
 
     private static func bytes(_ count: Int) -> [UInt8] {
         var source = SystemRandomNumberGenerator()

@@ -104,6 +104,19 @@ public struct WallTime: Sendable, Hashable, Comparable {
         return "\(date)T\(digits(parts.tm_hour)):\(digits(parts.tm_min)):\(digits(parts.tm_sec))Z"
     }
 
+    /// `Sun, 22 Nov 2026 19:33:00 GMT`: the preferred form of a date in HTTP (RFC 9110, section 5.6.7).
+    public var httpDate: String {
+        var (second, parts) = (time_t(seconds), tm())
+        gmtime_r(&second, &parts)
+        func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(two).joined(separator: ":")
+        return
+            "\(Self.weekdays[Int(parts.tm_wday)]), \(two(parts.tm_mday)) \(Self.months[Int(parts.tm_mon)]) \(parts.tm_year &+ 1900) \(time) GMT"
+    }
+
+    private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
+    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
     /// `2026-11-22T19:33:00.042Z`.
     public var preciseText: String {
         let fraction = String(milliseconds - seconds * 1000)

@@ -114,7 +114,9 @@ extension FileRateLimiter {
     func sayServed() { log.notice("Spotify serves this account again; calls go on.") }
 
     private func say(_ reason: String, until end: Int64) {
-        log.warning("Spotify refuses this account; no call is made for a while.", metadata: ["reason": "\(reason)", "until": "\(end)"])
+        log.warning(
+            "Spotify refuses this account; no call is made for a while.",
+            metadata: ["reason": "\(reason)", "until": .stringConvertible(end)])
     }
 }
 

@@ -67,10 +67,11 @@ extension FileRateLimiter {
     }
 
     /// What is in the queue, by rank and then in the order in which it came.
-    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] {
+    /// - Parameter failed: what was given up, or what was not; nil: both.
+    public func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup] {
         try file.read { transaction in
             let outlook = try outlook(transaction)
-            return try transaction.keys(atMost: most).compactMap { key in
+            return try transaction.keys(atMost: most, failed: failed).compactMap { key in
                 guard let status = try transaction.lookupStatus(of: key) else { return nil }
                 let retryAt = status.notBefore.flatMap { $0 > transaction.now ? transaction.moment.wall(of: $0) : nil }
                 return QueuedLookup(
@@ -157,10 +158,11 @@ extension Transaction {
         return queueLimits
     }
 
-    fileprivate func keys(atMost most: Int) throws -> [String] {
+    fileprivate func keys(atMost most: Int, failed: Bool?) throws -> [String] {
         try rows(
             """
-            SELECT key FROM lookups WHERE failed OR \(Self.isLeased) OR (\(Self.isLive))
+            SELECT key FROM lookups WHERE (failed OR \(Self.isLeased) OR (\(Self.isLive)))
+                \(failed.map { $0 ? "AND failed" : "AND NOT failed" } ?? "")
             ORDER BY failed, priority, number LIMIT :most
             """, ["now": now, "most": most]
         ).map { $0[0] }

@@ -34,7 +34,7 @@ extension FileRateLimiter {
         keep(until, saved: true)
         log.warning(
             "Spotify asks for a pause; no call is made before it ends.",
-            metadata: ["until": "\(end)", "quotaExceeded": .stringConvertible(quotaExceeded)])
+            metadata: ["until": .stringConvertible(end), "quotaExceeded": .stringConvertible(quotaExceeded)])
         return end
     }
 
@@ -66,7 +66,7 @@ extension FileRateLimiter {
         if isNew {
             log.warning(
                 "Spotify cannot be used; no call is made for a while.",
-                metadata: ["what": "\(kind.rawValue)", "reason": "\(reason)", "until": "\(end)"])
+                metadata: ["what": "\(kind.rawValue)", "reason": "\(reason)", "until": .stringConvertible(end)])
         }
         return end
     }

@@ -59,7 +59,8 @@ public protocol RateLimiter: Sendable {
     func states(of keys: [String], estimating: Bool) throws(RateLimiterError) -> [LookupState]
 
     /// What is in the queue, by rank and then in the order in which it came.
-    func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup]
+    /// - Parameter failed: what was given up, or what was not; nil: both.
+    func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup]
 
     // MARK: Pauses
 
@@ -122,6 +123,8 @@ extension RateLimiter {
     }
 
     public func states(of keys: [String]) throws(RateLimiterError) -> [LookupState] { try states(of: keys, estimating: true) }
+
+    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] { try queued(atMost: most, failed: nil) }
 
     public func backOff(_ outage: Outage) throws(RateLimiterError) -> Int64 { try backOff(outage, told: nil) }
 }

@@ -54,6 +54,7 @@ extension Sessions {
             try AccountSettlement.settle(userID, row: try directory.account(id: userID, .brief), in: rows, now: now)
         }
         forgetRecords(ended ?? [])
+        if ended?.isEmpty == false { security.note(.accountChanged, from: "", user: name(of: userID)) }
     }
 
     /// In ms. The workers need not agree on who does it.

@@ -11,6 +11,7 @@ public final class Sessions: Sendable {
     let configuration: SessionsConfiguration
     let clock: any HostClock
     let log: Logger
+    let security: SecurityLog
     let folder: SwingmusicFolder
     let settings: SettingsFile
     let directory: UserDatabase
@@ -34,6 +35,7 @@ public final class Sessions: Sendable {
         self.configuration = configuration
         self.clock = clock
         self.log = log
+        security = SecurityLog(log, clock: clock)
         self.records = records
         self.hasher = hasher ?? PasswordHasher(folder: configuration.dataFolder)
         origins = OriginPolicy(origins: configuration.origins)
@@ -64,10 +66,14 @@ public final class Sessions: Sendable {
     /// A file that cannot be opened is logged, and tried again by the requests.
     public func open(_ context: borrowing BlockingContext) { _ = try? database.stamp(context) }
 
+    /// Whether pages of other origins may use a user's cookie.
+    public var namesForeignOrigins: Bool { !configuration.origins.isEmpty }
+
     /// Stops the login thread and the sessions' own, and closes the files.
     public func close() {
         hasher.close()
         registrar.close()
+        authenticator.clients.close()
         database.close()
         directory.close()
     }
@@ -79,6 +85,11 @@ public final class Sessions: Sendable {
     ) -> Authentication {
         if changes, !origins.admits(caller) { return .refused(.foreignSite) }
         return authenticator.authenticate(caller, duplicates: duplicates, renewal: renewal)
+    }
+
+    /// Who a request that reads the mirror comes from: by a client key's token as bearer, or by a user's. Never waits.
+    public func authenticateReader(_ caller: Caller) -> Authentication {
+        authenticator.authenticate(caller, duplicates: .refused, renewal: .whenMade, takesClients: true)
     }
 
     /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.

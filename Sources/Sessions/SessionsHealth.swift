@@ -61,7 +61,21 @@ public struct SessionsHealth: Sendable, Equatable {
     }
 }
 
+/// How many sessions are open, and of how many users.
+public struct SessionCount: Sendable, Equatable {
+    public var sessions: Int
+    public var users: Int
+}
+
 extension Sessions {
+    /// nil where `sessions.db` cannot be read.
+    public func count(_ context: borrowing BlockingContext) -> SessionCount? {
+        let now = clock.wall.milliseconds
+        let open = try? database.read(context) { try $0.openSessions(of: nil, now: now) }
+        guard let open else { return nil }
+        return SessionCount(sessions: open.count, users: Set(open.map(\.userID)).count)
+    }
+
     /// As this process finds the files, with the settings that it remembers. Blocks on files; not for an event thread.
     public func health() -> SessionsHealth {
         SessionsHealth(dataFolder: configuration.dataFolder, directory, settings, folder)

@@ -11,6 +11,34 @@ public enum CallResult: Sendable, Equatable {
     /// The gate said hold: nothing was sent.
     case held
 
+    /// What is counted of how calls end.
+    public enum Kind: Int, CaseIterable, Sendable {
+        case answered
+        /// 400, 403, 404: there is no such thing, or not for this app.
+        case refused
+        case accountRefused
+        /// 401.
+        case unauthorized
+        /// 429.
+        case rateLimited
+        /// 5xx.
+        case failed
+        case timedOut
+        /// Cut, or nothing that the Web API answers.
+        case broken
+        /// No connection: nothing was sent.
+        case unreachable
+    }
+
+    /// nil where nothing was to be sent.
+    public var kind: Kind? {
+        switch self {
+        case .answer: .answered
+        case .held: nil
+        case .failure(let error): error.kind
+        }
+    }
+
     /// For the log: the kind of result, without its content, and without Spotify's words, which may repeat what was searched for.
     var summary: String {
         switch self {
@@ -152,6 +180,21 @@ public enum SpotifyError: Error, Sendable, Equatable {
     case badCredentials(String)
     /// A status, or a form of answer under that status, which the Web API's documentation does not know; 3xx among them.
     case unexpected(status: Int)
+}
+
+extension SpotifyError {
+    fileprivate var kind: CallResult.Kind {
+        switch self {
+        case .badRequest, .forbidden, .notFound: .refused
+        case .accountRefused, .badCredentials: .accountRefused
+        case .unauthorized: .unauthorized
+        case .rateLimited: .rateLimited
+        case .server: .failed
+        case .timedOut: .timedOut
+        case .unreachable: .unreachable
+        case .cut, .notJSON, .tooLarge, .unexpected: .broken
+        }
+    }
 }
 
 extension SpotifyError: CustomStringConvertible {

@@ -16,6 +16,9 @@ public struct OrphanedWorkers {
     /// What a worker may take to stop, and a little.
     private static let patience = WorkerTimeouts().stop + .seconds(2)
     private static let look: UInt32 = 50_000
+    /// How often one looks in vain: one that ends has lost its environment before it closes its files (exit_mm and exit_files in the kernel's
+    /// do_exit), and one that has just ended is not found at all.
+    private static let looksInVain = 5
 
     /// - Parameters:
     ///   - names: variables that say which installation a worker is of: its address and its data folder.
@@ -34,18 +37,20 @@ public struct OrphanedWorkers {
     ) throws(Failure) -> Result {
         let end = clock.monotonic + Self.patience
         var hasSaid = false
+        var inVain = 0
         while true {
             do throws(Failure) {
                 return try attempt()
             } catch {
                 guard isTheirFault(error) else { throw error }
                 let orphans = found
-                guard !orphans.isEmpty, clock.monotonic < end + Self.patience else { throw error }
-                if !hasSaid {
+                inVain = orphans.isEmpty ? inVain + 1 : 0
+                guard inVain < Self.looksInVain, clock.monotonic < end + Self.patience else { throw error }
+                if !hasSaid, !orphans.isEmpty {
                     log.warning(
                         "waiting for the workers of a serve that was killed", metadata: ["workers": "\(orphans.map(\.process))"])
+                    hasSaid = true
                 }
-                hasSaid = true
                 finish(orphans, isLate: clock.monotonic >= end)
                 usleep(Self.look)
             }
@@ -54,7 +59,8 @@ public struct OrphanedWorkers {
 
     private func finish(_ orphans: [Orphan], isLate: Bool) {
         for orphan in orphans where orphan.isFrozen || isLate {
-            log.warning("a worker of a serve that was killed does not end and is killed", metadata: ["worker": "\(orphan.process)"])
+            log.warning(
+                "a worker of a serve that was killed does not end and is killed", metadata: ["worker": .stringConvertible(orphan.process)])
             kill(orphan.process, SIGKILL)
         }
     }

@@ -147,7 +147,7 @@ extension Supervisor {
     }
 
     private func about(_ number: Int) -> Logger.Metadata {
-        ["worker": "\(processes[number]?.process ?? 0)"]
+        ["worker": .stringConvertible(processes[number]?.process ?? 0)]
     }
 
     private func report(_ exit: WorkerExit, of number: Int) {

@@ -29,7 +29,9 @@ struct DatabaseFile {
 
     /// What else lies in the data folder and all workers must be able to write.
     static let companions = [
-        "limiter.db.sending", "sessions.begun", "cache.db.shared", "figures.shared", "guesses.shared", "hashing.lock", "program.lock",
+        "limiter.db.sending", "sessions.begun", "cache.db.shared", "figures.shared", "guesses.shared", "history.shared", "admins.shared",
+        "hashing.lock",
+        "program.lock",
     ]
 
     /// Why this program must not be started on the data folder: one line for each database that a newer one has written.

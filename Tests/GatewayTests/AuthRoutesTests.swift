@@ -252,7 +252,8 @@ private let paths = PathTree(AuthRoutes(sessions: nil, blockingWorker: BlockingW
     func identity() {
         let source = SessionAuthenticator(sessions: sessions, publicURL: nil)
         func identity(_ method: String, _ parameters: [(String, String)]) -> Authentication {
-            source.authenticate(Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters))
+            source.authenticate(
+                Request(testing: [("REQUEST_METHOD", method), ("HTTP_HOST", "music.example")] + parameters), takesClients: false)
         }
         let admin = identity("GET", [cookie]).user
         #expect(admin?.user.id == 1 && admin?.user.isAdmin == true && admin?.renewal == nil)

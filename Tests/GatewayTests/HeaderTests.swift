@@ -1,5 +1,7 @@
 import Caching
 import Catalog
+import FastCGI
+import Sessions
 import Testing
 
 @testable import Gateway
@@ -37,10 +39,28 @@ import Testing
             return String(decoding: bytes, as: UTF8.self)
         }
         #expect(text(.hit(.memory, ttl: 41020, .fresh, refusedWith: nil)) == "swingmusic-fcgi; hit; ttl=41020; detail=memory")
-        #expect(text(.hit(.sqlite, ttl: -300, .stale, refusedWith: nil)) == "swingmusic-fcgi; hit; ttl=-300; detail=sqlite; fwd=stale")
-        #expect(text(.hit(.dragonfly, ttl: 0, .fresh, refusedWith: 404)) == "swingmusic-fcgi; hit; ttl=0; detail=dragonfly; fwd-status=404")
+        #expect(text(.hit(.sqlite, ttl: -300, .stale, refusedWith: nil)) == "swingmusic-fcgi; hit; ttl=-300; detail=sqlite")
+        #expect(text(.hit(.dragonfly, ttl: 0, .fresh, refusedWith: 404)) == "swingmusic-fcgi; hit; ttl=0; detail=dragonfly/404")
+        #expect(text(.hit(.memory, ttl: 0, .stale, refusedWith: 403)) == "swingmusic-fcgi; hit; ttl=-1; detail=memory/403")
         #expect(text(.stored(joined: false)) == "swingmusic-fcgi; fwd=miss; stored")
         #expect(text(.stored(joined: true)) == "swingmusic-fcgi; fwd=miss; stored; collapsed")
+    }
+
+    @Test(
+        "A cookie is to reach as far as the browser's connection and the listed origins say",
+        arguments: [
+            (nil, [], false, CookieReach.unsaid), (nil, [("REQUEST_SCHEME", "http")], true, .unsaid),
+            (nil, [("REQUEST_SCHEME", "https")], false, .own), (nil, [("REQUEST_SCHEME", "https")], true, .foreign),
+            (nil, [("REQUEST_SCHEME", "http"), ("HTTP_X_FORWARDED_PROTO", "https")], false, .own),
+            (nil, [("HTTP_X_FORWARDED_PROTO", "HTTPS, http")], true, .foreign),
+            (nil, [("HTTP_X_FORWARDED_PROTO", "http, https")], false, .unsaid),
+            ("https://music.example", [("REQUEST_SCHEME", "http")], false, .own), ("http://music.example", [], true, .unsaid),
+        ] as [(String?, [(String, String)], Bool, CookieReach)])
+    func cookieReach(_ publicURL: String?, _ parameters: [(String, String)], _ letsForeign: Bool, _ reach: CookieReach) {
+        let caller = Caller(
+            Request(testing: [("REQUEST_METHOD", "GET")] + parameters), publicURL: publicURL.flatMap { BaseURL($0) },
+            letsForeignOrigins: letsForeign)
+        #expect(caller.reach == reach)
     }
 
     @Test("Query values are decoded, and what cannot be is said")

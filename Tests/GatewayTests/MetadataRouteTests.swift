@@ -26,14 +26,60 @@ import Testing
         #expect(head.header("ETag") == got.header("ETag"))
     }
 
-    @Test("What Spotify no longer knows is served, and Cache-Status says so (RFC 9211, fwd-status)")
+    @Test("What Spotify no longer knows is served, and Cache-Status says so")
     func gone() throws {
         let stage = try RouterStage()
         try stage.learn(track, json)
         try stage.catalog.records.recordStore.store(NegativeEntry(status: 404, message: "no"), for: track)
         let response = try #require(stage.get("/spotify/v1/tracks/\(Self.id)"))
         #expect(response.status == 200 && response.text == json)
-        #expect(response.header("Cache-Status") == "swingmusic-fcgi; hit; ttl=0; detail=sqlite; fwd=stale; fwd-status=404")
+        #expect(response.header("Cache-Status") == "swingmusic-fcgi; hit; ttl=-1; detail=sqlite/404")
+    }
+
+    @Test("A fresh answer of records may be kept for a minute by who asked, where metadata is for anybody; nothing else may")
+    func kept() throws {
+        let stage = try RouterStage()
+        try stage.learn(track, json)
+        for path in ["/spotify/v1/tracks/\(Self.id)", "/api/catalog/track/\(Self.id)"] {
+            #expect(stage.get(path)?.header("Cache-Control") == "private, max-age=60, stale-while-revalidate=600")
+        }
+        #expect(stage.get("/spotify/v1/tracks", "ids=\(Self.id)")?.header("Cache-Control")?.hasPrefix("private, max-age=60,") == true)
+        // What a search has found may be other things at any time.
+        #expect(!TopTracksQuestion(id: try #require(SpotifyID(Self.id)), market: nil).isOfRecords && ObjectQuestion(track).isOfRecords)
+        #expect(stage.get("/spotify/v1/tracks/x")?.header("Cache-Control") == "no-store")
+        let tag = try #require(stage.get("/spotify/v1/tracks/\(Self.id)")?.header("ETag"))
+        let same = try #require(stage.ask("GET", "/spotify/v1/tracks/\(Self.id)", headers: [("HTTP_IF_NONE_MATCH", tag)]))
+        #expect(same.status == 304 && same.header("Cache-Control")?.hasPrefix("private, max-age=60") == true)
+        try stage.catalog.records.recordStore.store(NegativeEntry(status: 404, message: "no"), for: track)
+        #expect(stage.get("/spotify/v1/tracks/\(Self.id)")?.header("Cache-Control") == "private, max-age=0")
+        let closed = try RouterStage(isOpen: false)
+        try closed.learn(track, json)
+        #expect(closed.get("/spotify/v1/tracks/\(Self.id)")?.header("Cache-Control") == "private, max-age=0")
+    }
+
+    @Test("nginx's cache is told what it may keep where it says that it is one, of fresh hits alone, and nobody else is")
+    func keptByNginx() throws {
+        let stage = try RouterStage()
+        try stage.learn(track, json)
+        let mark = [("NGINX_MICROCACHE", "on")]
+        let path = "/spotify/v1/tracks/\(Self.id)"
+        let hit = try #require(stage.ask("GET", path, headers: mark))
+        #expect(hit.header("X-Accel-Expires") == "3" && hit.header("Date")?.hasSuffix(" GMT") == true)
+        let head = String(decoding: hit.head, as: UTF8.self)
+        #expect(try #require(head.range(of: "X-Accel-Expires")).lowerBound < #require(head.range(of: "Cache-Control")).lowerBound)
+        let tag = try #require(hit.header("ETag"))
+        for response in [
+            stage.get(path), stage.ask("GET", path, headers: [("HTTP_NGINX_MICROCACHE", "on")]),
+            stage.ask("GET", path, headers: mark + [("HTTP_IF_NONE_MATCH", tag)]),
+            stage.ask("GET", "/spotify/v1/tracks/x", headers: mark),
+        ] {
+            #expect(response != nil && response?.header("X-Accel-Expires") == nil && response?.header("Date") == nil)
+        }
+        let closed = try RouterStage(isOpen: false)
+        try closed.learn(track, json)
+        #expect(closed.ask("GET", path, headers: mark)?.header("X-Accel-Expires") == nil)
+        try stage.catalog.records.recordStore.store(NegativeEntry(status: 404, message: "no"), for: track)
+        #expect(stage.ask("GET", path, headers: mark)?.header("X-Accel-Expires") == nil)
     }
 
     @Test("Removed fields are filled in the mirror when that is asked for, and in nothing else")

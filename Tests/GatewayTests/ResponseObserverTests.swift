@@ -11,7 +11,9 @@ import Testing
 
     private func begin(_ outcome: Outcome) throws -> (atOnce: Outcome?, kept: [KeptPromises.Item]) {
         let observer = ResponseObserver(scoreboard: scoreboard, log: AccessLog(log: lines.logger, clock: ManualClock()))
-        guard case .pending(let soon) = observer.observe(outcome, of: .spotify, request) else { throw NotSoon() }
+        guard case .pending(let soon) = observer.observe(outcome, of: .spotify, request, since: SystemClock().monotonic) else {
+            throw NotSoon()
+        }
         #expect(scoreboard.sum.answered == 0)
         let kept = KeptPromises()
         let atOnce = soon.outcome(for: Connection(descriptor: -1), kept)
@@ -31,7 +33,7 @@ import Testing
         #expect(atOnce.map { _ in true } == nil)
         #expect(kept.count == 1)
         #expect(scoreboard.sum[.spotify, 5] == 1 && scoreboard.sum.answered == 1)
-        #expect(lines.all.count == 1 && lines.all[0].contains("path=/spotify/v1/tracks/x request=5f1d"))
+        #expect(lines.all.count == 1 && lines.all[0].contains("path=/spotify/v1/tracks/x reason=- request=5f1d status=503"))
     }
 
     @Test("So is one that came at once after all")

@@ -74,8 +74,10 @@ import Testing
     func access(_ metadataNeedsSession: Bool) throws {
         let stage = try GatewayStage(["SWINGMUSIC_FCGI_METADATA_AUTH": metadataNeedsSession ? "session" : "off"])
         for (family, route, path) in all(stage) {
+            // What a page of ours alone may do comes from one.
+            let origin = family.tag == "page" ? [("HTTP_ORIGIN", "https://music.example"), ("HTTP_SEC_FETCH_SITE", "same-origin")] : []
             for asker in GatewayStage.Asker.allCases {
-                guard let status = stage.ask(route.method.rawValue.uppercased(), path, by: asker)?.status else {
+                guard let status = stage.ask(route.method.rawValue.uppercased(), path, origin, by: asker)?.status else {
                     let isLetIn = family.seesToAccess || expected(route.access, asker, metadataNeedsSession) == nil
                     #expect(isLetIn, "\(route.id) by \(asker)")
                     continue
@@ -96,9 +98,9 @@ import Testing
     private func expected(_ access: Access, _ asker: GatewayStage.Asker, _ metadataNeedsSession: Bool) -> Int? {
         switch (access, asker) {
         case (.open, _), (.optional, _): nil
-        case (.metadata, .nobody), (.metadata, .ended): metadataNeedsSession ? 401 : nil
+        case (.metadata, .nobody), (.metadata, .ended), (.mirror, .nobody), (.mirror, .ended): metadataNeedsSession ? 401 : nil
         case (_, .nobody), (_, .ended): 401
-        case (.admin, .user), (.caches, .user): 403
+        case (.admin, .user), (.caches, .user), (.page, .user): 403
         // An access token is none with which one refreshes.
         case (.refresh, _): 422
         default: nil

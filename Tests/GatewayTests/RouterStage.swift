@@ -18,8 +18,10 @@ final class RouterStage {
     let catalog: Catalog
     let router: Router
 
-    /// - Parameter user: whose session every request has; nil: nobody's.
-    init(user: Int? = nil, fillsRemovedFields: Bool = false) throws {
+    /// - Parameters:
+    ///   - user: whose session every request has; nil: nobody's.
+    ///   - isOpen: metadata is for anybody.
+    init(user: Int? = nil, fillsRemovedFields: Bool = false, isOpen: Bool = true) throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("gateway-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -33,7 +35,7 @@ final class RouterStage {
                 credentials: nil, endpoints: SpotifyEndpoints(), market: nil, recordTTL: .seconds(43_200), temporaryTTL: .seconds(3600),
                 worker: "test"),
             log: log)
-        let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil)
+        let responder = MetadataResponder(catalog: catalog, missWait: .seconds(25), mirrorWait: .seconds(4), publicURL: nil, isOpen: isOpen)
         let authenticator: any RequestAuthenticator = try user.map { try OneUser(id: $0) } ?? NobodyKnown()
         let accessControl = AccessControl(authenticator: authenticator, metadataNeedsSession: false, adminToken: nil)
         router = Router(
@@ -62,7 +64,7 @@ final class RouterStage {
                 session: KnownSession(id: "x", userID: Int64(id), beganAt: 0), place: .cookie, settings: settings)
         }
 
-        func authenticate(_ request: Request) -> Authentication { .authenticated(.user(user)) }
+        func authenticate(_ request: Request, takesClients: Bool) -> Authentication { .authenticated(.user(user)) }
     }
 
     /// nil when the request would wait for a lookup.

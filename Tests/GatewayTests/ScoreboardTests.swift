@@ -68,9 +68,24 @@ import Testing
         scoreboard.note(LoggedLine(time: 7, process: 4711, level: "error", text: "x"), isError: true)
         let after = try Data(contentsOf: URL(filePath: path))
         func word(_ offset: Int) -> UInt64 { after.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: UInt64.self) } }
-        #expect(after.count == words.count * 8)
+        // What came later stands behind.
+        #expect(after.count == words.count * 8 + 512 * 4096)
+        #expect(after[(words.count * 8)...].allSatisfy { $0 == 0 })
         #expect(word(firstSlot) == UInt64(getpid()) && word(firstSlot + 8) == 1_800_000_000_500 && word(firstSlot + 64) == 6)
         #expect(word(8) == 1 && word(4096 + 512) == 1 && word(4096 + 512 + 8) == 7 && after[4096 + 512 + 40] == UInt8(ascii: "x"))
+        unlink(path)
+    }
+
+    @Test("Who reads a file of workers of the first release finds their counters, and no timings")
+    func readingFirstLayout() throws {
+        let firstSlot = 4096 + 64 * 512
+        var words = [UInt64](repeating: 0, count: (firstSlot + 512 * 512) / 8)
+        (words[0], words[firstSlot / 8], words[(firstSlot + 64) / 8]) = (0x5347_4649_4755_0001, 4711, 5)
+        let content = words.withUnsafeBytes { Data($0) }
+        try content.write(to: URL(filePath: path))
+        let reader = Scoreboard(reading: path)
+        #expect(reader.sum[.spotify, 2] == 5 && reader.timingSums == TimingSums())
+        #expect(try Data(contentsOf: URL(filePath: path)) == content)
         unlink(path)
     }
 
@@ -130,8 +145,8 @@ import Testing
         "Where an answer came from is counted as its header says",
         arguments: [
             ("hit; ttl=3; detail=memory", .hit(.memory, ttl: 3, .fresh, refusedWith: nil), .memory, false),
-            ("hit; ttl=-3; detail=sqlite; fwd=stale", .hit(.sqlite, ttl: -3, .stale, refusedWith: nil), .sqlite, true),
-            ("hit; ttl=3; detail=dragonfly; fwd-status=403", .hit(.dragonfly, ttl: 3, .fresh, refusedWith: 403), .dragonfly, false),
+            ("hit; ttl=-3; detail=sqlite", .hit(.sqlite, ttl: -3, .stale, refusedWith: nil), .sqlite, true),
+            ("hit; ttl=3; detail=dragonfly/403", .hit(.dragonfly, ttl: 3, .fresh, refusedWith: 403), .dragonfly, false),
             ("fwd=miss; stored", .stored(joined: false), .stored, false),
             ("fwd=miss; stored; collapsed", .stored(joined: true), .collapsed, false),
             ("fwd=miss", .miss, .unanswered, false),

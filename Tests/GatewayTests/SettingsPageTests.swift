@@ -96,6 +96,7 @@ private struct Usual {
         case .adoptTokens: .text(settings.adoption.rawValue)
         case .publicURL: optional(settings.publicURL?.text)
         case .corsOrigins: optional(settings.corsOrigins.named.first?.text)
+        case .statusCovers: .text(settings.statusCovers ? "on" : "off")
         case .logLevel: .text(settings.logLevel.rawValue)
         case .logFormat: .text(settings.logFormat.rawValue)
         case .swingmusicDirectory: optional(settings.swingmusicDirectory)

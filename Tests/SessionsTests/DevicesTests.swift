@@ -122,11 +122,11 @@ import Testing
     @Test("signing out forgets the cookie, and so does ending this very session; ending one twice is the same as once")
     func signOut() throws {
         let bob = try worker.tokens(of: "bob").access
-        #expect(try change(.signOut, bob) == (303, SetCookie.cleared))
+        #expect(try change(.signOut, bob) == (303, SetCookie.cleared(for: Caller())))
         #expect(status(bob) == 401)
         let again = try worker.tokens(of: "bob").access
         let id = try #require(try list(again).sessions.first?.id)
-        #expect(try change(.end(id), again).cookie == SetCookie.cleared)
+        #expect(try change(.end(id), again).cookie == SetCookie.cleared(for: Caller()))
         let third = try worker.tokens(of: "bob").access
         #expect(try change(.end(id), third) == (303, nil))
         #expect(try change(nil, third).status == 400)

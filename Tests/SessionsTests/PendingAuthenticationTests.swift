@@ -95,7 +95,7 @@ import Testing
         #expect(renewed.find(for: old, now: 3_660_000) == nil)
         #expect(renewed.find(for: other, now: 3_600_000) == nil)
         renewed.keep(.noRoom, for: other, now: 0)
-        #expect(renewed.find(for: other, now: 59_999)?.cookie(now: 0) == nil && renewed.find(for: other, now: 59_999) != nil)
+        #expect(renewed.find(for: other, now: 59_999)?.cookie(for: Caller(), now: 0) == nil && renewed.find(for: other, now: 59_999) != nil)
         #expect(renewed.find(for: other, now: 60_000) == nil)
     }
 

@@ -53,6 +53,15 @@ import Testing
         expectGood(other)
     }
 
+    @Test("who signs out while swingmusic's key is another stays signed out when the old one is back")
+    func logoutUnderAnotherKey() throws {
+        let mine = try family("bob")
+        try house.writeSettings(serverID: String(repeating: "f", count: 64))
+        #expect(workers[0].logout(.bearer(mine.access[0])).status == 200)
+        try house.writeSettings()
+        expectEnded(mine)
+    }
+
     @Test("a renewed cookie belongs to the session of the one it replaces")
     func renewed() throws {
         let now = house.now / 1000

@@ -28,6 +28,27 @@ import Testing
         #expect(worker.user(.bearer(access)).text == #"{"extra":null,"id":1,"image":null,"roles":["admin"],"username":"admin"}"# + "\n")
     }
 
+    @Test(
+        "cookies are as swingmusic writes them over plain HTTP, and over HTTPS say so, and for whose pages they are",
+        arguments: [(CookieReach.unsaid, ""), (.own, "; Secure; SameSite=Lax"), (.foreign, "; Secure; SameSite=None")])
+    func reach(_ reach: CookieReach, _ attributes: String) throws {
+        let body = #"{"username":"admin","password":"adminpw"}"#
+        let answer = worker.logIn(body, Caller(reach: reach))
+        let access = try answer.member("accesstoken")
+        #expect(
+            answer.cookies == [
+                "access_token_cookie=\(access); Expires=Wed, 23 Dec 2026 02:13:20 GMT; Max-Age=2592000; HttpOnly; Path=/\(attributes)"
+            ])
+        #expect(
+            worker.logout(Caller(reach: reach)).cookies == [
+                "access_token_cookie=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/\(attributes)"
+            ])
+        var due = Caller.cookie(try house.signed(#"{"sub":{"id":2},"exp":\#(house.now / 1000 + 86_400)}"#))
+        due.reach = reach
+        let renewed = try #require(worker.user(due).cookies.first)
+        #expect(renewed.hasSuffix("; HttpOnly; Path=/\(attributes)"))
+    }
+
     private static func missing(_ field: String, _ input: String) -> String {
         #"{"type":"missing","loc":["\#(field)"],"msg":"Field required","input":\#(input),"url":"https://errors.pydantic.dev/2.13/v/missing"}"#
     }

@@ -14,6 +14,8 @@ import Testing
         path = house.data + "/sessions.db"
     }
 
+    private static let clocks = "DROP TABLE clock; ALTER TABLE token DROP COLUMN clockID; "
+
     private func value(_ sql: String) throws -> Int? {
         let queue = try DatabaseQueue(path: path)
         defer { try? queue.close() }
@@ -28,14 +30,19 @@ import Testing
 
     @Test(
         "a file of an earlier version becomes one of this version, and what was revoked stays revoked",
-        // The first left no application_id, the first two no table of password changes, and none of them how the clock was set.
-        arguments: [(1, "DROP TABLE passwordChange; PRAGMA application_id = 0; "), (2, "DROP TABLE passwordChange; "), (3, "")])
+        // The first left no application_id, the first two no table of password changes, the first three not how the clock was set, and none of
+        // them client keys.
+        arguments: [
+            (1, "DROP TABLE passwordChange; PRAGMA application_id = 0; \(Self.clocks)"), (2, "DROP TABLE passwordChange; \(Self.clocks)"),
+            (3, Self.clocks),
+            (4, ""),
+        ])
     func first(version: Int, dropped: String) throws {
         let old = house.worker()
         let ended = try old.tokens(of: "bob")
         let open = try old.tokens(of: "bob")
         #expect(old.logout(.bearer(ended.access)).status == 200)
-        try write("DROP TABLE clock; ALTER TABLE token DROP COLUMN clockID; \(dropped)PRAGMA user_version = \(version)")
+        try write("DROP TABLE clientToken; DROP TABLE clientKey; \(dropped)PRAGMA user_version = \(version)")
         let next = house.worker()
         #expect(next.user(.bearer(open.access)).status == 200)
         #expect(next.user(.bearer(ended.access)).status == 401)

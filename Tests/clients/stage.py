@@ -1,7 +1,7 @@
 """Where the libraries are run: before the stand-in Spotify itself, in a mode, and before the mirror of an account in development mode.
 
 Each way has a port that speaks TLS as api.spotify.com and accounts.spotify.com, and calls/loopback.py leads the libraries there. Tokens
-come from the stand-in in all of them.
+come from where the rest comes from.
 """
 import json
 import os
@@ -50,7 +50,9 @@ class Certificate:
 
 
 class Way:
-    """A port that is Spotify to a library."""
+    """A port that is Spotify to a library. `key`: what libraries have for an app's id and secret, with a colon between them."""
+
+    key = None
 
     def __init__(self, sandbox, certificate):
         self.sandbox, self.certificate, self.port = sandbox, certificate, free_port()
@@ -66,7 +68,8 @@ class Way:
 
     def environment(self, name):
         """Variables for a library's process: a home of its own, and the authority that it is to trust."""
-        return {"PATH": os.environ["PATH"], "HOME": str(self.sandbox.directory(f"home-{name}-{self.port}")), "LANG": "C.UTF-8",
+        key = {"CLIENT_KEY": self.key} if self.key else {}
+        return {**key, "PATH": os.environ["PATH"], "HOME": str(self.sandbox.directory(f"home-{name}-{self.port}")), "LANG": "C.UTF-8",
                 "PYTHONDONTWRITEBYTECODE": "1", "SSL_CERT_FILE": str(self.certificate.path), "REQUESTS_CA_BUNDLE": str(self.certificate.path)}
 
 
@@ -91,13 +94,12 @@ class Direct(Way):
 
 
 class Mirrored(Way):
-    """The mirror on a host name of its own: the shipped files of nginx, TLS, and the stand-in behind accounts.spotify.com's one path."""
+    """The mirror on a host name of its own: the shipped files of nginx, and TLS."""
 
     def __init__(self, house, certificate):
         super().__init__(house.sandbox, certificate)
         self.house = house
-        lines = [certificate.lines(self.port), "include swingmusic-fcgi/spotify-host.conf;",
-                 f"location = /api/token {{ proxy_pass http://127.0.0.1:{house.standin.port}; }}"]
+        lines = [certificate.lines(self.port), "include swingmusic-fcgi/spotify-host.conf;"]
         self.nginx = Nginx(house.sandbox, house.responder.address, server=lines).start()
 
 

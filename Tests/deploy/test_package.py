@@ -135,6 +135,14 @@ def machine(request, built):
         yield machine
 
 
+def test_lintian_finds_nothing_wrong_with_it(built):
+    if not shutil.which("lintian"):
+        pytest.skip("no lintian")
+    for package in built:
+        done = subprocess.run(["lintian", "--fail-on", "error,warning", "--allow-root", package], capture_output=True, text=True, timeout=300)
+        assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+
+
 class Started:
     """The two units carried out by hand, as systemd would: the socket, and the service on it as its user with its settings."""
 
@@ -223,6 +231,8 @@ def test_it_brings_units_manual_pages_and_completions(machine, steps):
                  "/usr/share/bash-completion/completions/swingmusic-fcgi", "/usr/share/zsh/vendor-completions/_swingmusic-fcgi",
                  "/usr/share/fish/vendor_completions.d/swingmusic-fcgi.fish", "/lib/systemd/system/swingmusic-fcgi.socket"):
         assert path in listed or machine.run(f"test -e {path}") == "", path
+    for name in ("alerts.yml", "prometheus.yml", "grafana.json"):
+        assert f"/usr/share/doc/swingmusic-fcgi/examples/monitoring/{name}" in listed, name
     assert machine.run(f"systemctl is-enabled {NAME}.socket {NAME}.service").split() == ["enabled", "enabled"]
     assert "libhiredis" not in machine.run(f"ldd /usr/bin/{NAME}") and "libsqlite" not in machine.run(f"ldd /usr/bin/{NAME}")
 

@@ -107,12 +107,12 @@ def test_a_function_of_45_lines_is_seen_and_one_of_44_may_be(package, begin):
         assert len(package.faults().get("a long function", [])) == count
 
 
-def test_more_than_250_files_are_seen(package):
-    for number in range(245):
+def test_more_than_300_files_are_seen(package):
+    for number in range(295):
         package.write(f"Cellar/Jar{number}.swift", f"struct Jar{number} {{}}\n")
     assert package.faults() == {}
     package.write("Cellar/Jar.swift", "struct Jar {}\n")
-    assert package.faults() == {"a size": ["251 files, which are more than 250"]}
+    assert package.faults() == {"a size": ["301 files, which are more than 300"]}
 
 
 def test_a_small_median_is_seen(package):

@@ -1,10 +1,11 @@
-"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, the token for the caches, and an admin whose session was ended: who is
-let in is whom the description names. Whoever adds a route has it tested here."""
+"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, the token for the caches, a client key's token, and an admin whose
+session was ended: who is let in is whom the description names. Whoever adds a route has it tested here."""
 
 import pytest
 
 from harness import http
 from harness.household import Household
+from harness.keys import made_key, token_of
 from harness.responder import ADMIN_TOKEN
 
 CACHE_TOKEN = "the-cache-token-of-the-tests-8f14e45fceea"
@@ -41,6 +42,8 @@ def kind(own, operation):
     schemes = [next(iter(each), "") for each in operation["security"]]
     if not schemes:
         return "open"
+    if "clientKey" in schemes and own.metadata_needs_session:
+        return "mirror"
     if "cacheToken" in schemes:
         return "caches"
     if "adminToken" in schemes:
@@ -57,10 +60,12 @@ def refused_with(kind, asker):
     if kind in ("open", "anybody"):
         return ()
     if kind == "refresh":
-        return (401,) if asker == "nobody" else (401, MISPLACED)
+        return (401,) if asker in ("nobody", "a client") else (401, MISPLACED)
     if asker in ("nobody", "ended"):
         return (401,)
-    if asker in ("the admin token", "the cache token") and kind == "session":
+    if asker == "a client":
+        return () if kind == "mirror" else (401,)
+    if asker in ("the admin token", "the cache token") and kind in ("session", "mirror"):
         # It is no user's.
         return (401, MISPLACED)
     return (403,) if kind == "admin" and asker in ("user", "the cache token") or kind == "caches" and asker == "user" else ()
@@ -71,11 +76,12 @@ class Askers:
         self._own, self._sessions = own, {}
         self._ended = own.log_in("admin")["accesstoken"]
         assert own.ask("GET", "/auth/logout", bearer=self._ended).status == 200
+        self.client = token_of(own, *made_key(own, "walks"))
 
     def bearer(self, asker, ends_sessions):
         """The asker's token; of a session of its own where the route may end it."""
-        if asker in ("nobody", "the admin token", "the cache token", "ended"):
-            return {"nobody": None, "the admin token": ADMIN_TOKEN, "the cache token": CACHE_TOKEN, "ended": self._ended}[asker]
+        if asker in ("nobody", "the admin token", "the cache token", "ended", "a client"):
+            return {"nobody": None, "a client": self.client, "the admin token": ADMIN_TOKEN, "the cache token": CACHE_TOKEN, "ended": self._ended}[asker]
         if ends_sessions or asker not in self._sessions:
             self._sessions[asker] = self._own.log_in({"user": "bob"}.get(asker, asker))["accesstoken"]
         return self._sessions[asker]
@@ -86,8 +92,10 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
     askers = Askers(own)
     wrong, seen = [], set()
     for method, path, operation in asked(document):
-        for asker in ("nobody", "ended", "user", "admin", "the admin token", "the cache token"):
-            headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if operation["operationId"] == "changeDevices" else {}
+        for asker in ("nobody", "ended", "user", "admin", "the admin token", "the cache token", "a client"):
+            # What a page alone may do says where it comes from.
+            is_pages = operation["operationId"] == "changeDevices" or operation["tags"] == ["page"]
+            headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if is_pages else {}
             answer = own.ask(method, path, bearer=askers.bearer(asker, operation["tags"] == ["auth"]), headers=headers)
             needs = kind(own, operation)
             seen.add(needs)
@@ -105,4 +113,31 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
             if not right:
                 wrong.append(f"{operation['operationId']} by {asker}: {answer.status}, and it is for {needs}")
     assert not wrong, "\n".join(wrong)
-    assert seen == {"open", "anybody", "session", "refresh", "admin", "caches"}
+    assert seen == {"open", "anybody", "session", "refresh", "admin", "caches"} | ({"mirror"} if own.metadata_needs_session else set())
+
+
+def test_a_clients_token_opens_nothing_but_what_reads_the_mirror(own):
+    """Any path of any family with any method, and what stands behind the guards; as bearer and as cookie."""
+    client = Askers(own).client
+    mirror = "/spotify/v1/tracks/11dFghVXANMlKmJXsNCbNl"
+    for method in ("GET", "HEAD"):
+        assert own.ask(method, mirror, bearer=client).status not in (401, 403)
+    # Without Spotify's credentials what is let in is 503.
+    if own.metadata_needs_session:
+        assert own.ask("GET", mirror, cookie=client).status == 401
+    for method in ("POST", "PUT", "DELETE", "PATCH", "BREW"):
+        assert own.ask(method, mirror, bearer=client).status == 405
+    before = len(own.swingmusic.requests)
+    guarded = ["/auth/verify", "/auth/verify?role=admin", "/auth/user", "/auth/sessions", "/auth/no-such", "/cache/temp/x", "/cache/no-such", "/dragonfly/health",
+               "/swingmusic-fcgi/status.json", "/swingmusic-fcgi/page/now.json", "/swingmusic-fcgi/keys", "/files/song.flac", "/guarded/", "/admins/"]
+    if own.metadata_needs_session:
+        guarded += ["/api/catalog/trending", "/api/search/suggestions?q=x"]
+    for path in guarded:
+        # More often than wrong admin tokens are heard.
+        for _ in range(12 if path.startswith("/swingmusic-fcgi") else 1):
+            assert own.ask("GET", path, bearer=client).status == 401, path
+        assert own.ask("GET", path, cookie=client).status == 401, path
+    for method, path in (("POST", "/auth/refresh"), ("PUT", "/auth/profile/update"), ("DELETE", "/auth/profile/delete"), ("DELETE", "/auth/sessions"),
+                         ("POST", "/swingmusic-fcgi/keys"), ("DELETE", "/swingmusic-fcgi/keys/walks"), ("PUT", "/cache/temp/x"), ("POST", "/guarded/")):
+        assert own.ask(method, path, bearer=client, body={}).status == 401, path
+    assert len(own.swingmusic.requests) == before

@@ -91,8 +91,8 @@ def test_a_stale_record_is_told_from_a_fresh_one_by_a_header_alone(house):
     assert house.admin("PUT", "/cache/spotify/list/b", b"x").status in DONE
     assert house.admin("DELETE", "/cache/spotify/list/a").status in DONE
     for method in ("GET", "HEAD"):
-        assert cache_status(house.admin(method, "/cache/spotify/list/a"))["fwd"] == "stale"
-        assert "fwd" not in cache_status(house.admin(method, "/cache/spotify/list/b"))
+        assert cache_status(house.admin(method, "/cache/spotify/list/a"))["ttl"] < 0
+        assert cache_status(house.admin(method, "/cache/spotify/list/b"))["ttl"] >= 0
     [one, other] = page(house, "/cache/spotify?prefix=list/")["keys"]
     assert (one["key"], one["stale"]) == ("list/a", True) and other["key"] == "list/b" and "stale" not in other
 
@@ -217,7 +217,7 @@ def test_a_prefix_is_cleared_and_nothing_else(house):
 
 @pytest.mark.parametrize("method, path", [
     ("DELETE", "/cache/temp?prefx=a/"), ("DELETE", "/cache/temp?prefix="), ("DELETE", "/cache/temp?prefix"), ("DELETE", "/cache/temp?prefix=a&x=1"),
-    ("DELETE", "/cache/temp?prefix=a&prefix=b"), ("DELETE", "/cache/temp?prefix=%zz"), ("DELETE", "/cache/temp/kept?prefix=a"),
+    ("DELETE", f"/cache/temp?prefix={'a' * 513}"), ("DELETE", "/cache/temp?prefix=a&prefix=b"), ("DELETE", "/cache/temp?prefix=%zz"), ("DELETE", "/cache/temp/kept?prefix=a"),
     ("DELETE", "/cache/temp/kept?ttl=1s"), ("PUT", "/cache/temp/kept?tll=1s"), ("PUT", "/cache/temp/kept?ttl=1s&nx=1"),
     ("POST", "/cache/temp/kept?decr=1"), ("DELETE", "/cache/temp?before=2020"), ("DELETE", "/cache/temp?%70refx=a"), ("DELETE", "/cache/temp?=")])
 def test_a_parameter_that_a_write_does_not_know_is_400_and_nothing_is_written(house, method, path):

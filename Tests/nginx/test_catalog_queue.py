@@ -24,7 +24,7 @@ def queue_renewals(house, count):
     """So many stale records whose renewals are queued; their ids."""
     paths = house.learn(count)
     known = {path.rpartition("/")[2] for path in paths}
-    eventually(lambda: cache_status(house.get(paths[-1])).get("fwd") == "stale", 5, what="the records are due")
+    eventually(lambda: cache_status(house.get(paths[-1]))["ttl"] < 0, 5, what="the records are due")
     return paths, known
 
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from clockset import Clock
+from harness import http
 from harness.household import Household
 from harness.house import ADMIN
 from harness.waiting import eventually
@@ -77,6 +78,13 @@ def test_entries_come_back_when_the_clock_was_set_forward_and_back(home):
     home.clock.set(-HOUR)
     assert home.ask("GET", "/cache/temp/short", headers=ADMIN).status == 200
     eventually(lambda: home.ask("GET", "/cache/temp/short", headers=ADMIN).status == 404, 6, what="two seconds pass")
+
+
+def test_writers_wait_for_each_other_by_the_time_that_passes(home):
+    for ahead in (-DAY, DAY, 0):
+        home.clock.set(ahead)
+        answers = http.at_once(home.nginx.port, [f"/cache/temp/at-once-{n}" for n in range(60)], method="PUT", headers=ADMIN, body=b"v")
+        assert {answer.status for answer in answers} == {204}, (ahead, [answer for answer in answers if answer.status != 204][:2])
 
 
 def test_wrong_logins_are_counted_on_whatever_the_clock_says(home):

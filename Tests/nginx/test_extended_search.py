@@ -1,15 +1,19 @@
 """What the extended web client asks for below /api beside its catalog, and which tracks swingmusic has."""
 
 import json
+import re
 import time
+from urllib.parse import quote
 
 import pytest
 
 from harness import http
-from harness.house import assert_plain_error
+from harness.house import BRISK, assert_plain_error
 from harness.household import Household
 from harness.nginx import Nginx
-from harness.standin import spotify_id
+from harness.responder import spotify_settings
+from harness.sandbox import Sandbox
+from harness.standin import StandIn, spotify_id
 from harness.waiting import eventually
 
 SONGS = [
@@ -17,7 +21,18 @@ SONGS = [
     ("Live", "Carly Rae Jepsen", "e2", "Carly Rae Jepsen", 260, "Run Away With Me", "t2", 0, 0),
     ("Für Elise", "Various", "e3", "Ludwig van Beethoven; Anna", 175, "Für Elise!", "t3", 0, 1),
     ("Odd", "Sia", "e4", "Anastasia", 200, "Chandelier", "t4", 0, 0),
+    ("", "Sia", "e5", "Sia", 200, "Untitled Song", "t5", 0, 0),
+    ("Glass", "Kana", "e6", "Kana", 200, "バス", "t6", 0, 0),
+    ("Park", "Simon & Garfunkel", "e7", "Simon & Garfunkel; Other", 200, "Bridge", "t7", 0, 0),
+    ("Blank", "Sia", "e8", "Sia", 200, "", "t8", 0, 0),
+    ("Gold (Deluxe)", "Sia", "e9", "Sia", 200, "Alive", "t9", 0, 0),
 ]
+
+#: By which swingmusic's routes know these songs; the column `trackhash` has another. None: that cannot be told.
+HASHES = {
+    "t1": "7e9f81e69892aaa2", "t2": "35c0caacbd637fb0", "t3": "4ebe60248be014e9", "t4": "c5cb830c0faa4bd8",
+    "t5": "8e4d6db0a5247f9f", "t6": "b064485343ebd8d2", "t7": "515497ce374de1a0", "t9": None,
+}
 
 
 def insert(own, song):
@@ -33,7 +48,7 @@ def house(open_house):
 
 @pytest.fixture(scope="module")
 def own():
-    with Household("library", workers=2) as opened:
+    with Sandbox("library-standin") as box, Household("library", workers=2, **BRISK, **spotify_settings(StandIn(box).start())) as opened:
         for song in SONGS:
             insert(opened, song)
         yield opened
@@ -162,12 +177,24 @@ def availability(own, *tracks):
     ({"title": "Chandelier", "artist": "Sia", "album": "1000 Forms", "duration_ms": 200_000}, "t4"),
     ({"title": "Chandelier", "artist": "Stasi", "duration_ms": 200_000}, None),
     ({"title": "", "artist": ""}, None),
+    ({"title": " ", "artist": "Sia", "album": "Blank", "duration_ms": 200_000}, None),
+    # Of another album, and how long it is nobody says.
+    ({"title": "Run Away With Me", "artist": "Carly Rae Jepsen", "album": "Other"}, None),
+    ({"title": "Run Away With Me", "artist": "Carly Rae Jepsen", "album": "Live"}, "t2"),
+    # No album is not the same album.
+    ({"title": "Untitled Song", "artist": "Sia", "album": "", "duration_ms": 210_000}, None),
+    ({"title": "Untitled Song", "artist": "Sia", "album": " ", "duration_ms": 201_000}, "t5"),
+    ({"title": "ハス", "artist": "Kana", "duration_ms": 200_000}, None),
+    ({"title": "バス", "artist": "Kana", "duration_ms": 200_000}, "t6"),
+    ({"title": "Bridge", "artist": "Simon & Garfunkel", "duration_ms": 200_000}, "t7"),
+    ({"title": "Alive", "artist": "Sia", "album": "Gold (Deluxe)", "duration_ms": 200_000}, "t9"),
 ])
 def test_a_track_is_found_by_what_it_is_called(own, track, trackhash):
     found = availability(own, {"spotify_id": "x", **track})
     [one] = found["tracks"]
     assert one["spotify_id"] == "x" and one["availability"]["state"] == ("available" if trackhash else "missing")
-    assert one.get("trackhash") == trackhash and found["available"] == bool(trackhash)
+    assert one.get("trackhash") == HASHES.get(trackhash) and found["available"] == bool(trackhash)
+    assert ("trackhash" in one) == bool(HASHES.get(trackhash))
     if trackhash == "t1":
         assert (one["albumhash"], one["play_count"], one["last_played"]) == ("e1", 7, 1700000000)
 
@@ -200,7 +227,7 @@ def test_a_combined_search_has_the_songs_of_the_library(own):
     assert answer.status == 200
     found = answer.json()
     assert set(found) == {"query", "local", "global", "total"}
-    assert [song["trackhash"] for song in found["local"]["tracks"]] == ["t1", "t2"]
+    assert [song["trackhash"] for song in found["local"]["tracks"]] == [HASHES["t1"], HASHES["t2"]]
     assert {album["albumhash"] for album in found["local"]["albums"]} == {"e1", "e2"} and found["local"]["artists"][0]["title"] == "Carly Rae Jepsen"
     assert found["global"] == {"tracks": [], "albums": [], "artists": [], "playlists": []}
     assert found["total"] == 5
@@ -208,6 +235,23 @@ def test_a_combined_search_has_the_songs_of_the_library(own):
     assert [song["title"] for song in tracks["local"]["tracks"]] == ["Für Elise!"] and tracks["local"]["albums"] == []
     nothing = own.ask("POST", "/api/search/combined", body={"query": "elise", "include_local": False, "include_global": False}).json()
     assert nothing["total"] == 0
+    [untold] = own.ask("POST", "/api/search/combined", body={"query": "alive", "include_global": False, "type": "tracks"}).json()["local"]["tracks"]
+    assert (untold["trackhash"], untold["id"]) == (None, "t9")
+
+
+def test_a_song_that_is_new_is_in_the_next_combined_search_beside_spotifys(own):
+    def search():
+        answer = own.ask("POST", "/api/search/combined", body={"query": "carly brand-new", "limit": 5})
+        assert answer.status == 200, answer
+        return answer.json()
+
+    before = search()
+    assert before["local"]["tracks"] == [] and before["global"]["tracks"]
+    insert(own, ("Brand-New", "", "en", "Carly Rae Jepsen", 100, "Brand-New", "tn", 0, 0))
+    for _ in range(4):
+        found = search()
+        assert [song["title"] for song in found["local"]["tracks"]] == ["Brand-New"] and found["global"] == before["global"]
+        assert found["total"] == before["total"] + 3
 
 
 def test_without_a_library_there_is_nothing_local(house):
@@ -222,6 +266,17 @@ def test_a_pair_code_tells_when_it_ends(own):
     code = own.ask("GET", "/auth/getpaircode", bearer=own.log_in("bob")["accesstoken"]).json()
     assert set(code) == {"code", "expires_at", "ttl_seconds"} and code["ttl_seconds"] == 600
     assert abs(code["expires_at"] - time.time() - 600) < 30
+
+
+@pytest.mark.parametrize("typed", [str, str.upper, str.lower, lambda code: f" {code} ", lambda code: f"{code[:3]} {code[3:]}".lower()])
+def test_a_pair_code_is_good_however_it_is_typed(own, typed):
+    """The extended web client shows every code in capitals, and its mobile client sends it so."""
+    for _ in range(3):
+        code = own.ask("GET", "/auth/getpaircode", bearer=own.log_in("bob")["accesstoken"]).json()["code"]
+        assert re.fullmatch("[A-HJ-NP-Z2-9]{6}", code)
+        paired = own.ask("GET", f"/auth/pair?code={quote(typed(code))}")
+        assert paired.status == 200 and paired.json()["accesstoken"]
+    assert own.ask("GET", f"/auth/pair?code={code}").status == 400, "once"
 
 
 def test_with_a_public_address_it_has_what_a_qr_code_says():

@@ -99,6 +99,7 @@ NEEDED = {
     "events": ("location", "credential limits"), "events-full": ("location", ""),
     "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
     "worker": ("location", ""), "worker-lines": ("location", ""),
+    "search": ("server", "upstream"), "microcache": ("http", ""), "microcached": ("server", "upstream microcache"), "keep": ("location", "upstream microcache"),
 }
 
 #: What stands in the location before a file that does not include it itself.
@@ -276,7 +277,7 @@ def test_the_metadata_are_for_users(compose):
     assert compose.get(f"/api/catalog/track/{spotify_id('files')}", cookie=compose.bob).json()["item_type"] == "track"
 
 
-@pytest.mark.parametrize("path", ["/cache/temp/x", "/dragonfly/health", "/swingmusic-fcgi/status", "/swingmusic-fcgi/status.json",
+@pytest.mark.parametrize("path", ["/cache/temp/x", "/dragonfly/health", "/swingmusic-fcgi/page/now.json", "/swingmusic-fcgi/status.json",
                                   "/swingmusic-fcgi/metrics"])
 def test_caches_store_and_status_are_for_admins(compose, path):
     assert compose.get(path).status == 401

@@ -92,3 +92,27 @@ def test_nothing_undescribed_is_answered_and_nothing_fails(house, caller):
 def left_out(operation, options):
     """schemathesis does not ask for the document itself."""
     return operation["operationId"] in [*options, "openapi"] or operation["tags"][0] in options
+
+
+def test_what_is_described_has_descriptions_and_examples_that_are_right(house):
+    jsonschema = pytest.importorskip("jsonschema", reason=REASON)
+    document = http.request(house.port, "GET", DOCUMENT).json()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation["summary"] and operation["description"], (path, method)
+            for parameter in operation.get("parameters", []):
+                assert parameter["description"] and ("example" in parameter or "enum" in parameter["schema"]), (path, parameter["name"])
+                if parameter["name"] != "fields":
+                    jsonschema.Draft202012Validator({**parameter["schema"], "components": document["components"]}).validate(parameter.get("example", parameter["schema"].get("enum", [None])[0]))
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        [example] = schema["examples"]
+        jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(example)
+
+
+def test_who_has_the_description_already_is_told_so(house):
+    answer = http.request(house.port, "GET", DOCUMENT)
+    assert re.fullmatch('"[0-9a-f]{16}"', answer.headers["etag"]) and answer.headers["cache-control"] == "no-cache"
+    again = http.request(house.port, "GET", DOCUMENT, {"If-None-Match": f"W/{answer.headers['etag']}"})
+    assert (again.status, again.body, again.headers["etag"]) == (304, b"", answer.headers["etag"])
+    assert http.request(house.port, "GET", DOCUMENT, {"If-None-Match": '"0123456789abcdef"'}).status == 200

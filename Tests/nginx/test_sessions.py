@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import re
 import sqlite3
 import time
 
@@ -10,9 +11,10 @@ import pytest
 
 from harness import http
 from harness.household import Household
-from harness.responder import spotify_settings
+from harness.nginx import Nginx
+from harness.responder import Responder, spotify_settings
 from harness.standin import StandIn, spotify_id
-from harness.swingmusic import SERVER_ID, claims, password_hash, token
+from harness.swingmusic import SERVER_ID, Swingmusic, claims, password_hash, token
 from harness.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
@@ -340,3 +342,22 @@ def test_fifty_logins_at_once_leave_checks_quick(own):
         assert set(statuses) <= {200, 503} and statuses.count(200) >= 10
     print(f"{len(seconds)} checks beside 50 logins, p99 {http.percentile(seconds, 0.99) * 1000:.1f} ms")
     assert http.percentile(seconds, 0.5) < 0.02
+
+
+@pytest.mark.parametrize("settings, headers, attributes", [
+    ({}, {}, ""),
+    ({"SWINGMUSIC_FCGI_CORS_ORIGINS": "https://elsewhere.example"}, {}, ""),
+    ({}, {"X-Forwarded-Proto": "https"}, "; Secure; SameSite=Lax"),
+    ({"SWINGMUSIC_FCGI_CORS_ORIGINS": "*"}, {"X-Forwarded-Proto": "https"}, "; Secure; SameSite=Lax"),
+    ({"SWINGMUSIC_FCGI_CORS_ORIGINS": "https://elsewhere.example"}, {"X-Forwarded-Proto": "https"}, "; Secure; SameSite=None"),
+    ({"SWINGMUSIC_FCGI_PUBLIC_URL": "https://music.example"}, {}, "; Secure; SameSite=Lax"),
+    ({"SWINGMUSIC_FCGI_PUBLIC_URL": "http://music.example"}, {}, ""),
+])
+def test_the_cookie_is_swingmusics_own_over_plain_http_and_for_https_alone_where_there_is_https(sandbox, settings, headers, attributes):
+    swingmusic = Swingmusic(sandbox)
+    responder = Responder(sandbox, {"SWINGMUSIC_CONFIG_DIR": str(swingmusic.folder), **settings}, workers=1).start()
+    nginx = Nginx(sandbox, responder.address, sessions=True, swingmusic=swingmusic.port).start()
+    login = http.request(nginx.port, "POST", "/auth/login", {"Content-Type": "application/json", **headers}, b'{"username":"bob","password":"bobpw"}')
+    assert re.fullmatch(rf"access_token_cookie=[\w.-]+; Expires=[^;]+ GMT; Max-Age=2592000; HttpOnly; Path=/{attributes}", login.headers["set-cookie"])
+    out = http.request(nginx.port, "GET", "/auth/logout", headers)
+    assert out.headers["set-cookie"] == f"access_token_cookie=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/{attributes}"

@@ -19,7 +19,7 @@ from harness.responder import Responder
 from harness.sandbox import executable
 from harness.waiting import eventually
 
-PAGES = ["cache.db.shared", "figures.shared", "guesses.shared"]
+PAGES = ["cache.db.shared", "figures.shared", "guesses.shared", "history.shared", "admins.shared"]
 
 
 def killed(house):
@@ -186,7 +186,7 @@ def test_check_names_files_that_the_user_of_serve_cannot_write(new_house):
     os.chmod(f"{folder}/cache.db", 0o440)
     assert "cache.db cannot be read and written" in check().stdout, "its own user cannot write it"
     os.chmod(f"{folder}/cache.db", 0o640)
-    names = {"limiter.db.sending", "cache.db.shared", "figures.shared", "guesses.shared", "program.lock"}
+    names = {"limiter.db.sending", "cache.db.shared", "figures.shared", "guesses.shared", "history.shared", "admins.shared", "program.lock"}
     assert names <= {file.name for file in folder.iterdir()}
     for name in sorted(names | {"sessions.begun", "hashing.lock"}):
         (folder / name).touch()

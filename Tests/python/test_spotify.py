@@ -75,6 +75,26 @@ def test_nothing_is_raised(ask):
                SWINGMUSIC_FCGI_URL="http://127.0.0.1:1") == [None, False]
 
 
+def test_forked_processes_have_connections_of_their_own(house, environment):
+    names = [spotify_id(f"forked {number}") for number in range(4)]
+    house.at_once([f"/spotify/v1/tracks/{name}" for name in names])
+    code = f"""
+        import json, os
+        from swingmusic_fcgi.dragonfly_client import get_cached_spotify_client
+        client, names = get_cached_spotify_client(), {names}
+        assert client.get_track(names[0])["id"] == names[0]
+        children = []
+        for name in names:
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0 if all((client.get_track(name) or {{}}).get("id") == name for _ in range(100)) else 1)
+            children.append(pid)
+        print(json.dumps([os.waitpid(pid, 0)[1] for pid in children]))
+    """
+    for way in ("http", "unix"):
+        assert Caller(environment, house, way).run_code(code) == [0] * 4
+
+
 def test_search_and_preload(ask):
     found = ask("client.search('carly rae', 'track,artist', 5)")
     assert len(found["tracks"]["items"]) == 5 and found["artists"]["items"]

@@ -1,7 +1,10 @@
 """What callers see of trouble: neutral values, soon, and recovery by itself."""
 
+import contextlib
 import os
 import signal
+import socket
+import threading
 import time
 
 import pytest
@@ -33,6 +36,28 @@ def assert_neutral(talk):
 def assert_well(talk, within=5.0):
     assert eventually(lambda: talk.value("m.get_temp_cache().set('known', 1, ttl_hours=1)"), within, every=0.1)
     assert talk.value("m.get_temp_cache().get('known')") == 1
+
+
+@contextlib.contextmanager
+def speaking(said):
+    """The port of a server that says the same to everybody, and hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(said)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
 
 
 @pytest.fixture
@@ -123,7 +148,6 @@ def test_an_address_where_nobody_is(house, environment, url):
 
 
 def test_a_host_that_takes_connections_and_says_nothing(house, environment, sandbox):
-    import socket
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -136,26 +160,53 @@ def test_a_host_that_takes_connections_and_says_nothing(house, environment, sand
                                   b"HTTP/1.1 xyz\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
                                   b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", b"x" * 100_000])
 def test_a_host_that_says_something_else(house, environment, said):
-    import socket
-    import threading
-    listener = socket.create_server(("127.0.0.1", 0))
+    with speaking(said) as port, Talk(Caller(environment, house, "http", SWINGMUSIC_FCGI_URL=f"http://127.0.0.1:{port}")) as talk:
+        assert_neutral(talk)
 
-    def serve():
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65536)
-                connection.sendall(said)
 
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        with Talk(Caller(environment, house, "http", SWINGMUSIC_FCGI_URL=f"http://127.0.0.1:{listener.getsockname()[1]}")) as talk:
+def test_another_servers_page_is_no_value(house, environment):
+    """A music server that answers every path with its page, as web clients of one page are served."""
+    page = b"<!doctype html><title>music</title>"
+    said = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+    missing = b"HTTP/1.1 404 Not Found\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page)
+    for answer in (said, missing):
+        with speaking(answer) as port, Talk(Caller(environment, house, "http", SWINGMUSIC_FCGI_URL=f"http://127.0.0.1:{port}")) as talk:
             assert_neutral(talk)
+
+
+def test_all_of_a_call_that_asks_twice_takes_no_longer(house, talk):
+    pids = house.responder.worker_pids()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        value, seconds = talk.ask("m.get_dragonfly_client().flushdb()")
+        assert value is False and seconds < SOON
     finally:
-        listener.close()
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    assert_well(talk)
+
+
+def test_a_program_that_is_started_later_is_found_at_its_socket(house, environment):
+    """Where no setting says where it is."""
+    code = f"""
+        import json, os, time
+        from swingmusic_fcgi import program
+        from swingmusic_fcgi import dragonfly_client as m
+        program.SOCKET, program.HTTP = {str(house.sandbox.path("later.sock"))!r}, "http://127.0.0.1:1"
+        before = [m.get_temp_cache().set("later", 1), program.program().url]
+        os.symlink({str(house.responder.address)!r}, program.SOCKET)
+        time.sleep(1.05)  # the breaker's pause
+        print(json.dumps([*before, m.get_temp_cache().set("later", 1), m.get_temp_cache().get("later"), program.program().url == f"unix:{{program.SOCKET}}"]))
+    """
+    assert Caller(environment, house, "http", SWINGMUSIC_FCGI_URL=None).run_code(code) == [False, "http://127.0.0.1:1", True, 1, True]
+
+
+@pytest.mark.parametrize("value", ["tcp://10.0.0.7:6379", "", "x"])
+def test_settings_of_another_kind_do_no_harm(house, environment, value):
+    """Kubernetes sets DRAGONFLYDB_PORT to an address where a service is called dragonflydb."""
+    with Talk(Caller(environment, house, "http", DRAGONFLYDB_PORT=value, DRAGONFLYDB_DB=value)) as talk:
+        assert talk.value("(m.get_dragonfly_client().port, m.get_dragonfly_client().db)") == (6379, 0)
 
 
 def test_a_full_disk_takes_nothing_and_gives_what_it_has(new_house, environment, small_disk):
@@ -180,11 +231,17 @@ def test_it_says_why_once_and_never_what_was_cached(house, environment):
         from swingmusic_fcgi import dragonfly_client as m
         for _ in range(5):
             m.get_temp_cache().set("typed-by-a-user", "value-of-a-user")
-            m.get_temp_cache().set("typed-by-a-user" * 99, {1})
+            m.get_temp_cache().set("typed-by-a-user", "x" * (1 << 21))
+            m.get_temp_cache().set("typed-by-a-user", {1})
+            m.get_temp_cache().set("typed-by-a-user" * 99, 1)
             m.get_user_cache().get("typed-by-a-user")
             m.get_dragonfly_client().lpush("typed-by-a-user", "value-of-a-user")
         print(json.dumps(stream.getvalue()))
     """
-    said = Caller(environment, house, "http", SWINGMUSIC_FCGI_URL="http://127.0.0.1:1").run_code(code)
-    assert said.count("cannot be reached") == 1
-    assert "typed-by" not in said and "value-of" not in said and CACHE_TOKEN not in said
+    for way, url in (("http", "http://127.0.0.1:1"), ("unix", None)):
+        caller = Caller(environment, house, way)
+        said = (Caller(environment, house, way, SWINGMUSIC_FCGI_URL=url) if url else caller).run_code(code)
+        assert said.count("cannot be reached") == (1 if url else 0)
+        # What works in between is no reason to say it again.
+        assert said.count("512 bytes") == said.count("no lists") == said.count("1 MiB") == 1
+        assert "typed-by" not in said and "value-of" not in said and CACHE_TOKEN not in said

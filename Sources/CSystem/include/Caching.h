@@ -80,14 +80,18 @@ static inline uint64_t csys_add64(void *at, uint64_t value) { return __atomic_ad
 static inline uint32_t csys_load32(const void *at) { return __atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE); }
 static inline uint32_t csys_add32(void *at, uint32_t value) { return __atomic_add_fetch((uint32_t *)at, value, __ATOMIC_ACQ_REL); }
 
-/** pthread_mutex_timedlock(3) with a length instead of an instant. 0, or errno (ETIMEDOUT). */
+/* pthread.h shows it only under _GNU_SOURCE (glibc 2.30). */
+int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until);
+
+/** Waits by the monotonic clock, as pthread_mutex_timedlock(3) does not: it is over in time when somebody sets the wall clock meanwhile. 0, or
+    errno (ETIMEDOUT). */
 static inline int csys_mutex_lock_within(pthread_mutex_t *mutex, uint64_t nanoseconds) {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     uint64_t nsec = (uint64_t)until.tv_nsec + nanoseconds;
     until.tv_sec += (time_t)(nsec / 1000000000u);
     until.tv_nsec = (long)(nsec % 1000000000u);
-    return pthread_mutex_timedlock(mutex, &until);
+    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
 }
 
 #endif

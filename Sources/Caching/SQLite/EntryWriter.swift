@@ -117,6 +117,13 @@ struct EntryWriter {
         return wasAlive
     }
 
+    /// Removes the row, also where rows are kept. Answers whether there was one.
+    func evict(_ cache: CacheName, _ key: [UInt8]) throws -> Bool {
+        guard let old = try standing(cache, key) else { return false }
+        try remove(old, cache, key)
+        return true
+    }
+
     /// Adds to a whole number, whose end stays what it is. Where there is none, or only one that is over or due, it begins at 0.
     /// - Throws: `CacheError.notAWholeNumber`, also for a sum that is none.
     func increment(_ cache: CacheName, _ key: [UInt8], by amount: Int64, _ lifetime: Lifetime) throws -> (entry: Entry, number: Int64) {

@@ -111,6 +111,7 @@ public struct ArtistTopTracksQuestion: Question {
 
 /// `GET /api/catalog/artist/{id}/albums?limit=`.
 public struct ArtistDiscographyQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     let limit: Int
 

@@ -3,6 +3,7 @@ import Spotify
 
 /// `GET /api/catalog/track/{id}`.
 public struct TrackItemQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     public init(id: SpotifyID) { self.id = id }
     public var firstResource: Resource? { .object(.track, id, market: nil) }
@@ -19,6 +20,7 @@ public struct TrackItemQuestion: Question {
 
 /// `GET /api/catalog/album/{id}`: the album and all its tracks.
 public struct AlbumItemQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     public let mayBePatchy = true
     public init(id: SpotifyID) { self.id = id }
@@ -58,6 +60,7 @@ public struct AlbumItemQuestion: Question {
 
 /// `GET /api/catalog/playlist/{id}?limit=`.
 public struct PlaylistItemQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     let limit: Int
     public let mayBePatchy = true

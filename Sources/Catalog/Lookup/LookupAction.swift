@@ -80,6 +80,9 @@ enum LimiterRequest {
         case answer(ParsedAnswer)
         /// `briefly`: it spoke of the account, which is served, or was no refusal but an answer without a form.
         case refusal(NegativeEntry, briefly: Bool = false)
+
+        /// 200, or with what Spotify refused.
+        var status: Int { if case .refusal(let refusal, _) = self { refusal.status } else { 200 } }
     }
 }
 

@@ -64,6 +64,8 @@ package final class LookupLoop {
     /// The token of the call that is about to begin, and of those that have begun.
     private var token = ""
     private var tokensOfCalls: [Int: String] = [:]
+    /// When calls were begun, or sent.
+    private var beginnings: [Int: MonotonicTime] = [:]
     /// What the call at the gate is told, and how long its permit is good.
     private var gate = Gate.hold
     private var permitEnd = BootTime.never
@@ -281,6 +283,7 @@ package final class LookupLoop {
                         answering: { learned.resources.map(\.name) })
                 }
             inbox.note(nil, until: clock.monotonic)
+            configuration.noteLookup(lookup.resource.loggedName, lesson.status)
             return scheduler.stored(lookup, isCurrent: isCurrent, believed: believed, others: learned.resources)
                 + scheduler.renewAlone(learned.unlike) { renewalReader.isUsed($0) } + searchActions(lookup, lesson)
         } catch .storing(let cause) {
@@ -345,6 +348,7 @@ package final class LookupLoop {
     /// where its bytes are with the kernel, or it is certain that there will be none.
     private func begin(_ call: Int) {
         tokensOfCalls[call] = token
+        beginnings[call] = clock.monotonic
         client.begin(
             gate: { [unowned self] in
                 gate = .hold
@@ -354,10 +358,13 @@ package final class LookupLoop {
             },
             sent: { [unowned self] in
                 rateLimiter.endSending(wasSent: true)
+                beginnings[call] = clock.monotonic
                 configuration.noteCall(reason)
             },
             completion: { [unowned self] result in
                 rateLimiter.endSending(wasSent: false)
+                let begun = beginnings.removeValue(forKey: call) ?? clock.monotonic
+                if let kind = result.kind { configuration.noteResult(kind, clock.monotonic - begun) }
                 carryOut(scheduler.ended(call, result))
                 tokensOfCalls[call] = nil
             })
@@ -385,7 +392,8 @@ package final class LookupLoop {
             log.warning(
                 "a lookup failed",
                 metadata: [
-                    "lookup": "\(resource.loggedName)", "reason": "\(reason)", "attempt": "\(attempt)", "pause": "\(pause.wholeSeconds)s",
+                    "lookup": "\(resource.loggedName)", "reason": "\(reason)", "attempt": .stringConvertible(attempt),
+                    "pause": .stringConvertible(pause.wholeSeconds),
                 ])
         case .notStored(let resource, let cause):
             log.error("what was fetched cannot be stored: \(cause)", metadata: ["lookup": "\(resource.loggedName)"])
@@ -394,9 +402,9 @@ package final class LookupLoop {
         case .rateLimited(let quotaExceeded, let pause):
             log.warning(
                 quotaExceeded ? "Spotify says that the quota is spent" : "Spotify limits the rate of calls",
-                metadata: ["wait": "\(pause.wholeSeconds)s"])
+                metadata: ["wait": .stringConvertible(pause.wholeSeconds)])
         case .unreachable(let reason, let pause):
-            log.warning("Spotify cannot be reached", metadata: ["reason": "\(reason)", "pause": "\(pause.wholeSeconds)s"])
+            log.warning("Spotify cannot be reached", metadata: ["reason": "\(reason)", "pause": .stringConvertible(pause.wholeSeconds)])
         }
     }
 }

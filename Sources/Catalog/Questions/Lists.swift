@@ -3,6 +3,7 @@ import Spotify
 
 /// `GET /albums/{id}/tracks`, `/shows/{id}/episodes`, `/audiobooks/{id}/chapters`.
 public struct PartsQuestion: Question {
+    public var isOfRecords: Bool { true }
     let parts: ObjectParts
     let id: SpotifyID
     let window: Window
@@ -29,6 +30,7 @@ public struct PartsQuestion: Question {
 
 /// `GET /artists/{id}/albums`.
 public struct ArtistAlbumsQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     let groups: AlbumGroups
     let window: Window
@@ -61,6 +63,7 @@ enum ArtistAlbums {
 
 /// `GET /playlists/{id}`, with episodes as what they are (`additional_types`).
 public struct PlaylistQuestion: Question {
+    public var isOfRecords: Bool { true }
     let resource: Resource
 
     public init(id: SpotifyID, market: Market?) { resource = .object(.playlist, id, market: market) }
@@ -75,6 +78,7 @@ public struct PlaylistQuestion: Question {
 
 /// `GET /playlists/{id}/items`, and `/tracks` as extended mode has it.
 public struct PlaylistItemsQuestion: Question {
+    public var isOfRecords: Bool { true }
     let id: SpotifyID
     let part: PlaylistPart
     let window: Window

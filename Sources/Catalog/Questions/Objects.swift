@@ -3,6 +3,7 @@ import Spotify
 
 /// `GET /{tracks,albums,artists,playlists,shows,episodes,audiobooks,chapters}/{id}`, `/playlists/{id}/images`: one record as it is.
 public struct ObjectQuestion: Question {
+    public var isOfRecords: Bool { true }
     let resource: Resource
 
     public init(_ resource: Resource) { self.resource = resource }
@@ -25,6 +26,7 @@ public struct ObjectQuestion: Question {
 /// `GET /{tracks,albums,artists,shows,episodes,audiobooks,chapters}?ids=`: single records in the asked order. null means that Spotify
 /// refused it, never "not here yet".
 public struct BatchQuestion: Question {
+    public var isOfRecords: Bool { true }
     let kind: ObjectKind
     let ids: [SpotifyID]
     let market: Market?
@@ -181,6 +183,7 @@ public struct FieldsQuestion: Question {
     let fields: FieldFilter
     public var mayBePatchy: Bool { asked.mayBePatchy }
     public var mayLinkBack: Bool { asked.mayLinkBack }
+    public var isOfRecords: Bool { asked.isOfRecords }
     public var firstResource: Resource? { asked.firstResource }
 
     public init(_ asked: any Question, fields: FieldFilter) {

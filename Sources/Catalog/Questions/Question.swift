@@ -16,6 +16,9 @@ public protocol Question: Sendable {
     /// Whether the answer may hold the mirror's own links; else the request's scheme and host need not be looked at.
     var mayLinkBack: Bool { get }
 
+    /// Whether the answer is made of records and nothing else: it is the same for all who ask, and is no other before one of them is renewed.
+    var isOfRecords: Bool { get }
+
     /// A record of `spotify` that it will read first, so that it can be asked for without waiting; nil when that is not known.
     var firstResource: Resource? { get }
 }
@@ -23,6 +26,7 @@ public protocol Question: Sendable {
 extension Question {
     public var mayBePatchy: Bool { false }
     public var mayLinkBack: Bool { true }
+    public var isOfRecords: Bool { false }
     public var firstResource: Resource? { nil }
 }
 

@@ -9,6 +9,8 @@ enum Access: Sendable {
     case open
     /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
     case metadata
+    /// As `metadata`, or who has a client key's token.
+    case mirror
     /// A token is not needed; a bad one is refused.
     case optional
     /// A user with a session.
@@ -19,6 +21,8 @@ enum Access: Sendable {
     case admin
     /// The administrator, or who has the token for the caches alone.
     case caches
+    /// The administrator, or who has signed in to the status page with the admin token.
+    case page
 }
 
 /// Holds requests against what their route declares.
@@ -31,6 +35,9 @@ struct AccessControl: Sendable {
     var cacheToken: Secret?
     /// nil: wrong guesses of the two are not counted.
     var guessLimit: GuessLimit?
+    /// nil: nobody signs in to the status page with the admin token.
+    var adminSessions: AdminSessions?
+    var security: SecurityLog?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
     /// - Parameter known: what was found out of it meanwhile.
@@ -38,29 +45,30 @@ struct AccessControl: Sendable {
     func admit(_ request: Request, to access: Access, known: Authentication? = nil) -> Authentication {
         switch access {
         case .metadata where metadataNeedsSession: return admitUser(request, known)
-        case .open, .metadata: return Self.anybody
+        case .mirror where metadataNeedsSession: return admitUser(request, known, takesClients: true)
+        case .open, .metadata, .mirror: return Self.anybody
         // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
         case .session, .optional, .refresh: return admitUser(request, known)
         case .admin: return admitAdmin(request, known, isForCaches: false)
         case .caches: return admitAdmin(request, known, isForCaches: true)
+        case .page:
+            if adminSessions?.session(of: request) != nil { return .authenticated(.administrator) }
+            return admitAdmin(request, known, isForCaches: false)
         }
     }
 
     private static let anybody = Authentication.anonymous(Refused(status: 401, message: "No token provided"))
 
-    private func admitUser(_ request: Request, _ known: Authentication?) -> Authentication {
-        let authentication = known ?? authenticator.authenticate(request)
+    private func admitUser(_ request: Request, _ known: Authentication?, takesClients: Bool = false) -> Authentication {
+        let authentication = known ?? authenticator.authenticate(request, takesClients: takesClients)
         if case .anonymous = authentication { return .refused(Refused(status: 401, message: "No token provided")) }
         return authentication
     }
 
     private func admitAdmin(_ request: Request, _ known: Authentication?, isForCaches: Bool) -> Authentication {
-        if known == nil, adminToken != nil || cacheToken != nil, let bearer = Self.bearer(request), !isSessionToken(bearer) {
+        if known == nil, adminToken != nil || cacheToken != nil, let bearer = Self.bearer(request), !isOtherToken(bearer) {
             let address = request.parameter("REMOTE_ADDR") ?? ""
-            // The right one waits, too: else the answer would tell which it is.
-            if let wait = guessLimit?.wait(address: address) {
-                return .refused(Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: wait))
-            }
+            if let refused = guessedTooOften(address) { return .refused(refused) }
             if adminToken?.equals(bearer) == true { return .authenticated(.administrator) }
             // Where it does not open anything it is no guess either.
             if cacheToken?.equals(bearer) == true {
@@ -68,8 +76,9 @@ struct AccessControl: Sendable {
                     ? .authenticated(.administrator) : .refused(Refused(status: 403, message: "This token is for the caches alone"))
             }
             guessLimit?.noteWrong(address: address)
+            security?.note(.tokenRefused, from: address)
         }
-        let authentication = known ?? authenticator.authenticate(request)
+        let authentication = known ?? authenticator.authenticate(request, takesClients: false)
         switch authentication {
         case .authenticated(.user(let request)) where !request.user.isAdmin:
             return .refused(Refused(status: 403, message: "Only admins can do that"))
@@ -78,16 +87,35 @@ struct AccessControl: Sendable {
         }
     }
 
-    /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
-    static func refusal(_ refused: Refused, _ errorFormat: ErrorFormat) -> Response {
-        if let seconds = refused.retryAfter {
-            return errorFormat.unavailable(refused.message, retryAfter: .seconds(seconds), status: refused.status)
+    /// The right one waits, too: else the answer would tell which it is.
+    private func guessedTooOften(_ address: String) -> Refused? {
+        guessLimit?.wait(address: address).map {
+            Refused(status: 429, message: "Too many wrong admin tokens from this address", retryAfter: $0)
         }
-        return errorFormat.error(refused.status == 403 ? 403 : 401, refused.message)
     }
 
-    /// swingmusic's tokens are no guesses at this one: they are signed. Where this one looks like them, all are guesses.
-    private func isSessionToken(_ bearer: Substring) -> Bool {
+    /// Why a text that somebody gave for the admin token is not taken for it; nil: it is it. Counted as a guess.
+    func refusal(ofToken text: String, from address: String) -> Refused? {
+        if let refused = guessedTooOften(address) { return refused }
+        if adminToken?.equals(text) == true { return nil }
+        guessLimit?.noteWrong(address: address)
+        security?.note(.tokenRefused, from: address)
+        return Refused(status: 401, message: "That is not the admin token")
+    }
+
+    /// A bad token is 401 whatever swingmusic makes of it; that it cannot be checked is not the caller's fault.
+    /// - Parameter wanted: which token is wanted; said with a 401.
+    static func refusal(_ refused: Refused, _ errorFormat: ErrorFormat, wanted: @autoclosure () -> String? = nil) -> Response {
+        if let seconds = refused.retryAfter {
+            return errorFormat.unavailable(
+                refused.message, refused.status == 429 ? .guesses : .sessions, retryAfter: .seconds(seconds), status: refused.status)
+        }
+        if refused.status == 403 { return errorFormat.error(403, refused.message) }
+        return errorFormat.error(401, wanted().map { "\($0) (\(refused.message))" } ?? refused.message)
+    }
+
+    /// swingmusic's tokens are no guesses at this one: they are signed. Nor are client keys'. Where this one looks like them, all are guesses.
+    private func isOtherToken(_ bearer: Substring) -> Bool {
         adminToken?.hasFormOfToken != true && cacheToken?.hasFormOfToken != true && Secret(String(bearer)).hasFormOfToken
     }
 
@@ -124,6 +152,7 @@ extension Authentication {
         switch self {
         case .authenticated(.user(let authenticated)): "user:\(authenticated.user.id)"
         case .authenticated(.administrator): ""
+        case .authenticated(.client(let number)): "key:\(number)"
         case .anonymous, .refused, .needsWrite: request.parameter("REMOTE_ADDR") ?? ""
         }
     }
@@ -149,12 +178,15 @@ extension PendingAuthentication {
 
 /// Tells who a request comes from. Asked on an event thread.
 protocol RequestAuthenticator: Sendable {
-    func authenticate(_ request: Request) -> Authentication
+    /// - Parameter takesClients: whether a client key's token will do.
+    func authenticate(_ request: Request, takesClients: Bool) -> Authentication
 }
 
 /// Without swingmusic's folder nobody can be known.
 struct NobodyKnown: RequestAuthenticator {
-    func authenticate(_ request: Request) -> Authentication { .anonymous(Refused(status: 401, message: "No token provided")) }
+    func authenticate(_ request: Request, takesClients: Bool) -> Authentication {
+        .anonymous(Refused(status: 401, message: "No token provided"))
+    }
 }
 
 /// swingmusic's sessions as the other families see them.
@@ -163,9 +195,10 @@ struct SessionAuthenticator: RequestAuthenticator {
     let publicURL: BaseURL?
 
     /// What is answered from memory does not wait for a cookie.
-    func authenticate(_ request: Request) -> Authentication {
-        sessions.authenticate(
-            Caller(request, publicURL: publicURL), changes: request.changesSomething, renewal: .whenMade)
+    func authenticate(_ request: Request, takesClients: Bool) -> Authentication {
+        let caller = Caller(request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins)
+        if takesClients, !request.changesSomething { return sessions.authenticateReader(caller) }
+        return sessions.authenticate(caller, changes: request.changesSomething, renewal: .whenMade)
     }
 }
 
@@ -177,15 +210,41 @@ extension Request {
         case .post, .put, .delete, .patch, .other: true
         }
     }
+
+    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
+    /// browsers let no page send the header to another origin.
+    var scheme: String? {
+        let forwarded = (parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
+        let scheme = (forwarded ?? parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
+        return ["http", "https"].contains(scheme) ? scheme : nil
+    }
+}
+
+extension Request {
+    /// Whether a browser came by HTTPS, as the servers on the way say. Where TLS ends at a proxy before nginx, nginx knows it from that proxy
+    /// alone; who says so without one makes a cookie of their own useless, and nobody else's.
+    fileprivate var cameByHTTPS: Bool {
+        func isHTTPS(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+            text.count == 5 && String(decoding: text, as: UTF8.self).lowercased() == "https"
+        }
+        if withParameter("REQUEST_SCHEME", isHTTPS) ?? false { return true }
+        return withParameter("HTTP_X_FORWARDED_PROTO") { list in
+            isHTTPS(UnsafeBufferPointer(rebasing: list.prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: " ") }))
+        } ?? false
+    }
 }
 
 extension Caller {
-    /// - Parameter publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
-    init(_ request: Request, publicURL: BaseURL?) {
+    /// - Parameters:
+    ///   - publicURL: `SWINGMUSIC_FCGI_PUBLIC_URL`; without it the request's own host is ours.
+    ///   - letsForeignOrigins: whether pages of other origins may use a user's cookie.
+    init(_ request: Request, publicURL: BaseURL?, letsForeignOrigins: Bool) {
+        let isSecure = publicURL?.text.hasPrefix("https:") ?? false || request.cameByHTTPS
         self.init(
             cookies: request.parameters("HTTP_COOKIE"), authorization: request.parameters("HTTP_AUTHORIZATION"),
             address: request.parameter("REMOTE_ADDR") ?? "", userAgent: request.parameter("HTTP_USER_AGENT"),
             origin: request.parameter("HTTP_ORIGIN"), fetchSite: request.parameter("HTTP_SEC_FETCH_SITE"),
-            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host))
+            site: publicURL.map { .origin($0.text) } ?? request.parameter("HTTP_HOST").map(OwnSite.host),
+            reach: !isSecure ? .unsaid : letsForeignOrigins ? .foreign : .own)
     }
 }

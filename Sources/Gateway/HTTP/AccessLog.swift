@@ -1,34 +1,28 @@
 import FastCGI
 import Logging
 import Platform
-import Synchronization
 
-/// A line in the log for each request that was not served (5xx) or was throttled (429), with nginx's request id, so that it is found in
-/// nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
+/// A line in the log for each request that was not served (5xx) or was throttled (429), why, for whom and after how long, with nginx's
+/// request id, so that it is found in nginx's own logs. Of a flood it says a few a second and then how many it left out: the log must not cost what the answers do not.
 final class AccessLog: Sendable {
     private let log: Logger
-    private let most: Int
+    private let limit: LineLimit
     private let clock: any HostClock
-    private let recent = Mutex(Recent())  // guards what the present second has had
-
-    private struct Recent {
-        var second: UInt64 = 0
-        var lines = 0
-        var omitted = 0
-    }
 
     /// - Parameter most: lines a second.
     init(log: Logger, most: Int = 20, clock: any HostClock = SystemClock()) {
         self.log = log
-        self.most = most
+        limit = LineLimit(most: most, clock: clock)
         self.clock = clock
     }
 
-    /// - Parameter subject: looked at only where it is needed.
-    func observe(_ outcome: Outcome, of subject: @autoclosure () -> Subject) -> Outcome {
+    /// - Parameters:
+    ///   - subject: looked at only where it is needed.
+    ///   - began: when the request was whole.
+    func observe(_ outcome: Outcome, of subject: @autoclosure () -> Subject, since began: MonotonicTime) -> Outcome {
         switch outcome {
         case .now(let response):
-            if Self.isWorthALine(response) { write(response.status, subject()) }
+            if Self.isWorthALine(response) { write(response, subject(), since: began) }
             return outcome
         case .pending: return outcome
         case .parked(let parkedRequest):
@@ -36,46 +30,34 @@ final class AccessLog: Sendable {
             let subject = subject()
             return .parked(
                 parkedRequest.observed { [self] response in
-                    if let response, Self.isWorthALine(response) { write(response.status, subject) }
+                    if let response, Self.isWorthALine(response) { write(response, subject, since: began) }
                 })
         }
     }
 
     private static func isWorthALine(_ response: Response) -> Bool { response.status >= 500 || response.status == 429 }
 
-    private func write(_ status: Int, _ subject: Subject) {
-        guard log.logLevel <= .info, let omitted = admit() else { return }
+    private func write(_ response: Response, _ subject: Subject, since began: MonotonicTime) {
+        guard log.logLevel <= .info, let omitted = limit.admit() else { return }
         var metadata: Logger.Metadata = [
             "method": "\(subject.method)", "path": "\(subject.path)", "address": "\(subject.address)", "request": "\(subject.request)",
+            "status": .stringConvertible(response.status), "reason": "\(response.unserved?.words ?? "-")",
+            "milliseconds": .stringConvertible((clock.monotonic - began).wholeMilliseconds),
         ]
-        if omitted > 0 { metadata["omitted"] = "\(omitted)" }
-        log.info("answered \(status)", metadata: metadata)
-    }
-
-    /// nil where the second has had its lines; else how many were left out before.
-    private func admit() -> Int? {
-        let second = clock.monotonic.nanoseconds / 1_000_000_000
-        return recent.withLock { recent in
-            if recent.second != second {
-                recent.second = second
-                recent.lines = 0
-            }
-            guard recent.lines < most else {
-                recent.omitted += 1
-                return nil
-            }
-            recent.lines += 1
-            defer { recent.omitted = 0 }
-            return recent.omitted
-        }
+        if let user = subject.user { metadata["user"] = .stringConvertible(user) }
+        if omitted > 0 { metadata["omitted"] = .stringConvertible(omitted) }
+        log.info("answered \(response.status)", metadata: metadata)
     }
 
     /// What is said of a request. No query and no header: they hold codes and tokens. Kept as bytes, since few requests come to a line.
     struct Subject: Sendable {
         private let bytes: [UInt8]
         private let methodEnd, pathEnd, addressEnd: Int
+        /// swingmusic's number of the user, where it is known.
+        let user: Int?
 
-        init(_ request: Request) {
+        init(_ request: Request, user: Int?) {
+            self.user = user
             var bytes: [UInt8] = []
             bytes.reserveCapacity(160)
             func add(_ text: UnsafeBufferPointer<UInt8>, atMost most: Int) { bytes.append(contentsOf: text.prefix(most)) }
@@ -109,23 +91,33 @@ final class ResponseObserver: Sendable {
         self.log = log
     }
 
-    /// - Parameter grant: what the answer is dressed with.
-    func observe(_ outcome: Outcome, of family: Counter.Family, _ request: Request, _ grant: CrossOrigin.Grant = .init()) -> Outcome {
-        guard case .pending(let soon) = outcome else { return note(outcome, family, grant, AccessLog.Subject(request)) }
+    /// - Parameters:
+    ///   - began: when the request was whole.
+    ///   - user: whose it is, where that is known.
+    ///   - grant: what the answer is dressed with.
+    func observe(
+        _ outcome: Outcome, of family: Counter.Family, _ request: Request, since began: MonotonicTime, user: Int? = nil,
+        _ grant: CrossOrigin.Grant = .init()
+    ) -> Outcome {
+        guard case .pending(let soon) = outcome else {
+            return note(outcome, family, began, grant, AccessLog.Subject(request, user: user))
+        }
         // The request's parameters are gone when the answer comes.
         let kept = request.kept
-        return .pending(soon.observed { [self] in note($0, family, grant, kept.read(AccessLog.Subject.init)) })
+        return .pending(
+            soon.observed { [self] in note($0, family, began, grant, kept.read { AccessLog.Subject($0, user: user) }) })
     }
 
     private func note(
-        _ outcome: Outcome, _ family: Counter.Family, _ grant: CrossOrigin.Grant, _ subject: @autoclosure () -> AccessLog.Subject
+        _ outcome: Outcome, _ family: Counter.Family, _ began: MonotonicTime, _ grant: CrossOrigin.Grant,
+        _ subject: @autoclosure () -> AccessLog.Subject
     ) -> Outcome {
         // An answer that is there and no error has no line, and mostly nothing to be dressed with: every hit is one.
         if case .now(let response) = outcome, response.status < 400, grant.isSilent {
-            return scoreboard?.count(outcome, of: family) ?? outcome
+            return scoreboard?.count(outcome, of: family, since: began) ?? outcome
         }
         let dressed = outcome.dressed(grant)
-        let logged = log?.observe(dressed, of: subject()) ?? dressed
-        return scoreboard?.count(logged, of: family) ?? logged
+        let logged = log?.observe(dressed, of: subject(), since: began) ?? dressed
+        return scoreboard?.count(logged, of: family, since: began) ?? logged
     }
 }

@@ -63,6 +63,24 @@ final class BlockingWorker: Sendable {
         }
     }
 
+    /// Parks the caller until `work` has made what `proceed` goes on with, on an event thread; it must not block.
+    func prepare<Made: Sendable>(
+        _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Made, then proceed: @escaping @Sendable (Made) -> Outcome
+    ) -> Outcome {
+        let busy = errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
+        return .parked(
+            ParkedRequest(
+                deadline: clock.monotonic + patience,
+                parked: { [queue] reply in
+                    let isTaken = queue.submit {
+                        let made = work()
+                        reply.goOn { proceed(made) }
+                    }
+                    if !isTaken { reply.send(busy) }
+                },
+                ended: { _ in busy }))
+    }
+
     /// Parks the caller until an attempt has led to an answer.
     /// - Parameters:
     ///   - limit: an attempt after this is the last one.
@@ -71,7 +89,7 @@ final class BlockingWorker: Sendable {
         _ errorFormat: ErrorFormat, within limit: Duration = .seconds(6), patience: Duration? = nil, busy: Response? = nil,
         _ errand: @escaping Errand
     ) -> Outcome {
-        let busy = busy ?? errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let busy = busy ?? errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
         let now = clock.monotonic
         return .parked(
             ParkedRequest(
@@ -82,7 +100,7 @@ final class BlockingWorker: Sendable {
 
     /// Parks the caller until `work` has made its answer, for all who ask for `shared` meanwhile: however many they are, they take one place.
     func share(_ shared: SharedAnswer, _ errorFormat: ErrorFormat, _ work: @escaping @Sendable () -> Response) -> Outcome {
-        let busy = errorFormat.unavailable("The server is busy", retryAfter: .seconds(2))
+        let busy = errorFormat.unavailable("The server is busy", .busy, retryAfter: .seconds(2))
         return .parked(
             ParkedRequest(
                 deadline: clock.monotonic + patience,

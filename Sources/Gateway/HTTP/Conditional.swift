@@ -10,11 +10,53 @@ struct Conditional: Sendable {
     var errorFormat: ErrorFormat
     /// The family's words for 404; Spotify's own when nil.
     var notFound: String?
+    var keeping: Keeping
 
-    init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil) {
+    /// Who may keep the answer for a moment, where it is fresh.
+    enum Keeping: Sendable {
+        /// It is another for another user, is not made of records alone, or is for who has a session: to be asked for again each time.
+        case nobody
+        case caller
+        /// nginx too, which has said that it would (`microcache.conf`).
+        case nginx
+    }
+
+    /// - Parameter mayBeKept: whether it is the same for all who ask.
+    init(_ request: Request, _ errorFormat: ErrorFormat, notFound: String? = nil, mayBeKept: Bool = false) {
         self.notFound = notFound
+        keeping = !mayBeKept ? .nobody : request.isOfMicrocache ? .nginx : .caller
         condition = request.header(MetadataAnswers.condition)
         self.errorFormat = errorFormat
+    }
+}
+
+extension Request {
+    /// Whether it comes through nginx's cache. No client can say so: what clients send has HTTP_ before its name.
+    fileprivate var isOfMicrocache: Bool { withParameter("NGINX_MICROCACHE") { !$0.isEmpty } ?? false }
+}
+
+/// How long others may keep a fresh answer.
+enum Freshening {
+    /// Seconds for who has asked. While it asks again it may use the answer for ten minutes more (RFC 5861, section 3).
+    static let longest: Int64 = 60
+    /// Seconds for nginx's cache, which asks again in the background and gives nothing out after ten (`microcache.conf`).
+    static let microcache: Int64 = 3
+
+    /// Appends `Cache-Control`, and what nginx's cache reads.
+    /// - Parameter ttl: seconds for which it is still fresh; 0 and less: it is not.
+    static func write(_ keeping: Conditional.Keeping, ttl: Int64, isHit: Bool, to lines: inout [UInt8]) {
+        guard keeping != .nobody, ttl > 0 else { return lines.append("Cache-Control: private, max-age=0\r\n") }
+        if keeping == .nginx, isHit {
+            // Before Cache-Control: nginx up to 1.22 stops at `private` else.
+            lines.append("X-Accel-Expires: ")
+            lines.append(decimal: Int(min(ttl, microcache)))
+            lines.append("\r\nDate: ")
+            lines.append(contentsOf: SystemClock().wall.httpDate.utf8)
+            lines.append("\r\n")
+        }
+        lines.append("Cache-Control: private, max-age=")
+        lines.append(decimal: Int(min(ttl, longest)))
+        lines.append(", stale-while-revalidate=600\r\n")
     }
 }
 
@@ -23,7 +65,7 @@ enum CacheStatus: Sendable, Equatable {
     /// A stored answer.
     /// - Parameters:
     ///   - ttl: seconds; negative when it is stale.
-    ///   - refusedWith: what Spotify said when it was asked last; the answer is what it said before (`fwd-status`).
+    ///   - refusedWith: what Spotify said when it was asked last; the answer is what it said before.
     case hit(Tier, ttl: Int64, Freshness, refusedWith: Int?)
     case miss
     /// A stored answer that this request waited for.
@@ -42,11 +84,11 @@ enum CacheStatus: Sendable, Equatable {
         switch self {
         case .hit(let tier, let ttl, let freshness, let refusedWith):
             bytes.append("swingmusic-fcgi; hit; ttl=")
-            bytes.append(decimal: Int(ttl))
+            // `hit` and `fwd` exclude each other (section 2.2): that it is stale is said by its ttl alone.
+            bytes.append(decimal: Int(freshness == .stale ? min(ttl, -1) : ttl))
             bytes.append(Self.detail(tier))
-            if freshness == .stale { bytes.append("; fwd=stale") }
             if let refusedWith {
-                bytes.append("; fwd-status=")
+                bytes.append("/")
                 bytes.append(decimal: refusedWith)
             }
         case .miss: bytes.append("swingmusic-fcgi; fwd=miss")
@@ -65,6 +107,9 @@ enum CacheStatus: Sendable, Equatable {
 }
 
 extension Response {
+    /// The bits of a note that are this header's; the others are `Reason`'s.
+    private static let statusMask = 0x1ff
+
     /// Adds the header, and notes what is counted of it.
     mutating func add(_ status: CacheStatus) {
         add { lines in
@@ -72,7 +117,7 @@ extension Response {
             status.write(to: &lines)
             lines.append("\r\n")
         }
-        note = status.note
+        note = note & ~Self.statusMask | status.note
     }
 }
 

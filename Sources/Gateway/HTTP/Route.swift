@@ -74,6 +74,9 @@ struct RoutedRequest {
     /// The session's user; nil where the route needs none.
     var user: Int?
 
+    /// Who asks for what is the administrator's, for the log.
+    var actor: String { user.map { "id \($0)" } ?? "a token" }
+
     /// What follows the family's prefix, as nginx has decoded it. Made anew each time it is asked for.
     var rest: Substring {
         request.withPath { path in Substring(decoding: path[min(prefixLength, path.count)...], as: UTF8.self) } ?? ""

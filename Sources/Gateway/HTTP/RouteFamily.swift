@@ -39,6 +39,8 @@ protocol RouteFamily: Sendable {
     func readsBody(ofUnserved routed: RoutedRequest, _ paths: PathTree) -> Bool
     /// A path as it would be asked for now, where it is one that is asked for otherwise; nil: it is none.
     func newerPath(_ path: Substring) -> String?
+    /// What a 401 says of the token that is wanted, and of where to get one; nil: what was wrong alone.
+    func wantedToken(_ routed: RoutedRequest) -> String?
 }
 
 extension RouteFamily {
@@ -55,4 +57,5 @@ extension RouteFamily {
     func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? { nil }
     func readsBody(ofUnserved routed: RoutedRequest, _ paths: PathTree) -> Bool { true }
     func newerPath(_ path: Substring) -> String? { nil }
+    func wantedToken(_ routed: RoutedRequest) -> String? { nil }
 }

@@ -1,5 +1,6 @@
 import FastCGI
 import Glibc
+import Platform
 import Sessions
 
 /// Finds the route of a request, and leads it there and back: `handle` is the whole way, read from top to bottom.
@@ -71,9 +72,11 @@ public struct Router: Handler {
     }
 
     public func handle(_ request: Request) -> Outcome {
+        let began = SystemClock().monotonic
         // The path, and the method.
         guard var found = find(request) else {
-            return observer.observe(withoutBody(.now(ErrorFormat.plain.error(404, "Not found")), request), of: .none, request)
+            let outcome = withoutBody(.now(ErrorFormat.plain.error(404, "Not found")), request)
+            return observer.observe(outcome, of: .none, request, since: began)
         }
         let prefix = found.prefix
         // Pages of other origins (CORS): what they may read.
@@ -81,7 +84,8 @@ public struct Router: Handler {
         let grant = crossOrigin.grant(to: request, readers)
         let outcome = answer(&found, grant, readers)
         // HEAD, then the headers of CORS and 401, the line in the log, the count.
-        return observer.observe(withoutBody(outcome, request), of: prefix.label, request, grant)
+        return observer.observe(
+            withoutBody(outcome, request), of: prefix.label, request, since: began, user: found.routed.user, grant)
     }
 
     private func answer(_ found: inout RouteMatch, _ grant: CrossOrigin.Grant, _ readers: CrossOrigin.Readers) -> Outcome {
@@ -102,7 +106,9 @@ public struct Router: Handler {
             found.routed.client = authentication.client(found.routed.request)
             found.routed.user = authentication.user.map { Int($0.user.id) }
             return served(found).renewing(authentication.user?.renewal)
-        case .refused(let refused): return .now(AccessControl.refusal(refused, found.prefix.errorFormat))
+        case .refused(let refused):
+            let wanted = found.prefix.family.wantedToken(found.routed)
+            return .now(AccessControl.refusal(refused, found.prefix.errorFormat, wanted: wanted))
         case .needsWrite(let pending):
             return waiting(pending, found.routed.request, AccessControl.refusal(.unavailable, found.prefix.errorFormat))
         }

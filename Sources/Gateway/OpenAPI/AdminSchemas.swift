@@ -45,9 +45,17 @@ enum StatusSchemas {
                 "cooldown": .named("Pause"), "upstreamOutage": .named("Pause"), "tokenOutage": .named("Pause"),
                 "accountRefusal": .named("Pause"),
             ]),
+        "History": .object([
+            "span": .oneOf(HistorySpan.allCases.map(\.rawValue)), "step": .integer(1), "now": instant,
+            // Of each figure as many as there are steps.
+            "figures": .map(of: .list(of: .anything, least: 60, most: 186)),
+        ]),
         "Pause": .object(["endsAt": instant, "reason": .text]),
+        "ClientKey": .object(["name": .text, "id": keyID, "createdAt": instant, "usedAt": instant.orNull]),
+        "NewClientKey": .object(["name": .text, "id": keyID, "secret": .text(pattern: "^[0-9a-f]{64}$")]),
     ]
 
+    private static let keyID = Schema.text(pattern: "^[0-9a-f]{32}$")
     private static let count = Schema.integer(0)
     private static let word = Schema.oneOf(Trouble.allCases.map(\.rawValue))
     private static let words = Schema.list(of: word)

@@ -15,7 +15,7 @@ enum ExtendedSchemas {
     static let local = Schema.object([
         "tracks": .list(
             of: .object([
-                "id": .text, "trackhash": .text, "type": .constant("track"), "title": .text, "artist": .text, "album": .text,
+                "id": .text, "trackhash": .text.orNull, "type": .constant("track"), "title": .text, "artist": .text, "album": .text,
                 "albumhash": .text,
                 "duration_ms": .integer(0), "source": .constant("local"),
             ])),

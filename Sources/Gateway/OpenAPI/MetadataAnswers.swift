@@ -47,9 +47,11 @@ enum MetadataAnswers {
 
     static let preference = Parameter.header(
         "Prefer", as: "HTTP_PREFER",
-        "RFC 7240: `wait=5` waits at most 5 s for a lookup, `respond-async` not at all; what is no preference is ignored.", .text)
+        "RFC 7240: `wait=5` waits at most 5 s for a lookup, `respond-async` not at all; what is no preference is ignored.", .text,
+        example: "wait=1")
     static let condition = Parameter.header(
-        "If-None-Match", as: "HTTP_IF_NONE_MATCH", "The ETag of what the caller has already (RFC 9110, 13.1.2).", .text)
+        "If-None-Match", as: "HTTP_IF_NONE_MATCH", "The ETag of what the caller has already (RFC 9110, 13.1.2).", .text,
+        example: "\"0123456789abcdef\"")
 
     private static let queued = Schema.object(["status": .constant("queued")])
 }

@@ -51,8 +51,10 @@ final class Parameter: Sendable {
         Parameter(.query, [name] + others, about, schema, isRequired: isRequired, isList: isList, example: example)
     }
 
-    static func header(_ name: String, as variable: StaticString, _ about: String, _ schema: Schema) -> Parameter {
-        Parameter(.header, [name], about, schema, isRequired: false, variable: variable)
+    static func header(
+        _ name: String, as variable: StaticString, _ about: String, _ schema: Schema, example: JSONValue? = nil
+    ) -> Parameter {
+        Parameter(.header, [name], about, schema, isRequired: false, variable: variable, example: example)
     }
 
     var name: String { names[0] }

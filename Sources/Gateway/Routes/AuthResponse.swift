@@ -8,6 +8,7 @@ enum AuthResponse {
         var response = Response(status: answer.status, contentType: ErrorFormat.json, body: answer.body)
         response.add("Cache-Control", "no-store")
         if let seconds = answer.retryAfter { response.add("Retry-After", "\(seconds)") }
+        response.unserved = answer.cause.map { Reason($0) }
         return dressed(response, cookies: answer.cookies)
     }
 
@@ -26,7 +27,7 @@ enum AuthResponse {
 
     /// In the words of `@swingmusic_away` in sessions.conf.
     static func away(status: Int) -> Response {
-        dressed(ErrorFormat.swingmusic.unavailable("swingmusic does not answer", retryAfter: .seconds(10), status: status))
+        dressed(ErrorFormat.swingmusic.unavailable("swingmusic does not answer", .swingmusic, retryAfter: .seconds(10), status: status))
     }
 
     /// OPTIONS is always 200 and empty.

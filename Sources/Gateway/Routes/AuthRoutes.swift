@@ -9,6 +9,8 @@ struct AuthRoutes: RouteFamily {
     let sessions: Sessions?
     let blockingWorker: BlockingWorker
     let publicURL: BaseURL?
+    /// nil: sign-ins are not counted.
+    var timings: Timings?
 
     let prefix = "/auth/"
     let tag = "auth"
@@ -28,10 +30,10 @@ struct AuthRoutes: RouteFamily {
     /// How long a login may wait for its turn to be hashed.
     private static let loginWait = Duration.seconds(30)
 
-    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean)
-    private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true)
+    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean, example: true)
+    private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true, example: "k3v9x2")
     private static let whose = Parameter.query(
-        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"))
+        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"), example: "1")
     private static let session = Parameter.path(
         "id", "The session's id, as the list has it.", .text(pattern: "^[0-9A-Za-z_-]{1,64}$"), example: "nobodys-session")
     private static let role = Parameter.query("role", "A role that the user must have.", .text(most: 100), example: "admin")
@@ -50,7 +52,8 @@ struct AuthRoutes: RouteFamily {
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
                 return park { finish in
-                    sessions.login(body, caller) { finish(AuthResponse.response($0)) }.map(AuthResponse.response)
+                    sessions.login(body, caller) { finish(AuthResponse.response(counted(.login, $0))) }
+                        .map { AuthResponse.response(counted(.login, $0)) }
                 }
             },
             read(
@@ -89,7 +92,7 @@ struct AuthRoutes: RouteFamily {
                 .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [Self.code]
             ) { sessions, caller, routed in
                 let code = routed.given[Self.code]
-                return errand { context in sessions.pair(caller, code: code, context) }
+                return errand { context in counted(.pair, sessions.pair(caller, code: code, context)) }
             },
         ]
     }
@@ -136,7 +139,7 @@ struct AuthRoutes: RouteFamily {
                 body: DescribedBody(type: "application/x-www-form-urlencoded", schema: SessionSchemas.deviceForm),
                 answers: SessionSchemas.devicesChanged
             ) { sessions, caller, routed in
-                let (form, scheme) = (DeviceForm(FormBody(routed.request)), Self.scheme(routed.request))
+                let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)
                 return page { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
             },
         ]
@@ -180,6 +183,11 @@ struct AuthRoutes: RouteFamily {
         ]
     }
 
+    private func counted(_ way: SignIn.Way, _ answer: Answer) -> Answer {
+        timings?.add(signIn: way, SignIn.Ending(status: answer.status))
+        return answer
+    }
+
     // MARK: Declaring
 
     private typealias SessionHandler = @Sendable (Sessions, Caller, RoutedRequest) -> Outcome
@@ -194,7 +202,7 @@ struct AuthRoutes: RouteFamily {
             parameters: parameters, body: body, answers: answers
         ) { routed in
             guard let sessions else { return .now(withoutSessions(routed)) }
-            return handler(sessions, Caller(routed.request, publicURL: publicURL), routed)
+            return handler(sessions, Caller(routed.request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins), routed)
         }
     }
 
@@ -228,7 +236,7 @@ struct AuthRoutes: RouteFamily {
     func answerUnserved(_ routed: RoutedRequest, _ paths: PathTree) -> Outcome? {
         guard let sessions else { return nil }
         let request = routed.request
-        let caller = Caller(request, publicURL: publicURL)
+        let caller = Caller(request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins)
         if Self.isForeign(routed.rest, paths) {
             let change = PasswordChange(request, caller)
             return decided(sessions.authenticate(caller, changes: request.changesSomething)) { authentication in
@@ -276,7 +284,7 @@ struct AuthRoutes: RouteFamily {
 
     private func withoutSessions(_ routed: RoutedRequest) -> Response {
         if routed.route?.isSubrequest == true { return errorFormat.error(403, "Sessions are not set up") }
-        return errorFormat.unavailable("Sessions are not set up", retryAfter: .seconds(60))
+        return errorFormat.unavailable("Sessions are not set up", .noSessions, retryAfter: .seconds(60))
     }
 
     // MARK: Answering
@@ -346,14 +354,6 @@ struct AuthRoutes: RouteFamily {
         }
     }
 
-    /// How a browser came, if a server on the way says so. Where TLS ends at a proxy before nginx, nginx knows it from that proxy alone;
-    /// browsers let no page send the header to another origin.
-    private static func scheme(_ request: Request) -> String? {
-        let forwarded = (request.parameter("HTTP_X_FORWARDED_PROTO") ?? "").split(separator: ",").first.map(String.init)
-        let scheme = (forwarded ?? request.parameter("REQUEST_SCHEME") ?? "").lowercased().filter { $0 != " " }
-        return ["http", "https"].contains(scheme) ? scheme : nil
-    }
-
     /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
     private func handedBack(_ request: Request, _ sessions: Sessions, _ status: String) -> Outcome {
         let name = request.parameter("REQUEST_ID") ?? ""
@@ -396,7 +396,7 @@ struct AuthRoutes: RouteFamily {
 
     /// - Parameter begin: answers at once, or takes the closure and answers with it later.
     private func park(_ begin: @escaping @Sendable (@escaping @Sendable (Response) -> Void) -> Response?) -> Outcome {
-        let busy = AuthResponse.response(.message("The server is busy", status: 503, retryAfter: 3))
+        let busy = AuthResponse.response(.message("The server is busy", status: 503, retryAfter: 3)).because(.busy)
         return .parked(
             ParkedRequest(
                 deadline: SystemClock().monotonic + Self.loginWait,

@@ -10,6 +10,7 @@ struct CacheRoutes: RouteFamily {
     let caches: Caches
     let blockingWorker: BlockingWorker
     let includes: IncludeWatch
+    let security: SecurityLog
 
     let prefix = "/cache/"
     let tag = "cache"
@@ -31,13 +32,13 @@ struct CacheRoutes: RouteFamily {
         "key", "The key; keys that begin with `catalog:` are the catalog's own and can only be read and deleted.",
         .text(least: 1, most: mostKeyBytes), example: "shelf:one")
     private static let lifetime = Parameter.query(
-        "ttl", "How long it lives, from now on; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,5}(ms|s|m|h|d)$"),
+        "ttl", "How long it lives, from now on; the cache's own time when left out.", .text(pattern: "^[1-9][0-9]{0,11}(ms|s|m|h|d)$"),
         example: "90s")
 
     private static let increment = Parameter.query(
         "incr", "What is added to a number.", .text(pattern: "^(0|-?[1-9][0-9]{0,17})$"), example: "1")
     private static let cleared = Parameter.query(
-        "prefix", "Only keys that begin so; all when left out.", .text(least: 1), example: "shelf:")
+        "prefix", "Only keys that begin so; all when left out.", .text(least: 1, most: mostKeyBytes), example: "shelf:")
 
     let schemas: KeyValuePairs<String, Schema> = ["KeyPage": KeyList.schema]
 
@@ -120,9 +121,12 @@ struct CacheRoutes: RouteFamily {
     @Sendable private func clear(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
         let cache = try cache(routed)
         let prefix = try CacheQuery(writing: routed).bytes(Self.cleared)
+        if let prefix, prefix.count > Self.mostKeyBytes { throw BadRequest(400, "A key has at most \(Self.mostKeyBytes) bytes") }
         if let prefix, prefix.isEmpty { throw BadRequest(400, "prefix is empty: leave it out to clear the whole cache") }
+        let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return writing(cache) {
             let count = try caches.clear(cache, prefix: prefix ?? [], waits: false)
+            security.note(.cleared, from: address, by: actor, cache: cache.rawValue)
             return Response(status: 200, contentType: ErrorFormat.json, body: Array("{\"cleared\":\(count)}".utf8))
         }
     }
@@ -131,7 +135,8 @@ struct CacheRoutes: RouteFamily {
     private func writing(_ cache: CacheName, _ write: @escaping @Sendable () throws -> Response) -> Outcome {
         blockingWorker.begin(errorFormat) { reply in
             let response = answering(write)
-            caches.whenSettled(cache) { fault in reply(fault.map { errorFormat.unavailable("\($0)", retryAfter: .seconds(10)) } ?? response)
+            caches.whenSettled(cache) { fault in
+                reply(fault.map { errorFormat.unavailable("\($0)", .database, retryAfter: .seconds(10)) } ?? response)
             }
         }
     }
@@ -142,7 +147,7 @@ struct CacheRoutes: RouteFamily {
         } catch CacheError.notAWholeNumber {
             return errorFormat.error(409, "\(CacheError.notAWholeNumber)")
         } catch {
-            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", .database, retryAfter: .seconds(10))
         }
     }
 

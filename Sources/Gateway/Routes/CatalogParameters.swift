@@ -12,7 +12,8 @@ struct ClampedLimit: Sendable {
         self.usual = usual
         self.most = most
         parameter = .query(
-            "limit", "How many: 1 to \(most), \(usual) when left out, clamped.", .either(.integer(), .constant("")))
+            "limit", "How many: 1 to \(most), \(usual) when left out, clamped.", .either(.integer(), .constant("")),
+            example: .integer(usual))
     }
 }
 
@@ -69,7 +70,7 @@ struct CatalogParameters {
 
     // MARK: What is asked for here
 
-    static let trend = Parameter.query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"]))
+    static let trend = Parameter.query("type", "What, tracks when left out.", .oneOf(["tracks", "albums", "artists"]), example: "albums")
 
     func trending(_ limit: ClampedLimit) throws(BadRequest) -> any Question {
         let limit = try self.limit(limit)

@@ -184,7 +184,7 @@ struct PreferenceRoutes: Sendable {
     }
 
     private func unusable(_ error: CacheError) -> Response {
-        errorFormat.unavailable("The database cannot be used: \(error)", retryAfter: .seconds(5))
+        errorFormat.unavailable("The database cannot be used: \(error)", .database, retryAfter: .seconds(5))
     }
 
     private func json(_ body: [UInt8]) -> Response {

@@ -1,11 +1,13 @@
 import Caching
 import FastCGI
 import JSON
+import Platform
 
 /// `/dragonfly/...`: the web client's dashboard of the store and the caches. For the administrator alone.
 struct DashboardRoutes: RouteFamily {
     let caches: Caches
     let blockingWorker: BlockingWorker
+    let security: SecurityLog
 
     let prefix = "/dragonfly/"
     let tag = "dragonfly"
@@ -80,7 +82,7 @@ struct DashboardRoutes: RouteFamily {
         } catch let refusal as BadRequest {
             return errorFormat.error(refusal.status, refusal.message)
         } catch {
-            return errorFormat.unavailable("\(error)", retryAfter: .seconds(10))
+            return errorFormat.unavailable("\(error)", .database, retryAfter: .seconds(10))
         }
     }
 
@@ -88,10 +90,12 @@ struct DashboardRoutes: RouteFamily {
     @Sendable private func clearAll(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
         // A namespace with dots and slashes in it must not become this route.
         if RawPath(routed.request)?.isAs(compared: routed.request) == false { throw BadRequest(404, "There is no such namespace") }
+        let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
         return work {
             let count = try caches.clear(.temp)
             let due = try caches.clear(.spotify)
             try caches.clearCopies()
+            security.note(.cleared, from: address, by: actor, cache: "all")
             return DashboardReport.cleared(message: "\(count) entries cleared, \(due) records due for renewal", count: nil)
         }
     }
@@ -99,11 +103,16 @@ struct DashboardRoutes: RouteFamily {
     @Sendable private func clear(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
         let given = routed.given[Self.namespace] ?? ""
         let asked = try RawPath(routed.request)?.rest(after: "\(prefix)clear/".utf8) ?? Array(given.utf8)
-        return work { try clear(asked) }
+        let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)
+        return work {
+            let (cache, answer) = try clear(asked)
+            security.note(.cleared, from: address, by: actor, cache: cache.rawValue)
+            return answer
+        }
     }
 
     /// A namespace as `/dragonfly/keys` names it: `temp`, or `temp:one`.
-    private func clear(_ asked: [UInt8]) throws -> JSONValue {
+    private func clear(_ asked: [UInt8]) throws -> (CacheName, JSONValue) {
         let slash = UInt8(ascii: "/")
         let name = asked.last == slash ? asked.dropLast() : asked[...]
         let parts = name.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
@@ -113,6 +122,6 @@ struct DashboardRoutes: RouteFamily {
         }
         guard cache == .temp || cache == .spotify else { throw BadRequest(400, "\(cache.rawValue) is cleared through /cache alone") }
         let count = try caches.clear(cache, prefix: parts.count == 2 ? parts[1] + [slash] : [])
-        return DashboardReport.cleared(message: "\(count) entries cleared", count: count)
+        return (cache, DashboardReport.cleared(message: "\(count) entries cleared", count: count))
     }
 }

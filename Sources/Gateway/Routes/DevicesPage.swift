@@ -35,7 +35,7 @@ enum DevicesPage {
         case 503:
             var response = page(503, "Not now", notice(refused.message + ".", link: path, "Try again"))
             response.add(retryAfter: .seconds(5))
-            return response
+            return response.because(.sessions)
         default: return page(401, "Not signed in", notice("On this device nobody is signed in.", link: "/", "Sign in"))
         }
     }

@@ -49,7 +49,7 @@ struct ExtendedSearch {
 
     private static let typed = Parameter.query("q", "What has been typed; two letters at least.", .text, example: "carly")
     private static let suggested = Parameter.query(
-        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]))
+        "type", "What, all when left out.", .oneOf(["all", "tracks", "albums", "artists", "playlists"]), example: "tracks")
     private static let most = ClampedLimit(usual: 10, most: 20)
 
     static let suggestionParameters = [typed, suggested, most.parameter]
@@ -139,8 +139,9 @@ struct LocalResults {
 
     private static func track(_ song: Library.Song) -> JSONValue {
         [
-            "id": .string(song.trackHash), "trackhash": .string(song.trackHash), "type": "track", "title": .string(song.title),
-            "artist": .string(song.artists), "album": .string(song.album), "albumhash": .string(song.albumHash),
+            "id": .string(song.trackHash ?? song.storedHash), "trackhash": song.trackHash.map(JSONValue.string) ?? .null, "type": "track",
+            "title": .string(song.title), "artist": .string(song.artists), "album": .string(song.album),
+            "albumhash": .string(song.albumHash),
             "duration_ms": .integer(song.duration * 1000), "source": "local",
         ]
     }
@@ -178,7 +179,9 @@ struct AvailabilityRoute: Sendable {
             .post, "availability", id: "availability", access: .metadata, summary: "Which of these tracks swingmusic has.",
             about: """
                 By title, artist and length, or album in place of length, capitals, accents and signs aside. In the order in which they were asked; \
-                at most \(Self.most), with the members of a catalog's track, of which these are read.
+                at most \(Self.most), with the members of a catalog's track, of which these are read. `trackhash` is what swingmusic's routes \
+                know the song by; it is left out where swingmusic may show another title or album than the tags have, as of remasters, editions \
+                and featured artists.
                 """,
             body: .object(
                 [Self.tracks], optional: [],
@@ -220,12 +223,14 @@ struct AvailabilityRoute: Sendable {
         }
         // Where the songs have changed all of them are read: never on an event thread.
         return blockingWorker.run(errorFormat) { [wanted] in
-            guard let library else { return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", retryAfter: .seconds(60)) }
+            guard let library else {
+                return errorFormat.unavailable("SWINGMUSIC_CONFIG_DIR is not set", .noSessions, retryAfter: .seconds(60))
+            }
             do throws(LibraryFault) {
                 let index = try library.index()
                 return response(wanted.map { ($0.id, index.song(like: $0.track)) })
             } catch {
-                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", retryAfter: .seconds(5))
+                return errorFormat.unavailable("swingmusic's songs: \(error.reason)", .swingmusic, retryAfter: .seconds(5))
             }
         }
     }
@@ -250,7 +255,7 @@ struct AvailabilityRoute: Sendable {
             .object([
                 "spotify_id": id.map(JSONValue.string) ?? JSONValue.null,
                 "availability": ["state": song == nil ? "missing" : "available"],
-                "trackhash": song.map { .string($0.trackHash) }, "albumhash": song.map { .string($0.albumHash) },
+                "trackhash": song?.trackHash.map { .string($0) }, "albumhash": song.map { .string($0.albumHash) },
                 "play_count": song.map { .integer($0.playCount) }, "last_played": song.map { .integer($0.lastPlayed) },
             ])
         }

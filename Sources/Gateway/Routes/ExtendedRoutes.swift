@@ -87,25 +87,28 @@ struct ExtendedRoutes: RouteFamily {
                 + MetadataAnswers.all(ExtendedSchemas.combined, error: .named("Error"), takesBody: true).dropFirst()
         ) { routed throws(BadRequest) in
             let asked = try ExtendedSearch(routed)
-            guard asked.includesGlobal else { return localAlone(asked) }
-            // Where the songs are not in memory they are read first, for the next one who asks.
-            let index = asked.includesLocal ? library?.indexAtHand : nil
-            if asked.includesLocal, index == nil, let library { blockingWorker.note { _ = try? library.index() } }
-            let local = index.map { LocalResults($0, asked) } ?? LocalResults()
-            let question = GlobalSearchQuestion(
-                term: asked.term, query: asked.query, kinds: asked.kinds, limit: asked.limit,
-                form: .combined(local: local.json, count: local.count))
-            return responder.answer(question, routed.request, client: routed.client, errorFormat)
+            let client = routed.client
+            guard asked.includesLocal, let library else { return answer(asked, LocalResults(), routed.request, client: client) }
+            let (kept, body) = (routed.request.kept, routed.request.body)
+            // All songs are looked through, and read first where they have changed: never on an event thread.
+            return blockingWorker.prepare(errorFormat) {
+                (try? library.index()).map { LocalResults($0, asked) } ?? LocalResults()
+            } then: {
+                local in
+                kept.read(with: body) { answer(asked, local, $0, client: client) }
+            }
         }
     }
 
-    private func localAlone(_ asked: ExtendedSearch) -> Outcome {
-        blockingWorker.run(errorFormat) {
-            let index = asked.includesLocal ? try? library?.index() : nil
-            let local = index.map { LocalResults($0, asked) } ?? LocalResults()
+    private func answer(_ asked: ExtendedSearch, _ local: LocalResults, _ request: Request, client: String) -> Outcome {
+        guard asked.includesGlobal else {
             var response = Response(status: 200, contentType: ErrorFormat.json, body: local.answer(to: asked.query))
             response.add("Cache-Control", "no-store")
-            return response
+            return .now(response)
         }
+        let question = GlobalSearchQuestion(
+            term: asked.term, query: asked.query, kinds: asked.kinds, limit: asked.limit,
+            form: .combined(local: local.json, count: local.count))
+        return responder.answer(question, request, client: client, errorFormat)
     }
 }

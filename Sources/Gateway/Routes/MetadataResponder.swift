@@ -13,6 +13,8 @@ struct MetadataResponder: Sendable {
     let mirrorWait: Duration
     /// `SWINGMUSIC_FCGI_PUBLIC_URL`.
     let publicURL: BaseURL?
+    /// Metadata is for anybody, and so the same for all.
+    var isOpen = false
     let followUps = FollowUps()
 
     /// - Parameters:
@@ -24,7 +26,9 @@ struct MetadataResponder: Sendable {
     ) -> Outcome {
         let inquiry = Inquiry(
             catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
-            isFilled: filled, conditional: Conditional(request, errorFormat, notFound: notFound), client: client, followUps: followUps)
+            isFilled: filled,
+            conditional: Conditional(request, errorFormat, notFound: notFound, mayBeKept: isOpen && question.isOfRecords), client: client,
+            followUps: followUps)
         switch catalog.approach(to: question) {
         case .asItComes: return inquiry.outcome(nil, patience(of: request, errorFormat))
         case .here(let ahead): return inquiry.outcome(ahead, patience(of: request, errorFormat))
@@ -75,7 +79,7 @@ private struct Inquiry: Sendable {
             }
         } catch {
             return .now(
-                conditional.errorFormat.notYet(Obstacle(.server, "The database cannot be read: \(error)"), after: .seconds(5)))
+                conditional.errorFormat.notYet(Obstacle(.server, "The database cannot be read: \(error)"), after: .seconds(5), .database))
         }
     }
 }
@@ -145,8 +149,8 @@ private final class PendingRequest: Sendable {
             reply.send(patience.isAsync ? MetadataResponse.queued(after: after, conditional) : rest(obstacle, after: after))
             if obstacle.kind == .turn { goOn(awaited, within: after) }
         case .failed(let obstacle, let after): reply.send(rest(obstacle, after: after))
-        case .refused(.queueFull, let after): reply.send(rest(.turn, "Too many lookups are waiting", after: after))
-        case .refused(.clientShare, let after): reply.send(rest(.turn, "Too many lookups of yours are waiting", after: after))
+        case .refused(.queueFull, let after): reply.send(rest(.turn, "Too many lookups are waiting", after: after, .queueFull))
+        case .refused(.clientShare, let after): reply.send(rest(.turn, "Too many lookups of yours are waiting", after: after, .clientShare))
         }
     }
 
@@ -168,8 +172,8 @@ private final class PendingRequest: Sendable {
             let after = conditional.errorFormat == .spotify ? Duration.seconds(2) : .seconds(5)
             let obstacle = Obstacle(.turn, "No answer from Spotify came in time; the lookup stays queued")
             return rest(catalog.inbox.obstacle(now: SystemClock().monotonic) ?? obstacle, after: after)
-        case .stopping: return rest(.server, "The server is restarting", after: .seconds(2))
-        case .refused: return rest(.server, "Too many requests are waiting", after: .seconds(5))
+        case .stopping: return rest(.server, "The server is restarting", after: .seconds(2), .restarting)
+        case .refused: return rest(.server, "Too many requests are waiting", after: .seconds(5), .busy)
         case .clientLeft: return MetadataResponse.missing(Obstacle(.server, "The caller left"), after: .seconds(5), conditional)
         }
     }
@@ -177,14 +181,16 @@ private final class PendingRequest: Sendable {
     /// How long a lookup that was expected before is gone on with.
     private static let overdue = Duration.seconds(20)
 
-    private func rest(_ kind: Obstacle.Kind, _ words: String, after: Duration) -> Response { rest(Obstacle(kind, words), after: after) }
+    private func rest(_ kind: Obstacle.Kind, _ words: String, after: Duration, _ reason: Reason? = nil) -> Response {
+        rest(Obstacle(kind, words), after: after, reason)
+    }
 
     /// What there is, where the question may be patchy or an old answer will do; else an error that says when to come back.
-    private func rest(_ obstacle: Obstacle, after: Duration) -> Response {
+    private func rest(_ obstacle: Obstacle, after: Duration, _ reason: Reason? = nil) -> Response {
         if case .complete(let composed)? = try? catalog.answer(question, base: base, filled: isFilled, isLast: true) {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
-        return MetadataResponse.missing(obstacle, after: after, conditional)
+        return MetadataResponse.missing(obstacle, after: after, conditional, reason)
     }
 }
 
@@ -269,10 +275,12 @@ enum MetadataResponse {
         if isPatchy {
             response.add(lines: "Cache-Control: no-store\r\n")
         } else {
+            let ttl = composed.freshness == .fresh && composed.refusedWith == nil ? composed.ttl : 0
             response.add { lines in
                 lines.append("ETag: ")
                 EntityTag.write(composed.tag, to: &lines)
-                lines.append("\r\nCache-Control: private, max-age=0\r\n")
+                lines.append("\r\n")
+                Freshening.write(conditional.keeping, ttl: ttl, isHit: status == nil && !matches, to: &lines)
             }
         }
         response.add(status ?? .hit(composed.tier, ttl: composed.ttl, composed.freshness, refusedWith: composed.refusedWith))
@@ -289,8 +297,8 @@ enum MetadataResponse {
     }
 
     /// Not here, and not to be had within the caller's patience.
-    static func missing(_ obstacle: Obstacle, after: Duration, _ conditional: Conditional) -> Response {
-        var response = conditional.errorFormat.notYet(obstacle, after: after)
+    static func missing(_ obstacle: Obstacle, after: Duration, _ conditional: Conditional, _ reason: Reason? = nil) -> Response {
+        var response = conditional.errorFormat.notYet(obstacle, after: after, reason)
         response.add(CacheStatus.miss)
         return response
     }

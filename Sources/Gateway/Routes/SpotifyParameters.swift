@@ -17,7 +17,8 @@ extension Parameter {
 
     static let market = Parameter.query(
         "market", "ISO 3166-1 alpha-2 in capitals; SPOTIFY_MARKET when left out.", .text(pattern: "^([A-Z]{2}|from_token)$"), example: "SE")
-    static let country = Parameter.query("country", "The older name of market, which wins.", .text(pattern: "^([A-Z]{2}|from_token)$"))
+    static let country = Parameter.query(
+        "country", "The older name of market, which wins.", .text(pattern: "^([A-Z]{2}|from_token)$"), example: "SE")
     static let types = Parameter.query(
         "additional_types", "With episode in it, episodes come as what they are; else as tracks.", .text, example: "track,episode")
     static let fields = Parameter.query(
@@ -25,7 +26,7 @@ extension Parameter {
         example: "name,tracks.items(track(name,album(!images)))")
     static let groups = Parameter.query(
         "include_groups", "Which albums; all when left out.",
-        .list(of: .oneOf(["album", "single", "compilation", "appears_on"]), least: 1, most: 4), isList: true)
+        .list(of: .oneOf(["album", "single", "compilation", "appears_on"]), least: 1, most: 4), isList: true, example: ["album", "single"])
     /// Links call it `query`.
     static let searched = Parameter.query(
         "q", "What is searched for.", .text(pattern: "\\S", least: 1, most: 300), isRequired: true, others: ["query"],
@@ -54,8 +55,8 @@ struct ListWindow: Sendable {
         self.usual = usual
         limits = least...most
         offsets = 0...lastOffset
-        limit = .query("limit", limitAbout ?? "How many, \(usual) when left out.", .integer(least, most))
-        offset = .query("offset", offsetAbout, .integer(0, lastOffset))
+        limit = .query("limit", limitAbout ?? "How many, \(usual) when left out.", .integer(least, most), example: .integer(usual))
+        offset = .query("offset", offsetAbout, .integer(0, lastOffset), example: 0)
     }
 
     var parameters: [Parameter] { [limit, offset] }

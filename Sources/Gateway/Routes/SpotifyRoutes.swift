@@ -17,7 +17,8 @@ struct SpotifyRoutes: RouteFamily {
     let about = """
         The Web API's own paths, parameters and bodies, answered from what is known here. Batches and top tracks work in development \
         mode, too. An id may also be a URI (spotify:track:...) or a link to open.spotify.com. A slash at the end is ignored. The query \
-        of a search may be called query, as in links, and a market country. On a host name of its own the same is at /v1/. What needs \
+        of a search may be called query, as in links, and a market country. On a host name of its own the same is at /v1/. With sessions a \
+        token that /spotify/api/token gives for a client key is as good as a user's. What needs \
         a user (/me and every change) is 401, what development mode closed (/browse, /users, /markets and the like) 403.
         """
     let errorFormat = ErrorFormat.spotify
@@ -97,7 +98,7 @@ struct SpotifyRoutes: RouteFamily {
     ) -> Route {
         let takesFields = parameters.contains { $0 === Parameter.fields }
         return Route(
-            .get, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers,
+            .get, template, id: id, access: .mirror, summary: summary, parameters: parameters + MetadataAnswers.headers,
             answers: MetadataAnswers.all(schema, error: .named("SpotifyError"), waiting: MetadataAnswers.mirror)
         ) { routed throws(BadRequest) in
             let given = try Given(routed.given)
@@ -183,6 +184,15 @@ struct SpotifyRoutes: RouteFamily {
     func newerPath(_ path: Substring) -> String? {
         let parts = PathTree.parts(of: path)
         return parts.count > 3 && parts[0] == "users" && parts[2] == "playlists" ? parts.dropFirst(2).joined(separator: "/") : nil
+    }
+
+    /// Libraries show the message of a 401 to their users, and come with what Spotify gave them.
+    func wantedToken(_ routed: RoutedRequest) -> String? {
+        let place = routed.isAtOtherPrefix ? "/api/token" : "/spotify/api/token"
+        return """
+            The mirror wants a token of its own, none of Spotify's: POST \(place) gives one for the id and secret of a client key, \
+            which an administrator makes with 'swingmusic-fcgi keys add NAME'
+            """
     }
 
     /// What is not here, and why.

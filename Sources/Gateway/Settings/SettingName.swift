@@ -16,6 +16,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case adoptTokens = "SWINGMUSIC_FCGI_ADOPT_TOKENS"
     case publicURL = "SWINGMUSIC_FCGI_PUBLIC_URL"
     case corsOrigins = "SWINGMUSIC_FCGI_CORS_ORIGINS"
+    case statusCovers = "SWINGMUSIC_FCGI_STATUS_COVERS"
     case logLevel = "SWINGMUSIC_FCGI_LOG_LEVEL"
     case logFormat = "SWINGMUSIC_FCGI_LOG_FORMAT"
     case swingmusicDirectory = "SWINGMUSIC_CONFIG_DIR"

@@ -31,6 +31,8 @@ public struct Settings: Sendable {
     public var adoption: TokenAdoption
     public var publicURL: BaseURL?
     public var corsOrigins: AllowedOrigins
+    /// Whether the status page shows pictures from Spotify's image host.
+    public var statusCovers: Bool
     public var logLevel: Logger.Level
     public var logFormat: LogFormat
     public var swingmusicDirectory: String?
@@ -80,6 +82,7 @@ public struct Settings: Sendable {
         adoption = reader.choice(.adoptTokens, default: .safe)
         publicURL = reader.url(.publicURL)
         corsOrigins = Self.origins(&reader)
+        statusCovers = reader.choice(.statusCovers, default: Switch.off) == .on
         logLevel = reader.choice(.logLevel, default: .info)
         logFormat = reader.choice(.logFormat, default: .text)
         dragonfly = Self.dragonfly(&reader)

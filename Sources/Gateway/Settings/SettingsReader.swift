@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Glibc
 import Platform
+import Sessions
 
 /// A setting that does not parse, and how it would.
 public struct SettingError: Error, CustomStringConvertible, Sendable {
@@ -100,8 +101,13 @@ public struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConver
     public var description: String { "(secret)" }
     public var debugDescription: String { description }
 
-    /// Three parts with dots between them, as signed tokens have (RFC 7519).
-    var hasFormOfToken: Bool { bytes.count { $0 == UInt8(ascii: ".") } == 2 }
+    /// Three parts with dots between them, as signed tokens have (RFC 7519); or that of a client key's token.
+    var hasFormOfToken: Bool { bytes.count { $0 == UInt8(ascii: ".") } == 2 || ClientToken.hasForm(bytes) }
+
+    /// A code of a text that nobody makes who does not know the secret (HMAC-SHA256, RFC 2104): 32 bytes.
+    func code(of text: String) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: SymmetricKey(data: bytes)))
+    }
 
     /// Compares digests of both, so that the time taken tells nothing of the secret, its length included.
     public func equals(_ text: some StringProtocol) -> Bool {

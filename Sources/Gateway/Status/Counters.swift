@@ -10,6 +10,8 @@ enum Counter {
         case none
 
         var label: String { self == .own ? "swingmusic-fcgi" : "\(self)" }
+        /// Whether who is parked waits for Spotify, more or less.
+        var waitsForLookups: Bool { self == .spotify || self == .catalog }
     }
 
     /// How a metadata request or a read of `/cache` was served, by its `Cache-Status`: the three tiers, then what the calls brought.
@@ -84,7 +86,7 @@ extension CacheStatus {
 
     /// What a note says of where an answer came from: nil without a header.
     static func counted(_ note: Int) -> (Counter.Source, isStale: Bool)? {
-        Counter.Source(rawValue: note % staleMark - 1).map { ($0, note >= staleMark) }
+        Counter.Source(rawValue: note & (staleMark - 1) - 1).map { ($0, note & staleMark != 0) }
     }
 
     private func source(_ tier: Tier) -> Counter.Source {

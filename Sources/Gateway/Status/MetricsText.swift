@@ -1,15 +1,16 @@
 import Caching
 import RateLimiting
+import Spotify
 
 /// Prometheus' text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats).
 struct MetricsText {
-    enum Kind: String { case counter, gauge, histogram }
+    enum MetricType: String { case counter, gauge, histogram }
 
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
     private(set) var text = ""
 
     /// Begins a metric; its samples follow.
-    mutating func metric(_ name: String, _ kind: Kind, _ help: String) {
+    mutating func metric(_ name: String, _ kind: MetricType, _ help: String) {
         text += "# HELP swingmusic_fcgi_\(name) \(Self.escaped(help, quotes: false))\n# TYPE swingmusic_fcgi_\(name) \(kind.rawValue)\n"
     }
 
@@ -18,8 +19,17 @@ struct MetricsText {
         text += "swingmusic_fcgi_\(name)\(list.isEmpty ? "" : "{\(list)}") \(value)\n"
     }
 
+    /// The samples of a histogram.
+    mutating func histogram(_ name: String, _ labels: [(String, String)], _ histogram: TimingSums.Histogram) {
+        for (bound, count) in histogram.counts {
+            sample("\(name)_bucket", labels + [("le", bound.map { "\($0)" } ?? "+Inf")], count)
+        }
+        sample("\(name)_sum", labels, histogram.seconds)
+        sample("\(name)_count", labels, histogram.count)
+    }
+
     /// A metric with one sample.
-    mutating func single(_ name: String, _ kind: Kind, _ help: String, _ value: some CustomStringConvertible) {
+    mutating func single(_ name: String, _ kind: MetricType, _ help: String, _ value: some CustomStringConvertible) {
         metric(name, kind, help)
         sample(name, [], value)
     }
@@ -42,10 +52,56 @@ extension StatusReport {
     var metrics: String {
         var text = MetricsText()
         answers(&text)
+        durations(&text)
+        signIns(&text)
         workers(&text)
         spotify(&text)
+        calls(&text)
         storage(&text)
         return text.text
+    }
+
+    private func durations(_ text: inout MetricsText) {
+        text.metric(
+            "request_duration_seconds", .histogram,
+            "From the whole request to its answer, by family of routes and outcome: from a tier (hit), brought by a call (fetched), not to be had in time (unanswered); of what is in no cache 2xx and 3xx (ok), 4xx (refused), 5xx (failed)."
+        )
+        for family in Counter.Family.allCases {
+            for outcome in RequestOutcome.allCases.prefix(family.outcomes) {
+                text.histogram(
+                    "request_duration_seconds", [("family", family.label), ("outcome", "\(outcome)")], timings.requests(family, outcome))
+            }
+        }
+        text.metric(
+            "wait_seconds", .histogram,
+            "How long callers of metadata were parked until there was something to tell them, or until they left.")
+        for hasLeft in [false, true] {
+            text.histogram("wait_seconds", [("end", hasLeft ? "left" : "answered")], timings.waits(haveLeft: hasLeft))
+        }
+    }
+
+    private func calls(_ text: inout MetricsText) {
+        text.metric(
+            "spotify_call_duration_seconds", .histogram,
+            "From a call's first byte to its end, by how it ended; of one that was not sent (unreachable) from its beginning.")
+        for kind in CallResult.Kind.allCases {
+            text.histogram("spotify_call_duration_seconds", [("outcome", kind.metricLabel)], timings.calls(kind))
+        }
+        text.single(
+            "spotify_last_success_timestamp_seconds", .gauge, "When Spotify answered last, in seconds since 1970; 0: never.",
+            Double(timings.lastSuccess ?? 0) / 1000)
+    }
+
+    private func signIns(_ text: inout MetricsText) {
+        text.metric("sign_ins_total", .counter, "Attempts to begin a session, by way and result.")
+        for way in SignIn.Way.allCases {
+            for result in SignIn.Ending.allCases {
+                text.sample("sign_ins_total", [("way", "\(way)"), ("result", "\(result)")], timings.signIns(way, result))
+            }
+        }
+        guard let sessions else { return }
+        text.single("sessions", .gauge, "Open sessions.", sessions.sessions)
+        text.single("session_users", .gauge, "Users who have an open session.", sessions.users)
     }
 
     private func answers(_ text: inout MetricsText) {
@@ -73,20 +129,21 @@ extension StatusReport {
     private func turns(_ text: inout MetricsText) {
         text.metric(
             "spotify_turn_seconds", .histogram, "How long a turn took to take: a transaction in limiter.db and the wait for its lock.")
-        for (bound, count) in counts.turns {
-            text.sample("spotify_turn_seconds_bucket", [("le", bound.map { "\(Double($0) / 1_000_000)" } ?? "+Inf")], count)
-        }
-        text.sample("spotify_turn_seconds_sum", [], Double(counts.turnMicroseconds) / 1_000_000)
-        text.sample("spotify_turn_seconds_count", [], counts.turns.last?.count ?? 0)
+        let turns = TimingSums.Histogram(
+            counts: counts.turns.map { (bound: $0.bound.map { Double($0) / 1_000_000 }, count: $0.count) },
+            seconds: Double(counts.turnMicroseconds) / 1_000_000)
+        text.histogram("spotify_turn_seconds", [], turns)
     }
 
     private func workers(_ text: inout MetricsText) {
         text.single("workers", .gauge, "Living worker processes.", workers.count)
         text.single("parked", .gauge, "Parked requests: those that wait for a lookup or a file, this one included.", parked)
         text.metric("worker_uptime_seconds", .gauge, "Seconds since the worker began.")
-        for worker in workers { text.sample("worker_uptime_seconds", [("pid", "\(worker.process)")], worker.uptimeSeconds) }
+        for worker in workers { text.sample("worker_uptime_seconds", worker.slotLabels, worker.uptimeSeconds) }
         text.metric("worker_resident_bytes", .gauge, "Memory that the worker has, shared pages included.")
-        for worker in workers { text.sample("worker_resident_bytes", [("pid", "\(worker.process)")], worker.residentBytes) }
+        for worker in workers { text.sample("worker_resident_bytes", worker.slotLabels, worker.residentBytes) }
+        text.metric("worker_parked", .gauge, "Requests that the worker has parked.")
+        for worker in workers { text.sample("worker_parked", worker.slotLabels, worker.parked) }
     }
 
     private func spotify(_ text: inout MetricsText) {
@@ -120,10 +177,22 @@ extension StatusReport {
         text.single(
             "store_wrong_copies_total", .counter, "Values in DragonflyDB that were no copy of what was asked for (this worker's view).",
             store.wrongCopies)
+        text.metric("store_breaker_open", .gauge, "1 while the worker does not ask DragonflyDB, as it was a second ago.")
+        for worker in workers { text.sample("store_breaker_open", worker.slotLabels, worker.isStoreUnused ? 1 : 0) }
     }
 
     /// 0 when it has come.
     func seconds(until instant: Int64) -> Double { Double(max(0, instant - now)) / 1000 }
+}
+
+extension WorkerLook {
+    /// Slots, not process ids: a worker that is replaced is the same series.
+    fileprivate var slotLabels: [(String, String)] { [("slot", "\(slot)")] }
+}
+
+extension CallResult.Kind {
+    /// `rate_limited`.
+    fileprivate var metricLabel: String { "\(self)".map { $0.isUppercase ? "_\($0.lowercased())" : "\($0)" }.joined() }
 }
 
 extension NamespaceStatistics {

@@ -13,16 +13,22 @@ final class Scoreboard: Sendable {
     private let memory: SharedMemory
     /// Where the own slot begins; nil for who only reads.
     private let own: Int?
+    /// What took how long; a part of the file that workers of the first release do not know.
+    let timings: Timings
 
     private static let slotCount = 512
     private static let slotBytes = 512
     private static let layout: UInt64 = 0x5347_4649_4755_0001
-    private static let length = Offset.slots + slotCount * slotBytes
+    private static let firstLength = Offset.slots + slotCount * slotBytes
+    private static let length = firstLength + slotCount * Timings.slotBytes
     private static let makingLock: Int64 = 0
     private static let firstSlotLock: Int64 = 16
 
     /// After the layout's number.
-    private enum Offset { static let logSequence = 8, rawPathMissedAt = 16, minutes = 64, log = 4096, slots = log + LogRing.bytes }
+    private enum Offset {
+        static let logSequence = 8, rawPathMissedAt = 16, minutes = 64, lookupSequence = 576, lookups = 584, log = 4096
+        static let slots = log + LogRing.bytes
+    }
     private enum Field { static let process = 0, startedAt = 8, parked = 16, conditions = 24, counters = 64 }
 
     /// Takes a slot. Never fails: see above.
@@ -33,6 +39,7 @@ final class Scoreboard: Sendable {
         let own = Self.offset(ofSlot: slot ?? 0)
         memory = slot == nil ? SharedMemory(ownedLength: Self.length) : shared
         self.own = own
+        timings = Timings(memory, start: Self.firstLength, slot: slot ?? 0)
         memory.store64(0, at: own + Field.parked)
         memory.store64(0, at: own + Field.conditions)
         memory.store64(UInt64(bitPattern: now), at: own + Field.startedAt)
@@ -56,9 +63,12 @@ final class Scoreboard: Sendable {
 
     /// Reads what the workers count, without a slot and without making the file. Where there is none, nothing was counted.
     init(reading path: String) {
+        let whole = SharedMemory(existing: path, length: Self.length, layout: Self.layout)
         memory =
-            SharedMemory(existing: path, length: Self.length, layout: Self.layout) ?? SharedMemory(ownedLength: Self.length)
+            whole ?? SharedMemory(existing: path, length: Self.firstLength, layout: Self.layout)
+            ?? SharedMemory(ownedLength: Self.firstLength)
         own = nil
+        timings = Timings(memory, start: whole == nil ? nil : Self.firstLength, slot: nil)
     }
 
     /// The first slot that no process holds; its lock is kept as long as the file is open.
@@ -78,6 +88,7 @@ final class Scoreboard: Sendable {
         add(Counter.turns + (Counter.turnBounds.firstIndex { microseconds <= $0 } ?? Counter.turnBounds.count))
         change(Field.counters + Counter.turnMicroseconds * 8, by: microseconds)
     }
+
     func park() { change(Field.parked, by: 1) }
     func unpark() { change(Field.parked, by: .max) }
 
@@ -99,18 +110,18 @@ final class Scoreboard: Sendable {
     // MARK: Reading
 
     /// Of all workers since the file was made.
-    var sum: Counters {
-        var sum = Counters()
-        // The lowest free slot is taken, so the first that never was ends them.
-        for slot in slots {
-            guard word(Field.process, slot) != 0 else { break }
-            sum += counts(slot)
-        }
-        return sum
-    }
+    var sum: Counters { slots.prefix(usedSlots).reduce(into: Counters()) { $0 += counts($1) } }
+
+    /// What took how long, of all workers since the file was made.
+    var timingSums: TimingSums { timings.sum(slots: usedSlots) }
+
+    /// The lowest free slot is taken, so the first that never was ends them.
+    private var usedSlots: Int { slots.first { word(Field.process, $0) == 0 } ?? slots.count }
 
     /// A worker that lives.
     struct Worker: Sendable, Equatable {
+        /// Its place, which the next worker has when it has ended.
+        var slot: Int
         var process: Int32
         /// Wall-clock milliseconds.
         var startedAt: Int64
@@ -121,7 +132,7 @@ final class Scoreboard: Sendable {
     var workers: [Worker] {
         slots.filter(isHeld).map { slot in
             Worker(
-                process: Int32(truncatingIfNeeded: word(Field.process, slot)),
+                slot: slot, process: Int32(truncatingIfNeeded: word(Field.process, slot)),
                 startedAt: Int64(bitPattern: word(Field.startedAt, slot)),
                 parked: max(0, Int(Int64(bitPattern: word(Field.parked, slot)))),
                 conditions: WorkerConditions(rawValue: word(Field.conditions, slot)))
@@ -149,25 +160,35 @@ final class Scoreboard: Sendable {
     // Counts answers at the moment they are handed to the event loop. A worker that is killed between that and the socket has counted
     // an answer that its caller did not get: at most one for each of its threads. (Counting after the write would lose as many.)
 
-    func count(_ outcome: Outcome, of family: Counter.Family) -> Outcome {
+    /// - Parameter began: when the request was whole.
+    func count(_ outcome: Outcome, of family: Counter.Family, since began: MonotonicTime) -> Outcome {
         switch outcome {
         case .now(let response):
-            count(response, of: family)
+            count(response, of: family, since: began)
             return outcome
         case .pending: return outcome
         case .parked(let parkedRequest):
             park()
+            let parkedAt = SystemClock().monotonic
             return .parked(
                 parkedRequest.observed { [self] response in
                     unpark()
-                    if let response { count(response, of: family) }
+                    if family.waitsForLookups {
+                        let waited = SystemClock().monotonic.nanoseconds &- parkedAt.nanoseconds
+                        timings.add(wait: waited, hasLeft: response == nil)
+                    }
+                    if let response { count(response, of: family, since: began) }
                 })
         }
     }
 
-    private func count(_ response: Response, of family: Counter.Family) {
+    private func count(_ response: Response, of family: Counter.Family, since began: MonotonicTime) {
         add(Counter.place(family, status: response.status))
-        guard let (source, isStale) = CacheStatus.counted(response.note) else { return }
+        let counted = CacheStatus.counted(response.note)
+        timings.add(
+            request: SystemClock().monotonic.nanoseconds &- began.nanoseconds, of: family,
+            RequestOutcome(counted?.0, status: response.status))
+        guard let (source, isStale) = counted else { return }
         add(Counter.place(source))
         if isStale { add(Counter.stale) }
     }
@@ -247,6 +268,46 @@ final class Scoreboard: Sendable {
         Offset.log + Int(number % UInt64(LogRing.entries)) * LogRing.entryBytes
     }
 
+    // MARK: Lookups
+
+    /// Notes a lookup that has ended, by a name without what was typed.
+    func note(lookup name: String, status: Int, at now: Int64 = SystemClock().wall.milliseconds) {
+        let number = memory.add64(1, at: Offset.lookupSequence)
+        let entry = Self.offset(ofLookup: number)
+        memory.store64(0, at: entry + LookupRing.Field.number)
+        memory.store64(UInt64(bitPattern: now), at: entry + LookupRing.Field.time)
+        memory.store64(UInt64(max(0, status)), at: entry + LookupRing.Field.status)
+        let text = Array(name.utf8.prefix(LookupRing.longestName))
+        text.withUnsafeBytes { bytes in
+            if let base = bytes.baseAddress {
+                memory.address(entry + LookupRing.Field.name, bytes.count).copyMemory(from: base, byteCount: bytes.count)
+            }
+        }
+        memory.store64(UInt64(text.count), at: entry + LookupRing.Field.length)
+        memory.store64(number, at: entry + LookupRing.Field.number)
+    }
+
+    /// The newest first.
+    var latestLookups: [EndedLookup] {
+        let newest = memory.load64(at: Offset.lookupSequence)
+        let oldest = newest > UInt64(LookupRing.entries) ? newest - UInt64(LookupRing.entries) + 1 : 1
+        guard newest >= oldest else { return [] }
+        return (oldest...newest).reversed().compactMap { number in
+            let entry = Self.offset(ofLookup: number)
+            guard memory.load64(at: entry + LookupRing.Field.number) == number else { return nil }
+            let length = Int(min(memory.load64(at: entry + LookupRing.Field.length), UInt64(LookupRing.longestName)))
+            let name = UnsafeRawBufferPointer(start: memory.address(entry + LookupRing.Field.name, length), count: length)
+            let lookup = EndedLookup(
+                name: String(decoding: name, as: UTF8.self), status: Int(memory.load64(at: entry + LookupRing.Field.status)),
+                time: Int64(bitPattern: memory.load64(at: entry + LookupRing.Field.time)))
+            return memory.load64(at: entry + LookupRing.Field.number) == number ? lookup : nil
+        }
+    }
+
+    private static func offset(ofLookup number: UInt64) -> Int {
+        Offset.lookups + Int(number % UInt64(LookupRing.entries)) * LookupRing.entryBytes
+    }
+
     private func line(_ number: UInt64) -> LoggedLine? {
         let entry = Self.offset(ofEntry: number)
         func word(_ field: Int) -> UInt64 { memory.load64(at: entry + field) }
@@ -279,6 +340,24 @@ enum LogRing {
     static let bytes = entries * entryBytes
     enum Field { static let number = 0, time = 8, process = 16, level = 24, length = 32, text = 40 }
     static let longestText = entryBytes - Field.text
+}
+
+/// A lookup that has ended, as the status page shows it.
+struct EndedLookup: Sendable, Equatable {
+    /// Of a search without what was typed.
+    var name: String
+    /// 200, or the status of Spotify's refusal.
+    var status: Int
+    /// Wall-clock milliseconds.
+    var time: Int64
+}
+
+/// Where the latest lookups of all workers stand in `figures.shared`, between the minutes and the log; guarded as the log's entries are.
+private enum LookupRing {
+    static let entries = 32
+    static let entryBytes = 104
+    enum Field { static let number = 0, time = 8, status = 16, length = 24, name = 32 }
+    static let longestName = entryBytes - Field.name
 }
 
 /// Whether nginx's include files are as old as this program, by what comes through them.

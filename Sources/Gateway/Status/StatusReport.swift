@@ -12,6 +12,9 @@ struct StatusReport: Sendable {
     var version: String
     /// Of all workers, those that ended included.
     var counts: Counters
+    var timings = TimingSums()
+    /// Open sessions, and how many users they are of; nil where there are none to be had.
+    var sessions: SessionCount?
     /// Oldest first; the last minute is under way.
     var answersByMinute: [Int]
     var workers: [WorkerLook]
@@ -60,11 +63,15 @@ struct FileLook: Sendable, Equatable {
 
 /// A living worker process.
 struct WorkerLook: Sendable, Equatable {
+    /// Its place among the workers, which its successor has after it.
+    var slot = 0
     var process: Int32
     var uptimeSeconds: Int64
     var parked: Int
     /// What it has in memory of its own and shared; 0 when /proc does not tell.
     var residentBytes: Int64
+    /// It does not ask DragonflyDB (this worker's circuit breaker is open).
+    var isStoreUnused = false
 
     init(process: Int32, uptimeSeconds: Int64, parked: Int, residentBytes: Int64) {
         self.process = process
@@ -77,6 +84,8 @@ struct WorkerLook: Sendable, Equatable {
         self.init(
             process: worker.process, uptimeSeconds: max(0, now - worker.startedAt) / 1000, parked: worker.parked,
             residentBytes: Self.resident(worker.process))
+        slot = worker.slot
+        isStoreUnused = worker.conditions.contains(.storeIsUnused)
     }
 
     /// The second number of /proc/PID/statm, in pages (proc(5)).
@@ -107,6 +116,19 @@ struct StatusCollector: Sendable {
     let hasCredentials: Bool
     /// Whether this process is a worker itself.
     let isWorker: Bool
+    /// nil for who does not keep it.
+    let history: StatusHistory?
+    /// The ages, and when they were counted: the page asks every two seconds.
+    private let counted = Locked<(at: MonotonicTime, ages: [AgeLook])?>(nil)  // guards what was counted last
+
+    init(
+        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: RateLimiter,
+        sessions: SessionsView, dataDirectory: String, hasCredentials: Bool, isWorker: Bool, history: StatusHistory? = nil
+    ) {
+        (self.version, self.scoreboard, self.caches, self.rateLimiter) = (version, scoreboard, caches, rateLimiter)
+        (self.sessions, self.dataDirectory, self.hasCredentials, self.isWorker) = (sessions, dataDirectory, hasCredentials, isWorker)
+        self.history = history
+    }
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
     func report(now: Int64 = SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
@@ -114,7 +136,8 @@ struct StatusCollector: Sendable {
         let caches = try? caches.get()
         let workers = scoreboard.workers
         return StatusReport(
-            now: now, version: version, counts: scoreboard.sum, answersByMinute: scoreboard.answersByMinute(now: now),
+            now: now, version: version, counts: scoreboard.sum, timings: scoreboard.timingSums,
+            answersByMinute: scoreboard.answersByMinute(now: now),
             workers: workers.map { WorkerLook($0, now: now) }.sorted { $0.process < $1.process },
             limiter: try? limiter.get(), limiterFault: limiter.fault, caches: caches?.statistics() ?? .unknown,
             files: Self.files.map { FileLook(name: $0, bytes: FileStamp(path: dataDirectory + "/" + $0)?.size ?? 0) }.filter {
@@ -124,7 +147,23 @@ struct StatusCollector: Sendable {
             readiness: Readiness(look(limiter, workers)))
     }
 
+    /// With what only who may wait can tell.
+    func report(_ context: borrowing BlockingContext) -> StatusReport {
+        var report = report(withAges: false)
+        if case .own(let sessions) = sessions { report.sessions = sessions.count(context) }
+        return report
+    }
+
+    /// Counted along an index, which takes the longer the more there are: at most every ten seconds.
     private func ages(now: Int64) -> [AgeLook] {
+        let instant = SystemClock().monotonic
+        if let counted = counted.withLock({ $0 }), instant - counted.at < .seconds(10) { return counted.ages }
+        let ages = countedAges(now: now)
+        counted.withLock { $0 = (instant, ages) }
+        return ages
+    }
+
+    private func countedAges(now: Int64) -> [AgeLook] {
         guard let caches = try? caches.get() else { return [] }
         let day: Int64 = 86_400_000
         let all = caches.count(.spotify)
@@ -188,6 +227,38 @@ struct StatusCollector: Sendable {
         }
         if case .own(let sessions) = sessions, !sessions.hasSettings { conditions.insert(.settingsAreUnknown) }
         scoreboard.note(conditions)
+    }
+
+    /// Writes down how it stands, where this is the process that does.
+    func keepHistory(now: Int64 = SystemClock().wall.milliseconds) {
+        guard let history, history.isWriter() else { return }
+        let (counts, workers, limiter) = (scoreboard.sum, scoreboard.workers, try? rateLimiter.status())
+        let records = (try? caches.get())?.statistics().services.first { $0.cache == .spotify }
+        var look = StatusHistory.Sample()
+        (look[.memory], look[.dragonfly], look[.sqlite]) = (counts[.memory], counts[.dragonfly], counts[.sqlite])
+        (look[.stored], look[.collapsed], look[.unanswered]) = (counts[.stored], counts[.collapsed], counts[.unanswered])
+        (look[.failed], look[.answered], look[.calls]) = (counts.failed, counts.answered, counts.calls)
+        let timings = scoreboard.timingSums
+        let waits = timings.waits(haveLeft: false)
+        (look[.waits], look[.waitMicroseconds]) = (waits.count, UInt64(max(0, waits.seconds * 1e6)))
+        for family in [Counter.Family.spotify, .catalog] {
+            for outcome in RequestOutcome.allCases {
+                let answers = timings.requests(family, outcome)
+                look[.timed] &+= answers.count
+                look[.timedMicroseconds] &+= UInt64(max(0, answers.seconds * 1e6))
+            }
+        }
+        func whole(_ number: Int) -> UInt64 { UInt64(max(0, number)) }
+        if let limiter {
+            (look[.callsInWindow], look[.budget]) = (whole(limiter.callsInWindow), whole(limiter.callsPerWindow))
+            look[.callMicroseconds] = whole(Int(limiter.callTime.wholeNanoseconds / 1000))
+            (look[.coolingDown], look[.queued]) = (limiter.cooldown == nil ? 0 : 1, whole(limiter.waiting.values.reduce(0, +)))
+        }
+        (look[.records], look[.recordBytes]) = (whole(records?.entries ?? 0), whole(Int(records?.bytes ?? 0)))
+        let looks = workers.map { WorkerLook($0, now: now) }
+        look[.residentBytes] = UInt64(max(0, looks.reduce(0) { $0 + $1.residentBytes }))
+        (look[.workers], look[.parked]) = (whole(workers.count), whole(looks.reduce(0) { $0 + $1.parked }))
+        history.note(look, now: now)
     }
 
     private static let files = ["cache.db", "cache.db-wal", "limiter.db", "limiter.db-journal", "sessions.db", "sessions.db-journal"]

@@ -14,6 +14,8 @@ public enum Principal: Sendable {
     case user(AuthenticatedRequest)
     /// Who has the admin token of our settings. The sessions know nothing of that one, and never say so.
     case administrator
+    /// A client key's, by its number in `sessions.db`. It is nobody's session.
+    case client(Int64)
 }
 
 extension Authentication {
@@ -25,6 +27,7 @@ extension Authentication {
         switch self {
         case .authenticated(.user(let request)): return request
         case .refused(let refused), .anonymous(let refused): throw refused
+        case .authenticated(.client): throw .misplacedClientToken
         case .authenticated(.administrator), .needsWrite: throw .unavailable
         }
     }

@@ -11,6 +11,7 @@ final class Authenticator: Sendable {
     private let seen: SeenSessions
     private let clock: any HostClock
     private let registrar: TokenRegistrar
+    let clients: ClientAuthenticator
     let memory = TokenCache()
 
     init(
@@ -23,14 +24,21 @@ final class Authenticator: Sendable {
         self.seen = seen
         self.clock = clock
         self.registrar = registrar
+        clients = ClientAuthenticator(database: database, clock: clock)
     }
 
     // MARK: On an event thread
 
     /// Who the request comes from, by its access token. Never waits.
-    func authenticate(_ caller: Caller, duplicates: DuplicateCookies, renewal: RenewalDelivery) -> Authentication {
+    /// - Parameter takesClients: whether a client key's token is good for it, as a bearer.
+    func authenticate(
+        _ caller: Caller, duplicates: DuplicateCookies, renewal: RenewalDelivery, takesClients: Bool = false
+    ) -> Authentication {
         switch Credential.search(caller, for: .access, duplicates: duplicates) {
         case .found(let credential):
+            if ClientToken.isOne(credential.text) {
+                return takesClients && credential.place == .header ? clients.authenticate(credential.text) : .refused(.misplacedClientToken)
+            }
             do throws(Refused) {
                 return try glance(at: presented(credential, for: .access), of: caller, renewal)
             } catch {
@@ -76,7 +84,7 @@ final class Authenticator: Sendable {
     private func glance(at remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(SessionDatabaseError) -> TokenRow {
         let stamp = try database.stamp()
         if let answer = remembered.answer(at: stamp) { return answer }
-        let answer = try database.look(remembered.token.hash, userID: userID, at: stamp)
+        let answer = try database.look(at: stamp) { try $0.answer(remembered.token.hash, userID: userID) }
         remembered.remember(answer, at: stamp, now: now)
         return answer
     }
@@ -85,7 +93,7 @@ final class Authenticator: Sendable {
         _ presented: PresentedToken, _ account: Account, _ session: KnownSession, _ caller: Caller, _ renewal: RenewalDelivery, _ now: Int64
     ) -> Authentication {
         if let renewed = registrar.renewed.find(for: presented.token.hash, now: now) {
-            return .authenticated(.user(presented.request(account, session, renewal: renewed.cookie(now: now))))
+            return .authenticated(.user(presented.request(account, session, renewal: renewed.cookie(for: caller, now: now))))
         }
         let request = presented.request(account, session)
         if renewal == .withAnswer { return pending(presented, session.userID, caller, renewal, meanwhile: request) }
@@ -115,6 +123,7 @@ final class Authenticator: Sendable {
     ) -> Authentication {
         switch Credential.search(caller, for: kind, duplicates: duplicates) {
         case .found(let credential):
+            if ClientToken.isOne(credential.text) { return .refused(.misplacedClientToken) }
             do throws(Refused) {
                 return .authenticated(.user(try settle(presented(credential, for: kind), of: caller, context)))
             } catch {

@@ -13,10 +13,12 @@ public struct Caller: Sendable {
     public var fetchSite: String?
     /// Where we are reached, to tell our own pages from others.
     public var site: OwnSite?
+    /// How far a cookie that it is given is to reach.
+    public var reach: CookieReach
 
     public init(
         cookies: [String] = [], authorization: [String] = [], address: String = "", userAgent: String? = nil, origin: String? = nil,
-        fetchSite: String? = nil, site: OwnSite? = nil
+        fetchSite: String? = nil, site: OwnSite? = nil, reach: CookieReach = .unsaid
     ) {
         self.cookies = cookies
         self.authorization = authorization
@@ -25,6 +27,7 @@ public struct Caller: Sendable {
         self.origin = origin
         self.fetchSite = fetchSite
         self.site = site
+        self.reach = reach
     }
 }
 
@@ -33,7 +36,7 @@ extension Caller {
     /// without Origin, which browsers send with every form, is not.
     /// - Parameter scheme: by which the browser came, as the servers on the way say; nil when nobody knows. A foreign page cannot make a
     ///   browser send a header about it. Where the browser itself says that page and request are of one origin it is not needed.
-    func isOfOwnPage(scheme: String?) -> Bool {
+    public func isOfOwnPage(scheme: String?) -> Bool {
         guard let origin, let site else { return false }
         let isOwnByBrowser: Bool
         switch fetchSite ?? "" {
@@ -118,4 +121,22 @@ public struct OriginPolicy: Sendable {
 
     /// Whether an Origin header names an origin that was allowed.
     public func isAllowed(_ origin: String) -> Bool { OriginText(origin).map(allowed.contains) ?? false }
+}
+
+/// By what connections, and on whose requests, a browser is to send the session's cookie (RFC 6265bis, sections 5.6.5 and 5.6.7).
+public enum CookieReach: Sendable {
+    /// As swingmusic says it, which is nothing: plain HTTP.
+    case unsaid
+    /// Over HTTPS, on requests of our own pages, and where somebody follows a link to them.
+    case own
+    /// Over HTTPS, on requests of other sites' pages too: what may use it is seen to by the list of origins.
+    case foreign
+
+    var attributes: String {
+        switch self {
+        case .unsaid: ""
+        case .own: "; Secure; SameSite=Lax"
+        case .foreign: "; Secure; SameSite=None"
+        }
+    }
 }

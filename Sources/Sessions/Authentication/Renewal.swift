@@ -1,4 +1,3 @@
-import Glibc
 import Platform
 
 /// Sliding renewal: a cookie that has less than a week left is renewed by any request that uses it. So is one of the future, by a clock that
@@ -22,9 +21,9 @@ final class RenewedTokens: Sendable {
 
         /// The value of `Set-Cookie`.
         /// - Parameter now: ms since 1970.
-        func cookie(now: Int64) -> String? {
+        func cookie(for caller: Caller, now: Int64) -> String? {
             guard case .made(let token) = self else { return nil }
-            return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, now: now)
+            return SetCookie.access(token.text, maxAge: SetCookie.renewalAge, for: caller, now: now)
         }
     }
 
@@ -69,25 +68,12 @@ enum SetCookie {
     /// A renewed cookie outlives its token.
     static let renewalAge: Int64 = 31_540_000
 
-    static func access(_ token: String, maxAge: Int64, now: Int64) -> String {
-        "access_token_cookie=\(token); Expires=\(HTTPDate.text(second: now / 1000 + maxAge)); Max-Age=\(maxAge); HttpOnly; Path=/"
+    static func access(_ token: String, maxAge: Int64, for caller: Caller, now: Int64) -> String {
+        let end = WallTime(milliseconds: (now / 1000 + maxAge) * 1000).httpDate
+        return "access_token_cookie=\(token); Expires=\(end); Max-Age=\(maxAge); HttpOnly; Path=/\(caller.reach.attributes)"
     }
 
-    static let cleared = "access_token_cookie=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/"
-}
-
-/// The preferred form of a date in HTTP (RFC 9110, section 5.6.7).
-private enum HTTPDate {
-    static func text(second: Int64) -> String {
-        var (second, parts) = (time_t(second), tm())
-        gmtime_r(&second, &parts)
-        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(two).joined(separator: ":")
-        let date = "\(two(parts.tm_mday)) \(months[Int(parts.tm_mon)]) \(parts.tm_year + 1900)"
-        return "\(weekdays[Int(parts.tm_wday)]), \(date) \(time) GMT"
+    static func cleared(for caller: Caller) -> String {
+        "access_token_cookie=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; Path=/\(caller.reach.attributes)"
     }
-
-    private static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-    private static func two(_ number: CInt) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }

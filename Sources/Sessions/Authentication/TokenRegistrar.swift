@@ -181,7 +181,9 @@ final class TokenRegistrar: Sendable {
         for waiter in each.waiters {
             guard let completion = waiter.completion else { continue }
             seen.note(session, account.user, waiter.presented.remembered, waiter.caller, now: now)
-            let cookie = waiter.wantsRenewal(now: now) ? renewed.find(for: waiter.presented.token.hash, now: now)?.cookie(now: now) : nil
+            let cookie =
+                waiter.wantsRenewal(now: now)
+                ? renewed.find(for: waiter.presented.token.hash, now: now)?.cookie(for: waiter.caller, now: now) : nil
             completion(.authenticated(.user(waiter.presented.request(account, session, renewal: cookie))))
         }
     }
@@ -208,14 +210,14 @@ final class TokenRegistrar: Sendable {
         guard Renewal.isDue(old.claims, place: authenticated.place, hasAuthorization: !caller.authorization.isEmpty, now: now) else {
             return nil
         }
-        if let found = renewed.find(for: old.hash, now: now) { return found.cookie(now: now) }
+        if let found = renewed.find(for: old.hash, now: now) { return found.cookie(for: caller, now: now) }
         // Where it cannot be entered it is not handed out: the old one is good for days, and the next request tries again.
         let renewal = try? database.write(context) { rows in
             try renew(old, authenticated.settings, authenticated.session, in: rows, now)
         }
         guard let renewal else { return nil }
         renewed.keep(renewal, for: old.hash, now: now)
-        return renewed.find(for: old.hash, now: now)?.cookie(now: now)
+        return renewed.find(for: old.hash, now: now)?.cookie(for: caller, now: now)
     }
 
     // MARK: Within a transaction

@@ -7,7 +7,7 @@ import Platform
 /// name alone.
 final class LoginThrottle: Sendable {
     /// What is guessed. Each is counted for itself.
-    enum Secret: String { case login, pair }
+    enum Secret: String, CaseIterable { case login, pair, key }
 
     enum Admission: Equatable {
         case admitted(Attempt)
@@ -57,7 +57,7 @@ final class LoginThrottle: Sendable {
 
     /// Removes the counts of addresses. Answers how many there were.
     func forget(_ addresses: Set<String>) throws -> Int {
-        let keys = Set([Secret.login, .pair].flatMap { secret in addresses.map { key(secret, $0) } })
+        let keys = Set(Secret.allCases.flatMap { secret in addresses.map { key(secret, $0) } })
         return try keys.filter { try shared.remove($0) }.count
     }
 

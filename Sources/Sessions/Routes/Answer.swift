@@ -9,12 +9,26 @@ public struct Answer: Sendable, Equatable {
     public var cookies: [String]
     /// Seconds, for `Retry-After`.
     public var retryAfter: Int?
+    /// Why there is no answer at present, for the log.
+    public var cause: Cause?
 
-    init(status: Int, body: [UInt8], cookies: [String] = [], retryAfter: Int? = nil) {
+    public enum Cause: Sendable {
+        /// Too many were wrong.
+        case guesses
+        /// The session has as many tokens as it may.
+        case tokens
+        /// Too many passwords wait to be hashed.
+        case logins
+        /// Ours or swingmusic's cannot be read, or ours not be written.
+        case files
+    }
+
+    init(status: Int, body: [UInt8], cookies: [String] = [], retryAfter: Int? = nil, cause: Cause? = nil) {
         self.status = status
         self.body = body
         self.cookies = cookies
         self.retryAfter = retryAfter
+        self.cause = cause
     }
 
     static func json(_ value: JSONValue, status: Int = 200, cookies: [String] = []) -> Answer {
@@ -22,12 +36,12 @@ public struct Answer: Sendable, Equatable {
     }
 
     /// `{"msg": text}`.
-    public static func message(_ text: String, status: Int, retryAfter: Int? = nil) -> Answer {
-        Answer(status: status, body: JSONWriter.body(.object([JSONMember("msg", .string(text))])), retryAfter: retryAfter)
+    public static func message(_ text: String, status: Int, retryAfter: Int? = nil, cause: Cause? = nil) -> Answer {
+        Answer(status: status, body: JSONWriter.body(.object([JSONMember("msg", .string(text))])), retryAfter: retryAfter, cause: cause)
     }
 
     public static func refused(_ refused: Refused) -> Answer {
-        message(refused.message, status: refused.status, retryAfter: refused.retryAfter)
+        message(refused.message, status: refused.status, retryAfter: refused.retryAfter, cause: refused.status >= 500 ? .files : nil)
     }
 
     static let unavailable = refused(.unavailable)
@@ -60,6 +74,9 @@ public struct Refused: Sendable, Equatable, Error {
     static let unclearCookie = Refused(status: 401, message: "The access_token_cookie can be read in two ways")
     static let badAuthorization = Refused(
         status: 422, message: "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
+    /// Where a user is wanted. It is the token that is no good, whatever else swingmusic would say of its form.
+    static let misplacedClientToken = Refused(status: 401, message: "A client key's token is for reading below /spotify/v1 alone")
+    static let endedClientToken = Refused(status: 401, message: "The access token expired, or its key was revoked")
     static let foreignSite = Refused(status: 403, message: "Cross-site request refused")
     static let outdatedForm = Refused(status: 403, message: "The page is out of date: load it again")
     static let unknownChange = Refused(status: 400, message: "There is no such change")

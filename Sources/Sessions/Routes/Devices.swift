@@ -58,7 +58,10 @@ extension Sessions {
             guard let change else { return (.refused(.unknownChange), nil) }
             guard let ended = try? end(change, authenticated, context) else { return (.refused(.unavailable), nil) }
             forgetRecords(ended)
-            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared : nil)
+            if change == .endOthers || !ended.isEmpty {
+                security.note(change == .endOthers ? .sessionsEnded : .sessionEnded, from: caller.address, user: authenticated.user.name)
+            }
+            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
         }
     }
 

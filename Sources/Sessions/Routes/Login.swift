@@ -13,10 +13,10 @@ extension Sessions {
         }
         if let wait = throttle.wait(.login, address: caller.address) { return Self.tooMany(wait) }
         let isTaken = hasher.submit { [self] context in completion(logIn(form, caller, context)) }
-        return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3)
+        return isTaken ? nil : .message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins)
     }
 
-    static func tooMany(_ wait: Int) -> Answer { .message("Too many failed attempts", status: 429, retryAfter: wait) }
+    static func tooMany(_ wait: Int) -> Answer { .message("Too many failed attempts", status: 429, retryAfter: wait, cause: .guesses) }
 
     /// On the login thread.
     private func logIn(_ form: LoginForm, _ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
@@ -25,13 +25,18 @@ extension Sessions {
         case .refused(let wait): return Self.tooMany(wait)
         case .admitted(let attempt):
             do {
-                guard let account = try directory.account(named: form.name, .brief) else { return .message("User not found", status: 404) }
+                guard let account = try directory.account(named: form.name, .brief) else {
+                    security.note(.signInRefused, from: caller.address)
+                    return .message("User not found", status: 404)
+                }
                 guard let row = try checked(account, form, settings, context),
                     let answer = try begin(row, settings, caller, context)
                 else {
+                    security.note(.signInRefused, from: caller.address, user: account.user.name)
                     return .message("Hehe! invalid password", status: 401)
                 }
                 throttle.forgive(attempt)
+                security.note(.signedIn, from: caller.address, user: account.user.name)
                 return answer
             } catch {
                 throttle.forgive(attempt)
@@ -87,7 +92,7 @@ extension Sessions {
         }
         guard hasBegun else { return nil }
         keepRecord(of: row.user, caller, as: id, now)
-        let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, now: now)
+        let cookie = SetCookie.access(pair.access.text, maxAge: SetCookie.loginAge, for: caller, now: now)
         return pair.answer(name: row.user.name, cookies: [cookie])
     }
 
@@ -113,7 +118,7 @@ extension Sessions {
     }
 
     /// For a client that refreshes in a loop: the session goes on with the tokens that it has.
-    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600)
+    private static let tooManyTokens = Answer.message("Too many tokens in this session", status: 429, retryAfter: 3600, cause: .tokens)
 
     /// False where the session is full, nil where `sessions.db` cannot be used.
     private func enter(_ pair: TokenPair, into session: String, _ context: borrowing BlockingContext) -> Bool? {
@@ -128,8 +133,8 @@ extension Sessions {
     public func logout(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
         guard origins.admits(caller) else { return .refused(.foreignSite) }
         var answer = Answer.json(.object([JSONMember("msg", .string("Logged out"))]))
-        answer.cookies = [SetCookie.cleared]
-        for text in presented(caller) where !end(text, context) {
+        answer.cookies = [SetCookie.cleared(for: caller)]
+        for text in presented(caller) where !end(text, caller, context) {
             // The cookie would be gone and the session not: say so, and leave it.
             return .unavailable
         }
@@ -144,27 +149,37 @@ extension Sessions {
         return Array(texts.filter { !$0.isEmpty }.prefix(4))
     }
 
-    /// False where the session could not be ended. A token that is not good ends nothing; one that swingmusic made and that was never
-    /// seen here is entered as ended.
-    private func end(_ text: [UInt8], _ context: borrowing BlockingContext) -> Bool {
+    /// False where the session could not be ended. A token that is not good ends nothing, unless it is known: swingmusic's key may be another for
+    /// a while, and what was signed out must not come back with the old one. One that swingmusic made and that was never seen here is entered as
+    /// ended.
+    private func end(_ text: [UInt8], _ caller: Caller, _ context: borrowing BlockingContext) -> Bool {
         guard let settings = settings.current() else { return false }
-        guard let token = try? authenticator.token(text, settings.key).token, case .user(let userID) = token.claims.userID else {
-            return true
-        }
+        let token = try? authenticator.token(text, settings.key).token
+        let hash = token?.hash ?? TokenHash(ofUnverified: text)
         let now = clock.wall.milliseconds
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
-            if !token.claims.isExpired(now: now) { _ = try registrar.enter(token, userID, now, context) }
-            let ended = try database.write(context) { rows -> String? in
-                guard let session = try rows.answer(token.hash, userID: userID).session else { return nil }
-                return try rows.end(session: session.id, now: now) ? session.id : nil
+            if let token, case .user(let userID) = token.claims.userID, !token.claims.isExpired(now: now) {
+                _ = try registrar.enter(token, userID, now, context)
+            } else if try database.read(context, .brief, { try $0.answer(hash, userID: 0).session }) == nil {
+                return true
             }
-            if let ended { forgetRecords([ended]) }
+            let ended = try database.write(context) { rows -> KnownSession? in
+                guard let session = try rows.answer(hash, userID: 0).session else { return nil }
+                return try rows.end(session: session.id, now: now) ? session : nil
+            }
+            if let ended {
+                forgetRecords([ended.id])
+                security.note(.sessionEnded, from: caller.address, user: name(of: ended.userID))
+            }
             return true
         } catch {
             return false
         }
     }
+
+    /// For the log: of who is gone, the id.
+    func name(of userID: Int64) -> String { (try? directory.account(id: userID, .brief))?.user.name ?? "id \(userID)" }
 }
 
 /// The body of `POST /auth/login`.

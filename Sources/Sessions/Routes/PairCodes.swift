@@ -12,7 +12,8 @@ extension Sessions {
         signedIn(caller, context, changes: true) { authenticated in
             let now = clock.wall.milliseconds
             for _ in 0..<5 {
-                let code = RandomName.letters(bits: 36)
+                // The extended version's clients write every code in capitals.
+                let code = RandomName.legible(6)
                 let isNew = try? database.write(context) { rows in
                     try rows.insert(
                         pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
@@ -33,7 +34,7 @@ extension Sessions {
     }
 
     /// `GET /auth/pair`: redeems a code, once. Who does so has a session of their own, which ends by itself.
-    /// - Parameter code: of the query; nil where it is not in it.
+    /// - Parameter code: of the query, in capitals or not; nil where it is not in it.
     public func pair(_ caller: Caller, code: String?, _ context: borrowing BlockingContext) -> Answer {
         if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts, context) { return .refused(refused) }
         guard let settings = settings.current() else { return .unavailable }
@@ -43,8 +44,12 @@ extension Sessions {
         case .admitted(let admitted): attempt = admitted
         }
         do {
-            guard let (pair, name) = try redeem(code ?? "", settings, caller, context) else { return .message("Invalid code", status: 400) }
+            guard let (pair, name) = try redeem(code ?? "", settings, caller, context) else {
+                security.note(.pairingRefused, from: caller.address)
+                return .message("Invalid code", status: 400)
+            }
             throttle.forgive(attempt)
+            security.note(.paired, from: caller.address, user: name)
             return pair.answer(name: name)
         } catch {
             throttle.forgive(attempt)
@@ -59,7 +64,11 @@ extension Sessions {
         let now = clock.wall.milliseconds
         let id = RandomName.letters(bits: 128)
         let redeemed = try database.write(context) { rows -> (pair: TokenPair, user: User)? in
-            guard let asking = try rows.take(pairCode: Self.hash(code), now: now) else { return nil }
+            // As it is typed first: an older release's codes have small letters.
+            guard
+                let asking = try rows.take(pairCode: Self.hash(code), now: now)
+                    ?? rows.take(pairCode: Self.hash(Self.inCapitals(code)), now: now)
+            else { return nil }
             let row = try directory.account(id: asking.userID, .brief)
             try AccountSettlement.settle(asking.userID, row: row, in: rows, now: now)
             // Settling may have ended the session that asked.
@@ -73,6 +82,8 @@ extension Sessions {
         keepRecord(of: redeemed.user, caller, as: id, now)
         return (redeemed.pair, redeemed.user.name)
     }
+
+    private static func inCapitals(_ code: String) -> String { code.filter { !$0.isWhitespace }.uppercased() }
 
     private static func hash(_ code: String) -> TokenHash { TokenHash(of: Array(code.utf8)[...]) }
 }

@@ -31,6 +31,8 @@ extension Sessions {
             switch ProfileRules.update(form, by: authenticated.user, everybody: everybody.map(\.user)) {
             case .failure(let refused): return .answer(.refused(refused))
             case .success(let target):
+                let actor = target == authenticated.user ? nil : authenticated.user.name
+                security.note(.userChanged, from: caller.address, user: target.name, by: actor)
                 guard let row = everybody.first(where: { $0.user == target }) else { return .answer(.unavailable) }
                 let claims = NameClaims(
                     form.name.isEmpty || form.name.isSpelled(target.name) ? [] : [form.name], everybody.map(\.user), request)
@@ -43,7 +45,7 @@ extension Sessions {
                     let handing = allow(form, row, hash, authenticated, claims, context)
                     completion(adding(registrar.renewal(authenticated, caller, context), to: handing))
                 }
-                return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3))
+                return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins))
             }
         }
     }
@@ -103,9 +105,12 @@ extension Sessions {
         switch ProfileRules.create(form, by: authentication.user?.user, everybody: everybody, isOpen: configuration.isRegistrationOpen) {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
-        case .success(.further): return claim(NameClaims([form.name], everybody, request), context) ?? .handOn(cookies: [])
+        case .success(.further):
+            security.note(.userCreated, from: caller.address, user: form.name, by: authentication.user?.user.name)
+            return claim(NameClaims([form.name], everybody, request), context) ?? .handOn(cookies: [])
         case .success(.first):
             let now = clock.wall.milliseconds
+            security.note(.firstUserCreated, from: caller.address, user: form.name)
             // The empty name stands for the first user.
             return claim(NameClaims(["", form.name], everybody, request), context) { try $0.noteFirstUser(now: now) }
                 ?? .handOn(cookies: [])
@@ -146,6 +151,7 @@ extension Sessions {
             if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
             guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
             if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
+            security.note(.userCreated, from: caller.address, user: "guest", by: authenticated.user.name)
             return claim(NameClaims(["guest"], everybody, request), context) ?? .handOn(cookies: [])
         } ?? .answer(.unavailable)
     }
@@ -170,6 +176,7 @@ extension Sessions {
             }
             guard let ended else { return .answer(.unavailable) }
             forgetRecords(ended)
+            for user in leaving { security.note(.userDeleted, from: caller.address, user: user.name, by: authenticated.user.name) }
             return .handOn(cookies: [])
         } ?? .answer(.unavailable)
     }

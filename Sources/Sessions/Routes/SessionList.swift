@@ -47,18 +47,26 @@ extension Sessions {
     public func end(_ caller: Caller, session id: String, _ context: borrowing BlockingContext) -> Answer {
         signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
             let now = clock.wall.milliseconds
-            let hasEnded = try? database.write(context) { rows -> Bool in
-                guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
-                    return false
+            let owner: Int64?
+            do {
+                owner = try database.write(context) { rows -> Int64? in
+                    guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
+                        return nil
+                    }
+                    return try rows.end(session: id, now: now) ? session.userID : nil
                 }
-                return try rows.end(session: id, now: now)
+            } catch {
+                return .unavailable
             }
-            guard let hasEnded else { return .unavailable }
             // Somebody else's is answered like one that is not: ids of others are not to be probed.
-            guard hasEnded else { return .message("Session not found", status: 404) }
+            guard let owner else { return .message("Session not found", status: 404) }
             forgetRecords([id])
+            let isOwn = owner == authenticated.user.id
+            security.note(
+                .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : name(of: owner),
+                by: isOwn ? nil : authenticated.user.name)
             var answer = Answer.message("Session ended", status: 200)
-            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared] }
+            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
             return answer
         }
     }
@@ -72,6 +80,7 @@ extension Sessions {
             }
             guard let ended else { return .unavailable }
             forgetRecords(ended)
+            security.note(.sessionsEnded, from: caller.address, user: authenticated.user.name)
             return .json(.object([JSONMember("ended", .integer(Int64(ended.count))), JSONMember("msg", .string("Other sessions ended"))]))
         }
     }
@@ -136,20 +145,22 @@ extension Sessions {
         return ended.count
     }
 
-    /// Refuses every token that was issued before now, whoever made it.
+    /// Refuses every token that was issued before now, whoever made it. Client keys stay, and are given new ones.
     public func endEverything(_ context: borrowing BlockingContext) throws -> Int {
         let ended = try Self.endEverything(in: database, now: clock.wall.milliseconds, context)
         forgetRecords(ended)
         return ended.count
     }
 
-    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's. Asks nothing of swingmusic's files.
+    /// The same in the `sessions.db` of a folder that nobody uses yet, such as a backup's, and without client keys, of which nobody knows which
+    /// were revoked since. Asks nothing of swingmusic's files.
     public static func endEverything(
         in folder: String, clock: any HostClock = SystemClock(), log: Logger, _ context: borrowing BlockingContext
     ) throws {
         let database = SessionDatabase(folder: folder, clock: clock, log: log) { true }
         defer { database.close() }
         _ = try endEverything(in: database, now: clock.wall.milliseconds, context)
+        try database.write(context, .long) { try $0.removeClientKeys() }
     }
 
     private static func endEverything(
@@ -157,6 +168,7 @@ extension Sessions {
     ) throws -> [String] {
         try database.write(context, .long) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
+            try rows.removeClientTokens()
             return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
         }
     }

@@ -84,10 +84,10 @@ final class SessionDatabase: Sendable {
         throw failure ?? .unprepared
     }
 
-    /// What is known of a token and of its user. `busy` where that cannot be read at this moment.
-    func look(_ hash: TokenHash, userID: Int64, at stamp: FileStamp) throws(SessionDatabaseError) -> TokenRow {
+    /// What `body` reads of the file. `busy` where that cannot be done at this moment.
+    func look<Result>(at stamp: FileStamp, _ body: (SessionRows) throws -> Result) throws(SessionDatabaseError) -> Result {
         do {
-            let answer = try glancing.borrow(of: stamp.identity) { db in try SessionRows(db, clock.reading()).answer(hash, userID: userID) }
+            let answer = try glancing.borrow(of: stamp.identity) { db in try body(SessionRows(db, clock.reading())) }
             settle()
             return answer
         } catch {

@@ -88,7 +88,8 @@ enum SessionSchema {
     static let applicationID: Int32 = 0x5357_4D53
 
     static let steps = SchemaSteps(
-        applicationID: applicationID, unmarked: [1], sql: [tables, "PRAGMA application_id = \(applicationID)", passwordChanges, clocks])
+        applicationID: applicationID, unmarked: [1],
+        sql: [tables, "PRAGMA application_id = \(applicationID)", passwordChanges, clocks, clientKeys])
 
     // Instants in ms since 1970 end in `At`; `refusedBefore`, `issuedAt` and `expiresAt` of tokens are seconds, as in tokens.
     private static let tables = """
@@ -167,6 +168,27 @@ enum SessionSchema {
             since INTEGER NOT NULL
         ) STRICT;
         ALTER TABLE token ADD COLUMN clockID INTEGER;
+        """
+
+    // What clients of the mirror have in place of a Spotify app, and the tokens that they were given; secrets and tokens by their hash. What is
+    // revoked goes, since nothing unknown is let in. expiresAt and clockID as in `token`.
+    private static let clientKeys = """
+        CREATE TABLE clientKey (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            id TEXT NOT NULL UNIQUE,
+            secretHash BLOB NOT NULL,
+            madeAt INTEGER NOT NULL,
+            usedAt INTEGER
+        ) STRICT;
+
+        CREATE TABLE clientToken (
+            hash BLOB NOT NULL PRIMARY KEY,
+            keyNumber INTEGER NOT NULL REFERENCES clientKey (number) ON DELETE CASCADE,
+            expiresAt INTEGER NOT NULL,
+            clockID INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX clientTokenOfKey ON clientToken (keyNumber, expiresAt);
         """
 }
 

@@ -162,7 +162,8 @@ struct SessionTables: SessionReading {
         try execute("DELETE FROM expectedChange WHERE untilAt <= ?", [now])
         try execute("DELETE FROM passwordChange WHERE untilAt <= ?", [now - Self.passwordPause])
         try execute("DELETE FROM pairCode WHERE untilAt <= ?", [now])
-        return tokens == limit || sessions == limit
+        let hasMoreOfClients = try purgeClientTokens(atMost: limit)
+        return tokens == limit || sessions == limit || hasMoreOfClients
     }
 
     /// Not while the clock may be wrong: a token whose revocation is forgotten must have expired for good. The latest end of those that went is

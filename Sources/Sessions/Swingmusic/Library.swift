@@ -13,7 +13,10 @@ public final class Library: Sendable {
         public let albumArtists: String
         /// Seconds.
         public let duration: Int
-        public let trackHash: String
+        /// As swingmusic's routes know it; nil where that cannot be told from the database.
+        public let trackHash: String?
+        /// As the database knows it, and nobody else.
+        public let storedHash: String
         public let albumHash: String
         public let playCount: Int
         /// Seconds since 1970; 0: never.
@@ -40,25 +43,31 @@ public final class Library: Sendable {
     public struct Index: Sendable {
         fileprivate(set) var songs: [Song] = []
         fileprivate var byTitle: [String: [Int]] = [:]
+        /// What words are looked for in: title, artists and album in lower case.
+        private var texts: [[UInt8]] = []
         fileprivate var stamps: [FileStamp?] = []
 
         fileprivate mutating func add(_ song: Song) {
             byTitle[Name.key(song.title), default: []].append(songs.count)
             songs.append(song)
+            texts.append(Array("\(song.title) \(song.artists) \(song.album)".lowercased().utf8))
         }
 
         /// The song that is the track; nil: there is none. The title and one of the artists have to be the same, capitals, accents and signs aside;
-        /// and the length, by 3 s, or the album. Of several the one of the same album and the nearest length.
+        /// and the length, by 3 s, or of the same album by 15 s. Where no length is asked for the album has to be the same, if there is one.
+        /// Of several the one of the same album and the nearest length.
         public func song(like wanted: Wanted) -> Song? {
-            let artists = wanted.artists.split(separator: ",").map { Name.key(String($0)) }.filter { !$0.isEmpty }
-            let album = wanted.album.map(Name.key)
+            guard wanted.title.contains(where: { !$0.isWhitespace }) else { return nil }
+            let artists = Name.keys(wanted.artists, separators: [","])
+            let album = wanted.album.flatMap { $0.contains { !$0.isWhitespace } ? Name.key($0) : nil }
             var best: (song: Song, isOfAlbum: Bool, difference: Int)?
             for place in byTitle[Name.key(wanted.title)] ?? [] {
                 let song = songs[place]
-                let names = Name.keys(song.artists).union(Name.keys(song.albumArtists))
-                guard artists.contains(where: names.contains) else { continue }
+                let names = Name.keys(song.artists, separators: Self.tags).union(Name.keys(song.albumArtists, separators: Self.tags))
+                guard !artists.isDisjoint(with: names) else { continue }
                 let difference = wanted.milliseconds.map { abs($0 / 1000 - song.duration) } ?? 0
                 let isOfAlbum = album == Name.key(song.album)
+                guard isOfAlbum || album == nil || wanted.milliseconds != nil else { continue }
                 guard difference <= (isOfAlbum ? Self.sameAlbum : Self.sameLength) else { continue }
                 if let known = best, (known.isOfAlbum ? 0 : 1, known.difference) <= (isOfAlbum ? 0 : 1, difference) { continue }
                 best = (song, isOfAlbum, difference)
@@ -66,22 +75,29 @@ public final class Library: Sendable {
             return best?.song
         }
 
+        /// Between artists in files; some names have the later ones in them.
+        private static let tags = [";", ";,", ";/,", ";/,&"]
         /// Seconds by which lengths may differ.
         private static let (sameLength, sameAlbum) = (3, 15)
 
         /// Songs with all of the words in title, artists or album; those whose title begins with the first one first.
         public func songs(with text: String, atMost most: Int) -> [Song] {
-            let words = text.lowercased().split(whereSeparator: \.isWhitespace)
+            let words = text.lowercased().split(whereSeparator: \.isWhitespace).map { Array($0.utf8) }
             guard let first = words.first else { return [] }
             var found: [Song] = []
             var others: [Song] = []
-            for song in songs {
-                let text = "\(song.title) \(song.artists) \(song.album)".lowercased()
-                guard words.allSatisfy({ text.contains($0) }) else { continue }
-                if song.title.lowercased().hasPrefix(first) { found.append(song) } else if others.count < most { others.append(song) }
+            for (song, text) in zip(songs, texts) where words.allSatisfy({ Self.has($0, in: text) }) {
+                if text.starts(with: first) { found.append(song) } else if others.count < most { others.append(song) }
                 if found.count == most { break }
             }
             return Array((found + others).prefix(most))
+        }
+
+        private static func has(_ word: [UInt8], in text: [UInt8]) -> Bool {
+            guard word.count <= text.count else { return false }
+            return (0...text.count - word.count).contains { start in
+                text[start] == word[0] && text[start..<start + word.count].elementsEqual(word)
+            }
         }
     }
 
@@ -110,12 +126,6 @@ public final class Library: Sendable {
         }
     }
 
-    /// The songs as they were when they were read last, where that is good still: nothing is waited for. nil: `index` has to be asked.
-    public var indexAtHand: Index? {
-        guard let index = kept.withLock({ $0 }), index.stamps == stamps() else { return nil }
-        return index
-    }
-
     private func stamps() -> [FileStamp?] {
         let path = database.path
         return [FileStamp(path: path), FileStamp(path: path + "-wal")]
@@ -131,8 +141,8 @@ public final class Library: Sendable {
             Int.fromDatabaseValue(row[place]) ?? Double.fromDatabaseValue(row[place]).flatMap { Int(exactly: $0.rounded()) } ?? 0
         }
         return Song(
-            title: text(0), artists: text(1), album: text(2), albumArtists: text(3), duration: number(4), trackHash: text(5),
-            albumHash: text(6),
+            title: text(0), artists: text(1), album: text(2), albumArtists: text(3), duration: number(4),
+            trackHash: TrackHash.of(title: text(0), album: text(2), artists: text(1)), storedHash: text(5), albumHash: text(6),
             playCount: number(7), lastPlayed: number(8))
     }
 }
@@ -144,18 +154,26 @@ public struct LibraryFault: Error, Sendable {
 
 /// Names as they are compared.
 private enum Name {
-    /// Of several artists as files name them: each, and the whole, for names with such a sign in them.
-    static func keys(_ artists: String) -> Set<String> {
-        Set(artists.split { ",;/&".contains($0) }.map { key(String($0)) } + [key(artists)])
+    /// Of several artists: each, by any of these sets of signs between them, and the whole.
+    static func keys(_ artists: String, separators: [String]) -> Set<String> {
+        let parts = separators.flatMap { signs in artists.split { signs.contains($0) } }
+        return Set((parts + [artists[...]]).map { key(String($0)) }.filter { !$0.isEmpty })
     }
 
     /// Letters and digits alone, in lower case and without accents; all of it where there is nothing else, as in `???`.
     static func key(_ text: String) -> String {
         var key = String.UnicodeScalarView()
         for scalar in text.decomposedStringWithCompatibilityMapping.unicodeScalars
-        where scalar.properties.isAlphabetic || scalar.properties.numericType != nil {
+        where scalar.properties.isAlphabetic || scalar.properties.numericType != nil || isPartOfLetter(scalar) {
             key.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
         }
-        return key.isEmpty ? text : String(key)
+        return key.isEmpty ? text.trimmingCharacters(in: .whitespaces) : String(key)
+    }
+
+    /// Marks that make another letter, not the same with an accent: か is not が. By their combining class: those of Indian scripts and of kana, and
+    /// the tones of Thai and Lao.
+    private static func isPartOfLetter(_ scalar: Unicode.Scalar) -> Bool {
+        let marks = scalar.properties.canonicalCombiningClass.rawValue
+        return (7...9).contains(marks) || (103...132).contains(marks)
     }
 }

@@ -113,6 +113,12 @@ enum SubjectID: Sendable, Equatable {
 struct TokenHash: Sendable, Hashable {
     private let words: (UInt64, UInt64, UInt64, UInt64)
 
+    /// That of a token's text whose signature cannot be verified. Its payload has an identifier of 122 random bits, which only those know who have
+    /// had the token.
+    init(ofUnverified text: [UInt8]) {
+        self.init(of: text[..<(text.lastIndex(of: UInt8(ascii: ".")) ?? text.endIndex)])
+    }
+
     init(of text: ArraySlice<UInt8>) {
         let digest = text.withUnsafeBufferPointer { buffer in
             var hash = SHA256()

@@ -1,11 +1,16 @@
-"""The Spotify plugin of beets: what the autotagger and `beet spotify` ask."""
+"""The Spotify plugin of beets: what the autotagger and `beet spotify` ask. It has an id and secret of its own, unless it is given others."""
+from beets import config
 from beets.library import Item
 from beetsplug.spotify import SpotifyPlugin
+
+import key
 
 PACKAGE = "beets"
 
 
 def connect():
+    if key.IS_GIVEN:
+        config["spotify"]["client_id"], config["spotify"]["client_secret"] = key.ID, key.SECRET
     return SpotifyPlugin()
 
 

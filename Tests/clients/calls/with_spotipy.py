@@ -2,11 +2,13 @@
 import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 
+import key
+
 PACKAGE = "spotipy"
 
 
 def connect():
-    credentials = spotipy.SpotifyClientCredentials("client", "secret", cache_handler=MemoryCacheHandler())
+    credentials = spotipy.SpotifyClientCredentials(key.ID, key.SECRET, cache_handler=MemoryCacheHandler())
     return spotipy.Spotify(auth_manager=credentials)
 
 

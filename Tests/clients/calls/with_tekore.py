@@ -1,11 +1,13 @@
 """tekore: typed objects, which refuse an answer that lacks a field."""
 import tekore
 
+import key
+
 PACKAGE = "tekore"
 
 
 def connect():
-    return tekore.Spotify(tekore.request_client_token("client", "secret"))
+    return tekore.Spotify(tekore.request_client_token(key.ID, key.SECRET))
 
 
 def whole(client, page):

@@ -1,5 +1,5 @@
-// Preloaded: sets the wall clock of a process, and of those that it starts, ahead by the seconds that stand in the file CLOCKSET_FILE. The boot
-// clock and the monotonic one are left alone.
+// Preloaded: sets the wall clock of a process, and of those that it starts, ahead by the seconds that stand first in the file CLOCKSET_FILE, and the
+// boot clock back by those that stand behind them. The monotonic one is left alone.
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("CLOCKSET_FILE");
     int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) return;
-    void *page = mmap(NULL, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
+    void *page = mmap(NULL, 2 * sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
     close(file);
     if (page != MAP_FAILED) ahead = page;
 }
@@ -23,6 +23,7 @@ __attribute__((constructor)) static void begin(void) {
 int clock_gettime(clockid_t clock, struct timespec *time) {
     int result = (int)syscall(SYS_clock_gettime, clock, time);
     if (result == 0 && ahead && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += *ahead;
+    if (result == 0 && ahead && clock == CLOCK_BOOTTIME) time->tv_sec -= ahead[1];
     return result;
 }
 

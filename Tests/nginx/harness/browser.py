@@ -90,8 +90,7 @@ class Browser:
         page = Page(self, self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
         for domain in ("Page", "Runtime", "Log", "Network"):
             page.command(f"{domain}.enable")
-        page.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.look(width, scheme, height)
         page.command("Network.setExtraHTTPHeaders", headers=headers or {})
         page.command("Page.addScriptToEvaluateOnNewDocument", source=before)
         for name, value in (cookies or {}).items():
@@ -108,6 +107,11 @@ class Page:
 
     def command(self, method, **parameters):
         return self.browser.command(method, self.session, **parameters)
+
+    def look(self, width, scheme="light", height=900):
+        """Shows the page in a window of `width` CSS pixels, from now on."""
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def evaluate(self, expression):
         """The value of a JavaScript expression; promises are awaited."""

@@ -42,12 +42,13 @@ def begin(role=RESPONDER, flags=0, request_id=1):
 
 
 def request(path, method="GET", query="", body=b"", keep=False, parameters=(), role=RESPONDER):
-    """A whole request, with the parameters that the example configuration of nginx sends."""
+    """A whole request, with the parameters that the example configuration of nginx sends. A dictionary of `parameters` takes the place of those of
+    the same name; pairs come besides."""
     named = {
         "REQUEST_METHOD": method, "DOCUMENT_URI": path, "QUERY_STRING": query, "SERVER_PROTOCOL": "HTTP/1.1",
         "CONTENT_LENGTH": str(len(body)) if body else "", "REMOTE_ADDR": "127.0.0.1",
     }
-    pairs = [*named.items(), *(parameters.items() if isinstance(parameters, dict) else parameters)]
+    pairs = list({**named, **parameters}.items()) if isinstance(parameters, dict) else [*named.items(), *parameters]
     return (begin(role, KEEP_CONN if keep else 0) + records(PARAMS, b"".join(pair(*one) for one in pairs))
             + records(STDIN, body))
 

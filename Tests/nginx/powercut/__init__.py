@@ -28,6 +28,16 @@ def shim(folder):
     return library
 
 
+def base_of(folder):
+    """The files of a folder on which all is quiet, for `rebuild`: {(device, inode): (path, content)}."""
+    found = {}
+    for path in Path(folder).iterdir():
+        if path.is_file() and not path.name.endswith(("-shm", ".shared")):
+            status = path.stat()
+            found[status.st_dev, status.st_ino] = (str(path), path.read_bytes())
+    return found
+
+
 class Record:
     """All deeds of a run, in order. Times are those of time.monotonic()."""
 
@@ -46,10 +56,10 @@ class Record:
     def until(self, instant):
         return self.deeds[:bisect.bisect_right(self._times, instant)]
 
-    def rebuild(self, instant, target, mode, random):
+    def rebuild(self, instant, target, mode, random, base=None):
         """Puts the folder as it may be after a cut at `instant` below `target`. `mode` is what became of writes that were not synced: all
         dropped, all kept, or torn: some there, some not, some in part. Names follow the file system's journal: what any sync has waited
-        for is there, of the rest a beginning."""
+        for is there, of the rest a beginning. `base`: what lay there before (base_of), durably."""
         deeds = self.until(instant)
         begun, synced, named = {}, {}, 0
         for number, deed in enumerate(deeds):
@@ -62,7 +72,8 @@ class Record:
         later = [number for number, deed in enumerate(deeds) if number >= named and deed.kind in "curt"]
         kept = {"drop": 0, "keep": len(later), "torn": random.randint(0, len(later))}[mode]
         missing = set(later[kept:])
-        names, contents = {}, {}
+        names = {path: file for file, (path, _) in (base or {}).items()}
+        contents = {file: bytearray(content) for file, (_, content) in (base or {}).items()}
         for number, deed in enumerate(deeds):
             if number in missing:
                 continue

@@ -17,6 +17,7 @@ import pytest
 from deployment import compose
 from deployment.nginxfile import every, parse
 from harness import fastcgi
+from harness.keys import FORM, GRANT, basic
 from harness.responder import ADMIN_TOKEN, CLIENT_SECRET
 from harness.sandbox import REPOSITORY, Sandbox
 from harness.standin import spotify_id
@@ -291,6 +292,9 @@ def log_line(text, stack):
     expect(list(pairs[0]), list(pairs[1]), "what belongs to it")
     given = pairs[0]
     ipaddress.ip_address(given["address"])
+    expect((given["status"], given["milliseconds"].isdigit()), (shown[5], True), "status and time")
+    table = (REPOSITORY / "docs/operating.md").read_text().partition("| `reason` | what |\n")[2].partition("\n\n")[0]
+    expect(given["reason"] in re.findall("`([a-z-]+)`", table), True, f"a reason of the table: {given['reason']}")
     described = json.loads(stack.get("/swingmusic-fcgi/openapi.json").body)["paths"]
     beginning = given["path"].removesuffix("...")
     expect([bool(any(path.startswith(beginning) and given["method"].lower() in routes for path, routes in described.items())),
@@ -434,6 +438,8 @@ def web_server(name):
             for path in EXTENDED:
                 there, here = server.get(path), fastcgi.ask(stack.responder.address, path)
                 expect((there.status, there.body[:40]), (here.status, here.body[:40]), path)
+            given = server.request("POST", "/spotify/api/token", {"Content-Type": FORM, **basic("any", "thing")}, GRANT)
+            expect("access_token" in given.json(), True, "a client's token")
             admin = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
             expect([server.get("/dragonfly/health", headers).status for headers in ({}, admin)], [401, 200], "what is the administrator's")
             expect(server.request("PUT", "/cache/temp/a%2Fb", admin, name.encode()).status, 204, "a key with a slash")

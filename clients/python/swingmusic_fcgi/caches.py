@@ -19,6 +19,9 @@ FOR_EVER = 3_000_000_000_000
 #: Ends that are further away than this (seconds) are none.
 _NEVER = 1_000_000_000
 
+#: How keys of the catalog's own records begin.
+_CATALOGS = b"catalog:"
+
 _MOST_KEY, _MOST_VALUE = 512, 1 << 20
 
 
@@ -76,7 +79,7 @@ class CacheClient:
         answer = self._ask("GET", key)
         if answer is None or answer.status != 200:
             return None
-        return Found(answer.body, b"fwd=stale" in answer.header(b"cache-status"))
+        return Found(answer.body, b"ttl=-" in answer.header(b"cache-status"))
 
     def remaining(self, key: bytes, until: Optional[float] = None) -> Optional[int]:
         """Milliseconds that an entry lives yet, to the second; FOR_EVER; -1: there is none, or a stale one; None: not known."""
@@ -84,7 +87,7 @@ class CacheClient:
         if answer is None or answer.status not in (200, 404):
             return None
         status = answer.header(b"cache-status")
-        if answer.status == 404 or b"fwd=stale" in status:
+        if answer.status == 404 or b"ttl=-" in status:
             return -1
         seconds = int(status.partition(b"ttl=")[2].partition(b";")[0] or b"0")
         return FOR_EVER if seconds > _NEVER else max(0, seconds) * 1000
@@ -94,8 +97,6 @@ class CacheClient:
             self._program().say("value", "a value was over 1 MiB: it is not cached")
             return False
         answer = self._ask("PUT", key, f"ttl={_duration(milliseconds)}", value)
-        if answer is not None and answer.status >= 500:
-            self._program().say("write", "swingmusic-fcgi cannot write: its log says why")
         return answer is not None and answer.status == 204
 
     def delete(self, key: bytes) -> bool:
@@ -119,24 +120,36 @@ class CacheClient:
         value = json.loads(answer.body).get("value")
         return value if isinstance(value, int) else None
 
-    def clear(self, prefix: bytes = b"") -> Optional[int]:
+    def clear(self, prefix: bytes = b"", until: Optional[float] = None) -> Optional[int]:
         """How many entries went (or became due, in `spotify`)."""
         target = self._path + (b"?" + urlencode({"prefix": prefix}).encode() if prefix else b"")
-        answer = self._program().ask("DELETE", target)
+        answer = self._program().ask("DELETE", target, limit=None if until is None else until - time.monotonic())
         if answer is None or answer.status != 200:
             return None
         return int(json.loads(answer.body).get("cleared", 0))
 
     def keys(self, prefix: bytes = b"", until: Optional[float] = None) -> Iterator[Key]:
-        """The living keys in the order of their bytes, a thousand at a time; what was found when the time is up."""
+        """The living keys in the order of their bytes, a thousand at a time; what was found when the time is up. Without those of the catalog's own
+        records, which may be many."""
+        if prefix.startswith(_CATALOGS):
+            return
         end = time.monotonic() + connection.LIMIT if until is None else until
-        target: Optional[bytes] = self._path + b"?" + urlencode({"prefix": prefix, "limit": 1000}).encode()
+        target: Optional[bytes] = self._page(prefix)
         while target and time.monotonic() < end:
             answer = self._program().ask("GET", target, limit=end - time.monotonic())
             if answer is None or answer.status != 200:
                 return
             page = json.loads(answer.body)
+            key = b""
             for each in page["keys"]:
                 key = unquote_to_bytes(each["key"]) if each.get("percent_encoded") else each["key"].encode()
-                yield Key(key, each["expires"])
+                if not each.get("stale") and not key.startswith(_CATALOGS):
+                    yield Key(key, each["expires"])
             target = page["next"].encode() if page["next"] else None
+            if target and key.startswith(_CATALOGS):
+                # Past all of them: what follows is no UTF-8, and theirs are.
+                target = self._page(prefix, after=_CATALOGS + b"\xff")
+
+    def _page(self, prefix: bytes, after: Optional[bytes] = None) -> bytes:
+        query = {"prefix": prefix, "limit": b"1000", **({} if after is None else {"after": after})}
+        return self._path + b"?" + urlencode(query).encode()

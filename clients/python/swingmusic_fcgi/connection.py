@@ -264,6 +264,8 @@ class FastCGIConnection(_Connection):
             self.close()
         else:
             self.is_used = True
+        if not pieces:
+            raise Away("the request was refused")
         head, _, body = b"".join(pieces).partition(b"\r\n\r\n")
         head = b"\r\n" + head
         return Answer(_number(_header(head, b"status")[:3] or b"200"), head, body)

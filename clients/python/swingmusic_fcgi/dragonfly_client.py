@@ -133,14 +133,20 @@ def _pattern(pattern: str) -> "re.Pattern[bytes]":
     return re.compile(b"".join(parts), re.DOTALL)
 
 
+def _setting(name: str, usual: int) -> int:
+    """A number of the environment's. Kubernetes sets such names itself, to what is none."""
+    text = os.environ.get(name, "")
+    return int(text) if text.isdecimal() else usual
+
+
 class DragonflyDBClient:
     """Keys of the one store that the extended version has. `host`, `port` and `db` are kept and not used: where the program is says
     SWINGMUSIC_FCGI_URL. `client`, redis-py's own there, is None."""
 
     def __init__(self, host: Optional[str] = None, port: Optional[int] = None, db: Optional[int] = None) -> None:
         self.host = host or os.environ.get("DRAGONFLYDB_HOST", "localhost")
-        self.port = int(port or os.environ.get("DRAGONFLYDB_PORT") or 6379)
-        self.db = int(db or os.environ.get("DRAGONFLYDB_DB") or 0)
+        self.port = int(port or _setting("DRAGONFLYDB_PORT", 6379))
+        self.db = int(db or _setting("DRAGONFLYDB_DB", 0))
         self.client = None
 
     @property
@@ -150,8 +156,7 @@ class DragonflyDBClient:
     @_or(_no)
     def is_available(self) -> bool:
         """Whether the program answers, and takes the token."""
-        answer = program().ask("HEAD", b"/cache/temp/%40ping")
-        return answer is not None and answer.status in (200, 404)
+        return program().answers()
 
     def ping(self) -> bool:
         return self.is_available()
@@ -210,7 +215,7 @@ class DragonflyDBClient:
                     key = _key(name, each.key.decode())
                 except UnicodeDecodeError:
                     continue
-                if fits.fullmatch(key.encode()) and not (name == "spotify" and each.key.startswith(b"catalog:")):
+                if fits.fullmatch(key.encode()):
                     found.append(key)
         return found
 
@@ -247,7 +252,8 @@ class DragonflyDBClient:
     @_or(_no)
     def flushdb(self) -> bool:
         """Empties `temp` and makes `spotify` due, as the dashboard does. `session` and `user` have what nobody could get again."""
-        cleared = [_CLIENTS[name].clear() for name in ("temp", "spotify")]
+        until = time.monotonic() + connection.LIMIT
+        cleared = [_CLIENTS[name].clear(until=until) for name in ("temp", "spotify")]
         return None not in cleared
 
     @_or(dict)

@@ -8,7 +8,8 @@ import queue
 import socket
 import threading
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Set, Tuple
+from weakref import WeakSet
 from urllib.parse import urlsplit
 
 from . import connection
@@ -37,7 +38,7 @@ class Secret:
 
     def read(self) -> Optional[str]:
         for name in self._variables:
-            value = os.environ.get(name)
+            value = (os.environ.get(name) or "").strip()
             if value:
                 return value
             path = os.environ.get(name + "_FILE")
@@ -89,12 +90,14 @@ class Program:
         self._path: Optional[str] = None
         self._host, self._port, self._prefix = "", 80, b""
         self._names: Tuple[float, List[Tuple[int, Tuple[object, ...]]]] = (0.0, [])
-        self._said: Dict[str, bool] = {}
-        self.url = url or (f"unix:{SOCKET}" if os.path.exists(SOCKET) else HTTP)
-        self.is_usable = self._read(self.url)
+        self._said: Set[str] = set()
+        self._trouble: Set[str] = set()
+        self._url = url
+        self.is_usable = self._read(url or HTTP)
         if not self.is_usable:
             self.say("url", "SWINGMUSIC_FCGI_URL is neither http://HOST:PORT nor unix:/PATH: nothing is cached")
         self._token = secret.read()
+        _programs.add(self)
         self._refused: Optional[str] = None
         self._looked_at = 0.0
         self.begin()
@@ -103,6 +106,11 @@ class Program:
         """Anew, with connections of its own: at the start, and in a process that was forked."""
         self._own = threading.local()
         self._breaker = Breaker()
+
+    @property
+    def url(self) -> str:
+        """Where it is now: the setting's, else the socket's as soon as there is one."""
+        return self._url or (f"unix:{SOCKET}" if os.path.exists(SOCKET) else HTTP)
 
     def _read(self, url: str) -> bool:
         if url.startswith("unix:"):
@@ -118,10 +126,21 @@ class Program:
         return parts.scheme == "http" and bool(self._host) and not parts.query
 
     def say(self, kind: str, text: str) -> None:
-        """A warning, once of its kind until all is well again. Never with a key, a value or a token in it."""
-        if not self._said.get(kind):
-            self._said[kind] = True
+        """A warning, once of its kind. Never with a key, a value or a token in it."""
+        if kind not in self._said:
+            self._said.add(kind)
             log.warning("%s", text)
+
+    def _say_trouble(self, kind: str, text: str) -> None:
+        """A warning, once of its kind until all is well again."""
+        if kind not in self._trouble:
+            self._trouble.add(kind)
+            log.warning("%s", text)
+
+    def answers(self) -> bool:
+        """Whether it is there, and takes the token."""
+        answer = self.ask("GET", b"/cache/temp?prefix=%40ping&limit=1")
+        return answer is not None and answer.status == 200
 
     def ask(self, method: str, target: bytes, body: Optional[bytes] = None, headers: Tuple[Tuple[bytes, bytes], ...] = (),
             token: Optional[str] = None, limit: Optional[float] = None, is_repeatable: bool = True) -> Optional[Answer]:
@@ -137,32 +156,39 @@ class Program:
             answer = self._exchange(method, self._prefix + target, body, list(headers), deadline, is_repeatable)
         except Late as error:
             self._breaker.note_late(is_write=method not in ("GET", "HEAD"))
-            self.say("late", f"swingmusic-fcgi is late ({error})")
+            self._say_trouble("late", f"swingmusic-fcgi is late ({error})")
             return None
         except Away as error:
             self._breaker.open(PAUSE)
-            self.say("away", f"swingmusic-fcgi cannot be reached ({error}): one try a second, nothing is cached meanwhile")
+            self._say_trouble("away", f"swingmusic-fcgi cannot be reached ({error}): one try a second, nothing is cached meanwhile")
             return None
-        if target.startswith(b"/cache/"):
-            self._judge(answer)
-        return answer
+        return answer if not target.startswith(b"/cache/") or self._judge(answer, method) else None
 
-    def _judge(self, answer: Answer) -> None:
-        """The caches' answers; elsewhere a status says something else."""
+    def _judge(self, answer: Answer, method: str) -> bool:
+        """Whether it is an answer of the caches; elsewhere a status says something else."""
         # 403 is also the answer for the catalog's own entries, to who may use the rest.
         if answer.status in (401, 429) or answer.status == 403 and b"catalog" not in answer.body:
             self._refused = self._token or ""
             self._breaker.open(TOKEN_PAUSE)
-            self.say("token", "swingmusic-fcgi refuses the token: set SWINGMUSIC_FCGI_CACHE_TOKEN or SWINGMUSIC_FCGI_CACHE_TOKEN_FILE")
+            self._say_trouble("token", "swingmusic-fcgi refuses the token: set SWINGMUSIC_FCGI_CACHE_TOKEN or SWINGMUSIC_FCGI_CACHE_TOKEN_FILE")
         elif answer.status in (502, 504):
             # nginx is there, the program is not.
             self._breaker.open(PAUSE)
-            self.say("away", "swingmusic-fcgi does not answer: one try a second, nothing is cached meanwhile")
+            self._say_trouble("away", "swingmusic-fcgi does not answer: one try a second, nothing is cached meanwhile")
+        elif not _is_ours(answer, method):
+            # A page of another server's is no value.
+            self._breaker.open(PAUSE)
+            self._say_trouble("other", "SWINGMUSIC_FCGI_URL leads to something else than swingmusic-fcgi's caches: nothing is cached")
+            return False
         else:
-            if self._said and answer.status < 400:
-                self._said.clear()
+            if answer.status >= 500 and method != "GET":
+                self._say_trouble("error", f"swingmusic-fcgi answers {answer.status}: its log says why")
+            elif self._trouble and answer.status < 400 and (method not in ("GET", "HEAD") or "error" not in self._trouble):
+                # On a full disk reads go on, and say nothing of writes.
+                self._trouble.clear()
             self._refused = None
             self._breaker.close()
+        return True
 
     def _has_another_token(self) -> bool:
         """Whether there is another one than the one that was refused; looked for once a second."""
@@ -204,8 +230,12 @@ class Program:
             return answer
 
     def _connect(self, deadline: float) -> Connection:
-        if self._path is not None:
-            return FastCGIConnection(self._path, deadline)
+        path = self._path
+        if self._url is None and os.path.exists(SOCKET):
+            # The program may have been started later than this.
+            path = SOCKET
+        if path is not None:
+            return FastCGIConnection(path, deadline)
         trouble: Exception = Away("the host has no address", unsent=True)
         for family, address in self._addresses(deadline):
             try:
@@ -238,19 +268,29 @@ class Program:
         return found
 
 
-_programs: Dict[str, Program] = {}
+def _is_ours(answer: Answer, method: str) -> bool:
+    """Whether the program can have said so, of what another server might say as well."""
+    if answer.status == 200:
+        return answer.header(b"cache-status").startswith(b"swingmusic-fcgi") or answer.body.startswith((b'{"keys":', b'{"value":', b'{"cleared":'))
+    if answer.status in (404, 405):
+        return method == "HEAD" or answer.body.startswith(b'{"error":')
+    return answer.status == 204 or answer.status >= 400
+
+
+_programs: "WeakSet[Program]" = WeakSet()
+_by_url: Dict[str, Program] = {}
 _lock = threading.Lock()  # guards the program's making
 
 
 def program() -> Program:
     """The program that the environment names; made at the first call."""
     url = os.environ.get("SWINGMUSIC_FCGI_URL") or ""
-    known = _programs.get(url)
+    known = _by_url.get(url)
     if known is None:
         with _lock:
-            known = _programs.get(url)
+            known = _by_url.get(url)
             if known is None:
-                known = _programs[url] = Program(url or None, Secret("SWINGMUSIC_FCGI_CACHE_TOKEN", "SWINGMUSIC_FCGI_ADMIN_TOKEN"))
+                known = _by_url[url] = Program(url or None, Secret("SWINGMUSIC_FCGI_CACHE_TOKEN", "SWINGMUSIC_FCGI_ADMIN_TOKEN"))
     return known
 
 
@@ -258,7 +298,7 @@ def _begin_in_child() -> None:
     """A fork copies connections and locks as they stand, held ones too."""
     global _lock
     _lock = threading.Lock()
-    for each in list(_programs.values()):
+    for each in list(_programs):
         each.begin()
 
 

@@ -73,8 +73,7 @@ class CachedSpotifyClient:
         return found if isinstance(found, dict) else {"tracks": [], "albums": [], "artists": []}
 
     def get_cache_stats(self) -> Dict[str, Any]:
-        answer = program().ask("HEAD", b"/cache/temp/%40ping")
-        return {"dragonfly_available": answer is not None and answer.status in (200, 404), "request_count": self._asked,
+        return {"dragonfly_available": program().answers(), "request_count": self._asked,
                 "cache_duration_hours": self.cache_duration_hours}
 
     def cleanup_cache(self) -> int:

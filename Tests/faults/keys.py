@@ -1,0 +1,92 @@
+"""Client keys: made, given tokens, revoked, and what each token may still open."""
+
+import json
+import random
+import threading
+
+from harness.house import ADMIN
+from harness.http import Connection
+from harness.keys import FORM, GRANT, basic
+
+from .signins import JSON, bearer
+
+
+class Key:
+    """`state`: good, ended, or unsure: its end was asked for and nobody knows."""
+
+    def __init__(self, name, id, secret):
+        self.name, self.id, self.secret = name, id, secret
+        self.tokens, self.state = [], "good"
+
+
+class Keys:
+    def __init__(self, home, records):
+        self.home, self.judge, self.records = home, home.judge, records
+        self.keys, self._lock, self._made = [], threading.Lock(), 0
+
+    def of(self, *states):
+        with self._lock:
+            return [key for key in self.keys if key.state in states]
+
+    def forget_good(self):
+        """They may be gone, with what is known of sessions."""
+        for key in self.of("good"):
+            key.state = "unsure"
+
+    def live(self, seed, stop):
+        chance = random.Random(seed)
+        with Connection(self.home.port, timeout=30, source=f"127.0.13.{1 + seed % 200}") as connection:
+            while not stop.wait(chance.uniform(0.3, 0.8)):
+                good = self.of("good")
+                if len(good) < 3:
+                    self.make(connection)
+                else:
+                    chance.choice([self.use, self.use, self.revoke])(chance.choice(good), connection)
+
+    def make(self, connection):
+        self._made += 1
+        answer = connection.request("POST", "/swingmusic-fcgi/keys", {**JSON, **ADMIN}, json.dumps({"name": f"key-{self._made}"}).encode())
+        self.judge.count("key")
+        if answer.status == 201:
+            given = answer.json()
+            with self._lock:
+                self.keys = [*self.keys[-100:], Key(given["name"], given["id"], given["secret"])]
+        else:
+            self._refused(answer, "a key is made")
+
+    def use(self, key, connection):
+        answer = connection.request("POST", "/spotify/api/token", {"Content-Type": FORM, **basic(key.id, key.secret)}, GRANT)
+        if answer.status == 200:
+            key.tokens.append(answer.json()["access_token"])
+        elif key.state == "good":
+            self._refused(answer, f"{key.name} asks for a token")
+
+    def revoke(self, key, connection):
+        key.state = "unsure"
+        answer = connection.request("DELETE", f"/swingmusic-fcgi/keys/{key.name}", ADMIN)
+        if answer.status == 200:
+            key.state = "ended"
+        elif answer.status != 404:
+            self._refused(answer, f"{key.name} is revoked")
+
+    def _refused(self, answer, what):
+        if not self.judge.is_away(answer) and not self.judge.excused("sessions", answer.started):
+            self.judge.found("good-accepted", f"{what}: {answer!r}")
+
+    def look(self, seed, stop):
+        chance = random.Random(seed)
+        with Connection(self.home.port, timeout=30, source=f"127.0.14.{1 + seed % 200}") as connection:
+            while not stop.wait(0.1):
+                some = [key for key in self.of("good", "ended") if key.tokens]
+                known = self.records.some(chance)
+                if some and known:
+                    self.check(chance.choice(some), known, chance, connection)
+
+    def check(self, key, known, chance, connection):
+        before = key.state
+        answer = connection.get(f"/spotify/v1/tracks/{known}", bearer(chance.choice(key.tokens)))
+        self.judge.count("key's token")
+        if before == "ended" and answer.status in (200, 304):
+            self.judge.found("key-refused", f"{key.name}, which was revoked, was let in: {answer!r}")
+        elif before == key.state == "good" and answer.status in (401, 403):
+            self._refused(answer, f"a token of {key.name}")

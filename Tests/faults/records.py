@@ -1,0 +1,186 @@
+"""Records of Spotify's: what is known is asked for all the time, what is not now and then; and a judge of the calls that are made for it."""
+
+import bisect
+import random
+import re
+import threading
+import time
+
+from harness.http import Connection
+from harness.standin import spotify_id
+
+#: SPOTIFY_CACHE_TTL as the suite believes it to be, in seconds.
+TTL = 12 * 3600
+#: Seconds by which Cache-Status rounds, and the clocks of a busy machine differ.
+SLACK = 2.5
+#: The longest that a hit may take where nothing is wrong.
+PROMPT = 3.0
+_AGE = re.compile(r"hit; ttl=(-?\d+)")
+_REVISION = re.compile(r"\(revision (\d+)\)")
+
+
+class Revisions:
+    """Which revision of its world the stand-in told when: names end in its number, so a record says when it was fetched."""
+
+    def __init__(self, home):
+        self.home, self.begun = home, [time.monotonic()]
+
+    def run(self, stop):
+        while not stop.wait(1.0):
+            self.home.bump(len(self.begun))
+            self.begun.append(time.monotonic())
+
+    def fetched_between(self, body):
+        """The instants between which it can have been fetched."""
+        found = _REVISION.search(body.decode("utf-8", "replace"))
+        revision = int(found[1]) if found else 0
+        # A revision is there a moment before it is written down.
+        return self.begun[revision - 1 if revision else 0], self.begun[revision + 1] if revision + 1 < len(self.begun) else time.monotonic()
+
+
+class Records:
+    def __init__(self, home):
+        self.home, self.judge = home, home.judge
+        self.revisions = Revisions(home)
+        #: id: the instant at which it was first answered, since the last loss.
+        self.known, self.names = {}, {}
+        self._lock, self._asked, self._forgotten = threading.Lock(), 0, 0.0
+
+    def forget(self):
+        """The records may be gone."""
+        with self._lock:
+            self._forgotten = time.monotonic()
+            self.known.clear()
+
+    def note(self, name, asked):
+        """`asked`: when the answer was asked for that shows that it is known."""
+        with self._lock:
+            if asked > self._forgotten:
+                self.known.setdefault(name, time.monotonic())
+
+    def some(self, chance):
+        with self._lock:
+            return chance.choice(list(self.known)) if self.known else None
+
+    def fill(self, count):
+        for number in range(count):
+            name = spotify_id(f"known-{number}")
+            for _ in range(100):
+                answer = self.home.get(f"/spotify/v1/tracks/{name}", {"X-Fill": "yes", **self.home.ticket})  # what is sabotaged is so for hits
+                if answer.status == 200:
+                    break
+                time.sleep(0.1)
+            assert answer.status == 200, answer
+            self.judge_record(name, answer)
+
+    def hit(self, seed, stop):
+        chance = random.Random(seed)
+        with Connection(self.home.port, timeout=30, source=f"127.0.6.{1 + seed % 200}") as connection:
+            while not stop.wait(0.01):
+                name = self.some(chance)
+                if name:
+                    self.ask(name, connection)
+
+    def ask(self, name, connection):
+        known_since = self.known.get(name)
+        ticket = self.home.ticket
+        answer = connection.get(f"/spotify/v1/tracks/{name}", ticket)
+        self.judge.count("hit")
+        if answer.status == 200:
+            self.judge.answered(answer)
+            self.judge_record(name, answer)
+            if answer.seconds > PROMPT and not any(self.judge.excused(word, answer.started) for word in ("slow", "links")):
+                self.judge.found("hit-answered", f"{name} took {answer.seconds:.1f} s")
+        elif answer.status in (401, 403, 503) and self.judge.excused("sessions", answer.started):
+            if answer.status == 401:
+                self.home.renew_ticket(ticket)
+        elif known_since and self.known.get(name) == known_since and not self.judge.is_away(answer) \
+                and not self.judge.excused("hits", answer.started):
+            self.judge.found("hit-answered", f"{name}: {answer!r}")
+
+    def look_up(self, seed, stop, every):
+        chance = random.Random(seed)
+        with Connection(self.home.port, timeout=30, source=f"127.0.7.{1 + seed % 200}") as connection:
+            while not stop.wait(chance.uniform(0.5, 1.5) * every):
+                self.ask_new(connection)
+
+    def ask_new(self, connection, wait=2):
+        with self._lock:
+            self._asked += 1
+            name = spotify_id(f"new-{self._asked}")
+        answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **self.home.ticket})
+        self.judge.count("lookup")
+        if answer.status == 200:
+            self.judge_record(name, answer)
+        return answer
+
+    def judge_record(self, name, answer):
+        body = answer.json()
+        plain = _REVISION.sub("", body["name"]).strip()
+        if body["id"] != name or body["uri"] != f"spotify:track:{name}" or self.names.setdefault(name, plain) != plain:
+            self.judge.found("own-record", f"{name} was answered with {body['id']}, {body['name']}")
+            return
+        self.note(name, answer.started)
+        ttl = _AGE.search(answer.cache_status)
+        if not ttl or self.judge.excused("age-honest", answer.started):
+            return
+        # By the wall clock, wherever its hands stood meanwhile: records fall due by it.
+        asked = answer.started, answer.started + answer.seconds
+        says = asked[1] + min(self.home.ahead_between(*asked)) - (TTL - int(ttl[1]))
+        fetched = self.revisions.fetched_between(answer.body)
+        latest = fetched[1] + max(self.home.ahead_between(*fetched))
+        if says > latest + SLACK:
+            self.judge.found("age-honest", f"{name} is {says - latest:.1f} s older than it says")
+
+
+class CallJudge:
+    """Looks at each call that arrives at the stand-in. `interval` in seconds, as the suite believes it to be."""
+
+    #: A call may be this much nearer to the one before: between the kernel's stamp and the program's instant lies a system call.
+    TOLERANCE = 0.02
+
+    def __init__(self, home, records, interval):
+        self.home, self.judge, self.records, self.interval = home, home.judge, records, interval
+        self.calls, self._seen, self._fetched = [], 0, {}
+        self._closed_until, self._refused_at = 0.0, None
+        self.lock = threading.Lock()
+
+    def run(self, stop):
+        while not stop.wait(0.3):
+            self.look()
+        self.look()
+
+    def look(self):
+        with self.lock:
+            for call in self.home.standin.calls(since=self._seen):
+                self._seen = call["number"]
+                self._judge(call)
+
+    def _judge(self, call):
+        at = call["monotonic_ns"] / 1e9
+        # One whose answer takes long to make is written down after a later one.
+        place = bisect.bisect(self.calls, at)
+        self.calls.insert(place, at)
+        self.judge.count("call")
+        for gap in (later - earlier for earlier, later in zip(self.calls[max(0, place - 1):place + 1], self.calls[place:place + 2])):
+            if gap < self.interval - self.TOLERANCE and not self.judge.excused("pace", at - self.interval, at + self.interval):
+                self.judge.found("pace", f"{gap:.3f} s between two calls, one of them {call}")
+        # What left before the refusal was read may still arrive.
+        if self._refused_at is not None and self._refused_at + 0.7 < at < self._closed_until - 0.1 and not self.judge.excused("cooldown", self._refused_at - 0.5, self._refused_at + 1):
+            self.judge.found("cooldown", f"a call {at - self._refused_at:.2f} s after a 429 that said {self._closed_until - self._refused_at:.0f} s")
+        if call["status"] == 429:
+            self._refused_at, self._closed_until = at, at + self.home.cooldown_of(call)
+        name = call["path"].rpartition("/")[2]
+        known = self.records.known.get(name)
+        first = self._fetched.get(name)
+        if first is not None and known is not None and first <= known < at - 0.1 and not self.judge.excused("once", first, at):
+            self.judge.found("once", f"{name} was fetched {at - first:.1f} s after the first time")
+        if call["status"] == 200 and call["behaviour"] is None:
+            self._fetched[name] = at
+
+    def forget_cooldown(self):
+        self._refused_at = None
+
+    def forget_fetched(self):
+        with self.lock:
+            self._fetched.clear()

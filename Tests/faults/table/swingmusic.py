@@ -1,0 +1,123 @@
+"""swingmusic's folder: a database that is busy, replaced or away, users who are changed past us, other settings."""
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import time
+
+from . import fault
+
+ASKED = "sessions slow"
+
+
+@fault("swingmusic: database busy", ASKED, takes="swingmusic", lasts=(1, 3))
+def busy(run):
+    holder = sqlite3.connect(run.home.folder / "swingmusic.db", timeout=15, isolation_level=None)
+    with contextlib.closing(holder):
+        holder.execute("BEGIN IMMEDIATE")
+        yield
+        holder.execute("ROLLBACK")
+
+
+@fault("swingmusic: database replaced by a backup", ASKED, takes="swingmusic", lasts=(0.5, 1.5))
+def replaced(run):
+    path = run.home.folder / "swingmusic.db"
+    backup = path.with_name("backup.db")
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as file, contextlib.closing(sqlite3.connect(backup)) as copy:
+        file.backup(copy)
+    # The log belongs to the file of before.
+    for rest in ("-wal", "-shm"):
+        path.with_name(path.name + rest).unlink(missing_ok=True)
+    os.replace(backup, path)
+    yield
+
+
+def changed(name, change, restore):
+    """What is done to one user past us ends all sessions of it."""
+    @fault(f"swingmusic: {name}", takes="swingmusic", lasts=(1, 2))
+    def deed(run):
+        with run.judge.excusing(["sessions"]):
+            [victim] = run.victims
+            [(number, password)] = run.home.sql("SELECT id, password FROM user WHERE username = ?", victim)
+            run.sign_ins.forget_good([victim])
+            change(run.home, number, password)
+            run.sign_ins.forget_good([victim])
+            time.sleep(0.2)
+            sessions = [session for session in run.sign_ins.of("unsure") if session.user == victim]
+            yield
+            for session in sessions:
+                # None that began before may go on, now or when all is as it was.
+                session.state = "ended"
+            restore(run.home, number, password, victim)
+
+
+def rename(home, number, password):
+    home.sql("UPDATE user SET username = 'renamed' WHERE id = ?", number)
+
+
+def name_again(home, number, password, victim):
+    time.sleep(0.3)
+    home.sql("UPDATE user SET username = ? WHERE id = ?", victim, number)
+
+
+def delete(home, number, password):
+    home.sql("DELETE FROM user WHERE id = ?", number)
+
+
+def insert(home, number, password, victim, name=None):
+    time.sleep(0.3)
+    with contextlib.suppress(sqlite3.IntegrityError):
+        home.sql("INSERT INTO user (id, password, username, roles) VALUES (?, ?, ?, '[]')", number, password, name or victim)
+
+
+def give_out_again(home, number, password):
+    delete(home, number, password)
+    time.sleep(0.3)
+    insert(home, number, password, None, "somebody-else")
+
+
+def take_back(home, number, password, victim):
+    delete(home, number, password)
+    insert(home, number, password, victim)
+
+
+changed("user renamed", rename, name_again)
+changed("user deleted", delete, insert)
+changed("id given out again", give_out_again, take_back)
+
+
+def settings(run, change):
+    path = run.home.folder / "settings.json"
+    usual = path.read_text()
+    given = json.loads(usual)
+    given.update(change)
+    other = path.with_name("settings.other")
+    other.write_text(json.dumps(given))
+    os.replace(other, path)
+    return lambda: path.write_text(usual)
+
+
+@fault("swingmusic: settings changed", takes="swingmusic")
+def settings_changed(run):
+    undo = settings(run, {"usersOnLogin": False})
+    yield
+    undo()
+
+
+@fault("swingmusic: salt changed", "sessions good-accepted", takes="swingmusic")
+def salt_changed(run):
+    undo = settings(run, {"serverId": "f" * 64})
+    yield
+    undo()
+
+
+@fault("swingmusic: folder away", ASKED, takes="swingmusic", lasts=(0.5, 1.5))
+def away(run):
+    path, elsewhere = run.home.folder, run.home.folder.with_name("elsewhere")
+    path.rename(elsewhere)
+    yield
+    if path.exists():  # made anew by somebody meanwhile
+        shutil.rmtree(path)
+    elsewhere.rename(path)

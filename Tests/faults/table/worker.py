@@ -1,0 +1,64 @@
+"""Workers that are killed, stopped, or may open no more files."""
+
+import resource
+import signal
+
+from harness.process import descriptor_targets, send_signal
+
+from . import fault
+
+#: A worker that is gone takes its connections with it.
+GONE = "links slow"
+
+
+@fault("worker: killed", GONE)
+def killed(run):
+    send_signal(run.chance.choice(run.workers()), signal.SIGKILL)
+    yield
+
+
+@fault("worker: stopped", "links slow hits reads writes sessions cooldown", lasts=(0.5, 3))
+def stopped(run):
+    pid = run.chance.choice(run.workers())
+    send_signal(pid, signal.SIGSTOP)
+    yield
+    send_signal(pid, signal.SIGCONT)
+
+
+@fault("worker: all killed", GONE)
+def all_killed(run):
+    for pid in run.workers():
+        send_signal(pid, signal.SIGKILL)
+    yield
+
+
+@fault("worker: killed between turn and answer", f"{GONE} cooldown", takes="spotify")
+def killed_at_a_call(run):
+    run.standin.fail({"behaviour": "delay", "ms": 700, "times": 1})
+    if not run.kill_the_caller(pause=0):
+        run.report.miss("worker: killed between turn and answer")
+    yield
+    run.standin.fail()
+
+
+@fault("worker: killed between answer and store", f"{GONE} cooldown", takes="spotify")
+def killed_after_an_answer(run):
+    if not run.kill_the_caller(pause=run.chance.uniform(0, 0.01)):
+        run.report.miss("worker: killed between answer and store")
+    yield
+
+
+@fault("worker: no descriptor left", "links slow hits reads writes sessions", lasts=(0.5, 2))
+def no_descriptors(run):
+    pid = run.chance.choice(run.workers())
+    try:
+        usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(4, len(descriptor_targets(pid)) - 3), usual[1]))
+    except OSError:
+        pid = None
+    yield
+    if pid:
+        try:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+        except OSError:  # it ended meanwhile
+            pass
