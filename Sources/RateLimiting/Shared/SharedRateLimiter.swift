@@ -294,7 +294,9 @@ public final class SharedRateLimiter: RateLimiter {
     public func states(of keys: [String], estimating: Bool) throws(RateLimiterError) -> [LookupState] {
         try local.states(of: keys, estimating: estimating)
     }
-    public func queued(atMost most: Int) throws(RateLimiterError) -> [QueuedLookup] { try local.queued(atMost: most) }
+    public func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup] {
+        try local.queued(atMost: most, failed: failed)
+    }
     public func backOff(_ outage: Outage, told: Duration?) throws(RateLimiterError) -> Int64 { try local.backOff(outage, told: told) }
     public func remember(_ fact: String, _ value: String, until: Int64?) throws(RateLimiterError) {
         try local.remember(fact, value, until: until)
