@@ -125,7 +125,7 @@ struct StatusCollector: Sendable {
     private let counted = Locked<(at: MonotonicTime, ages: [AgeLook])?>(nil)  // guards what was counted last
 
     init(
-        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: RateLimiter,
+        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: any RateLimiter,
         sessions: SessionsView, dataDirectory: String, hasCredentials: Bool, isWorker: Bool, history: StatusHistory? = nil
     ) {
         (self.version, self.scoreboard, self.caches, self.rateLimiter) = (version, scoreboard, caches, rateLimiter)
