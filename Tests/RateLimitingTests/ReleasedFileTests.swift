@@ -70,7 +70,7 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let now = ["1398230356", "4", "ok"]
+    private static let now = ["1398230356", "5", "ok"]
     /// What schema 2 adds.
     private static let second = """
         ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';

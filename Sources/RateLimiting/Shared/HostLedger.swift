@@ -84,7 +84,8 @@ extension FileRateLimiter {
             try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: transaction.now, sentAt: nil))
             func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
                 Lease(
-                    key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now, others: others,
+                    key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
+                    others: others,
                     places: places, freshUntil: freshUntil, turn: turn)
             }
             return lease(pick, others.map { lease($0) }, places: chance.places)

@@ -25,7 +25,9 @@ public struct SharedAccount: Sendable {
     /// A name as the store can have it.
     public static func isName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F }
+            && text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
+            }
     }
 }
 
@@ -53,6 +55,11 @@ public struct SharedStanding: Sendable, Equatable {
     public var lastCaller: String?
 
     init(host: String? = nil) { self.host = host }
+
+    /// The other hosts by name, and when each was heard of last.
+    public var others: [(name: String, heardAt: Int64?)] {
+        Set(heard.keys).union(living).sorted().map { ($0, heard[$0]) }
+    }
 
     /// With what the file has.
     func joined(with file: SharedStanding?) -> SharedStanding {

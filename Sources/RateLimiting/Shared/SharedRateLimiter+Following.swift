@@ -73,11 +73,15 @@ extension SharedRateLimiter {
 
     /// Takes over what another host has fetched, where somebody of this one waits for it.
     func adopt(_ lookups: [String]) throws(RateLimiterError) {
+        _ = try state.withLock { state throws(RateLimiterError) in try adopt(lookups, &state) }
+    }
+
+    /// - Returns: how many.
+    func adopt(_ lookups: [String], _ state: inout State) throws(RateLimiterError) -> Int {
         let wanted = try local.file.read { transaction in try lookups.filter { try transaction.isQueuedUnleased($0) } }
-        guard !wanted.isEmpty else { return }
-        let records = try state.withLock { state throws(RateLimiterError) in
-            try atStore(&state) { store throws(StoreFault) in try store.records(wanted) }
-        }
+        guard !wanted.isEmpty else { return 0 }
+        let records = try atStore(&state) { store throws(StoreFault) in try store.records(wanted) }
+        var count = 0
         for (lookup, signed) in zip(wanted, records) {
             guard let signed, let record = seal.record(signed, of: lookup) else { continue }
             do {
@@ -89,9 +93,11 @@ extension SharedRateLimiter {
                 try $0.unyield(lookup)
                 try $0.removeUnleased(lookup)
             }
-            state.withLock { $0.taken[lookup] = nil }
+            state.taken[lookup] = nil
             adoptions.add(1, ordering: .relaxed)
+            count += 1
         }
+        return count
     }
 
     func look() throws(RateLimiterError) { try state.withLock { state throws(RateLimiterError) in try look(&state) } }

@@ -161,6 +161,8 @@ public final class SharedRateLimiter: RateLimiter {
             case .wait(let length, let reason): return .wait(length, reason)
             case .due(let due): chance = due
             }
+            // A bell may have been lost.
+            guard try adopt([chance.pick.key], &state) == 0 else { continue }
             let asked = clock.boot
             let lease = state.taken[chance.pick.key]
             let turn = try atStore(&state) { store throws(StoreFault) in
@@ -350,6 +352,9 @@ public final class SharedRateLimiter: RateLimiter {
         try local.remember(fact, value, until: until)
     }
     public func recall(_ fact: String) throws(RateLimiterError) -> String? { try local.recall(fact) }
+    /// Why the store cannot be used; nil: it can. Waits for nothing.
+    public var fault: String? { standing.withLock { $0.fault } }
+
     public func status() throws(RateLimiterError) -> RateLimiterStatus {
         var status = try local.status()
         status.shared = standing.withLock { $0 }.joined(with: status.shared)

@@ -325,7 +325,8 @@ final class SharedStore {
         roundTrip = best
         guard best > longestRoundTrip else { return }
         throw .unsuitable(
-            "it is too far away: an answer takes \(best.wholeMilliseconds) ms, and may take \(longestRoundTrip.wholeMilliseconds); put it nearer")
+            "it is too far away: an answer takes \(best.wholeMilliseconds) ms, and may take \(longestRoundTrip.wholeMilliseconds); put it nearer"
+        )
     }
 
     /// Whether it keeps what it says that it keeps.
