@@ -8,7 +8,7 @@ extension SharedRateLimiter {
     func follow(_ channel: inout RedisConnection?) -> Duration {
         do {
             if channel == nil {
-                channel = try state.withLock { state in try state.store.subscribed() }
+                channel = try subscribed()
                 try look()
             }
             let sinceLook = SystemClock().monotonic - state.withLock { $0.lookedAt }
@@ -27,6 +27,14 @@ extension SharedRateLimiter {
         } catch {
             channel = nil
             return .milliseconds(250)
+        }
+    }
+
+    private func subscribed() throws(RateLimiterError) -> RedisConnection {
+        let store = state.withLock { $0.store.subscription }
+        do throws(StoreFault) { return try store() } catch {
+            try state.withLock { state throws(RateLimiterError) in try refuse(error, &state) }
+            throw .store(error)
         }
     }
 

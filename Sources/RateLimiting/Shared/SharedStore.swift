@@ -233,15 +233,17 @@ final class SharedStore {
 
     func disconnect() { connection = nil }
 
-    /// A connection of its own, on which the news come.
-    func subscribed() throws(StoreFault) -> RedisConnection {
-        let connection = try RedisConnection(endpoint, longestReply: Self.longestReply)
-        var commands = CommandBuffer()
-        commands.begin(2)
-        commands.part("SUBSCRIBE")
-        commands.part(Array(keys.channel.utf8))
-        _ = try connection.ask(commands)
-        return connection
+    /// Makes a connection of its own, on which the news come.
+    var subscription: @Sendable () throws(StoreFault) -> RedisConnection {
+        { [endpoint, channel = keys.channel] () throws(StoreFault) in
+            let connection = try RedisConnection(endpoint, longestReply: Self.longestReply)
+            var commands = CommandBuffer()
+            commands.begin(2)
+            commands.part("SUBSCRIBE")
+            commands.part(Array(channel.utf8))
+            _ = try connection.ask(commands)
+            return connection
+        }
     }
 
     // MARK: Scripts

@@ -149,8 +149,8 @@ class Host:
 class Hosts:
     """A context manager. `count` hosts of `workers` each, called host1, host2 and so on; `settings` are all hosts' own."""
 
-    def __init__(self, name="hosts", count=2, workers=2, networks=False, start=True, each=(), **settings):
-        self.name, self.workers = name, workers
+    def __init__(self, name="hosts", count=2, workers=2, networks=False, start=True, each=(), mode="development", **settings):
+        self.name, self.workers, self._mode = name, workers, mode
         self._count, self._networks, self._start, self._each, self._settings = count, networks, start, each, settings
 
     def __enter__(self):
@@ -170,7 +170,7 @@ class Hosts:
         if self.bridge:
             self._stack.callback(self.bridge.stop)
         self.sandbox = self._stack.enter_context(Sandbox(self.name))
-        self.standin = StandIn(self.sandbox, *(["--address", "0.0.0.0"] if self.bridge else [])).start()
+        self.standin = StandIn(self.sandbox, *(["--address", "0.0.0.0"] if self.bridge else []), mode=self._mode).start()
         open_to_all = ["--bind", "0.0.0.0", "--protected-mode", "no"] if self.bridge else []
         self.store = RedisServer(self.sandbox, *open_to_all).start()
         address = self.bridge.address if self.bridge else "127.0.0.1"
