@@ -5,7 +5,9 @@ address. To make namespaces root is needed, and iproute2."""
 
 import contextlib
 import ctypes
+import itertools
 import os
+import re
 import subprocess
 import threading
 
@@ -19,6 +21,7 @@ from .standin import StandIn, spotify_id
 from .waiting import eventually
 
 _CLONE_NEWNET = 0x40000000
+_bridges = itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,7 +72,8 @@ class Bridge:
     """A bridge with an address of its own, on which what all hosts share listens."""
 
     def __init__(self):
-        number = os.getpid() % 65536
+        # What is removed is gone a little later: no name twice.
+        number = (os.getpid() * 16 + next(_bridges)) % 65536
         self.name, self.net = f"br{number}", f"10.{200 + number % 50}.{number // 50 % 250}"
         self.address = f"{self.net}.1"
         _ip("link", "add", self.name, "type", "bridge")
@@ -116,7 +120,7 @@ class Host:
         with self.inside():
             self.responder.start()
             if self.nginx is None:
-                self.nginx = Nginx(self.sandbox, self.responder.address).start()
+                self.nginx = Nginx(self.sandbox, self.responder.address, edit=_be_patient).start()
         return self
 
     def inside(self):
@@ -223,6 +227,12 @@ class Hosts:
         for thread in threads:
             thread.join()
         return answers
+
+
+def _be_patient(configuration):
+    """nginx waits longer than the program does."""
+    for file in configuration.rglob("*.conf"):
+        file.write_text(re.sub(r"fastcgi_read_timeout \w+;", "fastcgi_read_timeout 150s;", file.read_text()))
 
 
 def alive(host):
