@@ -126,8 +126,9 @@ public final class FileRateLimiter: Sendable {
         return permit
     }
 
-    /// What `permit` would say now. Reads only.
+    /// What `permit` would say now. Reads only, but where a process died with a call on its way.
     public func peek(worker: String) throws(RateLimiterError) -> Prospect {
+        try countAbandoned()
         let prospect: Prospect = try file.read { transaction in
             switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
@@ -137,6 +138,15 @@ public final class FileRateLimiter: Sendable {
         }
         guard prospect == .due, let pause = try atSending({ () throws(SystemError) in try sending.pause() }) else { return prospect }
         return .wait(pause, .turnOfAnother)
+    }
+
+    /// A call whose process died counts from when that is seen first. Said anew at each look, its slot would never end.
+    func countAbandoned() throws(RateLimiterError) {
+        guard let note = sending.read(), note.sentAt == nil, try atSending({ () throws(SystemError) in try sending.begin() }) == nil else {
+            return
+        }
+        defer { sending.end() }
+        try file.read { try sending.countAbandoned($0) }
     }
 
     /// The permit was not used within `Lease.freshness`. The slot is gone; the lookups of its call are free again at once and

@@ -69,29 +69,42 @@ extension FileRateLimiter {
     func grant(
         _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String
     ) throws(RateLimiterError) -> Lease? {
-        let pick = chance.pick
-        let lease: Lease? = try file.write { transaction in
-            try sending.correctGrant(transaction)
-            let id = try transaction.spend(turn: turn, background: chance.isBackground, worker: worker, rateLimit: rateLimit)
-            if var position = try transaction.position(), position.turn < turn {
-                (position.turn, position.seen) = (turn, transaction.now)
-                try transaction.set(position)
+        // What is known of the grant before holds where this one cannot be written.
+        let note = sending.read()
+        do {
+            let lease = try file.write { transaction in
+                try keep(chance, shared: shared, turn: turn, freshUntil: freshUntil, worker: worker, transaction)
             }
-            guard try transaction.isFree(pick.key) else { return nil }
-            let others = try chance.others.filter { try shared.contains($0.key) && transaction.isFree($0.key) }
-            let number = try transaction.lease(pick, with: others, until: transaction.now + leaseLifetime)
-            try transaction.tidy()
-            try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: transaction.now, sentAt: nil))
-            func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
-                Lease(
-                    key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
-                    others: others,
-                    places: places, freshUntil: freshUntil, turn: turn)
-            }
-            return lease(pick, others.map { lease($0) }, places: chance.places)
+            if let lease { memory.withLock { $0.newestGrant = lease.grantedAt } }
+            return lease
+        } catch {
+            if let note { try? sending.write(note) }
+            throw error
         }
-        if let lease { memory.withLock { $0.newestGrant = lease.grantedAt } }
-        return lease
+    }
+
+    private func keep(
+        _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String, _ transaction: Transaction
+    ) throws -> Lease? {
+        let pick = chance.pick
+        try sending.correctGrant(transaction)
+        let id = try transaction.spend(turn: turn, background: chance.isBackground, worker: worker, rateLimit: rateLimit)
+        if var position = try transaction.position(), position.turn < turn {
+            (position.turn, position.seen) = (turn, transaction.now)
+            try transaction.set(position)
+        }
+        guard try transaction.isFree(pick.key) else { return nil }
+        let others = try chance.others.filter { try shared.contains($0.key) && transaction.isFree($0.key) }
+        let number = try transaction.lease(pick, with: others, until: transaction.now + leaseLifetime)
+        try transaction.tidy()
+        try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: transaction.now, sentAt: nil))
+        func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
+            Lease(
+                key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
+                others: others,
+                places: places, freshUntil: freshUntil, turn: turn)
+        }
+        return lease(pick, others.map { lease($0) }, places: chance.places)
     }
 }
 

@@ -121,17 +121,19 @@ public final class SharedRateLimiter: RateLimiter {
         if let pause = try local.beginSending() { return .wait(pause, .turnOfAnother) }
         do {
             let permit = try state.withLock { state throws(RateLimiterError) in try won(worker, &state) }
-            if case .wait = permit { local.sending.end() }
+            // A turn may have been won and lost: nothing is sent.
+            if case .wait = permit { local.sending.end(sentAt: nil) }
             return permit
         } catch {
-            local.sending.end()
+            local.sending.end(sentAt: nil)
             guard case .store = error else { throw error }
             return .wait(Self.shortPause, .backoff)
         }
     }
 
     public func peek(worker: String) throws(RateLimiterError) -> Prospect {
-        try state.withLock { state throws(RateLimiterError) in
+        try local.countAbandoned()
+        return try state.withLock { state throws(RateLimiterError) in
             if let pause = pause(state) { return .wait(pause, .backoff) }
             switch try chance(worker, state) {
             case .wait(let length, let reason): return .wait(length, reason)

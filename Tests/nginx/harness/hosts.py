@@ -31,12 +31,20 @@ class Network:
 
     def __init__(self, name, bridge, address):
         self.name, self.device, self.address = name, f"v{name}"[:15], address
+        self._entered = threading.local()
         _ip("netns", "add", name)
+        try:
+            self._connect(bridge)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _connect(self, bridge):
+        name, address = self.name, self.address
         _ip("link", "add", self.device, "type", "veth", "peer", "name", "eth0", "netns", name)
         _ip("link", "set", self.device, "master", bridge, "up")
         for words in (["link", "set", "lo", "up"], ["addr", "add", f"{address}/24", "dev", "eth0"], ["link", "set", "eth0", "up"]):
             _ip("-n", name, *words)
-        self._entered = threading.local()
 
     def __enter__(self):
         self._entered.before = os.open(f"/proc/self/task/{threading.get_native_id()}/ns/net", os.O_RDONLY)
@@ -60,6 +68,13 @@ class Network:
         """Nothing gets through any more, and nobody is told."""
         _ip("link", "set", self.device, "down")
 
+    def shadow(self, address):
+        """From now on an address of the bridge's is one of this host's own: what listens there is not seen any more."""
+        _ip("-n", self.name, "addr", "add", f"{address}/32", "dev", "lo")
+
+    def unshadow(self, address):
+        _ip("-n", self.name, "addr", "del", f"{address}/32", "dev", "lo")
+
     def mend(self):
         _ip("link", "set", self.device, "up")
 
@@ -69,15 +84,16 @@ class Network:
 
 
 class Bridge:
-    """A bridge with an address of its own, on which what all hosts share listens."""
+    """A bridge with two addresses, one for the store and one for Spotify."""
 
     def __init__(self):
         # What is removed is gone a little later: no name twice.
         number = (os.getpid() * 16 + next(_bridges)) % 65536
         self.name, self.net = f"br{number}", f"10.{200 + number % 50}.{number // 50 % 250}"
-        self.address = f"{self.net}.1"
+        self.address, self.second_address = f"{self.net}.1", f"{self.net}.2"
         _ip("link", "add", self.name, "type", "bridge")
-        _ip("addr", "add", f"{self.address}/24", "dev", self.name)
+        for address in (self.address, self.second_address):
+            _ip("addr", "add", f"{address}/24", "dev", self.name)
         _ip("link", "set", self.name, "up")
 
     def network(self, number):
@@ -153,8 +169,8 @@ class Host:
 class Hosts:
     """A context manager. `count` hosts of `workers` each, called host1, host2 and so on; `settings` are all hosts' own."""
 
-    def __init__(self, name="hosts", count=2, workers=2, networks=False, start=True, each=(), mode="development", **settings):
-        self.name, self.workers, self._mode = name, workers, mode
+    def __init__(self, name="hosts", count=2, workers=2, networks=False, start=True, each=(), mode="development", store_under=(), **settings):
+        self.name, self.workers, self._mode, self._store_under = name, workers, mode, store_under
         self._count, self._networks, self._start, self._each, self._settings = count, networks, start, each, settings
 
     def __enter__(self):
@@ -176,9 +192,9 @@ class Hosts:
         self.sandbox = self._stack.enter_context(Sandbox(self.name))
         self.standin = StandIn(self.sandbox, *(["--address", "0.0.0.0"] if self.bridge else []), mode=self._mode).start()
         open_to_all = ["--bind", "0.0.0.0", "--protected-mode", "no"] if self.bridge else []
-        self.store = RedisServer(self.sandbox, *open_to_all).start()
+        self.store = RedisServer(self.sandbox, *open_to_all, under=self._store_under).start()
         address = self.bridge.address if self.bridge else "127.0.0.1"
-        api = f"http://{address}:{self.standin.port}"
+        api = f"http://{self.bridge.second_address if self.bridge else address}:{self.standin.port}"
         self.settings = {
             **spotify_settings(self.standin), "SPOTIFY_API_URL": api, "SPOTIFY_ACCOUNTS_URL": api,
             "SWINGMUSIC_FCGI_SHARED_STORE": f"{address}:{self.store.port}", "SWINGMUSIC_FCGI_MIRROR_WAIT": "120s",
