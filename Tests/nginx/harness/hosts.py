@@ -98,7 +98,8 @@ class Bridge:
         number = (os.getpid() * 16 + next(_bridges)) % 65536
         self.name, self.net = f"br{number}", f"10.{200 + number % 50}.{number // 50 % 250}"
         self.address, self.second_address = f"{self.net}.1", f"{self.net}.2"
-        _ip("link", "add", self.name, "type", "bridge")
+        # An address of its own: else it has that of one of its ports, another one with each that is added.
+        _ip("link", "add", self.name, "address", "02:00:00:00:00:02", "type", "bridge")
         for address in (self.address, self.second_address):
             _ip("addr", "add", f"{address}/24", "dev", self.name)
         _ip("link", "set", self.name, "up")
