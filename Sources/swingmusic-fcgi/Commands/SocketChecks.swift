@@ -182,7 +182,7 @@ enum HealthCheck {
         }
     }
 
-    private static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
+    static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
         switch failure {
         case .nobodyListens(let reason):
             Finding(grade: grade, subject: "health", detail: "nobody listens at \(address): \(reason)", remedy: "start 'serve'")
@@ -191,8 +191,70 @@ enum HealthCheck {
             .unseen("health", "user \(HostUser(geteuid()).name) may not open \(address), so whether it answers is not known")
         case .silent:
             .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
+        case .closed:
+            .error(
+                "health", "\(address) closes without an answer", remedy: "is this host among SWINGMUSIC_FCGI_PEERS? Else see the log of 'serve'")
         case .foreign:
             .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
         }
+    }
+}
+
+/// What is opened to other hosts, and to whom.
+struct NetworkCheck {
+    let settings: Settings
+    /// What another line is about already.
+    let asked: ListenAddress
+
+    private static let peers = SettingName.peers.rawValue
+
+    func findings() -> [Finding] {
+        let network = settings.listen.filter { !$0.isUnix }
+        return network.filter { $0 != asked }.map(answers) + who(network) + named()
+    }
+
+    /// Whoever may connect is believed about who asks from where.
+    private func who(_ network: [ListenAddress]) -> [Finding] {
+        guard let peers = settings.peers else {
+            return network.filter { !$0.isLoopback }
+                .map { address in
+                    .warning(
+                        Self.peers, "is not set: whoever reaches \(address) is believed about who asks from where",
+                        remedy: "name the hosts whose nginx connects, as in 10.0.0.2")
+                }
+        }
+        if network.isEmpty {
+            return [
+                .warning(
+                    Self.peers, "is set, but nothing is opened to the network",
+                    remedy: "name a TCP address in SWINGMUSIC_FCGI_LISTEN, beside the socket, or leave it out")
+            ]
+        }
+        return peers.filter { !$0.isPrivate }
+            .map { range in
+                .warning(
+                    Self.peers, "\(range) is no private network: what is said there goes over the Internet as it is",
+                    remedy: "join the hosts by a private network, such as WireGuard, and name their addresses in it")
+            }
+    }
+
+    private func answers(_ address: ListenAddress) -> Finding {
+        switch HealthCheck.answer(of: address) {
+        case .failure(.closed) where settings.peers != nil:
+            .ok("peers", "\(address) is open to \(Self.peers), to which this host does not belong")
+        case .success(200): .ok("peers", "\(address) answers")
+        case .success(let status):
+            .error("peers", "\(address) answers healthz with \(status)", remedy: "see the log of 'serve'; is something else listening there?")
+        case .failure(let failure): HealthCheck.trouble(failure, address, .warning)
+        }
+    }
+
+    private func named() -> [Finding] {
+        guard settings.metadataAuth == .nginx, !settings.listen.contains(where: \.isUnix) else { return [] }
+        return [
+            .error(
+                "SWINGMUSIC_FCGI_METADATA_AUTH", "is nginx, which is believed over a Unix socket alone, and none is listened on",
+                remedy: "name a socket's path in SWINGMUSIC_FCGI_LISTEN")
+        ]
     }
 }
