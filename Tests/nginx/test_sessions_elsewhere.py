@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from harness.house import ADMIN, BRISK, assert_plain_error, assert_spotify_error
 from harness.musicserver import MusicServer
 from harness.nginx import Nginx
 from harness.responder import Responder, spotify_settings
-from harness.sandbox import Sandbox, free_port
+from harness.sandbox import Sandbox, executable, free_port
 from harness.standin import StandIn, spotify_id
 from harness.swingmusic import Swingmusic, claims
 from harness.swingmusic import token as signed
@@ -247,6 +249,57 @@ def test_what_nginx_says_is_read_strictly(hosts, pairs, status):
 
 def test_a_location_that_does_not_say_who_asks_is_told_so(hosts):
     assert b"SWINGMUSIC_USER_ID is not set" in fastcgi.ask(hosts.asker.address, TRACK).body
+
+
+def test_nginx_is_told_to_keep_nothing_that_is_for_users(sandbox, hosts):
+    """X-Accel-Expires is what nginx's own cache goes by (microcached.conf): it must not give a user's answer to the next who asks."""
+    token, tag = hosts.log_in("bob"), {"HTTP_IF_NONE_MATCH": '"microcache"'}
+    assert hosts.ask(hosts.second, TRACK, token).status == 200
+    answer = fastcgi.ask(hosts.asker.address, TRACK, parameters={**PARAMETERS, **tag})
+    assert answer.status == 200 and "x-accel-expires" not in answer.headers
+    data = Path(hosts.asker.settings["SWINGMUSIC_FCGI_DATA_DIR"])
+    hosts.asker.stop()
+    try:
+        everybodys = Responder(sandbox, {"SWINGMUSIC_FCGI_DATA_DIR": str(data)}, workers=1).start()
+        assert "x-accel-expires" in fastcgi.ask(everybodys.address, TRACK, parameters=tag).headers
+        everybodys.stop()
+    finally:
+        hosts.asker.start()
+
+
+def check(hosts, port, **more):
+    """What `check` says of the second host, before an nginx."""
+    command = [executable(), "check", "--json", "--url", f"http://{HERE}:{port}"]
+    ran = subprocess.run(command, env=hosts.sandbox.environment(**{**hosts.asker.settings, **more}), capture_output=True, text=True, timeout=60)
+    return {(each["subject"], each["grade"]): each for each in json.loads(ran.stdout)["findings"]}
+
+
+def test_check_tells_whether_nginx_says_who_asks(sandbox, hosts):
+    auth = "SWINGMUSIC_FCGI_METADATA_AUTH"
+    assert (auth, "ok") in check(hosts, hosts.second)
+    without = Nginx(sandbox, hosts.asker.address).start()
+    assert "metadata-elsewhere.conf" in check(hosts, without.port)[auth, "error"]["remedy"]
+    nowhere = Nginx(sandbox, hosts.asker.address, sessions=True, edit=without_folder(f"{HERE}:{free_port()}")).start()
+    assert "elsewhere.conf" in check(hosts, nowhere.port)[auth, "warning"]["remedy"]
+
+
+def test_check_looks_at_all_addresses_and_says_when_this_host_is_no_peer(sandbox):
+    path, tcp = str(sandbox.socket_path()), (HERE, free_port())
+    responder = Responder(sandbox, {"SWINGMUSIC_FCGI_LISTEN": f"{tcp[0]}:{tcp[1]},{path}", "SWINGMUSIC_FCGI_PEERS": "10.0.0.2"}, workers=1,
+                          address=path).start()
+
+    def findings(**more):
+        ran = subprocess.run([executable(), "check", "--json"], env=sandbox.environment(**{**responder.settings, **more}), capture_output=True,
+                             text=True, timeout=60)
+        return {each["subject"]: each for each in json.loads(ran.stdout)["findings"]}
+
+    said = findings()
+    assert said["health"]["grade"] == "ok" and path in said["health"]["detail"]
+    assert said["peers"]["grade"] == "ok" and "none of them" in said["peers"]["detail"]
+    assert subprocess.run([executable(), "check", "--health"], env=sandbox.environment(**responder.settings), timeout=60).returncode == 0
+    # Alone it is what is asked, and this host should be among them.
+    alone = findings(SWINGMUSIC_FCGI_LISTEN=f"{tcp[0]}:{tcp[1]}")["health"]
+    assert alone["grade"] == "error" and "SWINGMUSIC_FCGI_PEERS" in alone["remedy"]
 
 
 # Who may connect.

@@ -182,7 +182,7 @@ enum HealthCheck {
         }
     }
 
-    static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
+    private static func trouble(_ failure: HealthProbe.Failure, _ address: ListenAddress, _ grade: Finding.Grade) -> Finding {
         switch failure {
         case .nobodyListens(let reason):
             Finding(grade: grade, subject: "health", detail: "nobody listens at \(address): \(reason)", remedy: "start 'serve'")
@@ -193,7 +193,8 @@ enum HealthCheck {
             .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
         case .closed:
             .error(
-                "health", "\(address) closes without an answer", remedy: "is this host among SWINGMUSIC_FCGI_PEERS? Else see the log of 'serve'")
+                "health", "\(address) closes without an answer",
+                remedy: "name this host in SWINGMUSIC_FCGI_PEERS too; else see the log of 'serve', and SWINGMUSIC_FCGI_LISTEN")
         case .foreign:
             .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
         }
@@ -239,14 +240,13 @@ struct NetworkCheck {
     }
 
     private func answers(_ address: ListenAddress) -> Finding {
-        switch HealthCheck.answer(of: address) {
-        case .failure(.closed) where settings.peers != nil:
-            .ok("peers", "\(address) is open to \(Self.peers), to which this host does not belong")
-        case .success(200): .ok("peers", "\(address) answers")
-        case .success(let status):
-            .error("peers", "\(address) answers healthz with \(status)", remedy: "see the log of 'serve'; is something else listening there?")
-        case .failure(let failure): HealthCheck.trouble(failure, address, .warning)
+        let answer = HealthCheck.answer(of: address)
+        if case .failure(.closed) = answer, settings.peers != nil {
+            return .ok("peers", "\(address) is open to those in \(Self.peers), and this host is none of them")
         }
+        var finding = HealthCheck.finding(answer, address, whenNobodyListens: .warning, nil)
+        finding.subject = "peers"
+        return finding
     }
 
     private func named() -> [Finding] {
