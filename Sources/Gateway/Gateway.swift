@@ -56,8 +56,8 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
-            authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
+            authenticator: Self.authenticator(settings, sessions), metadataNeedsSession: settings.metadataAuth != .off,
+            adminToken: settings.adminToken, cacheToken: settings.cacheToken,
             guessLimit: guessLimit, adminSessions: adminSessions, security: security)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
@@ -67,6 +67,11 @@ public final class Gateway: Sendable {
             scoreboard: scoreboard, log: AccessLog(log: log))
     }
 
+    private static func authenticator(_ settings: Settings, _ sessions: Sessions?) -> any RequestAuthenticator {
+        if let sessions { return SessionAuthenticator(sessions: sessions, publicURL: settings.publicURL) }
+        return settings.metadataAuth == .nginx ? NginxAuthenticator() : NobodyKnown()
+    }
+
     private static func families(
         _ settings: Settings, _ catalog: Catalog, _ caches: Caches, _ sessions: Sessions?, _ collector: StatusCollector,
         _ blockingWorker: BlockingWorker, _ health: HealthRoutes.Workers, _ accessControl: AccessControl, _ adminSessions: AdminSessions,
@@ -74,8 +79,8 @@ public final class Gateway: Sendable {
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
-            isOpen: settings.metadataAuth != .session)
-        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+            isOpen: settings.metadataAuth == .off)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth != .off, blockingWorker: blockingWorker)
         let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let activity = Activity(

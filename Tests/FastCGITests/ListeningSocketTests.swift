@@ -76,7 +76,7 @@ import Testing
     @Test("TCP is served as well")
     func tcp() throws {
         let socket = try ListeningSocket.bind(.tcp(host: "127.0.0.1", port: 0), mode: 0, group: nil)
-        let loop = try EventLoop(socket: socket, threads: 1, handler: Script(), log: .init(label: "tcp"))
+        let loop = try EventLoop(sockets: [socket], threads: 1, handler: Script(), log: .init(label: "tcp"))
         let runner = try WorkerThread.start(named: "tcp") { loop.run() }
         var name = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)

@@ -23,7 +23,7 @@ final class Stage {
         socket = try ListeningSocket.bind(.unix(path: path), mode: 0o600, group: nil)
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let loop = try EventLoop(socket: socket, threads: threads, limits: limits, handler: handler, log: log)
+        let loop = try EventLoop(sockets: [socket], threads: threads, limits: limits, handler: handler, log: log)
         self.loop = loop
         runner = try WorkerThread.start(named: "stage") { [hasReturned] in
             loop.run()

@@ -78,7 +78,8 @@ private struct Usual {
 
     func value(of name: SettingName) -> Value {
         switch name {
-        case .listen: .text("\(settings.listen)")
+        case .listen: .text(settings.listen.map(\.description).joined(separator: ","))
+        case .peers: optional(settings.peers?.first)
         case .socketMode: .text("0" + String(settings.socketMode, radix: 8))
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)

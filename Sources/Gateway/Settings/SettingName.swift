@@ -1,6 +1,7 @@
 /// Every setting that the program reads from its environment. A case's raw value is the variable's name.
 public enum SettingName: String, CaseIterable, Sendable {
     case listen = "SWINGMUSIC_FCGI_LISTEN"
+    case peers = "SWINGMUSIC_FCGI_PEERS"
     case socketMode = "SWINGMUSIC_FCGI_SOCKET_MODE"
     case socketGroup = "SWINGMUSIC_FCGI_SOCKET_GROUP"
     case dataDirectory = "SWINGMUSIC_FCGI_DATA_DIR"
