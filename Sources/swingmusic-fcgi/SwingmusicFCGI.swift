@@ -28,6 +28,7 @@ struct SwingmusicFCGI: ParsableCommand {
         version: ProgramVersion.full,
         subcommands: [
             Serve.self, Worker.self, Check.self, Status.self, Queue.self, CacheCommand.self, SessionsCommand.self, KeysCommand.self,
+            HostsCommand.self,
             Connect.self, Disconnect.self, Backup.self,
             Restore.self,
             Warm.self,

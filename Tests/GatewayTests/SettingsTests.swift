@@ -136,4 +136,32 @@ import Testing
     func baseURLs(_ text: String, _ isOne: Bool) {
         #expect((BaseURL(text) != nil) == isOne)
     }
+
+    @Test("The shared store is host:port, a host alone, an address in brackets, or a socket")
+    func sharedStore() throws {
+        func store(_ text: String) throws -> String? {
+            try Settings(environment: ["SWINGMUSIC_FCGI_SHARED_STORE": text]).sharedStore.map { "\($0.host) \($0.port)" }
+        }
+        #expect(try store("10.8.0.1:6390") == "10.8.0.1 6390")
+        #expect(try store("store") == "store 6379")
+        #expect(try store("[fd00::1]:6390") == "fd00::1 6390")
+        #expect(try store("unix:/run/store.sock") == "unix:/run/store.sock 6379")
+        for text in ["fd00::1", "store:", "store:0", ":6379", "unix:store", "/run/store.sock", "[fd00::1]", "store:99999"] {
+            #expect(throws: SettingErrors.self, "\(text)") { try store(text) }
+        }
+    }
+
+    @Test("A host has a name without spaces, and hosts that share are no quicker than they can agree")
+    func hosts() throws {
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_HOST_NAME": "attic-2.lan"]).hostName == "attic-2.lan")
+        #expect(throws: SettingErrors.self) { try Settings(environment: ["SWINGMUSIC_FCGI_HOST_NAME": "the attic"]) }
+        let quick = ["SPOTIFY_MIN_INTERVAL": "50ms"]
+        #expect(try Settings(environment: quick).minInterval == .milliseconds(50))
+        #expect(throws: SettingErrors.self) { try Settings(environment: quick.merging(["SWINGMUSIC_FCGI_SHARED_STORE": "store"]) { $1 }) }
+    }
+
+    @Test("Without credentials there is no account to share")
+    func noAccount() throws {
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_SHARED_STORE": "store"]).sharedAccount == nil)
+    }
 }

@@ -3,6 +3,8 @@ import FastCGI
 import Foundation
 import Logging
 import Platform
+import RESP
+import RateLimiting
 import Sessions
 import Spotify
 
@@ -40,6 +42,10 @@ public struct Settings: Sendable {
     public var logFormat: LogFormat
     public var swingmusicDirectory: String?
     public var dragonfly: DragonflyConfiguration?
+    /// The store over which hosts share the account's pace; nil: this host is alone.
+    public var sharedStore: RedisEndpoint?
+    /// This host's name among those.
+    public var hostName: String
     public var credentials: SpotifyCredentials?
     public var spotify: SpotifyEndpoints
     public var minInterval: Duration
@@ -96,6 +102,13 @@ public struct Settings: Sendable {
         callsPerHour = reader.number(.spotifyCallsPerHour, default: 1000, in: 1...1_000_000)
         market = Self.market(&reader)
         fillRemovedFields = reader.choice(.spotifyFillRemovedFields, default: Switch.on) == .on
+        sharedStore = Self.sharedStore(&reader)
+        hostName =
+            reader.parsed(.hostName, "is not a name of letters, digits, '.', '-' and '_', 64 at most") { Self.hostName($0) }
+            ?? Self.hostName(ProcessInfo.processInfo.hostName) ?? "host"
+        if sharedStore != nil, minInterval < Self.leastSharedInterval {
+            reader.note(SettingName.spotifyMinInterval.rawValue, "is too short for several hosts: 100ms is the least")
+        }
         ttl = Self.ttls(&reader)
         durableCaches = Self.durableCaches(&reader)
     }
@@ -197,6 +210,37 @@ public struct Settings: Sendable {
         return DragonflyConfiguration(host: host, port: UInt16(port), database: database, password: password, timeout: timeout)
     }
 
+    /// A turn has to be won in a tenth of the interval.
+    private static let leastSharedInterval = Duration.milliseconds(100)
+
+    /// `host:port`, a host alone, `[address]:port`, or `unix:` and a path.
+    private static func sharedStore(_ reader: inout SettingsReader) -> RedisEndpoint? {
+        let password = reader.text(.sharedStorePassword)
+        let form = "is neither host:port nor unix:/path"
+        return reader.parsed(.sharedStore, form) { text -> RedisEndpoint? in
+            var endpoint = RedisEndpoint(host: text, password: password, timeout: .seconds(1))
+            if text.hasPrefix("unix:") { return text.hasPrefix("unix:/") ? endpoint : nil }
+            let isBracketed = text.hasPrefix("[")
+            guard let cut = text.lastIndex(of: ":"), isBracketed ? text[..<cut].hasSuffix("]") : true else {
+                return isBracketed || text.contains("/") ? nil : endpoint
+            }
+            guard let port = UInt16(text[text.index(after: cut)...]), port > 0 else { return nil }
+            endpoint.host = isBracketed ? String(text[..<cut].dropFirst().dropLast()) : String(text[..<cut])
+            endpoint.port = port
+            return endpoint.host.isEmpty || endpoint.host.contains("/") || (!isBracketed && endpoint.host.contains(":")) ? nil : endpoint
+        }
+    }
+
+    private static func hostName(_ text: String) -> String? { SharedAccount.isName(text) ? text : nil }
+
+    /// Which account is shared, and how; nil: it is not, or there is none.
+    public var sharedAccount: SharedAccount? {
+        guard let sharedStore, let credentials else { return nil }
+        return SharedAccount(endpoint: sharedStore, host: hostName, clientID: credentials.clientID, apiURL: spotify.apiURL)
+    }
+
+    public var rateLimit: RateLimit { RateLimit(interval: minInterval, callsPerWindow: callsPerHour) }
+
     private static func credentials(_ reader: inout SettingsReader) -> SpotifyCredentials? {
         let known = reader.errors.count
         let (id, secret) = (reader.text(.spotifyClientID), reader.text(.spotifyClientSecret))
@@ -240,7 +284,7 @@ public struct Settings: Sendable {
     }
 
     /// What must not be shown anywhere.
-    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password] }
+    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password, sharedStore?.password] }
 
     /// What others may know of an environment: the settings in it, and the names of the secret ones. Of a secret that stands in a file its path
     /// is told.

@@ -88,6 +88,7 @@ struct Check: ParsableCommand {
         return SettingsCheck.findings(settings, errors, sources, viewer)
             + DatabaseCheck.findings(settings, viewer)
             + StoreCheck.findings(settings, isPartHidden: isPartHidden)
+            + SharedStoreCheck.findings(settings, isPartHidden: isPartHidden)
             + SpotifyCheck.findings(settings, online: online, isPartHidden: isPartHidden)
             + SwingmusicCheck.findings(settings, viewer)
             + SocketCheck(
