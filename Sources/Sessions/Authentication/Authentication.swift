@@ -1,3 +1,5 @@
+import Platform
+
 /// Who a request comes from. There is this one answer, and all routes work with it.
 public enum Authentication: Sendable {
     case authenticated(Principal)
