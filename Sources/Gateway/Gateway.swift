@@ -99,7 +99,8 @@ public final class Gateway: Sendable {
         let activity = Activity(
             collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)
         let families: [any RouteFamily] = [
-            SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            SpotifyRoutes(
+                responder: responder, fillsRemovedFields: settings.fillRemovedFields, takesClientKeys: settings.metadataAuth != .nginx),
             tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),

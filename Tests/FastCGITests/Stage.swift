@@ -88,6 +88,7 @@ final class Script: Handler {
                     ParkedRequest(
                         deadline: SystemClock().monotonic + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })
                 ))
+        case "/tcp": return .now(text(request.cameByTCP ? "by TCP" : "not by TCP"))
         case "/large": return .now(text(String(repeating: "x", count: 3_000_000)))
         case "/head":
             var response = text("unseen")

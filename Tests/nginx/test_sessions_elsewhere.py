@@ -134,7 +134,9 @@ def test_metadata_are_for_users_and_refused_in_each_familys_words(hosts):
     token = hosts.log_in("bob")
     assert hosts.ask(hosts.second, TRACK, token).status == 200
     assert "hit" in cache_status(hosts.ask(hosts.second, TRACK, token))
-    assert "No token" in assert_spotify_error(hosts.ask(hosts.second, TRACK), 401)
+    # Where no client key is taken none is asked for.
+    assert assert_spotify_error(hosts.ask(hosts.second, TRACK), 401) == "No token provided"
+    assert "keys add" in assert_spotify_error(hosts.ask(hosts.first, TRACK), 401)
     assert_spotify_error(hosts.ask(hosts.second, TRACK, "rubbish"), 401)
     assert_plain_error(hosts.ask(hosts.second, f"/api/catalog/track/{spotify_id('elsewhere')}"), 401)
     search = {"method": "POST", "headers": JSON, "body": json.dumps({"query": "x"}).encode()}
@@ -165,6 +167,27 @@ def test_the_second_hosts_caches_and_status_are_for_admins(hosts, path):
     assert hosts.ask(hosts.second, path, hosts.log_in("bob")).status == 403
     assert hosts.ask(hosts.second, path, hosts.log_in("admin")).status == good
     assert hosts.ask(hosts.second, path, headers=ADMIN).status == good
+
+
+def test_a_change_of_a_user_is_checked_by_the_other_host_and_handed_on_with_the_checked_token_alone(hosts):
+    admin, bob = hosts.log_in("admin"), hosts.log_in("bob")
+    change = {"method": "PUT", "headers": {**JSON, "X-Swingmusic-Roles": "admin"}, "body": json.dumps({"id": 3, "username": "caroline"}).encode()}
+    before = len(hosts.music.requests)
+    assert hosts.ask(hosts.second, "/auth/profile/update", bob, **change).status == 403
+    assert len(hosts.music.requests) == before
+    assert hosts.ask(hosts.second, "/auth/profile/update", cookie=admin, **change).status == 200
+    seen = hosts.music.requests[-1]
+    assert (seen["method"], seen["path"]) == ("PUT", "/auth/profile/update") and seen["headers"]["authorization"] == f"Bearer {admin}"
+    assert "cookie" not in seen["headers"] and "x-swingmusic-roles" not in seen["headers"]
+
+
+def test_a_name_is_given_free_again_when_swingmusic_does_not_answer(own_hosts):
+    admin = own_hosts.log_in("admin")
+    own_hosts.music.stop()
+    for _ in range(2):  # the second would be refused, were the name still claimed
+        body = json.dumps({"username": "newcomer", "password": "newcomerpw"}).encode()
+        answer = own_hosts.ask(own_hosts.second, "/auth/profile/create", admin, JSON, method="POST", body=body)
+        assert answer.status == 502 and answer.json() == {"msg": "swingmusic does not answer"}, answer
 
 
 # Nobody names himself a user.

@@ -16,7 +16,7 @@ enum PageCheck {
 
     /// Whether nginx asks the other host who sends a request, and says so: a stranger is refused then, as a stranger.
     private static func asked(_ site: String) -> Finding {
-        let (name, url) = ("SWINGMUSIC_FCGI_METADATA_AUTH", site + "/spotify/v1/tracks/none")
+        let (name, url) = ("SWINGMUSIC_FCGI_METADATA_AUTH", site + "/api/catalog/track/none")
         do throws(PageRequest.Failure) {
             let answer = try PageRequest.get(url, header: "Accept: application/json")
             let words = String(decoding: answer.start, as: UTF8.self)
@@ -80,7 +80,7 @@ private enum PageRequest {
     }
 
     /// How many bytes of a body are kept.
-    private static let wanted = 64
+    private static let wanted = 256
     /// Milliseconds for the whole.
     private static let patience = 5000
 
