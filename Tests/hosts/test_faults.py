@@ -70,6 +70,11 @@ class Broken:
             except RedisError:
                 pass
 
+    def host_cut_off_from_the_store(self):
+        self.hosts[1].network.lose(self.hosts.bridge.address)
+        time.sleep(3)
+        self.hosts[1].network.find(self.hosts.bridge.address)
+
     def host_cut_off(self):
         self.hosts[1].network.cut()
         time.sleep(3)
@@ -100,7 +105,7 @@ class Broken:
             host.responder.start(command=["unshare", "-m", "sh", "-c", line])
         self.load.mind(host)
 
-    NEED_NETWORKS = {"host_cut_off"}
+    NEED_NETWORKS = {"host_cut_off", "host_cut_off_from_the_store"}
 
 
 FAULTS = [name for name, thing in vars(Broken).items() if not name.startswith("_") and callable(thing)]
@@ -124,9 +129,11 @@ def test_no_call_is_too_close_whatever_breaks(new_hosts, has_networks, fault):
     calls = hosts.standin.calls()
     print(f"\n{fault}: {len(calls)} calls, least gap {least_gap(hosts.standin) * 1000:.0f} ms, {load.hits} hits, "
           f"pause {min(pauses):.1f} to {max(pauses):.1f} s")
-    assert least_gap(hosts.standin) >= INTERVAL - LATENESS
+    close = [step for step in gaps(calls) if step < INTERVAL - LATENESS]
+    # A request that was on its way when the cable was cut arrives when it is mended: TCP sends it again.
+    assert len(close) <= (TIMES if fault == "host_cut_off" else 0), close
     # A lookup whose holder was cut off or killed is asked for again.
-    lost = {"host_cut_off", "killed_host", "other_boot", "worker_stopped_at_the_gate"}
+    lost = {"host_cut_off", "host_cut_off_from_the_store", "killed_host", "other_boot", "worker_stopped_at_the_gate"}
     assert len({call["path"] for call in calls}) >= len(calls) - (3 * TIMES if fault in lost else TIMES)
     assert load.bad_hits == []
 
@@ -184,7 +191,10 @@ def test_no_call_is_made_in_a_cooldown_though_the_store_forgets_and_hosts_come(n
             hosts.store.kill()
             hosts.store.start()
             time.sleep(2)
-        hosts[2].responder.restart()
+        load.leave_alone(hosts[2])
+        hosts[2].responder.stop()
+        hosts[2].start()
+        load.mind(hosts[2])
         time.sleep(max(0, began + length + 10 - time.monotonic()))
     instants = [call["monotonic_ns"] / 1e9 - began for call in hosts.standin.calls()]
     inside = [instant for instant in instants if 1 < instant < length]

@@ -75,6 +75,13 @@ class Network:
     def unshadow(self, address):
         _ip("-n", self.name, "addr", "del", f"{address}/32", "dev", "lo")
 
+    def lose(self, address):
+        """What is sent to an address gets nowhere, and nobody is told."""
+        _ip("-n", self.name, "neigh", "replace", address, "lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent")
+
+    def find(self, address):
+        _ip("-n", self.name, "neigh", "del", address, "dev", "eth0")
+
     def mend(self):
         _ip("link", "set", self.device, "up")
 
@@ -91,7 +98,8 @@ class Bridge:
         number = (os.getpid() * 16 + next(_bridges)) % 65536
         self.name, self.net = f"br{number}", f"10.{200 + number % 50}.{number // 50 % 250}"
         self.address, self.second_address = f"{self.net}.1", f"{self.net}.2"
-        _ip("link", "add", self.name, "type", "bridge")
+        # An address of its own: else it has that of one of its ports, another one with each that is added.
+        _ip("link", "add", self.name, "address", "02:00:00:00:00:02", "type", "bridge")
         for address in (self.address, self.second_address):
             _ip("addr", "add", f"{address}/24", "dev", self.name)
         _ip("link", "set", self.name, "up")
@@ -218,7 +226,11 @@ class Hosts:
         hosts = hosts or self.hosts
         for host in hosts:
             others = {other.name for other in hosts} - {host.name}
-            eventually(lambda host=host, others=others: others <= alive(host), 20, what=f"{host.name} has seen {others}")
+            try:
+                eventually(lambda host=host, others=others: others <= alive(host), 20, what=f"{host.name} has seen {others}")
+            except AssertionError as error:
+                told = [other.status().get("hosts") for other in hosts for _ in range(2)]
+                raise AssertionError(f"{error}; it says {told}") from None
 
     def __getitem__(self, place):
         return self.hosts[place]
