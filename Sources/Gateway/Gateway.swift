@@ -58,7 +58,7 @@ public final class Gateway: Sendable {
         let accessControl = AccessControl(
             authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
             metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit, adminSessions: adminSessions, security: security)
+            guessLimit: guessLimit, adminSessions: adminSessions, security: security, privatePlaylists: settings.privatePlaylists)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
             families: Self.families(
