@@ -1,8 +1,12 @@
 """The household's own Spotify account: consent by the authorization-code flow with PKCE, before a stand-in that is as strict as the documentation.
 In development mode its public playlists come with their items, and nobody sees more than that."""
 
+import fcntl
 import json
+import os
+import shutil
 import socket
+import struct
 import subprocess
 import time
 import urllib.parse
@@ -14,7 +18,7 @@ from harness import http
 from harness.consent import asking, browser, connect, ended, environment, sent_back
 from harness.house import House, assert_spotify_error
 from harness.responder import ADMIN_TOKEN, CLIENT_ID
-from harness.sandbox import executable
+from harness.sandbox import executable, free_port
 from harness.waiting import eventually
 
 OWNER = "user7"
@@ -162,7 +166,11 @@ def test_no_credentials(house):
 
 
 def test_an_accounts_service_that_is_away_limits_or_gives_no_refresh_token(house):
+    def answering(status, body):
+        return {"on": "token", "behaviour": "status", "status": status, "body": json.dumps(body)}
     for rule, words in (({"on": "token", "behaviour": "status", "status": 503}, "see that the host reaches SPOTIFY_ACCOUNTS_URL"),
+                        (answering(200, {"access_token": "BQonce", "token_type": "Bearer", "expires_in": 3600}), "none to renew it with: run this once more"),
+                        (answering(400, {"error": "invalid_client", "error_description": "Invalid client"}), "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew"),
                         ({"on": "token", "behaviour": "status", "status": 429, "headers": {"Retry-After": "60"}}, "wait until")):
         with asking(house) as process:
             location = browser(house, process).headers["location"]
@@ -175,6 +183,21 @@ def test_an_accounts_service_that_is_away_limits_or_gives_no_refresh_token(house
         sent_back(process, browser(house, process).headers["location"])
         assert "run this then" in ended(process, 1)
     assert not (house.sandbox.path("data") / "account.sealed").exists()
+
+
+def test_another_process_that_is_at_the_account(house):
+    with asking(house) as process, open(house.sandbox.path("data") / "account.lock", "w+b") as held:
+        # Whoever renews the token has this byte locked (fcntl(2), F_OFD_SETLK).
+        fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+        sent_back(process, browser(house, process).headers["location"])
+        assert "another process is at the account just now: run this once more" in ended(process, 1)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_nobody_who_agrees(house):
+    done = subprocess.run(["faketime", "-f", "+0 x200", executable(), "connect", "--port", str(free_port())], env=environment(house), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "nobody agreed within ten minutes: run this once more" in done.stderr
 
 
 # What becomes of the token.
@@ -279,7 +302,7 @@ def test_tokens_are_in_no_log_no_figures_and_nowhere_in_the_clear():
         apps = {call["token"] for call in house.standin.calls() if call["path"].startswith("/v1/tracks/")}
         tokens = {call["token"] for call in house.standin.calls()} - apps
         assert len(tokens) == 4
-        seen = [(path, house.admin("GET", f"/swingmusic-fcgi/{path}").body) for path in ("status", "status.json", "metrics", "readyz")]
+        seen = [(path, house.admin("GET", f"/swingmusic-fcgi/{path}").body) for path in ("status", "status.json", "page/now.json", "metrics", "readyz")]
         seen += [(f"{name} of {pid}", Path(f"/proc/{pid}/{name}").read_bytes()) for pid in house.responder.worker_pids() for name in ("cmdline", "environ")]
         for words in (["check"], ["status"], ["backup", str(house.sandbox.path("backup"))]):
             run = subprocess.run([executable(), *words], env=environment(house), capture_output=True, timeout=60)

@@ -24,13 +24,14 @@ class Home(House):
     """With swingmusic's users, and metadata for who has a session or a key."""
 
     def furnished(self):
-        swingmusic = Swingmusic(self.sandbox)
+        users = [("admin", "adminpw", ["admin"]), ("bob", "bobpw", []), ("guest", "guestpw", ["guest"])]
+        swingmusic = Swingmusic(self.sandbox, users)
         self.responder.start(SWINGMUSIC_CONFIG_DIR=str(swingmusic.folder))
         self.close_batches()
         self.nginx.stop()
         self.nginx = Nginx(self.sandbox, self.responder.address, sessions=True, swingmusic=swingmusic.port).start()
         self.key = token_of(self, *made_key(self, "a-player"))
-        self.bob, self.boss = self.log_in("bob"), self.log_in("admin")
+        self.boss, self.bob, self.guest = (self.log_in(name) for name, *_ in users)
         return self
 
     def ask(self, method, path, bearer=None, headers=None, body=b""):
@@ -77,10 +78,12 @@ def store_bytes(house):
 
 
 def closed_to_others(house, playlist):
-    """Whoever has no session of swingmusic's, on every worker."""
+    """To whoever has no session of swingmusic's, or a guest's, on every worker."""
     for _ in range(4):
-        assert house.items(playlist, house.key) == 0
-        assert_spotify_error(house.ask("GET", f"/spotify/v1/playlists/{playlist}/items?offset=100&limit=50", house.key), 403)
+        for bearer in (house.key, house.guest):
+            assert house.items(playlist, bearer) == 0
+            assert_spotify_error(house.ask("GET", f"/spotify/v1/playlists/{playlist}/items?offset=100&limit=50", bearer), 403)
+        assert house.ask("GET", f"/api/catalog/playlist/{playlist}", house.guest).json()["tracks"] == []
         for bearer in (None, ADMIN_TOKEN, "smfcgi_" + "A" * 43):
             for path in (f"/spotify/v1/playlists/{playlist}", f"/spotify/v1/playlists/{playlist}/tracks", f"/api/catalog/playlist/{playlist}"):
                 assert house.ask("GET", path, bearer).status == 401

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 
 import pytest
 
@@ -266,6 +267,7 @@ def test_a_browser_gets_in_with_the_token_and_out_again(browser, new_house):
     press(page, "Sign out")
     eventually(lambda: "not signed in" in text(page), 5, what="it is signed out")
     assert "Nothing waits." not in text(page)
+    assert "by=the admin token" in logged(house, "status page: signed out")
 
 
 @needs_chromium
@@ -278,6 +280,7 @@ def test_records_are_found_renewed_and_removed(browser, new_house):
     eventually(lambda: name in text(page, "#lookups"), 10, what="what was looked up last has its name")
     page.evaluate(f"document.getElementById('words').value = '{id}'; document.querySelector('#search button').click()")
     eventually(lambda: name in text(page, "#found"), 10, what="the record is found")
+    assert "by=the admin token" in logged(house, "the records were searched")
     label = page.evaluate("document.querySelector('#found button').ariaLabel").removeprefix("Renew ")
     before = house.standin.last_number()
     page.evaluate("document.querySelector('#found button').click()")
@@ -367,6 +370,11 @@ def test_a_clients_key_is_ended_and_the_log_says_by_whom(browser):
         eventually(lambda: "kitchen" not in text(page, "#keys"), 10, what="it is shown no more")
         [line] = [line for line in own.responder.log().splitlines() if "key" in line and "kitchen" in line and "status page" in line]
         assert "by=user 1" in line and tokens["kitchen"] not in own.responder.log()
+        # No key can be called so; what is written there by others is text.
+        with sqlite3.connect(own.sandbox.path("data", "sessions.db"), timeout=10) as database:
+            assert database.execute("UPDATE clientKey SET name = ?", [HOSTILE]).rowcount == 1
+        eventually(lambda: HOSTILE in text(page, "#keys"), 10, what="it is shown as it is")
+        assert page.evaluate("window.ran ?? 0") == 0 and page.evaluate("document.querySelectorAll('#keys img, #keys script').length") == 0
 
 
 @needs_chromium

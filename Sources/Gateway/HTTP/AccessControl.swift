@@ -59,11 +59,12 @@ struct AccessControl: Sendable {
         }
     }
 
-    /// Whether who asks may see what the connected account's owner keeps from others: a user who has signed in, never a client by its key.
+    /// Whether who asks may see what the connected account's owner keeps from others: a user who has signed in, never a client by its key, nor
+    /// the guest, whom nobody knows.
     func showsPrivate(to authentication: Authentication) -> Bool {
         switch privatePlaylists {
         case nil: false
-        case .users: authentication.user != nil
+        case .users: authentication.user.map { !$0.user.isGuestAccount } ?? false
         case .admin: authentication.user?.user.isAdmin ?? false
         }
     }
