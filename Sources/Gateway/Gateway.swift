@@ -61,8 +61,8 @@ public final class Gateway: Sendable {
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
             authenticator: Self.authenticator(settings, sessions), metadataNeedsSession: settings.metadataAuth != .off,
-            adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit, adminSessions: adminSessions, security: security)
+            adminToken: settings.adminToken, cacheToken: settings.cacheToken, guessLimit: guessLimit, adminSessions: adminSessions,
+            security: security, privatePlaylists: settings.privatePlaylists)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
             families: Self.families(

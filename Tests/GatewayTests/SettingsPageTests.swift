@@ -116,6 +116,7 @@ private struct Usual {
         case .spotifyTimeout: .duration(settings.spotify.timeout)
         case .spotifyMarket: optional(settings.market)
         case .spotifyFillRemovedFields: .text(settings.fillRemovedFields ? "on" : "off")
+        case .spotifyPrivatePlaylists: optional(settings.privatePlaylists)
         case .durableCaches: .text(settings.durableCaches.map(\.rawValue).sorted().joined(separator: ","))
         case .spotifyCacheTTL: .duration(settings.ttl.spotify)
         case .sessionCacheTTL: .duration(settings.ttl.session)

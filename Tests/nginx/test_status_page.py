@@ -1,8 +1,10 @@
 """The status page in a real browser: nothing to complain of under its own policy, readable on a phone and on a desk, by eye and by ear, and honest
 about how old it is."""
 
+import fcntl
 import os
 import signal
+import struct
 import time
 from pathlib import Path
 
@@ -218,6 +220,46 @@ def test_the_history_costs_what_answers_nothing(new_house):
     assert grown.pop("upkeep") > 0
     # Two workers for half a minute: what their event threads do of themselves, by the house's own promise of an idle program.
     assert sum(grown.values()) < 60e6, grown
+
+
+def test_a_month_of_history_costs_a_hit_nothing(new_house):
+    """The same hits, turn about, at a program that keeps its history and at one where somebody else has the right to write it: what the threads
+    that answer spend on a processor. The least of the rounds of each: what else runs on the machine only adds to it."""
+    on, off = (new_house(f"history-{name}", workers=1, start=False) for name in ("on", "off"))
+    files = [house.sandbox.path("data", "history.shared") for house in (on, off)]
+    for file in files:
+        history.write(file, made_up)
+    with open(files[1], "r+b") as held:
+        # The byte that who writes has locked (fcntl(2), F_OFD_SETLK).
+        fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 16, 1, 0))
+        spent = {on: [], off: []}
+        for house in (on, off):
+            house.responder.start()
+            house.close_batches()
+        [path] = {house.fill()[0] for house in (on, off)}
+        before = [file.read_bytes() for file in files]
+
+        def round(house):
+            [pid] = house.responder.worker_pids()
+            with house.connection() as connection:
+                begin = processor_time(pid)
+                for _ in range(1500):
+                    assert connection.request("GET", path).status == 200
+                return processor_time(pid) - begin
+        for turn in range(12):
+            for house in (on, off) if turn % 2 else (off, on):
+                spent[house].append(round(house))
+        eventually(lambda: files[0].read_bytes() != before[0], 15, what="the one wrote it")
+        assert files[1].read_bytes() == before[1], "the other did not"
+    least = {house.name: min(each) for house, each in spent.items()}
+    assert least["history-on"] < least["history-off"] * 1.05, spent
+
+
+def processor_time(pid):
+    """Nanoseconds that a worker's threads have spent (proc(5), schedstat), but for the one that keeps the history."""
+    threads = {task: (task / "comm").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir()}
+    assert "upkeep" in threads.values()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task, name in threads.items() if name != "upkeep")
 
 
 # How old it is.

@@ -38,6 +38,8 @@ struct AccessControl: Sendable {
     /// nil: nobody signs in to the status page with the admin token.
     var adminSessions: AdminSessions?
     var security: SecurityLog?
+    /// `SPOTIFY_PRIVATE_PLAYLISTS`; nil: nobody.
+    var privatePlaylists: Settings.PrivatePlaylists?
 
     /// Whether a request may use a route, and whose it is as far as the route asks. Never waits.
     /// - Parameter known: what was found out of it meanwhile.
@@ -54,6 +56,16 @@ struct AccessControl: Sendable {
         case .page:
             if adminSessions?.session(of: request) != nil { return .authenticated(.administrator) }
             return admitAdmin(request, known, isForCaches: false)
+        }
+    }
+
+    /// Whether who asks may see what the connected account's owner keeps from others: a user who has signed in, never a client by its key, nor
+    /// the guest, whom nobody knows.
+    func showsPrivate(to authentication: Authentication) -> Bool {
+        switch privatePlaylists {
+        case nil: false
+        case .users: authentication.user.map { !$0.user.isGuestAccount } ?? false
+        case .admin: authentication.user?.user.isAdmin ?? false
         }
     }
 

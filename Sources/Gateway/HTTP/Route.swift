@@ -73,6 +73,8 @@ struct RoutedRequest {
     var client = ""
     /// The session's user; nil where the route needs none.
     var user: Int?
+    /// Whether who asks may see what the connected account's owner keeps from others.
+    var seesPrivate = false
 
     /// Who asks for what is the administrator's, for the log.
     var actor: String { user.map { "id \($0)" } ?? "a token" }

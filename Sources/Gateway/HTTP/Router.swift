@@ -105,6 +105,7 @@ public struct Router: Handler {
         case .authenticated, .anonymous:
             found.routed.client = authentication.client(found.routed.request)
             found.routed.user = authentication.userID.map { Int($0) }
+            found.routed.seesPrivate = accessControl.showsPrivate(to: authentication)
             return served(found).renewing(authentication.user?.renewal)
         case .refused(let refused):
             let wanted = found.prefix.family.wantedToken(found.routed)

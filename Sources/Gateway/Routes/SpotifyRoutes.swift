@@ -179,7 +179,8 @@ struct SpotifyRoutes: RouteFamily {
 
     private func answer(_ question: any Question, _ routed: RoutedRequest) -> Outcome {
         responder.answer(
-            question, routed.request, client: routed.client, errorFormat, filled: fillsRemovedFields, isBare: routed.isAtOtherPrefix)
+            question, routed.request, client: routed.client, errorFormat, filled: fillsRemovedFields, isBare: routed.isAtOtherPrefix,
+            seesPrivate: routed.seesPrivate)
     }
 
     /// `users/NAME/playlists/ID`, as playlists were asked for until 2018, as they are asked for now.

@@ -38,6 +38,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case spotifyTimeout = "SPOTIFY_TIMEOUT"
     case spotifyMarket = "SPOTIFY_MARKET"
     case spotifyFillRemovedFields = "SPOTIFY_FILL_REMOVED_FIELDS"
+    case spotifyPrivatePlaylists = "SPOTIFY_PRIVATE_PLAYLISTS"
     case durableCaches = "SWINGMUSIC_FCGI_DURABLE_CACHES"
     case spotifyCacheTTL = "SPOTIFY_CACHE_TTL"
     case sessionCacheTTL = "SESSION_CACHE_TTL"

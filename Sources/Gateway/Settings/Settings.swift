@@ -13,6 +13,8 @@ public struct Settings: Sendable {
     public enum MetadataAuth: String, CaseIterable, Sendable { case off, session, nginx }
     public enum Registration: String, CaseIterable, Sendable { case admin, open }
     public enum LogFormat: String, CaseIterable, Sendable { case text, json }
+    /// Who sees what the connected account's owner keeps from others.
+    public enum PrivatePlaylists: String, CaseIterable, Sendable { case admin, users }
     public enum Switch: String, CaseIterable, Sendable { case off, on }
 
     /// At least one.
@@ -52,6 +54,8 @@ public struct Settings: Sendable {
     public var callsPerHour: Int
     public var market: String?
     public var fillRemovedFields: Bool
+    /// nil: nobody.
+    public var privatePlaylists: PrivatePlaylists?
     public var ttl: CacheLifetimes
     public var durableCaches: Set<CacheName>
 
@@ -109,6 +113,7 @@ public struct Settings: Sendable {
         if sharedStore != nil, minInterval < Self.leastSharedInterval {
             reader.note(SettingName.spotifyMinInterval.rawValue, "is too short for several hosts: 100ms is the least")
         }
+        privatePlaylists = Self.privatePlaylists(&reader, metadataAuth)
         ttl = Self.ttls(&reader)
         durableCaches = Self.durableCaches(&reader)
     }
@@ -264,6 +269,16 @@ public struct Settings: Sendable {
         reader.parsed(.spotifyMarket, "is not a country such as SE (ISO 3166-1 alpha-2)") { text in
             text.utf8.count == 2 && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
         }
+    }
+
+    private static func privatePlaylists(_ reader: inout SettingsReader, _ metadataAuth: MetadataAuth) -> PrivatePlaylists? {
+        let name = SettingName.spotifyPrivatePlaylists
+        guard let choice = reader.parsed(name, "is none of: admin, users", { PrivatePlaylists(rawValue: $0) }) else { return nil }
+        guard metadataAuth == .session else {
+            let open = SettingName.metadataAuth.rawValue
+            return reader.wrong(name, choice.rawValue, "needs sessions of this host: set \(open)=session, or unset this", nil)
+        }
+        return choice
     }
 
     private static func ttls(_ reader: inout SettingsReader) -> CacheLifetimes {
