@@ -1,10 +1,8 @@
 """The status page in a real browser: nothing to complain of under its own policy, readable on a phone and on a desk, by eye and by ear, and honest
 about how old it is."""
 
-import fcntl
 import os
 import signal
-import struct
 import time
 from pathlib import Path
 
@@ -141,16 +139,9 @@ NAMES = ["Hits by tier, misses and errors", "Calls in an hour, and the budget", 
 LABELS = "[...document.querySelectorAll('#pictures svg[role=img]')].map(svg => svg.getAttribute('aria-label'))"
 
 
-def made_up(second):
-    """A household: by day more than by night, a cooldown of a few hours, and a worker's memory."""
-    hits, day = second // 10, second % 86400 / 86400
-    return [hits, hits // 4, hits // 8, hits // 40, hits // 80, hits // 160, hits // 400, hits * 2, hits // 40, hits // 50, hits * 30_000, hits * 2, hits * 900,
-            900 * day, 1000, 250_000, second // 1000 % 100_000, second // 10, 40e6 + 20e6 * day, 2, 0.5 < day < 0.6, 10 * day, 3]
-
-
 def test_pictures_of_an_hour_a_day_and_a_month(browser, new_house):
     house = new_house("history", workers=2, start=False, SPOTIFY_CALLS_PER_HOUR="1000")
-    history.write(house.sandbox.path("data", "history.shared"), made_up)
+    history.write(house.sandbox.path("data", "history.shared"), history.made_up)
     house.responder.start()
     page = opened(browser, house)
     eventually(lambda: len(page.evaluate(LABELS)) == 5, 10, what="the pictures are drawn")
@@ -229,11 +220,9 @@ def test_a_month_of_history_costs_a_hit_nothing(new_house):
     houses = {name: new_house(f"history-{name}", workers=1, start=False) for name in ("kept", "left")}
     files = {name: house.sandbox.path("data", "history.shared") for name, house in houses.items()}
     for file in files.values():
-        history.write(file, made_up)
+        history.write(file, history.made_up)
     spent = {name: [] for name in houses}
-    with open(files["left"], "r+b") as held:
-        # The byte that who writes has locked (fcntl(2), F_OFD_SETLK).
-        fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 16, 1, 0))
+    with history.unwritten(files["left"]):
         before = {name: file.read_bytes() for name, file in files.items()}
         for start in range(4):
             for name, house in houses.items():
