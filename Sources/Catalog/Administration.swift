@@ -122,10 +122,11 @@ extension Resource {
         case .topTracks: "top tracks of an artist"
         case .playlistImages: "pictures of a playlist"
         case .withEpisodes(let plain): "\(plain.kindInWords), with episodes"
+        case .kept: "private playlist"
         }
     }
 
-    /// The object that it is, or belongs to; nil for a search.
+    /// The object that it is, or belongs to; nil for a search, and for what is for some alone.
     fileprivate var subject: Resource? {
         switch self {
         case .object: self
@@ -135,6 +136,8 @@ extension Resource {
         case .playlistImages(let id): .object(.playlist, id, market: nil)
         case .search: nil
         case .withEpisodes(let plain): plain.subject
+        // For who may see it, which an administrator by the admin token may not.
+        case .kept: nil
         }
     }
 }

@@ -42,12 +42,15 @@ public final class Catalog: Sendable {
     /// - Parameters:
     ///   - base: for the mirror's links.
     ///   - filled: with the fields that development mode removed (`SPOTIFY_FILL_REMOVED_FIELDS`).
+    ///   - seesPrivate: with what the connected account's owner keeps from others; for who may see that alone.
     ///   - isLast: nothing more will come; a question that may be patchy then answers with what there is.
     ///   - ahead: what was read for it already.
     public func answer(
-        _ question: any Question, base: LinkBase, filled: Bool = false, isLast: Bool = false, ahead: ReadAhead? = nil
+        _ question: any Question, base: LinkBase, filled: Bool = false, seesPrivate: Bool = false, isLast: Bool = false,
+        ahead: ReadAhead? = nil
     ) throws(CacheError) -> QueryResult {
-        var reader = RecordReader(records: records, base: base, filled: filled, isLast: isLast, ahead: ahead)
+        var reader = RecordReader(
+            records: records, base: base, filled: filled, seesPrivate: seesPrivate, isLast: isLast, ahead: ahead)
         do {
             let body = try question.compose(&reader)
             guard let body, reader.missing.isEmpty || (isLast && question.mayBePatchy) else { return .missing(reader.missing) }

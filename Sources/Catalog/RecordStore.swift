@@ -34,6 +34,8 @@ public struct RecordStore: Sendable {
     let filledRecords: FilledRecords
     /// Where answers wait that `cache.db` cannot take; nil: nowhere.
     let spool: AnswerSpool?
+    /// What the connected account's owner keeps from others.
+    let privateRecords: PrivateRecords?
 
     /// How long a record that Spotify has refused more than once is left alone. After the first time it is `TEMP_CACHE_TTL`.
     private static let gonePause = Duration.seconds(86_400)
@@ -45,8 +47,13 @@ public struct RecordStore: Sendable {
     private static let closedPause = Duration.seconds(86_400)
 
     public init(caches: Caches, temporaryTTL: Duration, spool: AnswerSpool? = nil, clock: any HostClock = SystemClock()) {
+        self.init(caches: caches, temporaryTTL: temporaryTTL, spool: spool, privateRecords: nil, clock: clock)
+    }
+
+    init(caches: Caches, temporaryTTL: Duration, spool: AnswerSpool?, privateRecords: PrivateRecords?, clock: any HostClock) {
         self.caches = caches
         self.spool = spool
+        self.privateRecords = privateRecords
         self.temporaryTTL = temporaryTTL
         self.clock = clock
         filledRecords = FilledRecords(now: clock.monotonic)
@@ -55,7 +62,8 @@ public struct RecordStore: Sendable {
     /// Reads without a limiter, a queue or the network but DragonflyDB's deadline.
     /// - Parameter filled: with the fields that development mode removed.
     public func read(_ resource: Resource, filled: Bool = false) throws(CacheError) -> Reading {
-        try read(resource, found: try caches.get(resource.cache, resource.cacheKey), filled: filled)
+        if case .kept(let plain) = resource { return readPrivate(resource, plain, filled: filled) }
+        return try read(resource, found: try caches.get(resource.cache, resource.cacheKey), filled: filled)
     }
 
     /// The same for what `caches.get` has answered already.
@@ -70,6 +78,22 @@ public struct RecordStore: Sendable {
         }
         guard let denial = try denial(of: resource) else { return .miss }
         return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
+    }
+
+    /// What lies apart. It is filled anew each time: seldom read, and in no memory that others are answered from.
+    private func readPrivate(_ resource: Resource, _ plain: Resource, filled: Bool) -> Reading {
+        guard let entry = privateRecords?.find(resource) else { return .miss }
+        let now = clock.wall.milliseconds
+        guard let known = Record(encoded: entry.value) else {
+            let denial = entry.expiresAt > now ? NegativeEntry(encoded: entry.value) : nil
+            return denial.map { .denied($0, .sqlite, ttl: (entry.expiresAt - now) / 1000) } ?? .miss
+        }
+        let isGood = known.refusedWith == nil && entry.expiresAt > now
+        return .hit(
+            Served(
+                record: filled ? RemovedFields(of: known, plain).filled(known) : known, tier: .sqlite,
+                ttl: ((known.refusedWith == nil ? entry.expiresAt : entry.storedAt) - now) / 1000, freshness: isGood ? .fresh : .stale,
+                storedAt: entry.storedAt, dueAt: entry.expiresAt, isDue: entry.expiresAt <= now))
     }
 
     /// A search that was refused when it was asked for again is what it was.
@@ -139,8 +163,12 @@ public struct RecordStore: Sendable {
             lines += renewals.lines
             unlike += renewals.unlike
         }
+        for line in lines where line.resource.isKept {
+            guard let privateRecords else { throw .cannotWrite("there is no account whose private list it is") }
+            try privateRecords.keep(line)
+        }
         try keep(
-            lines.map { line in
+            lines.filter { !$0.resource.isKept }.map { line in
                 let cache = line.resource.cache
                 return (cache, line.resource.cacheKey, line.encoded, cache == .temp ? Self.searchGrace : nil)
             })
@@ -256,6 +284,7 @@ public struct RecordStore: Sendable {
     /// - Parameter briefly: for five minutes.
     func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false) throws(CacheError) {
         let first = briefly ? min(Self.doubtfulPause, temporaryTTL) : temporaryTTL
+        if resource.isKept { return try privateRecords?.keep(denial, for: resource, first) ?? () }
         var closed: [Value] = []
         if !briefly, denial.status == 403, let endpoint = resource.endpointThatCloses {
             closed = [(.temp, endpoint.closedKey, Array("403".utf8), Self.closedPause)]
@@ -266,6 +295,38 @@ public struct RecordStore: Sendable {
         let pause = known.refusedWith == nil || briefly ? min(first, Self.gonePause) : Self.gonePause
         known.refusedWith = denial.status
         try keep([(.spotify, resource.cacheKey, ParsedAnswer.Line(resource, known).encoded, pause)] + closed)
+    }
+
+    /// The playlists that were fetched without items before an account was connected, which are due from now on; and removes what was refused
+    /// of playlists then. Some keys at a time.
+    /// - Returns: with where to go on; nil: these were the last.
+    func outdatedPlaylists(before consent: WallTime, after: [UInt8]?) throws(CacheError) -> (due: [Refresh.Due], next: [UInt8]?) {
+        if after == nil { try forgetRefusalsOfPlaylists() }
+        var due: [Refresh.Due] = []
+        let page = try caches.keys(.spotify, prefix: Array("\(Resource.cachePrefix)playlist".utf8), after: after, limit: Self.mostReviewed)
+        for key in page.keys.map(\.key) {
+            guard let resource = Resource(cacheKey: key), case .object = resource, let entry = try caches.glance(key),
+                entry.storedAt < consent.milliseconds, let body = Record(encoded: entry.value)?.body,
+                let list = try? JSONDocument(body).root, !list.has("items"), !list.has("tracks")
+            else { continue }
+            try caches.delete(.spotify, key)
+            due.append(Refresh.Due(resource: resource, at: clock.wall))
+        }
+        return (due, page.next)
+    }
+
+    private static let mostReviewed = 64
+
+    private func forgetRefusalsOfPlaylists() throws(CacheError) {
+        for family in ["playlist", "with-episodes/playlist"] {
+            var next: [UInt8]?
+            repeat {
+                let page = try caches.keys(
+                    .temp, prefix: Array("\(Resource.cachePrefix)denied/\(family)".utf8), after: next, limit: Self.mostReviewed)
+                for key in page.keys { try caches.delete(.temp, key.key) }
+                next = page.next
+            } while next != nil
+        }
     }
 
     /// Whether an endpoint answered 403 within the last day, as development mode does.
@@ -302,7 +363,8 @@ final class NotedRecords: Sendable {
 
     init(caches: Caches, inbox: LookupInbox, configuration: CatalogConfiguration, clock: any HostClock) {
         recordStore = RecordStore(
-            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder), clock: clock)
+            caches: caches, temporaryTTL: configuration.temporaryTTL, spool: AnswerSpool(of: caches.folder),
+            privateRecords: configuration.account.map { PrivateRecords($0, ttl: configuration.recordTTL, clock: clock) }, clock: clock)
         self.inbox = inbox
         recentlyUsed = RecentlyUsed(caches: caches, clock: clock)
         usageFilter = UsageFilter(ttl: configuration.recordTTL)
@@ -313,6 +375,11 @@ final class NotedRecords: Sendable {
     /// Both only when it did not come from the worker's memory: what is asked for a thousand times in the few seconds of a
     /// memory copy is noted once.
     func read(_ resource: Resource, ahead: ReadAhead? = nil, filled: Bool = false) throws(CacheError) -> Reading {
+        if resource.isKept {
+            let reading = try recordStore.read(resource, filled: filled)
+            if case .hit(let served) = reading, served.isDue { inbox.noteDue(resource, since: WallTime(milliseconds: served.dueAt)) }
+            return reading
+        }
         let key = ahead?.key ?? resource.cacheKey
         let found = if let ahead { ahead.found } else { try recordStore.caches.get(resource.cache, key) }
         let reading = try recordStore.read(resource, found: found, filled: filled)

@@ -60,15 +60,20 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
-            authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit, adminSessions: adminSessions, security: security)
+            authenticator: Self.authenticator(settings, sessions), metadataNeedsSession: settings.metadataAuth != .off,
+            adminToken: settings.adminToken, cacheToken: settings.cacheToken, guessLimit: guessLimit, adminSessions: adminSessions,
+            security: security, privatePlaylists: settings.privatePlaylists)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
             families: Self.families(
                 settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, adminSessions, security, log),
             accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
             scoreboard: scoreboard, log: AccessLog(log: log))
+    }
+
+    private static func authenticator(_ settings: Settings, _ sessions: Sessions?) -> any RequestAuthenticator {
+        if let sessions { return SessionAuthenticator(sessions: sessions, publicURL: settings.publicURL) }
+        return settings.metadataAuth == .nginx ? NginxAuthenticator() : NobodyKnown()
     }
 
     private static func sharing(
@@ -87,14 +92,15 @@ public final class Gateway: Sendable {
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
-            isOpen: settings.metadataAuth != .session)
-        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+            isOpen: settings.metadataAuth == .off)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth != .off, blockingWorker: blockingWorker)
         let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let activity = Activity(
             collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)
         let families: [any RouteFamily] = [
-            SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            SpotifyRoutes(
+                responder: responder, fillsRemovedFields: settings.fillRemovedFields, takesClientKeys: settings.metadataAuth != .nginx),
             tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),

@@ -100,6 +100,29 @@ public enum Files {
         return true
     }
 
+    /// Puts a file in the place of what the path names, if anything: whole, on the disk, and for this user alone. Two who do so at once need a
+    /// lock.
+    public static func replace(_ path: String, with bytes: [UInt8]) throws(SystemError) {
+        let draft = "\(path).new"
+        unlink(draft)
+        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw SystemError("open") }
+        var done = 0
+        while done < bytes.count {
+            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, bytes.count - done) }
+            if count > 0 { done += count } else if count == 0 || errno != EINTR { break }
+        }
+        let code = done < bytes.count && errno != 0 ? errno : ENOSPC
+        let isSafe = done == bytes.count && fsync(descriptor) == 0
+        close(descriptor)
+        guard isSafe else {
+            unlink(draft)
+            throw SystemError("write", code: code)
+        }
+        guard rename(draft, path) == 0 else { throw SystemError("rename") }
+        if let cut = path.lastIndex(of: "/") { try? synchronize(String(path[..<cut])) }
+    }
+
     /// Makes a folder, and those above it that are missing; one that is there is left as it is.
     public static func makeFolder(_ path: String, mode: mode_t) throws(SystemError) {
         let cut = path.drop { $0 == "/" }.lastIndex(of: "/") ?? path.startIndex

@@ -3,7 +3,7 @@ import FoundationEssentials
 import Platform
 
 /// One asking of a Spotify account's owner for consent: the authorization-code flow with PKCE (RFC 7636; Web API, "Authorization Code with PKCE
-/// Flow"). It asks for no scope: what is public of the account is readable, its own lists with their items.
+/// Flow"). Without a scope what is public of the account is readable, its own lists with their items.
 public struct AccountConsent: Sendable {
     let clientID: String
     /// 43 to 128 characters (RFC 7636, 4.1).
@@ -12,19 +12,26 @@ public struct AccountConsent: Sendable {
     let state = RandomName.letters(bits: 128)
     /// Where the browser is sent with the answer; the app's page must name it. A literal address, never `localhost` (Web API, "Redirect URIs").
     public let redirect: String
+    /// Asks for lists that are not public, too.
+    public let isPrivate: Bool
 
-    public init(clientID: String, port: Int) {
+    /// What lists that are not public are to be had with (Web API, "Scopes").
+    public static let privateScopes: Set = ["playlist-read-private", "playlist-read-collaborative"]
+
+    public init(clientID: String, port: Int, isPrivate: Bool = false) {
         self.clientID = clientID
+        self.isPrivate = isPrivate
         redirect = "http://127.0.0.1:\(port)/"
     }
 
     /// What a browser is to open.
     public func address(at accountsURL: String) -> String {
         let challenge = String(decoding: Base64URL.encode(SHA256.hash(data: Data(verifier.utf8))), as: UTF8.self)
-        let items = [
-            ("response_type", "code"), ("client_id", clientID), ("redirect_uri", redirect), ("code_challenge_method", "S256"),
-            ("code_challenge", challenge), ("state", state),
-        ]
+        let items =
+            [
+                ("response_type", "code"), ("client_id", clientID), ("redirect_uri", redirect), ("code_challenge_method", "S256"),
+                ("code_challenge", challenge), ("state", state),
+            ] + (isPrivate ? [("scope", Self.privateScopes.sorted().joined(separator: " "))] : [])
         return "\(accountsURL)/authorize?" + items.map { "\($0)=\(PercentEncoding.encode($1))" }.joined(separator: "&")
     }
 

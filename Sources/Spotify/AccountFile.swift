@@ -10,10 +10,13 @@ public struct AccountStanding: Sendable, Equatable {
     public let consentedAt: Int64
     /// Why its token was put away; nil: it is used.
     public let endReason: String?
+    /// Its lists that are not public are to be had, too.
+    public let isPrivate: Bool
 
-    public init(consentedAt: Int64, endReason: String?) {
+    public init(consentedAt: Int64, endReason: String?, isPrivate: Bool = false) {
         self.consentedAt = consentedAt
         self.endReason = endReason
+        self.isPrivate = isPrivate
     }
 
     /// Spotify's refresh tokens last six months from the consent, and a new one does not last longer (Web API, "Refreshing tokens", since July
@@ -55,6 +58,9 @@ public struct AccountTokens: Sendable, Equatable, CustomStringConvertible, Custo
 ///
 /// Its tokens are sealed (ChaCha20-Poly1305, RFC 8439) under a key made of the app's client secret (HKDF, RFC 5869): a copy of the folder
 /// opens nothing. Who renews them holds `account.lock`. Both are no database, and no part of a backup.
+///
+/// What its owner keeps from others lies in a folder of its own, `private-<consentedAt>`, for as long as the consent is good: nobody else makes
+/// that folder, so what a call of before brings is kept nowhere once it is gone.
 public struct AccountFile: Sendable {
     public static let name = "account.sealed"
     public static let lockName = "account.lock"
@@ -76,7 +82,8 @@ public struct AccountFile: Sendable {
         guard let bytes = Files.read(path, atMost: Self.longest), let value = try? JSONValue(reading: bytes),
             let consentedAt = value["consentedAt"]?.integer
         else { return nil }
-        return AccountStanding(consentedAt: consentedAt, endReason: value["ended"]?.text)
+        return AccountStanding(
+            consentedAt: consentedAt, endReason: value["ended"]?.text, isPrivate: value["private"]?.bool ?? false)
     }
 
     /// The tokens; nil where none are, where they were put away, or where they were sealed with other credentials.
@@ -92,7 +99,19 @@ public struct AccountFile: Sendable {
         return AccountTokens(refresh: refresh, access: inner["access"]?.text, accessEndsAt: inner["accessEndsAt"]?.integer ?? 0)
     }
 
-    public func keep(_ tokens: AccountTokens, consentedAt: Int64, _ credentials: SpotifyCredentials) throws(SystemError) {
+    /// Takes the account in: what was kept of another consent goes.
+    public func connect(
+        _ tokens: AccountTokens, consentedAt: Int64, isPrivate: Bool, _ credentials: SpotifyCredentials
+    ) throws(SystemError) {
+        let own = privateFolder(consentedAt: consentedAt)
+        if isPrivate { try Files.makeFolder(own, mode: 0o700) }
+        try keep(tokens, consentedAt: consentedAt, isPrivate: isPrivate, credentials)
+        try removePrivateFolders(but: own)
+    }
+
+    public func keep(
+        _ tokens: AccountTokens, consentedAt: Int64, isPrivate: Bool = false, _ credentials: SpotifyCredentials
+    ) throws(SystemError) {
         let inner: JSONValue = [
             "refresh": .string(tokens.refresh), "access": tokens.access.map(JSONValue.string) ?? .null,
             "accessEndsAt": .integer(tokens.accessEndsAt),
@@ -104,40 +123,42 @@ public struct AccountFile: Sendable {
         guard let box else { throw SystemError("seal", code: EINVAL) }
         try write([
             "consentedAt": .integer(consentedAt), "salt": .string(String(decoding: Base64URL.encode(salt), as: UTF8.self)),
-            "sealed": .string(String(decoding: Base64URL.encode(box.combined), as: UTF8.self)),
+            "sealed": .string(String(decoding: Base64URL.encode(box.combined), as: UTF8.self)), "private": .bool(isPrivate),
         ])
     }
 
     /// Puts the tokens away for good: they are nowhere any more. That there was an account, and why it ended, stays until `remove`.
     public func end(_ reason: String, consentedAt: Int64) throws(SystemError) {
         try write(["consentedAt": .integer(consentedAt), "ended": .string(reason)])
+        try removePrivateFolders()
     }
 
-    /// False where there was none.
+    /// Forgets the account, and what its owner keeps from others. False where there was none.
     public func remove() throws(SystemError) -> Bool {
-        guard unlink(path) != 0 else { return true }
-        guard errno == ENOENT else { throw SystemError("unlink") }
-        return false
+        let wasThere = unlink(path) == 0
+        guard wasThere || errno == ENOENT else { throw SystemError("unlink") }
+        try removePrivateFolders()
+        return wasThere
     }
 
-    private func write(_ value: JSONValue) throws(SystemError) {
-        let draft = "\(path).new"
-        unlink(draft)
-        let descriptor = open(draft, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw SystemError("open") }
-        let bytes = JSONWriter.bytes(of: value)
-        let count = Glibc.write(descriptor, bytes, bytes.count)
-        let code = count < 0 ? errno : ENOSPC
-        // A new refresh token that is lost is a consent that is lost.
-        let isSafe = count == bytes.count && fsync(descriptor) == 0
-        close(descriptor)
-        guard isSafe else {
-            unlink(draft)
-            throw SystemError("write", code: code)
+    // MARK: What is kept apart
+
+    private static let privatePrefix = "private-"
+
+    /// Where what the owner keeps from others lies; `connect` makes it.
+    public func privateFolder(consentedAt: Int64) -> String { "\(folder)/\(Self.privatePrefix)\(consentedAt)" }
+
+    private func removePrivateFolders(but kept: String? = nil) throws(SystemError) {
+        for name in Files.names(in: folder) where name.hasPrefix(Self.privatePrefix) && "\(folder)/\(name)" != kept {
+            // Who is writing into it finds no place any more.
+            let gone = name.hasSuffix(".gone") ? name : "\(name).gone"
+            guard name == gone || rename("\(folder)/\(name)", "\(folder)/\(gone)") == 0 else { throw SystemError("rename") }
+            try Files.removeFolder("\(folder)/\(gone)")
         }
-        guard rename(draft, path) == 0 else { throw SystemError("rename") }
-        try? Files.synchronize(folder)
     }
+
+    // A new refresh token that is lost is a consent that is lost.
+    private func write(_ value: JSONValue) throws(SystemError) { try Files.replace(path, with: JSONWriter.bytes(of: value)) }
 
     private static func key(_ credentials: SpotifyCredentials, _ salt: [UInt8]) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(

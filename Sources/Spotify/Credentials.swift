@@ -10,11 +10,14 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
     public let expiresIn: Duration
     /// What another one is asked for with; with an account's alone, and not always.
     public let refreshToken: String?
+    /// What its owner has consented to; nil: what was asked for (RFC 6749, 5.1).
+    public let scopes: Set<String>?
 
-    public init(token: String, expiresIn: Duration, refreshToken: String? = nil) {
+    public init(token: String, expiresIn: Duration, refreshToken: String? = nil, scopes: Set<String>? = nil) {
         self.token = token
         self.expiresIn = expiresIn
         self.refreshToken = refreshToken
+        self.scopes = scopes
     }
 
     public var description: String { "AccessToken(expiresIn: \(expiresIn))" }
@@ -27,7 +30,8 @@ public struct AccessToken: Sendable, Equatable, CustomStringConvertible, CustomD
             let life = fields["expires_in"]?.double, life > 0, life.isFinite
         else { return nil }
         let refresh = fields["refresh_token"]?.string.flatMap { Header.isToken($0) ? $0 : nil }
-        self.init(token: token, expiresIn: .seconds(min(life, 31_536_000)), refreshToken: refresh)
+        let scopes = fields["scope"]?.string.map { Set($0.split(separator: " ").map(String.init)) }
+        self.init(token: token, expiresIn: .seconds(min(life, 31_536_000)), refreshToken: refresh, scopes: scopes)
     }
 }
 

@@ -14,7 +14,8 @@ import Testing
         .search(SearchTerm("a")!, kinds: [.show, .episode, .audiobook], offset: 0, market: nil), .playlistImages(id),
         .object(.show, id, market: Market("SE")), .object(.chapter, id, market: nil), .parts(.showEpisodes, id, offset: 50, market: nil),
         .parts(.audiobookChapters, id, offset: 0, market: Market("SE")), .withEpisodes(.object(.playlist, id, market: Market("SE"))),
-        .withEpisodes(.playlistItems(id, .items, offset: 50, market: nil)),
+        .withEpisodes(.playlistItems(id, .items, offset: 50, market: nil)), .kept(.object(.playlist, id, market: Market("SE"))),
+        .kept(.withEpisodes(.playlistItems(id, .items, offset: 50, market: nil))),
     ]
 
     @Test("Every resource is read back from its name", arguments: resources)
@@ -29,6 +30,7 @@ import Testing
             "album-tracks/11dFghVXANMlKmJXsNCbNl/-1",
             "playlist-images@SE/11dFghVXANMlKmJXsNCbNl", "with-episodes/track/11dFghVXANMlKmJXsNCbNl", "with-episodes/",
             "with-episodes/with-episodes/playlist/11dFghVXANMlKmJXsNCbNl", "show-chapters/11dFghVXANMlKmJXsNCbNl/0",
+            "private/track/11dFghVXANMlKmJXsNCbNl", "private/private/playlist/11dFghVXANMlKmJXsNCbNl", "private/",
             "search/track/0/", "search/nothing/0/x", "playlist-items/11dFghVXANMlKmJXsNCbNl/others/0",
         ])
     func noNames(_ name: String) {

@@ -78,7 +78,8 @@ private struct Usual {
 
     func value(of name: SettingName) -> Value {
         switch name {
-        case .listen: .text("\(settings.listen)")
+        case .listen: .text(settings.listen.map(\.description).joined(separator: ","))
+        case .peers: optional(settings.peers?.first)
         case .socketMode: .text("0" + String(settings.socketMode, radix: 8))
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)
@@ -115,6 +116,7 @@ private struct Usual {
         case .spotifyTimeout: .duration(settings.spotify.timeout)
         case .spotifyMarket: optional(settings.market)
         case .spotifyFillRemovedFields: .text(settings.fillRemovedFields ? "on" : "off")
+        case .spotifyPrivatePlaylists: optional(settings.privatePlaylists)
         case .durableCaches: .text(settings.durableCaches.map(\.rawValue).sorted().joined(separator: ","))
         case .spotifyCacheTTL: .duration(settings.ttl.spotify)
         case .sessionCacheTTL: .duration(settings.ttl.session)

@@ -39,6 +39,42 @@ import Testing
         #expect(error?.all.map(\.name) == [name])
     }
 
+    private static let beside = ["SWINGMUSIC_FCGI_PEERS": "10.0.0.2"]
+
+    @Test(
+        "It listens at several addresses, beside another one at private ones alone",
+        arguments: [
+            ("/a.sock", 1, true), ("203.0.113.5:9000", 1, true), ("0.0.0.0:9000", 1, true),
+            ("/a.sock,10.0.0.1:9000", 2, true), (" /a.sock , [fd00::1]:9000,127.0.0.1:9000 ", 3, true), ("10.0.0.1:1,10.0.0.1:2", 2, true),
+            ("/a.sock,music.example:9000", 2, true), ("/a.sock,203.0.113.5:9000", 1, false), ("/a.sock,0.0.0.0:9000", 1, false),
+            ("/a.sock,[::]:9000", 1, false), ("10.0.0.1:9000,203.0.113.5:9000", 1, false), ("/a.sock,/b.sock", 1, false),
+            ("/a.sock,/a.sock", 1, false), ("/a.sock,", 1, false), ("/a.sock,,10.0.0.1:9000", 1, false),
+        ])
+    func addresses(_ text: String, _ count: Int, _ isGood: Bool) {
+        let (settings, errors) = Settings.reading(Self.beside.merging(["SWINGMUSIC_FCGI_LISTEN": text]) { $1 })
+        #expect(settings.listen.count == count)
+        #expect(errors.map(\.name) == (isGood ? [] : ["SWINGMUSIC_FCGI_LISTEN"]))
+    }
+
+    @Test("TCP beside another address wants to know who may connect, alone it does not")
+    func peers() throws {
+        let error = #expect(throws: SettingErrors.self) { try Settings(environment: ["SWINGMUSIC_FCGI_LISTEN": "/a.sock,10.0.0.1:9000"]) }
+        #expect(error?.all.map(\.name) == ["SWINGMUSIC_FCGI_PEERS"])
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_LISTEN": "10.0.0.1:9000"]).peers == nil)
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_PEERS": "10.0.0.2, fd00::/8"]).peers?.count == 2)
+        for wrong in ["10.0.0.2,", "10.0.0.2/8", "host.example"] {
+            #expect(Settings.reading(["SWINGMUSIC_FCGI_PEERS": wrong]).errors.map(\.name) == ["SWINGMUSIC_FCGI_PEERS"], "\(wrong)")
+        }
+    }
+
+    @Test("A host that knows the sessions itself takes users from nobody else")
+    func nginxBesideSessions() throws {
+        let nginx = ["SWINGMUSIC_FCGI_METADATA_AUTH": "nginx"]
+        #expect(try Settings(environment: nginx).metadataAuth == .nginx)
+        let errors = Settings.reading(nginx.merging(["SWINGMUSIC_CONFIG_DIR": "/x"]) { $1 }).errors
+        #expect(errors.map(\.name) == ["SWINGMUSIC_FCGI_METADATA_AUTH"])
+    }
+
     @Test("Origins are named, or all are meant")
     func origins() throws {
         func origins(_ text: String) throws -> AllowedOrigins {

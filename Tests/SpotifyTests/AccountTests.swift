@@ -43,6 +43,24 @@ import Testing
         #expect(try file.remove() && !(file.remove()) && file.standing() == nil)
     }
 
+    @Test("What is kept from others has a folder that only connecting makes, and that goes with the consent", arguments: [0, 1, 2])
+    func privateFolder(_ ending: Int) throws {
+        try file.connect(tokens, consentedAt: 1000, isPrivate: true, credentials)
+        let own = file.privateFolder(consentedAt: 1000)
+        try Data("x".utf8).write(to: URL(fileURLWithPath: own + "/record"))
+        try file.keep(tokens, consentedAt: 1000, isPrivate: true, credentials)
+        #expect(file.standing()?.isPrivate == true && Files.names(in: own) == ["record"])
+        switch ending {
+        case 0: #expect(try file.remove())
+        case 1: try file.end("taken back", consentedAt: 1000)
+        default: try file.connect(tokens, consentedAt: 2000, isPrivate: false, credentials)
+        }
+        #expect(file.standing()?.isPrivate != true)
+        #expect(!Files.names(in: folder.path).contains { $0.hasPrefix("private-") })
+        // Who was about to store something finds no place.
+        #expect(throws: SystemError.self) { try Files.replace(own + "/record", with: [1]) }
+    }
+
     @Test(
         "A consent lasts six months of the calendar, and is ending in its last thirty days",
         arguments: [("2026-07-15", "2027-01-15"), ("2026-08-31", "2027-02-28"), ("2026-11-26", "2027-05-26")])

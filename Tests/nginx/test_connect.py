@@ -1,16 +1,21 @@
 """The household's own Spotify account: consent by the authorization-code flow with PKCE, before a stand-in that is as strict as the documentation.
 In development mode its public playlists come with their items, and nobody sees more than that."""
 
-import contextlib
+import fcntl
 import json
+import os
+import shutil
 import socket
+import struct
 import subprocess
+import time
 import urllib.parse
 from pathlib import Path
 
 import pytest
 
 from harness import http
+from harness.consent import asking, browser, connect, ended, environment, sent_back
 from harness.house import House, assert_spotify_error
 from harness.responder import ADMIN_TOKEN, CLIENT_ID
 from harness.sandbox import executable, free_port
@@ -23,58 +28,6 @@ OWNER = "user7"
 def house(request):
     with House("connect", workers=2, mode="development") as opened:
         yield opened
-
-
-def environment(house, **settings):
-    return house.sandbox.environment(**{**house.responder.settings, **settings})
-
-
-@contextlib.contextmanager
-def asking(house, port=None, registered=True, **settings):
-    """`connect` as it waits for the owner: the process, with the `address` that it shows."""
-    port = port or free_port()
-    redirect = f"http://127.0.0.1:{port}/"
-    house.standin.control("account", {"redirects": [redirect] if registered else []})
-    process = subprocess.Popen([executable(), "connect", "--port", str(port)], env=environment(house, **settings), stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.port, process.redirect, process.address, process.shown = port, redirect, None, ""
-    try:
-        for line in process.stdout:
-            process.shown += line
-            if line.strip().startswith("http"):
-                process.address = line.strip()
-            if "paste" in line:
-                break
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def browser(house, process):
-    """What the browser gets for the address: the stand-in's answer."""
-    target = urllib.parse.urlsplit(process.address)
-    assert target.port == house.standin.port
-    return http.request(target.port, "GET", f"{target.path}?{target.query}")
-
-
-def sent_back(process, location):
-    """The answer of `connect` to the browser that was sent there."""
-    target = urllib.parse.urlsplit(location)
-    assert (target.hostname, target.port) == ("127.0.0.1", process.port)
-    return http.request(process.port, "GET", f"{target.path}?{target.query}")
-
-
-def ended(process, status):
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == status, (out, err)
-    return process.shown + out if status == 0 else err
-
-
-def connect(house):
-    with asking(house) as process:
-        sent_back(process, browser(house, process).headers["location"])
-        assert "Connected. The consent ends on 20" in ended(process, 0)
 
 
 def playlists(house, reader, count=1, **more):
@@ -112,6 +65,25 @@ def test_the_accounts_public_playlists_come_with_their_items_and_others_do_not(h
     before = house.standin.last_number()
     assert house.get(f"/spotify/v1/tracks/{track}").status == 200
     assert [call["path"] for call in house.standin.calls(since=before)] == [f"/v1/tracks/{track}"]
+
+
+def test_what_was_fetched_without_items_is_asked_for_again_at_once_and_once(house):
+    house.fill()
+    own, others = playlists(house, OWNER, 3, more_than=120), playlists(house, OWNER, 2, closed=1)
+    assert [items(house, playlist) for playlist in own + others] == [0] * 5
+    assert_spotify_error(house.get(f"/spotify/v1/playlists/{own[0]}/items?offset=100&limit=20"), 403)
+    before = house.standin.last_number()
+    connect(house)
+    # Nobody asks for them meanwhile.
+    eventually(lambda: len(house.standin.calls("playlists", since=before)) == 5, 12, what="each is asked for again")
+    eventually(lambda: [items(house, playlist) for playlist in own] == [100] * 3, 5, what="they have their items")
+    assert len(house.get(f"/spotify/v1/playlists/{own[0]}/items?offset=100&limit=20").json()["items"]) == 20
+    assert [items(house, playlist) for playlist in others] == [0, 0]
+    after = house.standin.last_number()
+    house.responder.restart()
+    assert [items(house, playlist) for playlist in own] == [100] * 3
+    time.sleep(3)
+    assert house.standin.calls("playlists", since=after) == [], "what has none still is not asked for over and over"
 
 
 def test_what_is_asked_of_the_owner(house):
@@ -194,7 +166,11 @@ def test_no_credentials(house):
 
 
 def test_an_accounts_service_that_is_away_limits_or_gives_no_refresh_token(house):
+    def answering(status, body):
+        return {"on": "token", "behaviour": "status", "status": status, "body": json.dumps(body)}
     for rule, words in (({"on": "token", "behaviour": "status", "status": 503}, "see that the host reaches SPOTIFY_ACCOUNTS_URL"),
+                        (answering(200, {"access_token": "BQonce", "token_type": "Bearer", "expires_in": 3600}), "none to renew it with: run this once more"),
+                        (answering(400, {"error": "invalid_client", "error_description": "Invalid client"}), "copy SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET anew"),
                         ({"on": "token", "behaviour": "status", "status": 429, "headers": {"Retry-After": "60"}}, "wait until")):
         with asking(house) as process:
             location = browser(house, process).headers["location"]
@@ -207,6 +183,21 @@ def test_an_accounts_service_that_is_away_limits_or_gives_no_refresh_token(house
         sent_back(process, browser(house, process).headers["location"])
         assert "run this then" in ended(process, 1)
     assert not (house.sandbox.path("data") / "account.sealed").exists()
+
+
+def test_another_process_that_is_at_the_account(house):
+    with asking(house) as process, open(house.sandbox.path("data") / "account.lock", "w+b") as held:
+        # Whoever renews the token has this byte locked (fcntl(2), F_OFD_SETLK).
+        fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0))
+        sent_back(process, browser(house, process).headers["location"])
+        assert "another process is at the account just now: run this once more" in ended(process, 1)
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="faketime is not installed")
+def test_nobody_who_agrees(house):
+    done = subprocess.run(["faketime", "-f", "+0 x200", executable(), "connect", "--port", str(free_port())], env=environment(house), stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and "nobody agreed within ten minutes: run this once more" in done.stderr
 
 
 # What becomes of the token.
@@ -311,7 +302,7 @@ def test_tokens_are_in_no_log_no_figures_and_nowhere_in_the_clear():
         apps = {call["token"] for call in house.standin.calls() if call["path"].startswith("/v1/tracks/")}
         tokens = {call["token"] for call in house.standin.calls()} - apps
         assert len(tokens) == 4
-        seen = [(path, house.admin("GET", f"/swingmusic-fcgi/{path}").body) for path in ("status", "status.json", "metrics", "readyz")]
+        seen = [(path, house.admin("GET", f"/swingmusic-fcgi/{path}").body) for path in ("status", "status.json", "page/now.json", "metrics", "readyz")]
         seen += [(f"{name} of {pid}", Path(f"/proc/{pid}/{name}").read_bytes()) for pid in house.responder.worker_pids() for name in ("cmdline", "environ")]
         for words in (["check"], ["status"], ["backup", str(house.sandbox.path("backup"))]):
             run = subprocess.run([executable(), *words], env=environment(house), capture_output=True, timeout=60)

@@ -285,7 +285,7 @@ def test_keys_and_tokens_are_in_no_log_no_figures_no_process_list_and_no_backup(
         for _ in range(12):
             asked(own, keys[0][0], real)
         own.ask("POST", "/spotify/api/token", headers=basic(real, real), body=real.encode())
-        for path in ("status", "status.json", "metrics", "readyz", "openapi.json"):
+        for path in ("status", "status.json", "history.json", "page/now.json", "metrics", "readyz", "openapi.json"):
             seen.append((path, own.ask("GET", f"/swingmusic-fcgi/{path}", bearer=ADMIN_TOKEN).body))
         listed = own.ask("GET", "/swingmusic-fcgi/keys", bearer=ADMIN_TOKEN).body
         pids = [own.responder.pid, *own.responder.worker_pids()]

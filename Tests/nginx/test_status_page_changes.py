@@ -2,14 +2,17 @@
 
 import json
 import re
+import sqlite3
 
 import pytest
 
 from harness import http
 from harness.accessibility import has_checker, violations
 from harness.browser import Browser, chromium
+from harness.consent import connect
 from harness.house import ADMIN, House, track
 from harness.household import Household
+from harness.keys import made_key, token_of
 from harness.musicserver import MusicServer
 from harness.nginx import Nginx
 from harness.responder import ADMIN_TOKEN
@@ -264,6 +267,7 @@ def test_a_browser_gets_in_with_the_token_and_out_again(browser, new_house):
     press(page, "Sign out")
     eventually(lambda: "not signed in" in text(page), 5, what="it is signed out")
     assert "Nothing waits." not in text(page)
+    assert "by=the admin token" in logged(house, "status page: signed out")
 
 
 @needs_chromium
@@ -276,6 +280,7 @@ def test_records_are_found_renewed_and_removed(browser, new_house):
     eventually(lambda: name in text(page, "#lookups"), 10, what="what was looked up last has its name")
     page.evaluate(f"document.getElementById('words').value = '{id}'; document.querySelector('#search button').click()")
     eventually(lambda: name in text(page, "#found"), 10, what="the record is found")
+    assert "by=the admin token" in logged(house, "the records were searched")
     label = page.evaluate("document.querySelector('#found button').ariaLabel").removeprefix("Renew ")
     before = house.standin.last_number()
     page.evaluate("document.querySelector('#found button').click()")
@@ -341,6 +346,70 @@ def test_sessions_are_ended_and_names_with_markup_do_nothing(browser):
         other = opened(browser, own, port=own.nginx.port, profile=browser.profile(), cookies={"access_token_cookie": bob})
         assert "not as an admin" in text(other)
         assert own.ask("GET", PAGE + "page/now.json", bearer=bob).status == 403
+
+
+@needs_chromium
+def test_a_clients_key_is_ended_and_the_log_says_by_whom(browser):
+    with Household("end-key", workers=2, SWINGMUSIC_FCGI_METADATA_AUTH="session") as own:
+        tokens = {name: token_of(own, *made_key(own, name)) for name in ("kitchen", "car")}
+
+        def statuses(name):
+            answers = http.at_once(own.nginx.port, [track("known")] * 12, headers={"Authorization": f"Bearer {tokens[name]}"})
+            return {answer.status for answer in answers}
+        assert statuses("kitchen") == statuses("car") == {503}, "both are let in; there are no credentials for Spotify here"
+        admin = own.log_in("admin")["accesstoken"]
+        page = opened(browser, own, port=own.nginx.port, profile=browser.profile(), cookies={"access_token_cookie": admin})
+        eventually(lambda: "kitchen" in text(page, "#keys") and "car" in text(page, "#keys"), 10, what="the keys are shown")
+        press(page, "End the key kitchen")
+        press(page, "Leave it")
+        assert statuses("kitchen") == {503}
+        press(page, "End the key kitchen")
+        press(page, "End it")
+        said(page, "The key kitchen has ended.")
+        assert (statuses("kitchen"), statuses("car")) == ({401}, {503})
+        eventually(lambda: "kitchen" not in text(page, "#keys"), 10, what="it is shown no more")
+        [line] = [line for line in own.responder.log().splitlines() if "key" in line and "kitchen" in line and "status page" in line]
+        assert "by=user 1" in line and tokens["kitchen"] not in own.responder.log()
+        # No key can be called so; what is written there by others is text.
+        with sqlite3.connect(own.sandbox.path("data", "sessions.db"), timeout=10) as database:
+            assert database.execute("UPDATE clientKey SET name = ?", [HOSTILE]).rowcount == 1
+        eventually(lambda: HOSTILE in text(page, "#keys"), 10, what="it is shown as it is")
+        assert page.evaluate("window.ran ?? 0") == 0 and page.evaluate("document.querySelectorAll('#keys img, #keys script').length") == 0
+
+
+@needs_chromium
+def test_the_connected_account_its_end_and_what_to_do_are_shown(browser, new_house):
+    house = new_house("account", workers=2, mode="development")
+    page = opened(browser, house, headers=ADMIN)
+    eventually(lambda: "none. `swingmusic-fcgi connect`" in text(page, "#account"), 10, what="there is no account")
+    connect(house)
+    [playlist] = house.standin.ids("playlist", 1, reader="user7", more_than=20)
+    eventually(lambda: "its name is not known yet" in text(page, "#account"), 10, what="one is connected")
+    house.get(f"/spotify/v1/playlists/{playlist}")
+    account = house.admin("GET", PAGE + "status.json").json()["account"]
+    months = (account["endsAt"] - account["consentedAt"]) / 86_400_000
+    assert 181 <= months <= 184 and not account["isEnding"] and not account["isPrivate"] and "endReason" not in account
+
+    def shown(name):
+        return page.evaluate(f"""[...document.querySelectorAll('#account tr')].find(row => row.cells[0].textContent === '{name}')?.cells[1].innerText""")
+
+    def instants():
+        times = page.evaluate("[...document.querySelectorAll('#account time')].map(time => Date.parse(time.dateTime))")
+        return times[:2]
+    owner = house.get(f"/spotify/v1/playlists/{playlist}").json()["owner"]["display_name"]
+    eventually(lambda: shown("connected account") == owner, 10, what="it is called as its owner is")
+    assert house.admin("GET", PAGE + "status.json").json()["account"]["owner"] == owner
+    assert shown("connected since") and shown("its consent").startswith("ends ")
+    assert instants() == [account["consentedAt"], account["endsAt"]]
+    assert shown("what to do") is None and shown("lists that are not public") == "not asked for"
+    # Five months and some days ago.
+    sealed = house.sandbox.path("data", "account.sealed")
+    held = json.loads(sealed.read_text())
+    sealed.write_text(json.dumps({**held, "consentedAt": held["consentedAt"] - 160 * 86_400_000}))
+    eventually(lambda: "connect` once more before that" in (shown("what to do") or ""), 10, what="what to do a month ahead")
+    sealed.write_text(json.dumps({"consentedAt": held["consentedAt"], "ended": HOSTILE}))
+    eventually(lambda: shown("its consent") == f"has ended: {HOSTILE}", 10, what="why it has ended")
+    assert "or `swingmusic-fcgi disconnect`" in shown("what to do") and page.evaluate("window.ran ?? 0") == 0
 
 
 @needs_chromium

@@ -1,26 +1,49 @@
 import JSON
+import Platform
 import Spotify
 
 /// Calls for playlists, whose items development mode gives to their owner alone: they are made as the connected account where there is one. What
-/// it may see and others may not is not stored: what is stored here is for everybody.
+/// it may see and others may not is stored apart, or not at all: what is stored here is for everybody.
 struct AccountCalls {
+    /// How a call is made.
+    enum Sending {
+        case asApp
+        case asAccount(token: String)
+        /// The list is asked first whether it is public, in the place of one of its pages.
+        case vetting(target: String, token: String)
+        /// Not at all: it is the account's alone, which has no token.
+        case withheld
+    }
+
     /// What the end of a call for a playlist comes to.
     enum End {
-        /// As of any other call; `isOfAccount`: what else stands in the answer is as the account's country has it.
-        case usual(CallResult, isOfAccount: Bool = false)
-        /// The playlist's owner keeps it from others: it is asked for once more, as the app.
+        /// As of any other call; `isOfAccount`: what else stands in the answer is as the account's country has it. `isOpen`: what was asked for as
+        /// private is public by now.
+        case usual(CallResult, isOfAccount: Bool = false, isOpen: Bool = false)
+        /// The playlist's owner keeps it from others, or does not: it is asked for once more, as the app or as the account.
         case otherwise
     }
 
+    /// What a call asks for.
+    private struct Asked {
+        let resource: Resource
+        let playlist: SpotifyID
+        var asAccount = false
+        var isVetting = false
+    }
+
     private let tokens: AccountTokenProvider
+    private let privateRecords: PrivateRecords?
     /// For the call that is about to begin; nil: it is made as the app.
     private var token: String?
     /// An account is connected and has no token just now.
     private var isUnready = false
-    /// What the calls that have begun ask for.
-    private var calls: [Int: (playlist: SpotifyID, isPage: Bool, asAccount: Bool)] = [:]
+    private var calls: [Int: Asked] = [:]
 
-    init(_ tokens: AccountTokenProvider) { self.tokens = tokens }
+    init(_ tokens: AccountTokenProvider, _ privateRecords: PrivateRecords?) {
+        self.tokens = tokens
+        self.privateRecords = privateRecords
+    }
 
     /// Before a permit is taken.
     /// - Returns: false while another worker has the token renewed.
@@ -35,12 +58,21 @@ struct AccountCalls {
         return true
     }
 
-    /// The token for a call that begins; nil where the app's will do. What is asked for together are never playlists.
-    mutating func token(for call: Int, _ resources: [Resource]) throws -> String? {
-        guard resources.count == 1, let resource = resources.first, let playlist = resource.playlist else { return nil }
-        let token = try tokens.isKept(playlist) ? nil : token
-        calls[call] = (playlist, resource.isPage, token != nil)
-        return token
+    /// How a call that begins is made. What is asked for together are never playlists.
+    mutating func sending(_ call: Int, _ resources: [Resource]) throws -> Sending {
+        guard resources.count == 1, let resource = resources.first, let playlist = resource.playlist else { return .asApp }
+        var asked = Asked(resource: resource, playlist: playlist)
+        defer { calls[call] = asked }
+        guard let token else { return resource.isKept ? .withheld : .asApp }
+        if resource.isKept {
+            asked.asAccount = true
+            return .asAccount(token: token)
+        }
+        guard try !tokens.isKept(playlist) else { return .asApp }
+        asked.asAccount = true
+        guard resource.isPage, try !tokens.isOpen(playlist) else { return .asAccount(token: token) }
+        asked.isVetting = true
+        return .vetting(target: "/v1/playlists/\(playlist.text)?fields=public", token: token)
     }
 
     /// Spotify does not take the token of a call.
@@ -60,17 +92,68 @@ struct AccountCalls {
             return .usual(result)
         }
         calls[call] = nil
-        let list = asked.isPage ? nil : try? JSONDocument(answer.body).root
+        let list = asked.resource.isPage && !asked.isVetting ? nil : try? JSONDocument(answer.body).root
         guard asked.asAccount else {
-            guard isUnready, let list, !list.has("items"), !list.has("tracks") else { return .usual(result) }
+            guard isUnready, let list, !list.hasItems else { return .usual(result) }
             return .usual(.failure(.server(status: 503, message: "the connected account has no token")))
         }
         // Where that cannot be written, nothing can, and the next permit says so.
         try? tokens.noteTaken()
-        guard let list, list["public"]?.bool != true else { return .usual(result, isOfAccount: true) }
-        guard (try? tokens.noteKept(asked.playlist)) != nil else {
-            return .usual(.failure(.server(status: 503, message: "the limiter's file cannot be written")))
+        guard let list else { return .usual(result, isOfAccount: true) }
+        return (try? end(of: asked, list, answer.body, result)) ?? Self.unwritten
+    }
+
+    private func end(of asked: Asked, _ list: JSONNode, _ body: [UInt8], _ result: CallResult) throws -> End {
+        if !asked.isVetting { try learnOwner(list) }
+        guard list["public"]?.bool != true else {
+            try tokens.noteOpen(asked.playlist)
+            if asked.isVetting { return .otherwise }
+            guard asked.resource.isKept else { return .usual(result, isOfAccount: true) }
+            privateRecords?.forget(asked.playlist)
+            try tokens.forgetKept(asked.playlist)
+            return .usual(result, isOfAccount: true, isOpen: true)
         }
+        if asked.resource.isKept { return .usual(result, isOfAccount: true) }
+        if !asked.isVetting, list.hasItems, tokens.isPrivate, let line = ParsedAnswer(.kept(asked.resource), body)?.lines.first {
+            try privateRecords?.keep(line)
+        }
+        try tokens.noteKept(asked.playlist)
         return .otherwise
     }
+
+    private static let unwritten = End.usual(.failure(.server(status: 503, message: "what the account may see cannot be noted")))
+
+    /// In development mode, where playlists have `items` for those alone whose they are.
+    private func learnOwner(_ list: JSONNode) throws {
+        guard list.has("items"), list["collaborative"]?.bool == false, let name = list["owner"]?["display_name"]?.string, !name.isEmpty
+        else { return }
+        try tokens.noteOwner(name)
+    }
+
+    // MARK: What was fetched without items
+
+    /// Playlists that were fetched without items before the account was connected, and where the look at them stands.
+    private var review: (consent: WallTime, after: [UInt8]?)?
+    private var nextReview = MonotonicTime(nanoseconds: 0)
+
+    /// A part of what has to be asked for again now that an account is connected, once for all workers; to be called in each round. Refusals of
+    /// before are forgotten.
+    mutating func overdue(in recordStore: RecordStore) throws -> [Refresh.Due] {
+        let now = recordStore.clock.monotonic
+        guard now >= nextReview else { return [] }
+        if review == nil { review = try tokens.newConsent().map { ($0, nil) } }
+        guard let (consent, after) = review else {
+            nextReview = now + .seconds(1)
+            return []
+        }
+        let (due, next) = try recordStore.outdatedPlaylists(before: consent, after: after)
+        review = next.map { (consent, $0) }
+        if next == nil { try tokens.noteAsked(consent) }
+        return due
+    }
+}
+
+extension JSONNode {
+    /// A playlist whose items may be read.
+    fileprivate var hasItems: Bool { has("items") || has("tracks") }
 }

@@ -98,12 +98,13 @@ extension Resource {
         switch self {
         case .parts, .artistAlbums, .playlistItems, .search: true
         case .object, .topTracks, .playlistImages: false
-        case .withEpisodes(let plain): plain.isPage
+        case .withEpisodes(let plain), .kept(let plain): plain.isPage
         }
     }
 
-    /// The name for the log: without what was typed.
+    /// The name for the log: without what was typed, and without whose link alone would show it.
     var loggedName: String {
+        if isKept { return "private-playlist" }
         guard case .search(_, let kinds, let offset, _) = self else { return name }
         return "search/\(kinds.map(\.rawValue).joined(separator: ","))/\(offset)"
     }

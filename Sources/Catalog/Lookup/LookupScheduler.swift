@@ -247,8 +247,10 @@ struct LookupScheduler {
     // MARK: Calls end
 
     /// An answer or a refusal is stored, or it is seen to that the lookup is tried again.
-    /// - Parameter isOfAccount: it was made as the connected account: what else stands in the answer is as its country has it, and teaches nothing.
-    mutating func ended(_ call: Int, _ result: CallResult, isOfAccount: Bool = false) -> [LookupAction] {
+    /// - Parameters:
+    ///   - isOfAccount: it was made as the connected account: what else stands in the answer is as its country has it, and teaches nothing.
+    ///   - isOpen: it is for everybody, though it was asked for as private.
+    mutating func ended(_ call: Int, _ result: CallResult, isOfAccount: Bool = false, isOpen: Bool = false) -> [LookupAction] {
         seekPermitSoon()
         if callAtGate == call { callAtGate = nil }
         guard let ended = sent.removeValue(forKey: call) else {
@@ -256,7 +258,8 @@ struct LookupScheduler {
             return [.ask(.backOff(reason: reason, told: nil))]
         }
         return ended.isBatch
-            ? endedTogether(ended, call, result) : self.ended(ended, call, CallOutcome(result, sent: true), isOfAccount: isOfAccount)
+            ? endedTogether(ended, call, result)
+            : self.ended(ended, call, CallOutcome(result, sent: true), isOfAccount: isOfAccount, isOpen: isOpen)
     }
 
     /// A call for several objects has ended.
@@ -278,11 +281,13 @@ struct LookupScheduler {
         }
     }
 
-    private func ended(_ ended: LookupCall, _ call: Int, _ outcome: CallOutcome, isOfAccount: Bool = false) -> [LookupAction] {
+    private func ended(
+        _ ended: LookupCall, _ call: Int, _ outcome: CallOutcome, isOfAccount: Bool = false, isOpen: Bool = false
+    ) -> [LookupAction] {
         let lookup = ended.first
         switch outcome {
         case .answer(let body):
-            guard var parsed = ParsedAnswer(lookup.resource, body) else { return odd(lookup) }
+            guard var parsed = ParsedAnswer(isOpen ? lookup.resource.open : lookup.resource, body) else { return odd(lookup) }
             if isOfAccount { parsed.leaveOutOthers() }
             return [.ask(.store(lookup, .answer(parsed)))] + learn(parsed.mode)
         case .refusal(let refusal, _) where ended.isExtended && refusal.isOfLimit(lookup.resource):
@@ -305,8 +310,21 @@ struct LookupScheduler {
     mutating func endedOtherwise(_ call: Int) -> [LookupAction] {
         seekPermitSoon()
         guard let lookup = sent.removeValue(forKey: call)?.first else { return [] }
-        let result = LeaseResult.failed(reason: "asked for once more, as the app", retryAfter: .zero, final: false)
+        let result = LeaseResult.failed(reason: "asked for once more, in another way", retryAfter: .zero, final: false)
         return [.ask(.finish(lookup.lease, result, then: .nothing))]
+    }
+
+    /// A call that is not to be made after all: who waits for it is told.
+    mutating func withheld(_ call: Int) -> [LookupAction] {
+        guard let lookup = sent.removeValue(forKey: call)?.first else { return [] }
+        let obstacle = Obstacle(.credentials, "The connected account has no token")
+        let pause = Duration.seconds(60)
+        return [
+            .ask(
+                .finish(
+                    lookup.lease, .failed(reason: obstacle.encoded, retryAfter: pause, final: true),
+                    then: .fail(lookup.resource, .failed(obstacle, after: pause))))
+        ]
     }
 
     /// An answer in a form that is none. Of a list it costs this page alone: it counts as refused for a while, and the others are there.

@@ -95,7 +95,9 @@ package final class LookupLoop {
         }
         account = configuration.credentials.flatMap { credentials in
             configuration.account.map {
-                AccountCalls(AccountTokenProvider(file: $0, credentials: credentials, rateLimiter: rateLimiter, clock: clock, log: log))
+                AccountCalls(
+                    AccountTokenProvider(file: $0, credentials: credentials, rateLimiter: rateLimiter, clock: clock, log: log),
+                    recordStore.privateRecords)
             }
         }
         let plan = RenewalPlan(ttl: configuration.recordTTL)
@@ -118,6 +120,7 @@ package final class LookupLoop {
             uses.step()
             recordStore.filledRecords.purge(now: clock.monotonic)
             renewAhead()
+            askAgain()
             carryOut(scheduler.watchOthers())
             carryOut(scheduler.seekPermit(activeCalls: client.active))
             client.poll(for: pause, wake: inbox.bell)
@@ -164,6 +167,12 @@ package final class LookupLoop {
 
     func renewAhead() { carryOut(scheduler.renewAhead()) }
 
+    /// An account that was connected may have what the app was not given.
+    private func askAgain() {
+        guard let due = try? account?.overdue(in: recordStore), !due.isEmpty else { return }
+        carryOut(scheduler.renew(due))
+    }
+
     // MARK: Actions
 
     /// Does what was decided. When a part of it needs the limiter's file and that fails no call is made, and the log says so once.
@@ -191,12 +200,22 @@ package final class LookupLoop {
         case .findDue(let end, let start, let twice):
             more = scheduler.renew(recordsDue(before: end, usedSince: start, twiceSince: twice))
         case .begin(let call): begin(call)
-        case .send(let call, let target):
-            if let token = try account?.token(for: call, target.resources) { tokensOfCalls[call] = token }
-            gate = .send(target: target.path(market: configuration.market), bearer: tokensOfCalls[call] ?? "", until: permitEnd)
+        case .send(let call, let target): more = try send(call, target)
         case .note(let note): say(note)
         }
         for action in more { try perform(action, &hasAsked) }
+    }
+
+    private func send(_ call: Int, _ target: CallTarget) throws -> [LookupAction] {
+        var path = target.path(market: configuration.market)
+        switch try account?.sending(call, target.resources) ?? .asApp {
+        case .asApp: break
+        case .asAccount(let token): tokensOfCalls[call] = token
+        case .vetting(let instead, let token): (path, tokensOfCalls[call]) = (instead, token)
+        case .withheld: return scheduler.withheld(call)
+        }
+        gate = .send(target: path, bearer: tokensOfCalls[call] ?? "", until: permitEnd)
+        return []
     }
 
     private func answer(_ request: LimiterRequest) throws -> [LookupAction] {
@@ -288,7 +307,7 @@ package final class LookupLoop {
 
     private func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
         switch account?.end(of: call, result) {
-        case .usual(let result, let isOfAccount)?: scheduler.ended(call, result, isOfAccount: isOfAccount)
+        case .usual(let result, let isOfAccount, let isOpen)?: scheduler.ended(call, result, isOfAccount: isOfAccount, isOpen: isOpen)
         case .otherwise?: scheduler.endedOtherwise(call)
         case nil: scheduler.ended(call, result)
         }

@@ -71,21 +71,25 @@ public struct RecordReader {
     let linkBase: LinkBase
     /// Records are read with the fields that development mode removed.
     private let isFilled: Bool
+    /// What the connected account's owner keeps from others is read, too.
+    private let seesPrivate: Bool
     private var ahead: ReadAhead?
     private var account = ReadSummary()
     /// The tag of the one record whose body is the answer, or of nothing else.
     private var verbatimTag: UInt64?
 
-    init(records: NotedRecords, base: LinkBase, filled: Bool, isLast: Bool, ahead: ReadAhead? = nil) {
+    init(records: NotedRecords, base: LinkBase, filled: Bool, seesPrivate: Bool = false, isLast: Bool, ahead: ReadAhead? = nil) {
         self.records = records
         isFilled = filled
+        self.seesPrivate = seesPrivate
         self.ahead = ahead
         linkBase = base
         self.isLast = isLast
     }
 
     /// A record; nil when it is not here, which is noted.
-    mutating func record(_ resource: Resource) throws -> Record? {
+    mutating func record(_ asked: Resource) throws -> Record? {
+        let resource = shown(asked)
         switch try records.read(resource, ahead: takeAhead(of: resource), filled: isFilled) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && served.record.refusedWith == nil && !isLast:
             note(resource)
@@ -102,6 +106,14 @@ public struct RecordReader {
         }
     }
 
+    /// What a caller is shown in a resource's place: of a playlist that is private, what lies apart.
+    private func shown(_ resource: Resource) -> Resource {
+        guard seesPrivate, let playlist = resource.playlist, records.recordStore.privateRecords?.holds(playlist) == true else {
+            return resource
+        }
+        return .kept(resource)
+    }
+
     /// What was read ahead counts once, for the record that it is of.
     private mutating func takeAhead(of resource: Resource) -> ReadAhead? {
         guard let ahead, ahead.resource == resource else { return nil }
@@ -111,13 +123,13 @@ public struct RecordReader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try records.glance(resource, filled: isFilled) else { return nil }
+        guard case .hit(let served) = try records.glance(shown(resource), filled: isFilled) else { return nil }
         account.count(served)
         return served.record
     }
 
     /// Takes back the note of a record that turned out not to be needed.
-    mutating func forget(_ resource: Resource) { missing.removeAll { $0 == resource } }
+    mutating func forget(_ resource: Resource) { missing.removeAll { $0.open == resource } }
 
     /// A playlist or a page of its items with its episodes as what they are. Most have none, and need no call of their own for that.
     mutating func recordWithEpisodes(_ resource: Resource) throws -> Record? {

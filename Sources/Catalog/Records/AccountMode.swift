@@ -18,7 +18,7 @@ public enum AccountMode: String, Sendable {
             guard root.has("tracks") != root.has("items") else { return nil }
             self = root.has("tracks") ? .extended : .development
         case .topTracks: self = .extended
-        case .withEpisodes(let plain): self.init(plain, root)
+        case .withEpisodes(let plain), .kept(let plain): self.init(plain, root)
         default: return nil
         }
     }

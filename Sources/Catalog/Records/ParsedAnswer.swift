@@ -13,7 +13,7 @@ struct ParsedAnswer {
         init(_ resource: Resource, _ record: Record) {
             self.resource = resource
             self.record = record
-            lacking = RemovedFields(of: record, resource)
+            lacking = RemovedFields(of: record, resource.open)
         }
 
         var encoded: [UInt8] { record.encoded(lacking: lacking.stored) }
@@ -73,6 +73,10 @@ struct ParsedAnswer {
             let asked = [Resource.episodes] + (plain.market.map { [("market", $0.code)] } ?? [])
             let record = if case .object = plain { ListRecord.make(of: .playlist, document, askedWith: asked) } else { first.record }
             lines = [Line(resource, record)] + parsed.lines.dropFirst()
+        case .kept(let plain):
+            // What stands in it is nobody else's business.
+            guard let first = ParsedAnswer(plain, document.bytes)?.lines.first else { return false }
+            lines = [Line(resource, first.record)]
         }
         return true
     }
@@ -268,7 +272,7 @@ extension Resource {
         switch self {
         case .object(.playlist, let id, _), .playlistItems(let id, _, _, _): id
         case .object, .parts, .artistAlbums, .search, .topTracks, .playlistImages: nil
-        case .withEpisodes(let plain): plain.playlist
+        case .withEpisodes(let plain), .kept(let plain): plain.playlist
         }
     }
 }

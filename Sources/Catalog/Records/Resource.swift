@@ -24,6 +24,8 @@ public enum Resource: Hashable, Sendable {
     case playlistImages(SpotifyID)
     /// A playlist or a page of its items, asked for with `additional_types=track,episode`: else Spotify makes tracks of episodes.
     indirect case withEpisodes(Resource)
+    /// What the connected account's owner keeps from others of a playlist: it is asked for as that account alone, and lies apart (`PrivateRecords`).
+    indirect case kept(Resource)
 
     static func albumTracks(_ id: SpotifyID, offset: Int, market: Market?) -> Resource {
         .parts(.albumTracks, id, offset: offset, market: market)
@@ -67,7 +69,7 @@ public enum Resource: Hashable, Sendable {
     /// Shapes: `track/<id>`, `album-tracks/<id>/<offset>`, `artist-albums/<id>/<groups>/<offset>`,
     /// `show-episodes/<id>/<offset>`, `audiobook-chapters/<id>/<offset>`, `playlist-items/<id>/<part>/<offset>`,
     /// `playlist-images/<id>`, `top-tracks/<id>`, `search/<kinds>/<offset>/<query>`; the family is followed by `@<market>` when there
-    /// is one. `with-episodes/` stands before a playlist's. A search is named as it was typed, so that every process can send that;
+    /// is one. `with-episodes/` stands before a playlist's, `private/` before one that its owner keeps from others. A search is named as it was typed, so that every process can send that;
     /// its record has the query's key in the name's place.
     public var name: String {
         var bytes: [UInt8] = []
@@ -111,6 +113,9 @@ public enum Resource: Hashable, Sendable {
         case .withEpisodes(let resource):
             bytes.append(contentsOf: Self.episodesPrefix.utf8)
             resource.appendName(to: &bytes, asKey: asKey)
+        case .kept(let resource):
+            bytes.append(contentsOf: Self.privatePrefix.utf8)
+            resource.appendName(to: &bytes, asKey: asKey)
         }
     }
 
@@ -118,9 +123,15 @@ public enum Resource: Hashable, Sendable {
     static let episodes = (name: "additional_types", value: "track,episode")
 
     private static let episodesPrefix = "with-episodes/"
+    private static let privatePrefix = "private/"
 
     /// Reads a name back; nil when no `name` looks like that (a lookup of a newer version, say).
     public init?(name: String) {
+        if let rest = name.dropPrefix(Self.privatePrefix) {
+            guard let resource = Resource(name: String(rest)), resource.playlist != nil, !resource.isKept else { return nil }
+            self = .kept(resource)
+            return
+        }
         if let rest = name.dropPrefix(Self.episodesPrefix) {
             guard let resource = Resource(name: String(rest)), resource.mayHoldEpisodes else { return nil }
             self = .withEpisodes(resource)
@@ -166,6 +177,11 @@ public enum Resource: Hashable, Sendable {
         }
     }
 
+    var isKept: Bool { if case .kept = self { true } else { false } }
+
+    /// The same for everybody.
+    var open: Resource { if case .kept(let plain) = self { plain } else { self } }
+
     /// The market that it names.
     var market: Market? {
         switch self {
@@ -173,7 +189,7 @@ public enum Resource: Hashable, Sendable {
             .playlistItems(_, _, _, let market), .search(_, _, _, let market), .topTracks(_, let market):
             market
         case .playlistImages: nil
-        case .withEpisodes(let plain): plain.market
+        case .withEpisodes(let plain), .kept(let plain): plain.market
         }
     }
 
@@ -220,6 +236,7 @@ public enum Resource: Hashable, Sendable {
         case .withEpisodes(let resource):
             let target = resource.question(own, isExtended)
             return (target.path, [Self.episodes] + target.query, target.market)
+        case .kept(let resource): return resource.question(own, isExtended)
         }
     }
 

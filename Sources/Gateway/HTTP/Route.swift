@@ -73,6 +73,8 @@ struct RoutedRequest {
     var client = ""
     /// The session's user; nil where the route needs none.
     var user: Int?
+    /// Whether who asks may see what the connected account's owner keeps from others.
+    var seesPrivate = false
 
     /// Who asks for what is the administrator's, for the log.
     var actor: String { user.map { "id \($0)" } ?? "a token" }
@@ -145,4 +147,9 @@ struct PathValues {
 
     /// nil for a place that the path has not.
     subscript(_ place: Int) -> String? { place < count ? (place == 0 ? first : second) : nil }
+}
+
+extension Request {
+    /// The value of a header that is declared.
+    func header(_ parameter: Parameter) -> String? { parameter.variable.flatMap { self.parameter($0) } }
 }

@@ -34,7 +34,9 @@ enum StatusSchemas {
             ],
             optional: [
                 "limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean, "hosts": .named("Hosts"),
-                "account": .object(["endsAt": instant], optional: ["endReason": .text]),
+                "account": .object(
+                    ["consentedAt": instant, "endsAt": instant, "isEnding": .boolean, "isPrivate": .boolean],
+                    optional: ["owner": .text, "endReason": .text]),
             ]),
         "Worker": .object(["pid": .integer(1), "uptimeSeconds": count, "parked": count, "residentBytes": count]),
         "RecordFigures": .object(["kind": .text, "entries": count, "bytes": count], optional: ["lastUpdated": instant]),

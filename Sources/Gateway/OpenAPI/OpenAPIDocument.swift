@@ -72,9 +72,12 @@ extension Access {
     fileprivate var words: String {
         switch self {
         case .open: "Open to anybody."
-        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session."
+        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session or nginx for users with a session."
         case .mirror:
-            "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session, and for who has a client key's token."
+            """
+            Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session and for who has a client key's token, with nginx \
+            for users with a session.
+            """
         case .optional: "Needs no token; a bad one is refused."
         case .session: "For users with a session."
         case .refresh: "For who has a refresh token."

@@ -105,10 +105,26 @@ const dues = ({ due }) => show("dues",
     due.next.length ? make("p", {}, "In use, and due within a day:") : null,
     due.next.length ? list(due.next.map(record => row(called(record), record.kind, handling(record, "due"))), "") : null);
 
+/** The household's own Spotify account: whose, since when, until when, and what is to be done about it. */
+function connected(account) {
+    if (!account) return [["connected account", "none. `swingmusic-fcgi connect` has playlists come with their items."]];
+    const over = account.endReason !== undefined;
+    const again = "Run `swingmusic-fcgi connect` once more";
+    return [
+        ["connected account", account.owner ?? "its name is not known yet"],
+        ["connected since", moment(account.consentedAt)],
+        ["its consent", over ? `has ended: ${account.endReason}` : ["ends ", moment(account.endsAt)]],
+        ...(over ? [["what to do", `${again}, or \`swingmusic-fcgi disconnect\` to do without.`]]
+            : account.isEnding ? [["what to do", `${again} before that.`]] : []),
+        ["lists that are not public", account.isPrivate && !over ? "for signed-in users" : "not asked for"],
+    ];
+}
+
 const account = ({ account, backups }) => show("account",
     table("Account and backups", [], [
         ["Spotify app", account.hasCredentials ? "set" : "none"],
         ["mode of the account", account.mode ?? "not known yet"],
+        ...connected(account.connected),
         ...(account.closed.length ? [["closed to this account", account.closed.join(", ")]] : []),
         ["newest backup", backups.length ? backups[0].name : "none in the data folder"],
         ...(backups.length ? [["kept", count(backups.length)], ["size of it", bytes(backups[0].bytes)]] : []),

@@ -120,7 +120,9 @@ extension MetadataResponder {
             method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
             answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
         ) { routed throws(BadRequest) in
-            answer(try question(routed), routed.request, client: routed.client, errorFormat, notFound: notFound)
+            answer(
+                try question(routed), routed.request, client: routed.client, errorFormat, notFound: notFound,
+                seesPrivate: routed.seesPrivate)
         }
     }
 }

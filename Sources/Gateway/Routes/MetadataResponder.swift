@@ -20,13 +20,14 @@ struct MetadataResponder: Sendable {
     /// - Parameters:
     ///   - filled: with the fields that development mode removed.
     ///   - isBare: asked as `/v1/...`; links say so.
+    ///   - seesPrivate: whether who asks may see what the connected account's owner keeps from others.
     func answer(
         _ question: any Question, _ request: Request, client: String, _ errorFormat: ErrorFormat, notFound: String? = nil,
-        filled: Bool = false, isBare: Bool = false
+        filled: Bool = false, isBare: Bool = false, seesPrivate: Bool = false
     ) -> Outcome {
         let inquiry = Inquiry(
             catalog: catalog, question: question, base: LinkBase(question.mayLinkBack ? origin(of: request) : "", isBare: isBare),
-            isFilled: filled,
+            isFilled: filled, seesPrivate: seesPrivate,
             conditional: Conditional(request, errorFormat, notFound: notFound, mayBeKept: isOpen && question.isOfRecords), client: client,
             followUps: followUps)
         switch catalog.approach(to: question) {
@@ -62,19 +63,21 @@ private struct Inquiry: Sendable {
     let question: any Question
     let base: LinkBase
     let isFilled: Bool
+    let seesPrivate: Bool
     let conditional: Conditional
     let client: String
     let followUps: FollowUps
 
     func outcome(_ ahead: ReadAhead?, _ patience: @autoclosure () -> WaitPreference) -> Outcome {
         do {
-            switch try catalog.answer(question, base: base, filled: isFilled, ahead: ahead) {
+            switch try catalog.answer(question, base: base, filled: isFilled, seesPrivate: seesPrivate, ahead: ahead) {
             case .complete(let composed): return .now(MetadataResponse.complete(composed, conditional))
             case .denied(let denial): return .now(MetadataResponse.denied(denial, conditional))
             case .missing(let resources):
                 let parked = PendingRequest(
-                    catalog: catalog, question: question, base: base, isFilled: isFilled, conditional: conditional, client: client,
-                    patience: patience(), followUps: followUps)
+                    catalog: catalog, question: question, base: base, isFilled: isFilled, seesPrivate: seesPrivate,
+                    conditional: conditional,
+                    client: client, patience: patience(), followUps: followUps)
                 return .parked(parked.parkedRequest(for: resources))
             }
         } catch {
@@ -90,6 +93,7 @@ private final class PendingRequest: Sendable {
     private let question: any Question
     private let base: LinkBase
     private let isFilled: Bool
+    private let seesPrivate: Bool
     private let conditional: Conditional
     private let client: String
     private let patience: WaitPreference
@@ -102,13 +106,14 @@ private final class PendingRequest: Sendable {
     private static let shortWait = Duration.seconds(2)
 
     init(
-        catalog: Catalog, question: any Question, base: LinkBase, isFilled: Bool, conditional: Conditional, client: String,
-        patience: WaitPreference, followUps: FollowUps
+        catalog: Catalog, question: any Question, base: LinkBase, isFilled: Bool, seesPrivate: Bool, conditional: Conditional,
+        client: String, patience: WaitPreference, followUps: FollowUps
     ) {
         self.catalog = catalog
         self.question = question
         self.base = base
         self.isFilled = isFilled
+        self.seesPrivate = seesPrivate
         self.conditional = conditional
         self.client = client
         self.patience = patience
@@ -138,7 +143,7 @@ private final class PendingRequest: Sendable {
         switch settlement {
         case .finished(let collapsed):
             let joined = joined && collapsed
-            switch try? catalog.answer(question, base: base, filled: isFilled) {
+            switch try? catalog.answer(question, base: base, filled: isFilled, seesPrivate: seesPrivate) {
             case .complete(let composed):
                 reply.send(MetadataResponse.complete(composed, conditional, status: .stored(joined: joined)))
             case .denied(let denial): reply.send(MetadataResponse.denied(denial, conditional, status: .stored(joined: joined)))
@@ -157,7 +162,7 @@ private final class PendingRequest: Sendable {
     /// A client of the Web API comes back when it was told to: what it asked for is gone on with until then.
     private func goOn(_ resources: [Resource], within time: Duration) {
         guard conditional.errorFormat == .spotify, !patience.isNone else { return }
-        followUps.begin(catalog, question, for: resources, client: client, within: time)
+        followUps.begin(catalog, question, for: resources, client: client, seesPrivate: seesPrivate, within: time)
     }
 
     /// On an event thread: the wait is over without us.
@@ -187,7 +192,9 @@ private final class PendingRequest: Sendable {
 
     /// What there is, where the question may be patchy or an old answer will do; else an error that says when to come back.
     private func rest(_ obstacle: Obstacle, after: Duration, _ reason: Reason? = nil) -> Response {
-        if case .complete(let composed)? = try? catalog.answer(question, base: base, filled: isFilled, isLast: true) {
+        if case .complete(let composed)? = try? catalog.answer(
+            question, base: base, filled: isFilled, seesPrivate: seesPrivate, isLast: true)
+        {
             return MetadataResponse.complete(composed, conditional, status: composed.pending.isEmpty ? nil : .miss)
         }
         return MetadataResponse.missing(obstacle, after: after, conditional, reason)
@@ -208,22 +215,25 @@ final class FollowUps: Sendable {
     private static let longest = Duration.seconds(300)
 
     /// - Parameter time: when the answer is expected.
-    func begin(_ catalog: Catalog, _ question: any Question, for resources: [Resource], client: String, within time: Duration) {
+    func begin(
+        _ catalog: Catalog, _ question: any Question, for resources: [Resource], client: String, seesPrivate: Bool, within time: Duration
+    ) {
         guard time <= Self.longest else { return }
-        wait(catalog, question, resources, client, until: time + Self.margin, rounds: Self.rounds)
+        wait(catalog, question, resources, client, seesPrivate, until: time + Self.margin, rounds: Self.rounds)
     }
 
     private func wait(
-        _ catalog: Catalog, _ question: any Question, _ resources: [Resource], _ client: String, until time: Duration, rounds: Int
+        _ catalog: Catalog, _ question: any Question, _ resources: [Resource], _ client: String, _ seesPrivate: Bool, until time: Duration,
+        rounds: Int
     ) {
         let isNew = underWay.withLock { $0.count < Self.most && $0.insert(resources).inserted }
         guard isNew else { return }
         _ = catalog.inbox.wait(for: resources, client: client, until: SystemClock().monotonic + time) { [self] outcome in
             underWay.withLock { _ = $0.remove(resources) }
-            guard case .finished = outcome, rounds > 1, case .missing(let more)? = try? catalog.answer(question, base: LinkBase("")),
-                !more.isEmpty
+            guard case .finished = outcome, rounds > 1,
+                case .missing(let more)? = try? catalog.answer(question, base: LinkBase(""), seesPrivate: seesPrivate), !more.isEmpty
             else { return }
-            wait(catalog, question, more, client, until: Self.longest, rounds: rounds - 1)
+            wait(catalog, question, more, client, seesPrivate, until: Self.longest, rounds: rounds - 1)
         }
     }
 }

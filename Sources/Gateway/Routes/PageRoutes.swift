@@ -55,7 +55,10 @@ struct PageRoutes: RouteFamily {
             change(
                 "sign-out", .page, "Sign out.", [Self.proof], DescribedAnswer(204, "Signed out.", headers: [.setCookie]), []
             ) { routed, _ in
-                if let id = adminSessions.session(of: routed.request) { adminSessions.end(id) }
+                if let id = adminSessions.session(of: routed.request) {
+                    say("signed out", by: Actor(routed, adminSessions))
+                    adminSessions.end(id)
+                }
                 return .now(Self.done(AdminSessions.cookie("", isSecure: isSecure(routed.request))))
             },
             change(
@@ -186,7 +189,8 @@ struct PageRoutes: RouteFamily {
         let words = (object.string(Self.words) ?? "").lowercased().split(separator: " ").map(String.init)
         guard !words.isEmpty else { throw BadRequest(400, "words is missing") }
         let after = object.string(Self.after).flatMap { PercentEncoding.bytes($0.utf8) }
-        return blocking(routed) { _, _ in
+        return blocking(routed) { actor, _ in
+            say("the records were searched", by: actor)
             let end = SystemClock().monotonic + .seconds(2)
             let (found, next) = try catalog.search(words, after: after, most: 20, until: end)
             return Self.answer(

@@ -1,6 +1,7 @@
 /// Every setting that the program reads from its environment. A case's raw value is the variable's name.
 public enum SettingName: String, CaseIterable, Sendable {
     case listen = "SWINGMUSIC_FCGI_LISTEN"
+    case peers = "SWINGMUSIC_FCGI_PEERS"
     case socketMode = "SWINGMUSIC_FCGI_SOCKET_MODE"
     case socketGroup = "SWINGMUSIC_FCGI_SOCKET_GROUP"
     case dataDirectory = "SWINGMUSIC_FCGI_DATA_DIR"
@@ -37,6 +38,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     case spotifyTimeout = "SPOTIFY_TIMEOUT"
     case spotifyMarket = "SPOTIFY_MARKET"
     case spotifyFillRemovedFields = "SPOTIFY_FILL_REMOVED_FIELDS"
+    case spotifyPrivatePlaylists = "SPOTIFY_PRIVATE_PLAYLISTS"
     case durableCaches = "SWINGMUSIC_FCGI_DURABLE_CACHES"
     case spotifyCacheTTL = "SPOTIFY_CACHE_TTL"
     case sessionCacheTTL = "SESSION_CACHE_TTL"

@@ -10,12 +10,17 @@ import Spotify
 
 /// The program's settings, read from the environment; docs/settings.md describes each.
 public struct Settings: Sendable {
-    public enum MetadataAuth: String, CaseIterable, Sendable { case off, session }
+    public enum MetadataAuth: String, CaseIterable, Sendable { case off, session, nginx }
     public enum Registration: String, CaseIterable, Sendable { case admin, open }
     public enum LogFormat: String, CaseIterable, Sendable { case text, json }
+    /// Who sees what the connected account's owner keeps from others.
+    public enum PrivatePlaylists: String, CaseIterable, Sendable { case admin, users }
     public enum Switch: String, CaseIterable, Sendable { case off, on }
 
-    public var listen: ListenAddress
+    /// At least one.
+    public var listen: [ListenAddress]
+    /// Who may connect by TCP; nil: everybody.
+    public var peers: [AddressRange]?
     public var socketMode: mode_t
     public var socketGroup: String?
     public var dataDirectory: String
@@ -49,6 +54,8 @@ public struct Settings: Sendable {
     public var callsPerHour: Int
     public var market: String?
     public var fillRemovedFields: Bool
+    /// nil: nobody.
+    public var privatePlaylists: PrivatePlaylists?
     public var ttl: CacheLifetimes
     public var durableCaches: Set<CacheName>
 
@@ -71,7 +78,8 @@ public struct Settings: Sendable {
     }
 
     private init(_ reader: inout SettingsReader) {
-        listen = Self.listenAddress(&reader)
+        listen = Self.listenAddresses(&reader)
+        peers = Self.peers(&reader, listen)
         socketMode = Self.mode(&reader)
         socketGroup = reader.text(.socketGroup)
         dataDirectory = reader.text(.dataDirectory) ?? Self.usualDataDirectory
@@ -81,7 +89,7 @@ public struct Settings: Sendable {
         mirrorWait = min(missWait, reader.duration(.mirrorWait, default: .seconds(4)))
         queueLimit = reader.number(.queueLimit, default: 1000, in: 1...1_000_000)
         swingmusicDirectory = reader.text(.swingmusicDirectory)
-        metadataAuth = reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
+        metadataAuth = Self.metadataAuth(&reader, swingmusicDirectory)
         adminToken = reader.text(.adminToken).map(Secret.init)
         cacheToken = reader.text(.cacheToken).map(Secret.init)
         registration = reader.choice(.registration, default: .admin)
@@ -105,6 +113,7 @@ public struct Settings: Sendable {
         if sharedStore != nil, minInterval < Self.leastSharedInterval {
             reader.note(SettingName.spotifyMinInterval.rawValue, "is too short for several hosts: 100ms is the least")
         }
+        privatePlaylists = Self.privatePlaylists(&reader, metadataAuth)
         ttl = Self.ttls(&reader)
         durableCaches = Self.durableCaches(&reader)
     }
@@ -127,9 +136,53 @@ public struct Settings: Sendable {
         return lines
     }
 
-    private static func listenAddress(_ reader: inout SettingsReader) -> ListenAddress {
-        reader.parsed(.listen, "is neither the absolute path of a socket nor host:port") { ListenAddress($0) }
-            ?? usualListen
+    /// Every caller is believed about who asks; so what is opened beside another address is opened to a private network alone.
+    private static func listenAddresses(_ reader: inout SettingsReader) -> [ListenAddress] {
+        guard let given = reader.text(.listen) else { return [usualListen] }
+        let texts = ListenAddress.texts(of: given)
+        var addresses: [ListenAddress] = []
+        for text in texts {
+            guard let address = ListenAddress(text) else {
+                return reader.wrong(.listen, text, "is neither the absolute path of a socket nor host:port", [usualListen])
+            }
+            if addresses.contains(address) { return reader.wrong(.listen, text, "stands there twice", [usualListen]) }
+            if texts.count > 1, address.isPrivate == false {
+                return reader.wrong(.listen, text, "\(ListenError.isPublic); name this host's address in a private network", [usualListen])
+            }
+            addresses.append(address)
+        }
+        if addresses.count(where: \.isUnix) > 1 { return reader.wrong(.listen, given, "names more than one socket's path", [usualListen]) }
+        guard addresses.count <= ListeningSocket.most else {
+            return reader.wrong(.listen, given, "has more than \(ListeningSocket.most) addresses", [usualListen])
+        }
+        return addresses
+    }
+
+    private static func peers(_ reader: inout SettingsReader, _ listen: [ListenAddress]) -> [AddressRange]? {
+        guard let given = reader.text(.peers) else {
+            if listen.count > 1, listen.contains(where: { !$0.isUnix }) {
+                let words = "is not set, but \(SettingName.listen.rawValue) has TCP beside another address"
+                reader.note(SettingName.peers.rawValue, "\(words); name the hosts that may connect, as in 10.0.0.2")
+            }
+            return nil
+        }
+        var ranges: [AddressRange] = []
+        for text in ListenAddress.texts(of: given) {
+            guard let range = AddressRange(text) else {
+                return reader.wrong(.peers, text, "is neither an address nor a network such as 10.0.0.0/24", nil)
+            }
+            ranges.append(range)
+        }
+        return ranges
+    }
+
+    private static func metadataAuth(_ reader: inout SettingsReader, _ folder: String?) -> MetadataAuth {
+        let choice = reader.choice(.metadataAuth, default: folder == nil ? MetadataAuth.off : .session)
+        if choice == .nginx, folder != nil {
+            let words = "is nginx, but \(SettingName.swingmusicDirectory.rawValue) is set: this host knows the sessions itself"
+            reader.note(SettingName.metadataAuth.rawValue, "\(words); say session here, or set no folder")
+        }
+        return choice
     }
 
     private static func mode(_ reader: inout SettingsReader) -> mode_t {
@@ -216,6 +269,16 @@ public struct Settings: Sendable {
         reader.parsed(.spotifyMarket, "is not a country such as SE (ISO 3166-1 alpha-2)") { text in
             text.utf8.count == 2 && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
         }
+    }
+
+    private static func privatePlaylists(_ reader: inout SettingsReader, _ metadataAuth: MetadataAuth) -> PrivatePlaylists? {
+        let name = SettingName.spotifyPrivatePlaylists
+        guard let choice = reader.parsed(name, "is none of: admin, users", { PrivatePlaylists(rawValue: $0) }) else { return nil }
+        guard metadataAuth == .session else {
+            let open = SettingName.metadataAuth.rawValue
+            return reader.wrong(name, choice.rawValue, "needs sessions of this host: set \(open)=session, or unset this", nil)
+        }
+        return choice
     }
 
     private static func ttls(_ reader: inout SettingsReader) -> CacheLifetimes {

@@ -26,7 +26,7 @@ struct Activity: Sendable {
             "now": .integer(now), "visitor": .string(visitor.name), "proof": .string(proof), "covers": .bool(showsCovers),
             "waiting": .array(queued(failed: false)), "failed": .array(queued(failed: true)),
             "latest": .array(collector.scoreboard.latestLookups.prefix(20).map(latest)), "due": due(now: now),
-            "account": account, "backups": .array(backups), "sessions": people(context),
+            "account": account(now: now), "backups": .array(backups), "sessions": people(context),
             "keys": keys(context),
         ])
     }
@@ -82,8 +82,9 @@ struct Activity: Sendable {
         ]
     }
 
-    private var account: JSONValue {
+    private func account(now: Int64) -> JSONValue {
         .object([
+            "connected": collector.connected.map { StatusJSON.account($0.standing, owner: $0.owner, now: now) },
             "mode": (try? catalog.accountMode()).map { .string($0.rawValue) }, "hasCredentials": .bool(collector.hasCredentials),
             "closed": .array(((try? catalog.closedEndpoints()) ?? []).map(JSONValue.string)),
         ])

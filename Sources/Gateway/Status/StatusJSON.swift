@@ -1,6 +1,8 @@
 import Caching
 import JSON
+import Platform
 import RateLimiting
+import Spotify
 
 /// `/swingmusic-fcgi/status.json`: the report, member by member. Instants are milliseconds since 1970.
 enum StatusJSON {
@@ -14,9 +16,7 @@ enum StatusJSON {
             "parked": .integer(report.parked),
             "limiter": report.limiter.map(limiter), "limiterFault": report.limiterFault.map(JSONValue.string),
             "hosts": report.limiter?.shared.map(hosts),
-            "account": report.account.map {
-                .object(["endsAt": .integer($0.endsAt), "endReason": $0.endReason.map(JSONValue.string)])
-            },
+            "account": report.account.map { account($0, owner: report.accountOwner, now: report.now) },
             "workers": .array(
                 report.workers.map {
                     [
@@ -32,6 +32,15 @@ enum StatusJSON {
                 report.lines.map {
                     ["time": .integer($0.time), "pid": .integer($0.process), "level": .string($0.level), "text": .string($0.text)]
                 }),
+        ])
+    }
+
+    /// The connected account: whose it is as far as that is known, since when, and when its consent ends, or why it has.
+    static func account(_ standing: AccountStanding, owner: String?, now: Int64) -> JSONValue {
+        .object([
+            "owner": owner.map(JSONValue.string), "consentedAt": .integer(standing.consentedAt), "endsAt": .integer(standing.endsAt),
+            "isEnding": .bool(standing.isEnding(now: WallTime(milliseconds: now))), "isPrivate": .bool(standing.isPrivate),
+            "endReason": standing.endReason.map(JSONValue.string),
         ])
     }
 

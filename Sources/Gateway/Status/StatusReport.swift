@@ -33,6 +33,8 @@ struct StatusReport: Sendable {
     var readiness: Readiness
     /// nil: no Spotify account is connected.
     var account: AccountStanding?
+    /// What its owner is called, where that is known.
+    var accountOwner: String?
 
     var parked: Int { workers.reduce(0) { $0 + $1.parked } }
     /// 0...1 of the answers that say where they came from; nil before the first.
@@ -142,6 +144,7 @@ struct StatusCollector: Sendable {
         let limiter = limiterStatus()
         let caches = try? caches.get()
         let workers = scoreboard.workers
+        let account = AccountFile(folder: dataDirectory).standing()
         return StatusReport(
             now: now, version: version, counts: scoreboard.sum, timings: scoreboard.timingSums,
             answersByMinute: scoreboard.answersByMinute(now: now),
@@ -151,8 +154,15 @@ struct StatusCollector: Sendable {
                 $0.bytes > 0
             },
             kinds: (try? caches?.namespaces(.spotify)) ?? [], ages: withAges ? ages(now: now) : [], lines: scoreboard.latestLines(20),
-            readiness: Readiness(look(limiter, workers)), account: AccountFile(folder: dataDirectory).standing())
+            readiness: Readiness(look(limiter, workers)), account: account, accountOwner: owner(of: account))
     }
+
+    /// The connected account; its owner's name where that is known.
+    var connected: (standing: AccountStanding, owner: String?)? {
+        AccountFile(folder: dataDirectory).standing().map { ($0, owner(of: $0)) }
+    }
+
+    private func owner(of account: AccountStanding?) -> String? { (try? account?.owner(by: rateLimiter)) ?? nil }
 
     /// With what only who may wait can tell.
     func report(_ context: borrowing BlockingContext) -> StatusReport {

@@ -55,7 +55,7 @@ public struct StatusSection: Sendable, Equatable {
         if let refusal = limiter.accountRefusal { rows.append(["account refused", until(refusal.endsAt, refusal.reason)]) }
         if let account = report.account {
             let standing = account.endReason.map { "consent ended: \($0)" } ?? "connected, consent ends on \(account.endDay)"
-            rows.append(["account", standing])
+            rows.append(["account", [report.accountOwner, standing].compactMap(\.self).joined(separator: ", ")])
         }
         if let shared = limiter.shared, let host = shared.host {
             let store = shared.fault ?? shared.roundTrip.map { "answers in \($0.wholeNanoseconds / 1000) µs" } ?? "used by the workers"

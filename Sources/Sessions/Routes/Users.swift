@@ -1,3 +1,4 @@
+import Platform
 import JSON
 
 extension Sessions {
@@ -82,7 +83,7 @@ private struct UserListing: Equatable {
 
 extension User {
     /// The account that swingmusic makes for guests.
-    var isGuestAccount: Bool { name.isSpelled("guest") || isGuest }
+    public var isGuestAccount: Bool { name.isSpelled("guest") || isGuest }
 
     /// The body of `/auth/user`.
     var json: JSONValue {

@@ -13,13 +13,18 @@ struct Connect: ParsableCommand {
         discussion: """
             In development mode Spotify gives a playlist's items to its owner and collaborators alone. This asks the owner's consent in a browser \
             and keeps what Spotify gives for it, sealed, in the data folder; running workers use it with their next call. It asks for no scope: \
-            only public playlists come so. The consent lasts six months. The address http://127.0.0.1:PORT/ must be among the redirect URIs \
+            only public playlists come so. With --private those that are not public are asked for as well, for signed-in users alone, as \
+            SPOTIFY_PRIVATE_PLAYLISTS has it. The consent lasts six months. The address http://127.0.0.1:PORT/ must be among the redirect URIs \
             at the app's page (developer.spotify.com). Needs SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET; started as root it acts as the owner of \
             the data folder.
 
             EXAMPLES
               sudo swingmusic-fcgi connect
+              sudo swingmusic-fcgi connect --private
             """)
+
+    @Flag(name: .customLong("private"), help: "Ask for playlists that are not public, too.")
+    var isPrivate = false
 
     @Option(help: "The port that the browser is sent back to.")
     var port = 8898
@@ -36,7 +41,8 @@ struct Connect: ParsableCommand {
     func run() throws {
         let folder = try DataFolder(environment)
         guard let credentials = folder.settings.credentials else { throw ConnectFault.noCredentials }
-        let consent = AccountConsent(clientID: credentials.clientID, port: port)
+        guard !isPrivate || folder.settings.privatePlaylists != nil else { throw ConnectFault.notPrivate }
+        let consent = AccountConsent(clientID: credentials.clientID, port: port, isPrivate: isPrivate)
         let door = try RedirectDoor(port: port)
         print("Open this address in a browser that is signed in to the account, and agree:")
         print("")
@@ -52,9 +58,9 @@ struct Connect: ParsableCommand {
         let lock = try file.lock()
         guard lock.lock(within: .seconds(15)) else { throw ConnectFault.busy }
         defer { lock.unlock() }
-        try file.keep(tokens, consentedAt: SystemClock().wall.milliseconds, credentials)
+        try file.connect(tokens, consentedAt: SystemClock().wall.milliseconds, isPrivate: isPrivate, credentials)
         print("Connected. The consent ends on \(file.standing()?.endDay ?? "a day in six months"): run this once more before.")
-        print("Playlists that were fetched without items get them when they are due again, within SPOTIFY_CACHE_TTL.")
+        print("Playlists that were fetched without items are asked for again now, one after the other.")
     }
 
     private func exchange(_ code: String, _ consent: AccountConsent, _ settings: Settings) throws -> AccountTokens {
@@ -67,6 +73,7 @@ struct Connect: ParsableCommand {
         switch outcome {
         case .success(let token):
             guard let refresh = token.refreshToken else { throw ConnectFault.noRefreshToken }
+            guard !isPrivate || token.scopes?.isSuperset(of: AccountConsent.privateScopes) ?? true else { throw ConnectFault.noScope }
             return AccountTokens(
                 refresh: refresh, access: token.token, accessEndsAt: (SystemClock().wall + token.expiresIn).milliseconds)
         case .failure(.rateLimited(let retryAfter, let quotaExceeded)):
@@ -82,7 +89,8 @@ struct Disconnect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Forget the connected Spotify account's token.",
         discussion: """
-            Running workers go on without it from their next call. What was fetched of public playlists stays. At Spotify the consent is taken back \
+            Running workers go on without it from their next call. What was fetched of public playlists stays; what was fetched of others \
+            is removed. At Spotify the consent is taken back \
             on the account's page of apps. Exits 3 when no account is connected.
 
             EXAMPLES
@@ -110,6 +118,8 @@ struct Disconnect: ParsableCommand {
 /// Why no account was connected: each says what to do.
 private enum ConnectFault: Error, CustomStringConvertible {
     case noCredentials
+    case notPrivate
+    case noScope
     case port(Int, String)
     case denied(String, redirect: String)
     case nobodyCame
@@ -122,6 +132,9 @@ private enum ConnectFault: Error, CustomStringConvertible {
         switch self {
         case .noCredentials:
             "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET are not in what this command reads: run it with --env-file and the file that sets them"
+        case .notPrivate:
+            "SPOTIFY_PRIVATE_PLAYLISTS is not set, so nobody would see them: set it to admin or users, restart 'serve', and run this once more"
+        case .noScope: "the owner did not agree to playlists that are not public: run this once more, and agree, or leave --private out"
         case .port(let port, let reason):
             "port \(port) of 127.0.0.1 cannot be had (\(reason)): name another with --port, and add its address at the app's page"
         case .denied("access_denied", _): "the owner did not agree: run this once more, and agree"

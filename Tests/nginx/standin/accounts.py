@@ -20,17 +20,20 @@ CONSENT_LIFE = 183 * 86_400
 VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
+#: Those that the program may ask for (Web API, "Scopes").
+SCOPES = {"playlist-read-private", "playlist-read-collaborative"}
+
 
 class Accounts:
     """`settings` holds `client_id` and `client_secret` (None: any but an empty one), `expires_in` (seconds), `redirects` (what the app's page
-    names), `agrees` (whether the owner does), `rotates` (whether a refresh brings another refresh token) and `later` (seconds that have passed)."""
+    names), `agrees` (whether the owner does), `scopes` (to what; None: to what is asked), `rotates` (whether a refresh brings another refresh token) and `later` (seconds that have passed)."""
 
     def __init__(self, settings):
         self.settings = settings
         self.lock = threading.Lock()
-        self.tokens = {}  # token: (monotonic end, user)
+        self.tokens = {}  # token: (monotonic end, user, scopes)
         self.codes = {}  # code: what it was given for
-        self.consents = {}  # refresh token: (user, when)
+        self.consents = {}  # refresh token: (user, when, scopes)
         self.issued = 0
 
     @property
@@ -52,12 +55,14 @@ class Accounts:
         if given.get("code_challenge_method") != "S256" or not CHALLENGE.fullmatch(given.get("code_challenge", "")):
             return 400, {}, "code_challenge_method must be S256, with a code_challenge of 43 characters"
         back = {"state": given["state"]} if "state" in given else {}
+        if not set(given.get("scope", "").split()) <= SCOPES:
+            return 302, {"Location": f"{redirect}?{urlencode({'error': 'invalid_scope', **back})}"}, ""
         if not self.settings["agrees"]:
             return 302, {"Location": f"{redirect}?{urlencode({'error': 'access_denied', **back})}"}, ""
         code = "AQ" + secrets.token_urlsafe(90)
         with self.lock:
             self.codes[code] = {"client_id": given["client_id"], "redirect_uri": redirect, "challenge": given["code_challenge"], "at": self.now,
-                                "scope": given.get("scope", "")}
+                                "scope": given.get("scope", "") if self.settings["scopes"] is None else self.settings["scopes"]}
         return 302, {"Location": f"{redirect}?{urlencode({'code': code, **back})}"}, ""
 
     # Tokens.
@@ -104,7 +109,7 @@ class Accounts:
     def refresh(self, form):
         token, rotates = form.get("refresh_token"), self.settings["rotates"]
         with self.lock:
-            user, consent = self.consents.get(token, (None, 0))
+            user, consent, scope = self.consents.get(token, (None, 0, ""))
             if rotates:
                 self.consents.pop(token, None)
         if user is None:
@@ -112,19 +117,19 @@ class Accounts:
         if self.now > consent + CONSENT_LIFE:
             return refuse(400, "invalid_grant", "Refresh token expired")
         # A new one lasts no longer.
-        return self.issue(user, consent=consent if rotates else None)
+        return self.issue(user, consent=consent if rotates else None, scope=scope)
 
     def issue(self, user, consent=None, scope=""):
         token = "BQ" + secrets.token_urlsafe(60)
         answer = {"access_token": token, "token_type": "Bearer", "expires_in": self.settings["expires_in"]}
         with self.lock:
             self.issued += 1
-            self.tokens[token] = time.monotonic() + self.settings["expires_in"], user
+            self.tokens[token] = time.monotonic() + self.settings["expires_in"], user, frozenset(scope.split())
             if user is not None:
                 answer["scope"] = scope
             if consent is not None:
                 answer["refresh_token"] = "AQ" + secrets.token_urlsafe(90)
-                self.consents[answer["refresh_token"]] = user, consent
+                self.consents[answer["refresh_token"]] = user, consent, scope
         return 200, answer
 
     # The Web API.
@@ -137,25 +142,25 @@ class Accounts:
         if kind != "Bearer" or not token:
             return 400, "Only valid bearer authentication supported"
         with self.lock:
-            end, _ = self.tokens.get(token, (None, None))
+            end, _, _ = self.tokens.get(token, (None, None, None))
         if end is None:
             return 401, "Invalid access token"
         return (401, "The access token expired") if end <= time.monotonic() else None
 
-    def user(self, authorization):
-        """Whose account a good token is; None for an app's."""
+    def holder(self, authorization):
+        """Whose account a good token is, None for an app's, and what it was consented to."""
         with self.lock:
-            return self.tokens.get(authorization.partition(" ")[2], (None, None))[1]
+            return self.tokens.get(authorization.partition(" ")[2], (None, None, frozenset()))[1:]
 
     def revoke(self):
         """Every token given out so far has expired."""
         with self.lock:
-            self.tokens = {token: (0, user) for token, (_, user) in self.tokens.items()}
+            self.tokens = {token: (0, *holder) for token, (_, *holder) in self.tokens.items()}
 
     def revoke_accounts(self):
         """Those that are an account's have."""
         with self.lock:
-            self.tokens = {token: (end if user is None else 0, user) for token, (end, user) in self.tokens.items()}
+            self.tokens = {token: (end if user is None else 0, user, scopes) for token, (end, user, scopes) in self.tokens.items()}
 
     def withdraw(self):
         """The owner takes the consent back, at Spotify."""

@@ -35,8 +35,8 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
   POST /control/revision      {} (one more) or {"revision": n}: names of everything then end in "(revision n)"
   POST /control/gone          {"ids": [...]}: 404 from now on; {"ids": [...], "gone": false} takes it back
   POST /control/account       any of {"redirects": [what the app's page names], "agrees": false, "rotates": true (a refresh brings another refresh
-                              token), "later": seconds that have passed for consents and codes, "owner": whose account, "kept": [playlists that
-                              are not public], "withdraw": true, "revoke": true (access tokens of accounts have expired)}
+                              token), "later": seconds that have passed for consents and codes, "owner": whose account, "scopes": what the owner
+                              consents to, whatever is asked for, "kept": [playlists that are not public: for a token with their scope alone], "withdraw": true, "revoke": true (access tokens of accounts have expired)}
   POST /control/token         any of {"expires_in": seconds, "client_id": "...", "client_secret": "...", "revoke": true}
                               (expires_in holds for tokens given out later; revoke: those given out so far have expired)
   POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100,
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
             return 403, NO_PREMIUM
         if self.command != "GET":
             return 405, error(405, "Method Not Allowed")
-        return standin.routes.answer(path, query, standin.accounts.user(self.headers["Authorization"]))
+        return standin.routes.answer(path, query, *standin.accounts.holder(self.headers["Authorization"]))
 
     def reply(self, rule, answer):
         try:
