@@ -198,7 +198,9 @@ public final class FileRateLimiter: Sendable {
         return try decision(transaction, rateLimit: rateLimit, headStart: headStart)
     }
 
-    func decision(_ transaction: Transaction, rateLimit: RateLimit, headStart: Duration) throws -> Decision {
+    /// - Parameter ahead: as it will be in so long, if nothing happens.
+    func decision(_ transaction: Transaction, rateLimit: RateLimit, headStart: Duration, ahead: Duration = .zero) throws -> Decision {
+        let now = transaction.now + ahead
         let history = try history(transaction, for: rateLimit)
         let blocks = try blocks(transaction)
         func candidate(background: Bool) throws -> Candidate {
@@ -210,11 +212,11 @@ public final class FileRateLimiter: Sendable {
             guard try transaction.hasOthersThanControl() else { return .nothing }
             let slot = rateLimit.nextSlot(background: false, history: history, blocks: blocks)
             return RateLimit.decide(
-                now: transaction.now, callers: Candidate(nextSlot: slot, ready: control),
+                now: now, callers: Candidate(nextSlot: slot, ready: control),
                 background: Candidate(nextSlot: slot, ready: nil), headStart: headStart)
         }
         return RateLimit.decide(
-            now: transaction.now, callers: try candidate(background: false), background: try candidate(background: true),
+            now: now, callers: try candidate(background: false), background: try candidate(background: true),
             headStart: headStart)
     }
 
@@ -263,7 +265,7 @@ public final class FileRateLimiter: Sendable {
 
     // What a limiter knows when it decides: the file's word, and this process's own where that is stricter.
 
-    private func history(_ transaction: Transaction, for rateLimit: RateLimit) throws -> History {
+    func history(_ transaction: Transaction, for rateLimit: RateLimit) throws -> History {
         var history = try transaction.history(for: rateLimit)
         if let late = try sending.late(transaction) { history.move(late.grantedAt, to: late.sentAt) }
         let known = memory.withLock { $0.newestGrant }

@@ -40,11 +40,14 @@ extension FileRateLimiter {
 
     /// What this host's file allows at the moment. Reads only.
     /// - Parameter isNext: whether this host's turn is before the others'; nil: nobody's is.
-    func prospects(of worker: String, rateLimit: RateLimit, isNext: Bool?) throws(RateLimiterError) -> Prospects {
+    /// - Parameter ahead: what it will allow in so long.
+    func prospects(
+        of worker: String, rateLimit: RateLimit, isNext: Bool?, ahead: Duration
+    ) throws(RateLimiterError) -> Prospects {
         try file.read { transaction in
             guard let position = try transaction.position() else { return .wait(.seconds(1), .turnOfAnother) }
             let headStart = isNext == false ? rateLimit.headStart : .zero
-            switch try decision(transaction, rateLimit: rateLimit, headStart: headStart) {
+            switch try decision(transaction, rateLimit: rateLimit, headStart: headStart, ahead: ahead) {
             case .nothing: return .wait(.seconds(10), .empty)
             case .wait(let until, let reason): return .wait(until - transaction.now, reason)
             case .grant(let background):
@@ -60,6 +63,16 @@ extension FileRateLimiter {
                         gap: newest.map { transaction.now - $0 } ?? .zero,
                         rankLeft: try transaction.bestRank(besides: Set([pick.key] + others.map(\.key)))))
             }
+        }
+    }
+
+    /// When a call may be made next, whatever is queued.
+    func slot(background: Bool, rateLimit: RateLimit, isNext: Bool?) throws(RateLimiterError) -> NextSlot {
+        try file.read { transaction in
+            var slot = rateLimit.nextSlot(
+                background: background, history: try history(transaction, for: rateLimit), blocks: try blocks(transaction))
+            if isNext == false { slot.instant = slot.instant + rateLimit.headStart }
+            return slot
         }
     }
 

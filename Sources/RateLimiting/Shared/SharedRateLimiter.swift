@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Platform
 import RESP
@@ -46,6 +47,8 @@ public final class SharedRateLimiter: RateLimiter {
         /// The pace of all, and how long a look took.
         var rateLimit: RateLimit
         var roundTrip: Duration?
+        /// How long it lately took to lease a lookup in the file.
+        var lead = Duration.zero
         /// This process has told the others of this host.
         var isNamed = false
         var unfinished: [Unfinished] = []
@@ -137,8 +140,8 @@ public final class SharedRateLimiter: RateLimiter {
         try local.countAbandoned()
         return try state.withLock { state throws(RateLimiterError) in
             if let pause = pause(state) { return .wait(pause, .backoff) }
-            switch try chance(worker, state) {
-            case .wait(let length, let reason): return .wait(length, reason)
+            switch try chance(worker, state, ahead: state.lead) {
+            case .wait(let length, let reason): return .wait(length - state.lead, reason)
             case .due: return .due
             }
         }
@@ -164,18 +167,38 @@ public final class SharedRateLimiter: RateLimiter {
         for _ in 0..<8 {
             if let pause = pause(state) { return .wait(pause, .backoff) }
             let chance: FileRateLimiter.Chance
-            switch try self.chance(worker, state) {
-            case .wait(let length, let reason): return .wait(length, reason)
+            switch try self.chance(worker, state, ahead: state.lead) {
+            case .wait(let length, let reason): return .wait(max(.zero, length - state.lead), reason)
             case .due(let due): chance = due
             }
             // A bell may have been lost.
             let seen = try adopt([chance.pick.key], &state)
             guard seen.adopted == 0 else { continue }
+            let begin = clock.boot
             guard let reserved = try local.reserve(chance) else { continue }
+            state.lead = min(max(clock.boot - begin, state.lead * 7 / 8), Self.longestLead)
+            if let pause = try early(chance, state) {
+                try local.losePermit(reserved)
+                return pause
+            }
             if let permit = try asked(for: reserved, chance, seen.codes[chance.pick.key] ?? [], worker, &state) { return permit }
         }
         return .wait(.milliseconds(5), .turnOfAnother)
     }
+
+    /// A disk's time was begun that much before the turn is due: the rest of it is waited for here. nil: it is due.
+    private func early(_ chance: FileRateLimiter.Chance, _ state: borrowing State) throws(RateLimiterError) -> Permit? {
+        while true {
+            let slot = try local.slot(background: chance.isBackground, rateLimit: share(state), isNext: isNext(state))
+            let length = slot.instant - clock.boot
+            guard length > .zero else { return nil }
+            // Somebody was first, or there is a pause now.
+            guard length <= Self.longestLead else { return .wait(length, slot.reason) }
+            usleep(UInt32(clamping: length.wholeNanoseconds / 1000 + 1))
+        }
+    }
+
+    private static let longestLead = Duration.milliseconds(20)
 
     /// nil: it is for another try.
     private func asked(
@@ -253,13 +276,23 @@ public final class SharedRateLimiter: RateLimiter {
     }
 
     /// What this host's own file allows now.
-    private func chance(_ worker: String, _ state: borrowing State) throws(RateLimiterError) -> FileRateLimiter.Prospects {
+    /// - Parameter ahead: or will, in so long.
+    private func chance(
+        _ worker: String, _ state: borrowing State, ahead: Duration = .zero
+    ) throws(RateLimiterError) -> FileRateLimiter.Prospects {
         let window = local.rateLimit.window
         let now = clock.boot
         if let end = state.hosts.undecided(now: now, window: window) { return .wait(end - now, .turnOfAnother) }
-        let share = HostWatch.share(of: state.rateLimit, silent: state.hosts.silent(now: now, window: window))
-        return try local.prospects(of: worker, rateLimit: share, isNext: state.nextHost.isEmpty ? nil : state.nextHost == host)
+        return try local.prospects(of: worker, rateLimit: share(state), isNext: isNext(state), ahead: ahead)
     }
+
+    /// The pace that is left to this host's side.
+    private func share(_ state: borrowing State) -> RateLimit {
+        HostWatch.share(of: state.rateLimit, silent: state.hosts.silent(now: clock.boot, window: local.rateLimit.window))
+    }
+
+    /// nil: it is nobody's turn before others.
+    private func isNext(_ state: borrowing State) -> Bool? { state.nextHost.isEmpty ? nil : state.nextHost == host }
 
     public func losePermit(_ lease: Lease) throws(RateLimiterError) {
         try local.losePermit(lease)
