@@ -76,7 +76,7 @@ struct LuaVersionTests {
         let turn = ["2000", "0", "0", "2", "c", ""]
         return call(.found, ["s", "t"], ["", "", "e", large, "run", "1", "c", "\(large) 0 0 "])
             + call(.want, ["s", "w"], ["e", "two", "1", "c"])
-            + call(.turn, ["s", "t", "l", "w", "r"], ["e", large, "one", "a", ""] + turn + ["b"])
+            + call(.turn, ["s", "t", "l", "w", "r", "q"], ["e", large, "one", "a", ""] + turn + ["b", ""])
             + call(.turn, ["s", "t", "l", "w", "r"], ["e", "4503599627370497", "two", "c", ""] + turn)
             + call(.turn, ["s", "t", "l", "w", "r"], ["e", "4503599627370498", "two", "b", ""] + turn)
             + call(.pause, ["s"], ["x", "5000", "0", "c"]) + call(.pause, ["s"], ["y", "4000", "0", "c"])

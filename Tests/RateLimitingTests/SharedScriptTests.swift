@@ -41,8 +41,8 @@ struct SharedScriptTests {
         others: [String] = []
     ) throws -> [String] {
         let said = try run(
-            SharedScript.turn.text, ["s", "t", "l", "w", "r"],
-            [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c", seen] + others)
+            SharedScript.turn.text, ["s", "t", "l", "w", "r"] + others.map { "record \($0)" },
+            [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c", seen] + others.flatMap { [$0, ""] })
         return said.items?.map { $0.text ?? "" } ?? ["\(said)"]
     }
 
@@ -123,6 +123,9 @@ struct SharedScriptTests {
         _ = try turn("5", host: "two", lookup: "b")
         #expect(try turn("6", host: "one", lookup: "a", others: ["b", "c"]) == ["granted", "7", "one", "c"])
         #expect(try turn("7", host: "two", lookup: "c")[0] == "taken")
+        _ = try run("return redis.call('SET', KEYS[1], 'news')", ["record d"], [])
+        let granted = try turn("7", host: "one", lookup: "e", others: ["d"])
+        #expect(granted.first == "granted" && granted.count == 3, "its record is one that the host has not seen")
     }
 
     @Test("Who only looks is no host; who looks is told what it had said of itself before, and what all have said")

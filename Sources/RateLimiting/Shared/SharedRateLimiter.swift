@@ -172,7 +172,7 @@ public final class SharedRateLimiter: RateLimiter {
             case .due(let due): chance = due
             }
             // A bell may have been lost.
-            let seen = try adopt([chance.pick.key], &state)
+            let seen = try adopt([chance.pick.key] + chance.others.map(\.key), &state)
             guard seen.adopted == 0 else { continue }
             let begin = clock.boot
             guard let reserved = try local.reserve(chance) else { continue }
@@ -181,7 +181,7 @@ public final class SharedRateLimiter: RateLimiter {
                 try local.losePermit(reserved)
                 return pause
             }
-            if let permit = try asked(for: reserved, chance, seen.codes[chance.pick.key] ?? [], worker, &state) { return permit }
+            if let permit = try asked(for: reserved, chance, seen.codes, worker, &state) { return permit }
         }
         return .wait(.milliseconds(5), .turnOfAnother)
     }
@@ -202,7 +202,7 @@ public final class SharedRateLimiter: RateLimiter {
 
     /// nil: it is for another try.
     private func asked(
-        for reserved: Lease, _ chance: FileRateLimiter.Chance, _ seen: [UInt8], _ worker: String, _ state: inout State
+        for reserved: Lease, _ chance: FileRateLimiter.Chance, _ seen: [String: [UInt8]], _ worker: String, _ state: inout State
     ) throws(RateLimiterError) -> Permit? {
         let asked = clock.boot
         let lease = state.taken[reserved.key]

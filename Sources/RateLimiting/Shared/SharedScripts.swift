@@ -37,9 +37,9 @@ enum SharedScript: CaseIterable {
 
         """
 
-    /// KEYS: state, list of turns, leases, wants, record. ARGV: epoch, number that the host knows as the last, host, lookup, the lease that it takes over or
+    /// KEYS: state, list of turns, leases, wants, record, the others' records. ARGV: epoch, number that the host knows as the last, host, lookup, the lease that it takes over or
     /// '' (its own it may have anyway), milliseconds since that turn by the host's clock, whether it is background, the host's rank after it or '', how many turns to
-    /// keep, channel, the code of the record that the host has seen or '', then lookups that may share the call. Answered with those that do.
+    /// keep, channel, the code of the record that the host has seen or '', then lookups that may share the call, each with the code of its record. Answered with those that do.
     private static let turnText = """
         local state = redis.call('HMGET', KEYS[1], 'epoch', 'n', 'next')
         if state[1] ~= ARGV[1] then return {'foreign'} end
@@ -53,9 +53,10 @@ enum SharedScript: CaseIterable {
         redis.call('LTRIM', KEYS[2], '0', string.format('%.0f', tonumber(ARGV[9]) - 1))
         redis.call('HSET', KEYS[3], ARGV[4], number .. ' ' .. ARGV[3])
         local granted = {'granted', number, ''}
-        for i = 12, #ARGV do
+        for i = 12, #ARGV, 2 do
           local other = redis.call('HGET', KEYS[3], ARGV[i])
-          if not other or string.match(other, ' (.*)$') == ARGV[3] then
+          local isFree = not other or string.match(other, ' (.*)$') == ARGV[3]
+          if isFree and redis.call('GETRANGE', KEYS[6 + (i - 12) / 2], '0', '31') == ARGV[i + 1] then
             redis.call('HSET', KEYS[3], ARGV[i], number .. ' ' .. ARGV[3])
             granted[#granted + 1] = ARGV[i]
           end

@@ -84,18 +84,21 @@ final class SharedStore {
 
     /// Asks for turn `position.turn + 1`. Late before the first look over a connection: the server may be another.
     func turn(
-        _ position: SharedPosition, lookup: String, takingOver lease: String?, seen: [UInt8], others: [String], gap: Duration,
+        _ position: SharedPosition, lookup: String, takingOver lease: String?, seen: [String: [UInt8]], others: [String], gap: Duration,
         isBackground: Bool,
         rankLeft: Priority?, keeping: Int
     ) throws(StoreFault) -> Turn {
         _ = try connected()
         guard hasLooked else { return .late }
+        let texts: [String] = [
+            position.epoch, "\(position.turn)", host, lookup, lease ?? "", "\(max(0, gap.wholeMilliseconds))", isBackground ? "1" : "0",
+            rankLeft.map { "\($0.rawValue)" } ?? "", "\(keeping)", keys.channel,
+        ]
+        var arguments: [[UInt8]] = texts.map { Array($0.utf8) }
+        arguments.append(seen[lookup] ?? [])
+        for other in others { arguments += [Array(other.utf8), seen[other] ?? []] }
         let said = try call(
-            .turn, [keys.state, keys.turns, keys.leases, keys.wants, keys.record(lookup)],
-            [
-                position.epoch, "\(position.turn)", host, lookup, lease ?? "", "\(max(0, gap.wholeMilliseconds))", isBackground ? "1" : "0",
-                rankLeft.map { "\($0.rawValue)" } ?? "", "\(keeping)", keys.channel,
-            ].map { Array($0.utf8) } + [seen] + others.map { Array($0.utf8) })
+            .turn, [keys.state, keys.turns, keys.leases, keys.wants, keys.record(lookup)] + others.map { keys.record($0) }, arguments)
         let parts = said.items?.map { $0.text ?? "" } ?? []
         switch parts.first {
         case "granted" where parts.count >= 3:
