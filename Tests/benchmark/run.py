@@ -43,7 +43,7 @@ def read_options():
     shape.add_argument("--responder-threads", type=int, default=4, help="threads of each process")
     shape.add_argument("--ids", type=int, default=40000, help="records that are asked in turn, so that memory holds few of them")
     shape.add_argument("--only", type=lambda text: text.split(","), metavar="NAME,...",
-                       help="of static, plain, epoll, waiting, memory, dragonfly, sqlite, verify, flask; --instructions: session, too")
+                       help="of static, plain, epoll, waiting, memory, dragonfly, sqlite, verify, flask; --instructions: session, month, unwritten, too")
     shape.add_argument("--direct", action="store_true", help="also without nginx, straight to the responders' sockets")
     shape.add_argument("--store", choices=["tcp", "unix"], default="tcp", help="how the program reaches the store")
     shape.add_argument("--flask", choices=["gunicorn", "waitress", "none"], default="gunicorn")

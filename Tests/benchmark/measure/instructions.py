@@ -5,13 +5,14 @@ is in it, what the kernel does for it is not.
 """
 
 import collections
+import contextlib
 import os
 import re
 import shutil
 import socket
 import subprocess
 
-from harness import fastcgi
+from harness import fastcgi, history
 from harness.process import LoggedProcess
 from harness.responder import spotify_settings
 from harness.sandbox import Sandbox
@@ -73,9 +74,15 @@ def run(options):
         with_store = {**usual, **store_settings(store, options), "DRAGONFLYDB_TIMEOUT": "60s"}
         cases = {"memory": (usual, one, []), "dragonfly": (with_store, many, []), "sqlite": (usual, many, []),
                  "session": ({**usual, "SWINGMUSIC_FCGI_METADATA_AUTH": "session"}, one, bearer()),
-                 "verify": (usual, paths_file(sandbox, "verify", ["/auth/verify"]), bearer())}
+                 "verify": (usual, paths_file(sandbox, "verify", ["/auth/verify"]), bearer()),
+                 # With a month of history that is gone on with, and with the same that nobody may write.
+                 "month": (usual, one, []), "unwritten": (usual, one, [])}
         for name, (settings, paths, headers) in cases.items():
-            if not options.only or name in options.only:
+            if options.only and name not in options.only:
+                continue
+            if name in ("month", "unwritten"):
+                history.write(folder / "history.shared", history.made_up)
+            with history.unwritten(folder / "history.shared") if name == "unwritten" else contextlib.nullcontext():
                 counted[name] = count(sandbox, program, name, settings, paths, [header.replace("Authorization: ", "HTTP_AUTHORIZATION=") for header in headers])
     for name in [name for name, one in counted.items() if one["statuses"]["2xx"] < one["requests"]]:
         say(f"left out: {name}, whose answers were {counted.pop(name)['statuses']}")
