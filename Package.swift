@@ -47,7 +47,7 @@ let package = Package(
         .target(name: "FastCGI", dependencies: ["Platform", "CLibFCGI", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Supervision", dependencies: ["Platform", "CSystem", logging], exclude: ["README.md"]),
         .target(name: "Caching", dependencies: ["RESP", "Platform", "CLibHiredis", "CSystem", grdb, logging], exclude: ["README.md"]),
-        .target(name: "RateLimiting", dependencies: ["Platform", grdb, logging], exclude: ["README.md"]),
+        .target(name: "RateLimiting", dependencies: ["RESP", "Platform", grdb, crypto, logging], exclude: ["README.md"]),
         .target(name: "Spotify", dependencies: ["Platform", "JSON", "CLibCurl", "CSystem", crypto, logging], exclude: ["README.md"]),
 
         // What a route means.
@@ -89,7 +89,7 @@ let package = Package(
         tests(of: "FastCGI", ["Platform", "CLibFCGI", "CLibFCGIApplication", "CSystem"]),
         tests(of: "Supervision", ["Platform", "CSystem"]),
         tests(of: "Caching", ["TestServers", "RESP", "Platform", "CSystem", grdb]),
-        tests(of: "RateLimiting", ["Platform", "CSystem", grdb]),
+        tests(of: "RateLimiting", ["TestServers", "RESP", "Platform", "CSystem", grdb]),
         tests(of: "Spotify", ["Platform", "JSON", "CSystem"]),
         tests(of: "Catalog", ["Platform", "JSON", "CSystem"]),
         tests(of: "Sessions", ["Platform", "JSON", "CSystem", grdb, crypto]),

@@ -3,26 +3,34 @@ import Glibc
 import Platform
 import Synchronization
 
-/// The listening socket inside an event loop.
+/// One of the listening sockets inside an event loop.
 final class Acceptor: Sendable {
     private let socket: ListeningSocket
+    private let number: Int
     private let reactor: Reactor
     private let isTCP: Bool
+    /// Who may connect by TCP; nil: everybody.
+    private let peers: [AddressRange]?
+    private let strangers: LogOnce
     private let watch = Mutex(Watch.none)  // with what epoll does
 
     private enum Watch { case none, on, paused, ended }
 
-    init(socket: ListeningSocket, reactor: Reactor) throws(SystemError) {
+    /// So many of those who may not connect are closed before something else is done.
+    private static let strangersAtOnce = 16
+
+    /// - Parameter number: the socket's among those of the loop.
+    init(socket: ListeningSocket, number: Int, peers: [AddressRange]?, reactor: Reactor) throws(SystemError) {
         self.socket = socket
+        self.number = number
+        self.peers = peers
         self.reactor = reactor
+        strangers = LogOnce(reactor.log, repeatedEvery: .seconds(60))
         let flags = fcntl(socket.descriptor, F_GETFL)
         guard flags >= 0, fcntl(socket.descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
             throw SystemError("fcntl")
         }
-        var family: CInt = 0
-        var size = socklen_t(MemoryLayout<CInt>.size)
-        getsockopt(socket.descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size)
-        isTCP = family != AF_UNIX
+        isTCP = !socket.isUnix
     }
 
     /// Has epoll watch the socket.
@@ -30,7 +38,7 @@ final class Acceptor: Sendable {
         let error = watch.withLock { watch -> CInt in
             guard watch == .none else { return 0 }
             watch = .on
-            return reactor.poller.watch(listening: socket.descriptor)
+            return reactor.poller.watch(listening: socket.descriptor, number)
         }
         guard error == 0 || error == EEXIST else { throw SystemError("epoll_ctl", code: error) }
     }
@@ -43,8 +51,27 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// The next connection that waits, now the caller's; nil when none waits or there is no room for it.
+    /// The next connection that waits, now the caller's; nil when none waits, when there is no room for it, and after many that may not connect.
     func next() -> Connection? {
+        for _ in 0..<Self.strangersAtOnce {
+            guard let descriptor = accept() else { return nil }
+            if isTCP, !mayConnect(descriptor) {
+                _ = close(descriptor)
+                continue
+            }
+            guard let connection = reactor.table.open(descriptor, isTCP: isTCP) else {
+                _ = close(descriptor)
+                return nil
+            }
+            reactor.connections.add(1, ordering: .relaxed)
+            setOptions(descriptor)
+            letOthersAccept()
+            return connection
+        }
+        return nil
+    }
+
+    private func accept() -> CInt? {
         guard reactor.connections.load(ordering: .relaxed) < reactor.limits.connections else {
             pause(because: "the limit of connections is reached")
             return nil
@@ -54,14 +81,17 @@ final class Acceptor: Sendable {
             refused(-descriptor)
             return nil
         }
-        guard let connection = reactor.table.open(descriptor) else {
-            _ = close(descriptor)
-            return nil
-        }
-        reactor.connections.add(1, ordering: .relaxed)
-        setOptions(descriptor)
-        letOthersAccept()
-        return connection
+        return descriptor
+    }
+
+    /// Whether the other end is one of those who may. Who has left meanwhile is nobody.
+    private func mayConnect(_ descriptor: CInt) -> Bool {
+        guard let peers else { return true }
+        guard let address = InternetAddress(peerOf: descriptor) else { return false }
+        if peers.contains(where: { $0.contains(address) }) { return true }
+        let name = "\(address)"
+        strangers.raise(name, now: SystemClock().wall, "closed a connection from \(name), which is none of SWINGMUSIC_FCGI_PEERS")
+        return false
     }
 
     /// Goes to the end of the queue of those who wait for connections (EPOLLEXCLUSIVE wakes the first that has time), so that the
@@ -70,7 +100,7 @@ final class Acceptor: Sendable {
         watch.withLock { watch in
             guard watch == .on else { return }
             reactor.poller.forget(socket.descriptor)
-            _ = reactor.poller.watch(listening: socket.descriptor)
+            _ = reactor.poller.watch(listening: socket.descriptor, number)
         }
     }
 
@@ -98,7 +128,7 @@ final class Acceptor: Sendable {
             watch.withLock { watch in
                 guard watch == .paused else { return }
                 watch = .on
-                _ = reactor.poller.watch(listening: socket.descriptor)
+                _ = reactor.poller.watch(listening: socket.descriptor, number)
             }
         }
     }

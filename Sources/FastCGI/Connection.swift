@@ -10,6 +10,8 @@ import Synchronization
 final class Connection: @unchecked Sendable {
     let descriptor: CInt
     private let ownership = Mutex(Ownership())
+    /// It came by TCP, not over a Unix socket.
+    private var isTCP = false
     private var stage = Stage.idle
     /// The id of the request under way, or of the last one.
     private(set) var request: UInt16 = 0
@@ -92,7 +94,9 @@ final class Connection: @unchecked Sendable {
             stage = .handling
             (request, isKept, hasUnreadInput) = (whole.id, whole.isKept, whole.hasMore)
             if !whole.ahead.isEmpty { ahead = .parameters(whole.ahead) }
-            return .handle(whole.request)
+            var request = whole.request
+            request.cameByTCP = isTCP
+            return .handle(request)
         case .replies(let replies):
             stage = .handling
             (isKept, hasUnreadInput, ahead) = (!replies.isLast, replies.isLast, replies.rest)
@@ -174,12 +178,13 @@ final class Connection: @unchecked Sendable {
     }
 
     /// The accepting thread has it.
-    func open() {
+    func open(isTCP: Bool) {
         ownership.withLock {
             $0.phase = .busy
             $0.isWatched = false
             $0.epoch &+= 1
         }
+        self.isTCP = isTCP
         reset()
     }
 

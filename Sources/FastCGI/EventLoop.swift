@@ -2,22 +2,30 @@ import Logging
 import Platform
 import Synchronization
 
-/// Serves FastCGI requests on one listening socket: one of a few threads waits on epoll (`LeaderFollowers`), and
+/// Serves FastCGI requests on one listening socket or several: one of a few threads waits on epoll (`LeaderFollowers`), and
 /// another one keeps the time.
 public final class EventLoop: Sendable {
     let reactor: Reactor
-    private let acceptor: Acceptor
+    private let acceptors: [Acceptor]
     private let shutdown: Shutdown
     private let threadCounters: [ThreadCounters]
 
     /// Prepares the loop; nothing is accepted before `run`.
+    /// - Parameters:
+    ///   - sockets: at least one, at most `ListeningSocket.most`.
+    ///   - peers: who may connect by TCP; others are closed without an answer. nil: everybody.
     /// - Throws: `SystemError`.
     public init(
-        socket: ListeningSocket, threads: Int, limits: Limits = Limits(), handler: any Handler, log: Logger
+        sockets: [ListeningSocket], peers: [AddressRange]? = nil, threads: Int, limits: Limits = Limits(), handler: any Handler, log: Logger
     ) throws(SystemError) {
-        reactor = try Reactor(limits: limits, handler: handler, log: log)
-        acceptor = try Acceptor(socket: socket, reactor: reactor)
-        shutdown = Shutdown(reactor: reactor, acceptor: acceptor)
+        let reactor = try Reactor(limits: limits, handler: handler, log: log)
+        self.reactor = reactor
+        var acceptors: [Acceptor] = []
+        for (number, socket) in sockets.prefix(ListeningSocket.most).enumerated() {
+            acceptors.append(try Acceptor(socket: socket, number: number, peers: peers, reactor: reactor))
+        }
+        self.acceptors = acceptors
+        shutdown = Shutdown(reactor: reactor, acceptors: acceptors)
         threadCounters = (0..<max(1, threads)).map { _ in ThreadCounters() }
     }
 
@@ -27,11 +35,11 @@ public final class EventLoop: Sendable {
         do throws(SystemError) {
             for (number, counters) in threadCounters.enumerated() {
                 threads.append(
-                    try WorkerThread.start(named: "fastcgi") { [reactor, acceptor] in
-                        EventThread(number: number, reactor: reactor, acceptor: acceptor, counters: counters).run()
+                    try WorkerThread.start(named: "fastcgi") { [reactor, acceptors] in
+                        EventThread(number: number, reactor: reactor, acceptors: acceptors, counters: counters).run()
                     })
             }
-            try acceptor.begin()
+            for acceptor in acceptors { try acceptor.begin() }
         } catch {
             reactor.log.critical("cannot watch the listening socket: \(error)")
             stop(within: .zero)

@@ -7,16 +7,16 @@ import Synchronization
 final class EventThread {
     private let number: Int
     private let reactor: Reactor
-    private let acceptor: Acceptor
+    private let acceptors: [Acceptor]
     /// Counted by thread, so that threads do not share a cache line.
     private let counters: ThreadCounters
     private let reader: RequestReader
     private let writer: ResponseWriter
 
-    init(number: Int, reactor: Reactor, acceptor: Acceptor, counters: ThreadCounters) {
+    init(number: Int, reactor: Reactor, acceptors: [Acceptor], counters: ThreadCounters) {
         self.number = number
         self.reactor = reactor
-        self.acceptor = acceptor
+        self.acceptors = acceptors
         self.counters = counters
         reader = RequestReader(limits: reactor.limits, bodyPolicy: reactor.handler.bodyPolicy)
         writer = ResponseWriter(log: reactor.log)
@@ -50,7 +50,7 @@ final class EventThread {
     private func serve(_ signal: Poller.Signal) {
         switch signal {
         case .connection(let descriptor, let epoch): serve(descriptor, epoch)
-        case .listening: if let connection = acceptor.next() { carryOut(connection.ready(), on: connection) }
+        case .listening(let number): if let connection = acceptors[number].next() { carryOut(connection.ready(), on: connection) }
         case .watched(let number): look(atWatch: number)
         case .replies: deliver(reactor.replies.fetch())
         case .stop: reactor.leaderFollowers.finish()

@@ -1,9 +1,13 @@
 import CSystem
 import Glibc
+import Platform
 
 /// A socket that listens, bound here or handed over by whoever started the process.
 public struct ListeningSocket: Sendable {
     public let descriptor: CInt
+
+    /// As many as a process may listen on.
+    public static let most = 8
 
     /// Descriptor 0 (`FCGI_LISTENSOCK_FILENO`) or another one, when it is a listening socket (`SO_ACCEPTCONN`, socket(7)); else nil.
     public static func inherited(_ descriptor: CInt = 0) -> ListeningSocket? {
@@ -17,16 +21,25 @@ public struct ListeningSocket: Sendable {
     /// - Parameters:
     ///   - mode: permissions of the Unix socket's file, set before it listens, so that nobody connects under looser ones.
     ///   - group: name of the group the file is given to; nil leaves it.
+    ///   - isPrivate: by TCP it listens on an address of a private network or not at all.
     ///   - backlog: connections that may wait; the kernel caps it at `net.core.somaxconn`. nginx answers 502 beyond it.
     public static func bind(
-        _ address: ListenAddress, mode: mode_t, group: String?, backlog: CInt = 4096
+        _ address: ListenAddress, mode: mode_t, group: String?, isPrivate: Bool = false, backlog: CInt = 4096
     ) throws(ListenError) -> ListeningSocket {
         let descriptor =
             switch address {
             case .unix(let path): try UnixBinding(path: path).listen(mode: mode, group: group, backlog: backlog)
-            case .tcp(let host, let port): try InternetBinding(host: host, port: port).listen(backlog: backlog)
+            case .tcp(let host, let port): try InternetBinding(host: host, port: port, isPrivate: isPrivate).listen(backlog: backlog)
             }
         return ListeningSocket(descriptor: descriptor)
+    }
+
+    /// Not TCP.
+    public var isUnix: Bool {
+        var family: CInt = 0
+        var size = socklen_t(MemoryLayout<CInt>.size)
+        getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &family, &size)
+        return family == AF_UNIX
     }
 
     /// Where it listens (getsockname(2)); nil for a socket without a name, and of another kind.
@@ -88,6 +101,29 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
         self = .tcp(host: String(host), port: port)
     }
 
+    /// Whether nobody on the Internet can send there; nil for the name of a host, which has to be looked up.
+    public var isPrivate: Bool? {
+        switch self {
+        case .unix: true
+        case .tcp(let host, _): InternetAddress(host).map(\.isPrivate)
+        }
+    }
+
+    /// Nobody but this host reaches it, as far as its text tells.
+    public var isLoopback: Bool {
+        guard case .tcp(let host, _) = self else { return false }
+        return host == "localhost" || host.hasPrefix("127.") || host == "::1"
+    }
+
+    public var isUnix: Bool { if case .unix = self { true } else { false } }
+
+    /// The single texts of a list by comma, without spaces around them.
+    public static func texts(of list: String) -> [String] {
+        list.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+        }
+    }
+
     public var description: String {
         switch self {
         case .unix(let path): path
@@ -106,8 +142,14 @@ public enum ListenError: Error, Equatable, CustomStringConvertible {
     case inUse(ListenAddress)
     case unknownHost(String, reason: String)
     case unknownGroup(String)
+    /// The host's addresses are none of a private network.
+    case notPrivate(ListenAddress)
     /// A system call failed with this `errno`.
     case system(call: String, on: ListenAddress, errno: CInt)
+
+    /// What is said of an address that is not private.
+    public static let isPublic =
+        "is no private address (RFC 1918, RFC 4193, link-local, loopback, 100.64.0.0/10), and beside another address TCP is opened on such alone"
 
     public var description: String {
         switch self {
@@ -116,6 +158,7 @@ public enum ListenError: Error, Equatable, CustomStringConvertible {
         case .inUse(let address): "\(address) is in use by another process"
         case .unknownHost(let host, let reason): "cannot resolve \(host): \(reason)"
         case .unknownGroup(let group): "no such group: \(group)"
+        case .notPrivate(let address): "\(address) \(Self.isPublic)"
         case .system(let call, let address, let error): "\(call) for \(address): \(String(cString: strerror(error)))"
         }
     }
@@ -198,6 +241,7 @@ private struct UnixBinding {
 private struct InternetBinding {
     let host: String
     let port: UInt16
+    let isPrivate: Bool
     private var address: ListenAddress { .tcp(host: host, port: port) }
 
     /// The descriptor of a socket that listens at the first address of the host that can be bound.
@@ -220,6 +264,7 @@ private struct InternetBinding {
     }
 
     private func listen(at info: addrinfo, _ backlog: CInt) throws(ListenError) -> CInt {
+        if isPrivate, InternetAddress(info.ai_addr)?.isPrivate != true { throw .notPrivate(address) }
         let descriptor = socket(info.ai_family, csys_stream_socket, 0)
         guard descriptor >= 0 else { throw .system(call: "socket", on: address, errno: errno) }
         var on: CInt = 1

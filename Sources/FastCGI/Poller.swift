@@ -6,7 +6,9 @@ import Platform
 struct Poller: Sendable {
     /// What a ready descriptor means.
     enum Signal: Equatable {
-        case listening, replies, stop
+        case replies, stop
+        /// The listening socket of this number.
+        case listening(Int)
         case watched(number: UInt32)
         case connection(descriptor: CInt, epoch: UInt32)
     }
@@ -20,9 +22,11 @@ struct Poller: Sendable {
     }
 
     private let epoll: CInt
-    private static let listeningToken = UInt64.max
-    private static let repliesToken = UInt64.max - 1
-    private static let stopToken = UInt64.max - 2
+    /// The topmost ones, which no connection and no watch has, are those of what there is few of: listening sockets from here on downwards.
+    private static let listeningToken = UInt64.max - 2
+    private static let lastListeningToken = listeningToken - 255
+    private static let repliesToken = UInt64.max
+    private static let stopToken = UInt64.max - 1
     /// A bit that no descriptor has.
     private static let watchedMark: UInt64 = 1 << 31
 
@@ -34,8 +38,9 @@ struct Poller: Sendable {
     func close() { _ = Glibc.close(epoll) }
 
     /// Wakes one of the processes that share the socket, not all of them.
-    func watch(listening descriptor: CInt) -> CInt {
-        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable | csys_epoll_exclusive, Self.listeningToken)
+    /// - Parameter number: comes back with its signal; at most 255.
+    func watch(listening descriptor: CInt, _ number: Int) -> CInt {
+        control(EPOLL_CTL_ADD, descriptor, csys_epoll_readable | csys_epoll_exclusive, Self.listeningToken - UInt64(number))
     }
 
     func forget(_ descriptor: CInt) { _ = control(EPOLL_CTL_DEL, descriptor, 0, 0) }
@@ -75,9 +80,9 @@ struct Poller: Sendable {
 
     static func signal(_ token: UInt64) -> Signal {
         switch token {
-        case listeningToken: .listening
         case repliesToken: .replies
         case stopToken: .stop
+        case lastListeningToken...listeningToken: .listening(Int(listeningToken - token))
         case let token where token & watchedMark != 0: .watched(number: UInt32(token >> 32))
         default: .connection(descriptor: CInt(token & 0x7fff_ffff), epoch: UInt32(token >> 32))
         }

@@ -114,7 +114,7 @@ final class ConnectionTable: @unchecked Sendable {
     }
 
     /// The connection of a descriptor that was just accepted, which nobody else can have; nil when the number is beyond the table.
-    func open(_ descriptor: CInt) -> Connection? {
+    func open(_ descriptor: CInt, isTCP: Bool = false) -> Connection? {
         guard Int(descriptor) < capacity else { return nil }
         let connection: Connection
         if let known = self[descriptor] {
@@ -124,7 +124,7 @@ final class ConnectionTable: @unchecked Sendable {
             let pointer = UInt(bitPattern: Unmanaged.passRetained(connection).toOpaque())
             places[Int(descriptor)].store(pointer, ordering: .releasing)
         }
-        connection.open()
+        connection.open(isTCP: isTCP)
         return connection
     }
 

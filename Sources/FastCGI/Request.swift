@@ -6,6 +6,8 @@ public struct Request {
     /// REQUEST_METHOD; `.other("")` when it is missing.
     public let method: Method
     public let body: Body
+    /// It came by TCP, not over a Unix socket: from another host, perhaps.
+    public internal(set) var cameByTCP = false
 
     private let environment: Environment
     private let owner: OwnedEnvironment?
@@ -15,9 +17,10 @@ public struct Request {
     }
 
     /// A request without a socket, for testing a router. The parameters keep their order; one name may come twice.
-    public init(testing parameters: [(String, String)], body: Body = .none) {
+    public init(testing parameters: [(String, String)], body: Body = .none, cameByTCP: Bool = false) {
         let owner = OwnedEnvironment(parameters)
         self.init(environment: owner.environment, owner: owner, body: body)
+        self.cameByTCP = cameByTCP
     }
 
     private init(environment: Environment, owner: OwnedEnvironment?, body: Body) {
@@ -48,7 +51,7 @@ public struct Request {
     }
 
     /// The parameters for later, in a copy that is looked into only when they are needed; the body is left out.
-    public var kept: KeptParameters { KeptParameters(pairs: Array(environment.pairs)) }
+    public var kept: KeptParameters { KeptParameters(pairs: Array(environment.pairs), cameByTCP: cameByTCP) }
 
     /// CONTENT_LENGTH; 0 when it is missing or no number, and `Int.max` when it does not fit.
     var contentLength: Int {
@@ -71,10 +74,15 @@ public struct Request {
 /// A request's parameters for longer than its handler runs.
 public struct KeptParameters: Sendable {
     let pairs: [UInt8]
+    let cameByTCP: Bool
 
     /// The request, with the body that somebody kept for it; it must not leave the closure.
     public func read<R>(with body: Body = .none, _ read: (Request) -> R) -> R {
-        pairs.withUnsafeBytes { read(Request(environment: Environment(pairs: $0), body: body)) }
+        pairs.withUnsafeBytes {
+            var request = Request(environment: Environment(pairs: $0), body: body)
+            request.cameByTCP = cameByTCP
+            return read(request)
+        }
     }
 }
 

@@ -6,14 +6,14 @@ final class Shutdown: Sendable {
     private enum Step: UInt8, AtomicRepresentable { case none, leaving, forced }
 
     private let reactor: Reactor
-    private let acceptor: Acceptor
+    private let acceptors: [Acceptor]
     private let step = Atomic(Step.none)
     /// A web server's idle connections that are not closed by then stay with it for longer than they should (nginx's default is 60 s).
     private static let longestDrain = Duration.seconds(75)
 
-    init(reactor: Reactor, acceptor: Acceptor) {
+    init(reactor: Reactor, acceptors: [Acceptor]) {
         self.reactor = reactor
-        self.acceptor = acceptor
+        self.acceptors = acceptors
     }
 
     /// No connection is left, and none waits in the backlog of a loop that stops; or the time is up.
@@ -30,7 +30,7 @@ final class Shutdown: Sendable {
     func stop(by deadline: MonotonicTime) {
         reactor.mode.store(.stopping, ordering: .sequentiallyConsistent)
         acceptBacklog()
-        acceptor.end()
+        acceptors.forEach { $0.end() }
         reactor.table.forEach { $0.parkedReply?.end(.stopping) }
         step.store(.leaving, ordering: .releasing)
         reactor.timers.schedule(after: .seconds(1)) { [self] in closeIdle() }
@@ -40,7 +40,7 @@ final class Shutdown: Sendable {
     func drain() {
         guard reactor.mode.load(ordering: .acquiring) == .running else { return }
         reactor.mode.store(.draining, ordering: .sequentiallyConsistent)
-        acceptor.end()
+        acceptors.forEach { $0.end() }
         step.store(.leaving, ordering: .releasing)
         reactor.timers.schedule(after: Self.longestDrain) { [self] in stop(by: SystemClock().monotonic + .seconds(2)) }
     }
@@ -57,9 +57,11 @@ final class Shutdown: Sendable {
     @discardableResult
     private func acceptBacklog() -> Bool {
         var found = false
-        while let connection = acceptor.next() {
-            found = true
-            reactor.rest(connection)
+        for acceptor in acceptors {
+            while let connection = acceptor.next() {
+                found = true
+                reactor.rest(connection)
+            }
         }
         return found
     }

@@ -19,6 +19,8 @@ public final class Gateway: Sendable {
     /// A search of the page's may take its time.
     private let pageWorker = BlockingWorker(name: "page", mostWaiting: 32)
     private let watchWorker = BlockingWorker(name: "watch", mostWaiting: 1)
+    /// nil where this host is alone.
+    private let sharedRateLimiter: SharedRateLimiter?
     private let sessions: Sessions?
     /// Keeps warnings and errors for the status page; what else runs in this worker should log here, too.
     public let log: Logger
@@ -37,7 +39,9 @@ public final class Gateway: Sendable {
                 path: settings.dataDirectory + "/cache.db", ttl: settings.ttl, dragonfly: settings.dragonfly,
                 durable: settings.durableCaches),
             log: log)
-        let rateLimiter = try FileRateLimiter(of: settings, log: log)
+        let ownRateLimiter = try FileRateLimiter(of: settings, log: log)
+        sharedRateLimiter = try settings.sharedAccount.map { try Self.sharing(ownRateLimiter, $0, settings, caches, log) }
+        let rateLimiter: any RateLimiter = sharedRateLimiter ?? ownRateLimiter
         self.caches = caches
         let sessions = settings.swingmusicDirectory.map { Self.sessions($0, settings, caches, log) }
         self.sessions = sessions
@@ -45,7 +49,7 @@ public final class Gateway: Sendable {
         let collector = StatusCollector(
             version: version, scoreboard: scoreboard, caches: .success(caches), rateLimiter: rateLimiter,
             sessions: sessions.map(StatusCollector.SessionsView.own) ?? .off, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.credentials != nil, isWorker: true,
+            hasCredentials: settings.credentials != nil, sharesAs: settings.sharedStore.map { _ in settings.hostName }, isWorker: true,
             history: StatusHistory(path: settings.dataDirectory + "/history.shared"))
         let guessLimit = GuessLimit(path: settings.dataDirectory + "/guesses.shared")
         let adminSessions = AdminSessions(path: settings.dataDirectory + "/admins.shared", token: settings.adminToken)
@@ -56,15 +60,29 @@ public final class Gateway: Sendable {
         catalog = try Catalog(
             caches: caches, rateLimiter: rateLimiter, configuration: Self.configuration(settings, worker, scoreboard), log: log)
         let accessControl = AccessControl(
-            authenticator: sessions.map { SessionAuthenticator(sessions: $0, publicURL: settings.publicURL) } ?? NobodyKnown(),
-            metadataNeedsSession: settings.metadataAuth == .session, adminToken: settings.adminToken, cacheToken: settings.cacheToken,
-            guessLimit: guessLimit, adminSessions: adminSessions, security: security, privatePlaylists: settings.privatePlaylists)
+            authenticator: Self.authenticator(settings, sessions), metadataNeedsSession: settings.metadataAuth != .off,
+            adminToken: settings.adminToken, cacheToken: settings.cacheToken, guessLimit: guessLimit, adminSessions: adminSessions,
+            security: security, privatePlaylists: settings.privatePlaylists)
         let health = HealthRoutes.Workers(health: healthWorker, watch: watchWorker, page: pageWorker)
         router = Router(
             families: Self.families(
                 settings, catalog, caches, sessions, collector, blockingWorker, health, accessControl, adminSessions, security, log),
             accessControl: accessControl, crossOrigin: CrossOrigin(settings.corsOrigins, publicURL: settings.publicURL),
             scoreboard: scoreboard, log: AccessLog(log: log))
+    }
+
+    private static func authenticator(_ settings: Settings, _ sessions: Sessions?) -> any RequestAuthenticator {
+        if let sessions { return SessionAuthenticator(sessions: sessions, publicURL: settings.publicURL) }
+        return settings.metadataAuth == .nginx ? NginxAuthenticator() : NobodyKnown()
+    }
+
+    private static func sharing(
+        _ own: FileRateLimiter, _ account: SharedAccount, _ settings: Settings, _ caches: Caches, _ log: Logger
+    ) throws -> SharedRateLimiter {
+        let records = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp, spool: AnswerSpool(of: settings.dataDirectory))
+        return try SharedRateLimiter(
+            own, sharing: account, secret: settings.credentials?.clientSecret ?? "",
+            exchange: records.exchange(lifetime: settings.ttl.spotify * 2), log: log)
     }
 
     private static func families(
@@ -74,14 +92,15 @@ public final class Gateway: Sendable {
     ) -> [any RouteFamily] {
         let responder = MetadataResponder(
             catalog: catalog, missWait: settings.missWait, mirrorWait: settings.mirrorWait, publicURL: settings.publicURL,
-            isOpen: settings.metadataAuth != .session)
-        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth == .session, blockingWorker: blockingWorker)
+            isOpen: settings.metadataAuth == .off)
+        let tokens = TokenRoutes(sessions: sessions, needsKey: settings.metadataAuth != .off, blockingWorker: blockingWorker)
         let keys = KeyRoutes(sessions: sessions, blockingWorker: blockingWorker, security: security)
         let includes = IncludeWatch(scoreboard: collector.scoreboard, log: log)
         let activity = Activity(
             collector: collector, catalog: catalog, caches: caches, sessions: sessions, showsCovers: settings.statusCovers)
         let families: [any RouteFamily] = [
-            SpotifyRoutes(responder: responder, fillsRemovedFields: settings.fillRemovedFields),
+            SpotifyRoutes(
+                responder: responder, fillsRemovedFields: settings.fillRemovedFields, takesClientKeys: settings.metadataAuth != .nginx),
             tokens,
             CatalogRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
             ExtendedRoutes(responder: responder, blockingWorker: blockingWorker, library: sessions?.library),
@@ -129,6 +148,7 @@ public final class Gateway: Sendable {
     /// Ends the lookup thread and closes the databases, after the event loop has ended.
     public func close() {
         catalog.stop()
+        sharedRateLimiter?.close()
         blockingWorker.stop()
         healthWorker.stop()
         watchWorker.stop()

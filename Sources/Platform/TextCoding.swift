@@ -174,3 +174,8 @@ public enum PercentEncoding {
         }
     }
 }
+
+extension String {
+    /// Equal byte for byte. Swift's `==` also equates different spellings of one character, which swingmusic and SQLite do not.
+    public func isSpelled(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}

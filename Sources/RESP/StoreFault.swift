@@ -12,6 +12,8 @@ public enum StoreFault: Error, Sendable, Equatable, CustomStringConvertible {
     case foreign(String)
     /// It answers with an error: MOVED, protected mode, too many clients.
     case refused(String)
+    /// It works, and is not fit for what it is wanted for; the text says what is to be done.
+    case unsuitable(String)
 
     public var description: String {
         switch self {
@@ -21,6 +23,7 @@ public enum StoreFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .password(let reason): "the password is missing or wrong: \(reason)"
         case .foreign(let reason): "something else than DragonflyDB answers there: \(reason)"
         case .refused(let reason): "it refuses: \(reason)"
+        case .unsuitable(let reason): reason
         }
     }
 
@@ -33,6 +36,7 @@ public enum StoreFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .password: 3
         case .foreign: 4
         case .refused: 5
+        case .unsuitable: 6
         }
     }
 

@@ -104,7 +104,7 @@ public final class FileRateLimiter: Sendable {
         if wasSent { memory.withLock { $0.newestGrant = $0.newestGrant.map { max($0, now) } } }
     }
 
-    private func atSending<Value>(_ body: () throws(SystemError) -> Value) throws(RateLimiterError) -> Value {
+    func atSending<Value>(_ body: () throws(SystemError) -> Value) throws(RateLimiterError) -> Value {
         do { return try body() } catch { throw .file(.cannotOpen("the lock beside it: \(error)")) }
     }
 
@@ -126,8 +126,9 @@ public final class FileRateLimiter: Sendable {
         return permit
     }
 
-    /// What `permit` would say now. Reads only.
+    /// What `permit` would say now. Reads only, but where a process died with a call on its way.
     public func peek(worker: String) throws(RateLimiterError) -> Prospect {
+        try countAbandoned()
         let prospect: Prospect = try file.read { transaction in
             switch try decision(transaction, worker: worker) {
             case .nothing: .wait(Self.emptyWait, .empty)
@@ -137,6 +138,15 @@ public final class FileRateLimiter: Sendable {
         }
         guard prospect == .due, let pause = try atSending({ () throws(SystemError) in try sending.pause() }) else { return prospect }
         return .wait(pause, .turnOfAnother)
+    }
+
+    /// A call whose process died counts from when that is seen first. Said anew at each look, its slot would never end.
+    func countAbandoned() throws(RateLimiterError) {
+        guard let note = sending.read(), note.sentAt == nil, try atSending({ () throws(SystemError) in try sending.begin() }) == nil else {
+            return
+        }
+        defer { sending.end() }
+        try file.read { try sending.countAbandoned($0) }
     }
 
     /// The permit was not used within `Lease.freshness`. The slot is gone; the lookups of its call are free again at once and
@@ -183,15 +193,19 @@ public final class FileRateLimiter: Sendable {
     private static var emptyWait: Duration { .seconds(10) }
 
     private func decision(_ transaction: Transaction, worker: String) throws -> Decision {
-        let history = try history(transaction)
+        let last = try transaction.lastWorker()
+        let headStart = last == nil || last == worker ? .zero : rateLimit.headStart
+        return try decision(transaction, rateLimit: rateLimit, headStart: headStart)
+    }
+
+    func decision(_ transaction: Transaction, rateLimit: RateLimit, headStart: Duration) throws -> Decision {
+        let history = try history(transaction, for: rateLimit)
         let blocks = try blocks(transaction)
         func candidate(background: Bool) throws -> Candidate {
             Candidate(
                 nextSlot: rateLimit.nextSlot(background: background, history: history, blocks: blocks),
                 ready: try transaction.readiness(background: background))
         }
-        let last = try transaction.lastWorker()
-        let headStart = last == nil || last == worker ? .zero : rateLimit.headStart
         if let control = try transaction.control() {
             guard try transaction.hasOthersThanControl() else { return .nothing }
             let slot = rateLimit.nextSlot(background: false, history: history, blocks: blocks)
@@ -205,7 +219,7 @@ public final class FileRateLimiter: Sendable {
     }
 
     /// Writes a cooldown that could not be written when Spotify asked for it.
-    private func save(cooldown: BootTime, _ transaction: Transaction) throws {
+    func save(cooldown: BootTime, _ transaction: Transaction) throws {
         guard cooldown > transaction.now else { return }
         let earlier = try transaction.pause(.cooldown)
         try transaction.set(
@@ -249,7 +263,7 @@ public final class FileRateLimiter: Sendable {
 
     // What a limiter knows when it decides: the file's word, and this process's own where that is stricter.
 
-    private func history(_ transaction: Transaction) throws -> History {
+    private func history(_ transaction: Transaction, for rateLimit: RateLimit) throws -> History {
         var history = try transaction.history(for: rateLimit)
         if let late = try sending.late(transaction) { history.move(late.grantedAt, to: late.sentAt) }
         let known = memory.withLock { $0.newestGrant }
@@ -271,7 +285,7 @@ public final class FileRateLimiter: Sendable {
     }
 
     func forecast(_ transaction: Transaction) throws -> Forecast {
-        let history = try history(transaction)
+        let history = try history(transaction, for: rateLimit)
         let blocks = try blocks(transaction)
         return Forecast(
             rateLimit: rateLimit, now: transaction.now,
@@ -307,7 +321,7 @@ public final class FileRateLimiter: Sendable {
 }
 
 extension LeaseResult {
-    fileprivate var isAnswer: Bool {
+    var isAnswer: Bool {
         switch self {
         case .answered, .served: true
         case .failed, .givenBack: false
@@ -358,7 +372,7 @@ extension Transaction {
 
     /// Spends a slot at `instant`, and forgets calls that left the window (never the newest: it holds the interval). Answers its number.
     @discardableResult
-    fileprivate func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
+    func spend(at instant: BootTime, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
         let id = try one(
             """
             INSERT INTO grants (id, instant, background, worker)

@@ -2,6 +2,7 @@ import GRDB
 import Glibc
 import Logging
 import Platform
+import RESP
 import Synchronization
 
 /// The connection to `limiter.db`: opened when needed, given up when it fails or when the path names another
@@ -42,6 +43,12 @@ final class LimiterDatabase: Sendable {
     func read<Value: Sendable>(_ body: (Transaction) throws -> Value) throws(RateLimiterError) -> Value {
         if let value = try perform(.deferred, body) { return value }
         return try write(body)
+    }
+
+    /// Tells this host's folder from those of other hosts, until the host starts again.
+    var mark: String {
+        let folder = FileIdentity(path: file.path.lastIndex(of: "/").map { String(file.path[..<$0]) } ?? ".")
+        return "\(clock.bootID)-\(folder?.device ?? 0)-\(folder?.inode ?? 0)"
     }
 
     /// Changes when another connection has changed the file (sqlite.org/pragma.html#pragma_data_version), and
@@ -186,6 +193,8 @@ struct Transaction {
 public enum RateLimiterError: Error, CustomStringConvertible {
     /// The file cannot be used.
     case file(DatabaseFault)
+    /// The store that hosts share cannot be used.
+    case store(StoreFault)
     /// The settings given to `init` cannot be kept.
     case settings(String)
     /// The `storing` closure of `finish` threw this; nothing was changed.
@@ -196,6 +205,7 @@ public enum RateLimiterError: Error, CustomStringConvertible {
         case .file(.foreign(let owner)):
             "the limiter's file belongs to something else: it is another application's database (application_id \(owner))"
         case .file(let fault): "the limiter's file \(fault)"
+        case .store(let fault): "the shared store cannot be used: \(fault)"
         case .settings(let cause): "the limiter cannot work so: \(cause)"
         case .storing(let cause): "the answer could not be stored: \(cause)"
         }
@@ -206,7 +216,7 @@ public enum RateLimiterError: Error, CustomStringConvertible {
     /// Whether a fresh connection might do better.
     fileprivate var concernsConnection: Bool {
         switch self {
-        case .file(.locked), .settings, .storing: false
+        case .file(.locked), .settings, .storing, .store: false
         case .file: true
         }
     }

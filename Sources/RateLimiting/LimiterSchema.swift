@@ -4,7 +4,7 @@ import Platform
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
     /// The application_id is "SWMT".
-    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third, fourth])
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third, fourth, fifth])
 
     private static let first =
         """
@@ -92,6 +92,23 @@ enum LimiterSchema {
     /// Since when a lookup waits; nothing of those that an earlier version has queued.
     private static let fourth = "ALTER TABLE lookups ADD COLUMN queued INTEGER;"
 
+    /// Calls of other hosts, and how far this one has followed the store that they share.
+    private static let fifth =
+        """
+        ALTER TABLE grants ADD COLUMN turn INTEGER;  -- its number in the store
+        CREATE TABLE shared (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            epoch TEXT NOT NULL,            -- which life of the store
+            turn INTEGER NOT NULL,          -- the last that this host knows of
+            seen INTEGER NOT NULL,          -- when the store last said so
+            cooldown TEXT NOT NULL DEFAULT ''  -- the name of the last one that it told of
+        );
+        CREATE TABLE hosts (
+            name TEXT PRIMARY KEY,
+            heard INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
+
     /// The first rows of a file that is new.
     static func fill(_ db: Database, at moment: Moment) throws {
         try db.execute(
@@ -107,5 +124,7 @@ enum LimiterSchema {
         "token": ["renew", "expires", "claimed_until"],
         "facts": ["until"],
         "askers": ["until"],
+        "shared": ["seen"],
+        "hosts": ["heard"],
     ]
 }

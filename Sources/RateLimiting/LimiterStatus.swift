@@ -41,6 +41,8 @@ public struct RateLimiterStatus: Sendable, Equatable {
     /// Mean time from a grant to its answer.
     public var callTime: Duration
     public var tokenExpiresAt: Int64?
+    /// nil: this host is alone, and was.
+    public var shared: SharedStanding?
 }
 
 extension FileRateLimiter {
@@ -64,7 +66,8 @@ extension FileRateLimiter {
                 refusedCredentials: tokenPause.flatMap { $0.isRefusal ? transaction.described($0) : nil },
                 accountRefusal: try transaction.pause(.account).map { transaction.described($0) },
                 waiting: snapshot.waiting, leased: try transaction.leased(), failed: try transaction.failed(),
-                callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt)
+                callTime: try transaction.callTime(), tokenExpiresAt: try transaction.token()?.expiresAt,
+                shared: try transaction.standing())
         }
     }
 }

@@ -79,11 +79,18 @@ public struct Lease: Sendable, Equatable {
     public let others: [Lease]
     /// How many things its call may ask for, itself included; 1 where each has a call of its own.
     public let places: Int
+    /// A call that does not leave before that is not made.
+    public let freshUntil: BootTime
+    /// The number of the call among those of all hosts that share a store; nil where there is one host.
+    public let turn: Int64?
 
-    /// A slot is used within this time or lost: whoever sends later might send together with the next.
+    /// A slot is used within this time or lost: whoever sends later might send together with the next. Among several hosts it is less.
     public static let freshness: Duration = .milliseconds(50)
 
-    public init(key: String, number: Int64, attempt: Int, priority: Priority, grantedAt: BootTime, others: [Lease] = [], places: Int = 1) {
+    public init(
+        key: String, number: Int64, attempt: Int, priority: Priority, grantedAt: BootTime, others: [Lease] = [], places: Int = 1,
+        freshUntil: BootTime? = nil, turn: Int64? = nil
+    ) {
         self.key = key
         self.others = others
         self.places = places
@@ -91,10 +98,12 @@ public struct Lease: Sendable, Equatable {
         self.attempt = attempt
         self.priority = priority
         self.grantedAt = grantedAt
+        self.freshUntil = freshUntil ?? grantedAt + Self.freshness
+        self.turn = turn
     }
 
     /// Whether the call may still begin.
-    public func isFresh(now: BootTime) -> Bool { now - grantedAt <= Self.freshness }
+    public func isFresh(now: BootTime) -> Bool { now <= freshUntil }
 }
 
 /// How a leased lookup went.

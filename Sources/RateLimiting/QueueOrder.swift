@@ -70,6 +70,11 @@ extension Transaction {
         ).map { Pick(key: $0[0], rank: rank, client: $0[1], attempts: $0[2]) }
     }
 
+    /// Whether a lookup can be taken now.
+    func isFree(_ key: String) throws -> Bool {
+        try one("SELECT 1 FROM lookups WHERE key = :key AND \(Self.isFree)", ["key": key, "now": now], as: Int.self) != nil
+    }
+
     /// Leases a lookup under the next number, and those that share its call under the same.
     func lease(_ pick: Pick, with others: [Pick], until: BootTime) throws -> Int64 {
         let number = try nextNumber()

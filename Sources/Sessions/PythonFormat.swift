@@ -152,8 +152,3 @@ enum PythonText {
         }
     }
 }
-
-extension String {
-    /// Equal byte for byte. Swift's `==` also equates different spellings of one character, which swingmusic and SQLite do not.
-    func isSpelled(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
-}

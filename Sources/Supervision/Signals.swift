@@ -139,7 +139,17 @@ public enum WorkerReadiness {
     }
 }
 
-/// What a worker knows of the `serve` that started it: passed in one environment variable, `<descriptor> <process>`.
+/// The listening sockets that a worker was given beside descriptor 0.
+public enum FurtherSockets {
+    /// None in a worker that no `serve` started.
+    public static var descriptors: [CInt] {
+        guard let supervised = Supervised.fromEnvironment(), getppid() == supervised.supervisor else { return [] }
+        return (0..<supervised.listening).map { supervised.descriptor + 1 + CInt($0) }
+    }
+}
+
+/// What a worker knows of the `serve` that started it: passed in one environment variable, `<descriptor> <process>`, and behind it how many
+/// listening sockets follow on that descriptor, where there are any.
 struct Supervised: Equatable {
     static let variable = "SWINGMUSIC_FCGI_SUPERVISOR"
     /// The write end of the readiness pipe has this number in every worker.
@@ -147,19 +157,23 @@ struct Supervised: Equatable {
 
     let descriptor: CInt
     let supervisor: pid_t
+    let listening: Int
 
     init?(_ text: String) {
         let parts = text.split(separator: " ")
-        guard parts.count == 2, let descriptor = CInt(parts[0]), let supervisor = pid_t(parts[1]),
-            descriptor > 2, supervisor > 0
+        guard (2...3).contains(parts.count), let descriptor = CInt(parts[0]), let supervisor = pid_t(parts[1]),
+            descriptor > 2, supervisor > 0, let listening = parts.count == 3 ? Int(parts[2]) : 0, (0...255).contains(listening)
         else { return nil }
         self.descriptor = descriptor
         self.supervisor = supervisor
+        self.listening = listening
     }
 
     static func fromEnvironment() -> Supervised? {
         getenv(variable).flatMap { Supervised(String(cString: $0)) }
     }
 
-    static func text(supervisor: pid_t) -> String { "\(descriptor) \(supervisor)" }
+    static func text(supervisor: pid_t, listening: Int = 0) -> String {
+        "\(descriptor) \(supervisor)" + (listening > 0 ? " \(listening)" : "")
+    }
 }

@@ -8,7 +8,7 @@ struct WorkerProcess {
     /// Read end of its readiness pipe; nil once it has spoken or closed it.
     var readiness: CInt?
 
-    /// Starts the plan's program with the listening socket as descriptor 0, the readiness pipe as 3, nothing else but the
+    /// Starts the plan's program with the listening socket as descriptor 0, the readiness pipe as 3, further listening sockets from 4 on, nothing else but the
     /// standard output and error, no signal blocked and none ignored.
     ///
     /// posix_spawn and not fork: the child of a fork in Swift inherits locks that no thread will ever release.
@@ -57,9 +57,15 @@ struct WorkerProcess {
             posix_spawnattr_destroy(&attributes)
         }
         // dup2 of a descriptor to itself clears its close-on-exec flag here (posix_spawn_file_actions_adddup2(3)).
+        // Further ones by copies whose numbers are no worker's: what is put in its place must not be where another is taken from.
+        let copies = plan.furtherDescriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 64) }
+        defer { for copy in copies where copy >= 0 { close(copy) } }
+        guard copies.allSatisfy({ $0 >= 0 }) else { return errno }
         posix_spawn_file_actions_adddup2(&actions, plan.listeningDescriptor, 0)
         posix_spawn_file_actions_adddup2(&actions, readiness, Supervised.descriptor)
-        _ = csys_spawn_close_from(&actions, Supervised.descriptor + 1)
+        let first = Supervised.descriptor + 1
+        for (number, copy) in copies.enumerated() { posix_spawn_file_actions_adddup2(&actions, copy, first + CInt(number)) }
+        _ = csys_spawn_close_from(&actions, first + CInt(copies.count))
         resetSignals(&attributes)
         return withCStrings([plan.executable] + plan.arguments) { arguments in
             withCStrings(environment(plan)) { environment in
@@ -82,7 +88,7 @@ struct WorkerProcess {
     private static func environment(_ plan: WorkerPlan) -> [String] {
         let own = plan.environment.map { $0.map { "\($0.key)=\($0.value)" } } ?? inheritedEnvironment()
         return own.filter { !$0.hasPrefix("\(Supervised.variable)=") }
-            + ["\(Supervised.variable)=\(Supervised.text(supervisor: getpid()))"]
+            + ["\(Supervised.variable)=\(Supervised.text(supervisor: getpid(), listening: plan.furtherDescriptors.count))"]
     }
 
     private static func inheritedEnvironment() -> [String] {
@@ -124,16 +130,19 @@ public struct WorkerPlan: Sendable {
     public var count: Int
     /// The listening socket. It becomes descriptor 0 (FCGI_LISTENSOCK_FILENO) in each worker.
     public var listeningDescriptor: CInt
+    /// More of them. A worker finds them by `FurtherSockets`.
+    public var furtherDescriptors: [CInt]
 
     public init(
         executable: String, arguments: [String], environment: [String: String]? = nil, count: Int,
-        listeningDescriptor: CInt
+        listeningDescriptor: CInt, furtherDescriptors: [CInt] = []
     ) {
         self.executable = executable
         self.arguments = arguments
         self.environment = environment
         self.count = max(1, count)
         self.listeningDescriptor = listeningDescriptor
+        self.furtherDescriptors = furtherDescriptors
     }
 }
 

@@ -13,7 +13,7 @@ struct Startup {
     let log: Logger
 
     /// EX_CONFIG of sysexits.h: nothing that trying again would mend.
-    private static let configurationError: CInt = 78
+    static let configurationError: CInt = 78
 
     /// For `serve` and its workers: the settings are those of the environment alone.
     init() throws { try self.init(Settings.reading(ProcessInfo.processInfo.environment)) }
@@ -112,6 +112,7 @@ struct FolderLock {
 enum StartupError: Error, CustomStringConvertible {
     case dataDirectory(path: String, reason: String)
     case noSocket
+    case believesNobody
     case restoring
     case restoredInPart(String)
 
@@ -122,6 +123,8 @@ enum StartupError: Error, CustomStringConvertible {
         case .restoring: "a restore is under way in the data folder; start this again when it has ended"
         case .restoredInPart(let folder):
             "a restore of \(folder) was interrupted, and its files do not belong together: run 'swingmusic-fcgi restore' again"
+        case .believesNobody:
+            "SWINGMUSIC_FCGI_METADATA_AUTH: is nginx, which is believed over a Unix socket alone, but SWINGMUSIC_FCGI_LISTEN names none; name one"
         case .noSocket: "descriptor 0 is not a listening socket; start 'worker' through serve, spawn-fcgi or a systemd socket unit"
         }
     }

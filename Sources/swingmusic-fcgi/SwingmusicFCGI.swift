@@ -28,6 +28,7 @@ struct SwingmusicFCGI: ParsableCommand {
         version: ProgramVersion.full,
         subcommands: [
             Serve.self, Worker.self, Check.self, Status.self, Queue.self, CacheCommand.self, SessionsCommand.self, KeysCommand.self,
+            HostsCommand.self,
             Connect.self, Disconnect.self, Backup.self,
             Restore.self,
             Warm.self,
@@ -123,22 +124,25 @@ struct Serve: ParsableCommand {
         do {
             try startup.prepareDataDirectory()
             let inherited = ListeningSocket.inherited()
-            let socket = try inherited ?? bind(settings, startup.log)
+            let sockets = try sockets(settings, inherited, startup.log)
+            if settings.metadataAuth == .nginx, !sockets.contains(where: \.isUnix) { throw StartupError.believesNobody }
             for warning in settings.warnings { startup.log.warning("\(warning)") }
             startup.log.notice(
                 "serving",
                 metadata: [
-                    "listen": "\(inherited == nil ? "\(settings.listen)" : "inherited")", "workers": .stringConvertible(settings.workers),
+                    "listen": "\(Self.words(settings, inherited))", "workers": .stringConvertible(settings.workers),
                     "version": "\(ProgramVersion.text)",
                 ])
             if let named = settings.swingmusicDirectory {
                 startup.log.notice("SWINGMUSIC_CONFIG_DIR: \(SwingmusicFolder.look(at: named))")
             }
             let plan = WorkerPlan(
-                executable: OwnExecutable.path, arguments: ["worker"], count: settings.workers, listeningDescriptor: socket.descriptor)
-            let told = tell(settings, startup.log, isInherited: inherited != nil, listen: socket.address ?? settings.listen)
+                executable: OwnExecutable.path, arguments: ["worker"], count: settings.workers, listeningDescriptor: sockets[0].descriptor,
+                furtherDescriptors: sockets.dropFirst().map(\.descriptor))
+            let listen = zip(sockets, settings.listen).map { $0.address ?? $1 }
+            let told = tell(settings, startup.log, isInherited: inherited != nil, listen: listen)
             let supervisor = Supervisor(plan: plan, log: startup.log) {
-                if inherited == nil, case .unix(let path) = settings.listen { unlink(path) }
+                Self.leaveNoSocket(of: settings, inherited)
                 told?.leaveNothing(in: settings.dataDirectory)
             }
             throw ExitCode(supervisor.run())
@@ -146,7 +150,11 @@ struct Serve: ParsableCommand {
             throw exit
         } catch let error as ListenError {
             startup.log.critical("\(error.words(settings))")
+            if case .notPrivate = error { throw ExitCode(Startup.configurationError) }
             throw ExitCode.failure
+        } catch StartupError.believesNobody {
+            startup.log.critical("\(StartupError.believesNobody)")
+            throw ExitCode(Startup.configurationError)
         } catch {
             startup.log.critical("\(error)")
             throw ExitCode.failure
@@ -156,9 +164,9 @@ struct Serve: ParsableCommand {
 
 extension Serve {
     /// Tells the commands beside it how it runs. Without that they go by other means: nothing is refused for it.
-    private func tell(_ settings: Settings, _ log: Logger, isInherited: Bool, listen: ListenAddress) -> RunningProgram? {
+    private func tell(_ settings: Settings, _ log: Logger, isInherited: Bool, listen: [ListenAddress]) -> RunningProgram? {
         let environment = ProcessInfo.processInfo.environment
-        let program = RunningProgram(environment: environment, listen: "\(listen)", hasInheritedSocket: isInherited)
+        let program = RunningProgram(environment: environment, listen: listen.words, hasInheritedSocket: isInherited)
         do throws(SystemError) { try program?.leave(in: settings.dataDirectory) } catch {
             log.warning(
                 "\(settings.dataDirectory)/\(RunningProgram.fileName) cannot be written: \(error.reason); commands will not know these settings"
@@ -168,15 +176,49 @@ extension Serve {
         return program
     }
 
-    private func bind(_ settings: Settings, _ log: Logger) throws(ListenError) -> ListeningSocket {
+    /// The first is the inherited one, where there is one. The others are as the setting names them.
+    private func sockets(
+        _ settings: Settings, _ inherited: ListeningSocket?, _ log: Logger
+    ) throws(ListenError) -> [ListeningSocket] {
+        var sockets = inherited.map { [$0] } ?? []
+        do throws(ListenError) {
+            for address in settings.listen.dropFirst(sockets.count) { sockets.append(try bind(address, settings, log)) }
+        } catch {
+            if let first = settings.listen.first(where: \.isUnix), settings.listen.firstIndex(of: first) ?? 0 < sockets.count {
+                Self.leaveNoSocket(of: settings, inherited)
+            }
+            throw error
+        }
+        return sockets
+    }
+
+    private static func leaveNoSocket(of settings: Settings, _ inherited: ListeningSocket?) {
+        for case .unix(let path) in settings.listen.dropFirst(inherited == nil ? 0 : 1) { unlink(path) }
+    }
+
+    private static func words(_ settings: Settings, _ inherited: ListeningSocket?) -> String {
+        guard inherited != nil else { return settings.listen.words }
+        return (["inherited"] + settings.listen.dropFirst().map(\.description)).joined(separator: ",")
+    }
+
+    private func bind(_ address: ListenAddress, _ settings: Settings, _ log: Logger) throws(ListenError) -> ListeningSocket {
         let orphans = OrphanedWorkers(
             sharing: [SettingName.listen.rawValue, SettingName.dataDirectory.rawValue], in: ProcessInfo.processInfo.environment, log: log)
         return try orphans.outwait { () throws(ListenError) in
-            try ListeningSocket.bind(settings.listen, mode: settings.socketMode, group: settings.socketGroup)
+            try ListeningSocket.bind(
+                address, mode: settings.socketMode, group: settings.socketGroup, isPrivate: settings.listen.count > 1)
         } isTheirFault: { error in
             if case .inUse = error { true } else { false }
         }
     }
+}
+
+extension [ListenAddress] {
+    /// As the setting has them.
+    var words: String { map(\.description).joined(separator: ",") }
+
+    /// Where a question of this host's own is answered: the socket, else the first.
+    var asked: ListenAddress { first(where: \.isUnix) ?? first ?? Settings.usualListen }
 }
 
 extension ListenError {
@@ -187,6 +229,7 @@ extension ListenError {
         case .pathTooLong: return "\(listen): \(self); name a shorter path"
         case .notASocket: return "\(listen): \(self); move it away, or name another path"
         case .inUse: return "\(listen): \(self); stop that one, or name another address"
+        case .notPrivate: return "\(listen): \(self); name this host's address in a private network"
         case .unknownHost: return "\(listen): \(self); name an address of this host"
         case .unknownGroup: return "\(SettingName.socketGroup.rawValue): \(self); name nginx's: www-data on Debian, nginx elsewhere"
         case .system("chown", _, let code):
@@ -227,7 +270,8 @@ struct Worker: ParsableCommand {
             let worker = "\(getpid())-\(SystemClock().wall.milliseconds)"
             let gateway = try Gateway(settings: startup.settings, worker: worker, version: ProgramVersion.text, log: startup.log)
             let loop = try EventLoop(
-                socket: socket, threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
+                sockets: [socket] + FurtherSockets.descriptors.compactMap { ListeningSocket.inherited($0) }, peers: startup.settings.peers,
+                threads: startup.settings.threads, handler: gateway.router, log: gateway.log)
             gateway.attach(to: loop)
             signals.wait { signal in
                 switch signal {

@@ -6,7 +6,7 @@ import Testing
 @Suite("A connection") struct ConnectionTests {
     private let connection: Connection = {
         let connection = Connection(descriptor: -1)
-        connection.open()
+        connection.open(isTCP: false)
         return connection
     }()
 
@@ -121,7 +121,7 @@ import Testing
     func again() {
         _ = connection.arrived(.part(.parameters([1])))
         connection.close()
-        connection.open()
+        connection.open(isTCP: false)
         #expect(connection.ready().text == "read")
     }
 

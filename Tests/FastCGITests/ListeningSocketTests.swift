@@ -76,7 +76,7 @@ import Testing
     @Test("TCP is served as well")
     func tcp() throws {
         let socket = try ListeningSocket.bind(.tcp(host: "127.0.0.1", port: 0), mode: 0, group: nil)
-        let loop = try EventLoop(socket: socket, threads: 1, handler: Script(), log: .init(label: "tcp"))
+        let loop = try EventLoop(sockets: [socket], threads: 1, handler: Script(), log: .init(label: "tcp"))
         let runner = try WorkerThread.start(named: "tcp") { loop.run() }
         var name = sockaddr_in()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -91,6 +91,44 @@ import Testing
         loop.stop(within: .seconds(3))
         runner.join()
         socket.close()
+    }
+
+    /// An answer's text over TCP; nil where the connection is closed without one.
+    private func ask(_ socket: ListeningSocket) throws -> String? {
+        guard case .tcp(_, let port) = try #require(socket.address) else { return nil }
+        let client = try Client(port: port)
+        return try? client.exchange([("PATH_INFO", "/tcp")], body: []).text
+    }
+
+    @Test("one loop serves several sockets, tells which requests came by TCP, and closes who may not connect by it")
+    func several() throws {
+        let tcp = try (0..<2).map { _ in try ListeningSocket.bind(.tcp(host: "127.0.0.1", port: 0), mode: 0, group: nil, isPrivate: true) }
+        let path = directory + "/s"
+        let unix = try ListeningSocket.bind(.unix(path: path), mode: 0o600, group: nil)
+        for (peers, expected) in [("127.0.0.1", "by TCP"), ("127.0.0.2", nil)] as [(String, String?)] {
+            let peers = [try #require(AddressRange("10.0.0.0/8")), try #require(AddressRange(peers))]
+            let loop = try EventLoop(
+                sockets: [tcp[0], unix, tcp[1]], peers: peers, threads: 2, handler: Script(), log: .init(label: "several"))
+            let runner = try WorkerThread.start(named: "several") { loop.run() }
+            for socket in tcp { #expect(try ask(socket) == expected) }
+            #expect(try Client(path: path).get("/tcp").text == "not by TCP")
+            loop.stop(within: .seconds(3))
+            runner.join()
+        }
+        (tcp + [unix]).forEach { $0.close() }
+    }
+
+    @Test("beside another address what is no private one is not listened on, whatever name it has")
+    func privateAlone() {
+        for host in ["0.0.0.0", "::"] {
+            let address = ListenAddress.tcp(host: host, port: 0)
+            #expect(throws: ListenError.notPrivate(address)) {
+                try ListeningSocket.bind(address, mode: 0, group: nil, isPrivate: true)
+            }
+        }
+        #expect(throws: Never.self) {
+            try ListeningSocket.bind(.tcp(host: "localhost", port: 0), mode: 0, group: nil, isPrivate: true).close()
+        }
     }
 
     @Test("what does not listen is not inherited")

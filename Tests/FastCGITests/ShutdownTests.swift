@@ -111,7 +111,7 @@ import Testing
         #expect(eventually { stage.hasReturned.isRaised })
         let client = try stage.client()
         client.write(Wire.request([("PATH_INFO", "/x")]))
-        let next = try EventLoop(socket: stage.socket, threads: 1, handler: Script(), log: .init(label: "next"))
+        let next = try EventLoop(sockets: [stage.socket], threads: 1, handler: Script(), log: .init(label: "next"))
         let runner = try WorkerThread.start(named: "next") { next.run() }
         #expect(try client.answer().text == "none")
         next.stop(within: .seconds(2))

@@ -23,7 +23,7 @@ final class Stage {
         socket = try ListeningSocket.bind(.unix(path: path), mode: 0o600, group: nil)
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let loop = try EventLoop(socket: socket, threads: threads, limits: limits, handler: handler, log: log)
+        let loop = try EventLoop(sockets: [socket], threads: threads, limits: limits, handler: handler, log: log)
         self.loop = loop
         runner = try WorkerThread.start(named: "stage") { [hasReturned] in
             loop.run()
@@ -88,6 +88,7 @@ final class Script: Handler {
                     ParkedRequest(
                         deadline: SystemClock().monotonic + wait, parked: { $0.send(text("at once")) }, ended: { _ in text("ended") })
                 ))
+        case "/tcp": return .now(text(request.cameByTCP ? "by TCP" : "not by TCP"))
         case "/large": return .now(text(String(repeating: "x", count: 3_000_000)))
         case "/head":
             var response = text("unseen")

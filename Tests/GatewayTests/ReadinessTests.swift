@@ -78,6 +78,38 @@ import Testing
         #expect(headline { $0.conditions = .storeIsUnused } == "degraded: no-store")
     }
 
+    @Test("Where hosts share the account it is said what keeps this one from calling, and what makes it call less")
+    func hosts() {
+        func shared(_ change: (inout SharedStanding) -> Void) -> String {
+            var standing = SharedStanding(host: "attic")
+            change(&standing)
+            return headline { $0.shared = standing }
+        }
+        #expect(shared { _ in } == "ok")
+        #expect(shared { $0.fault = "it is away" } == "degraded: no-shared-store")
+        #expect(shared { ($0.silent, $0.heard) = (1, ["cellar": 0]) } == "degraded: silent-hosts")
+        #expect(shared { $0.mixed = ["cellar"] } == "degraded: mixed-hosts")
+        let conditions = headline {
+            $0.shared = SharedStanding(host: "attic")
+            $0.conditions = .sharedStoreIsUnused
+        }
+        #expect(conditions == "degraded: no-shared-store")
+    }
+
+    @Test("A host that shared its pace with others lately and is alone now is told so; one that had no company is not")
+    func alone() {
+        let now = WallTime(milliseconds: 1_795_000_000_000)
+        func left(_ ago: Duration, with others: [String]) -> String {
+            var standing = SharedStanding()
+            standing.seenAt = (now - ago).milliseconds
+            standing.heard = Dictionary(uniqueKeysWithValues: others.map { ($0, 0) })
+            return headline { ($0.shared, $0.now) = (standing, now) }
+        }
+        #expect(left(.seconds(60), with: ["cellar"]) == "degraded: alone-beside-hosts")
+        #expect(left(.seconds(60), with: []) == "ok")
+        #expect(left(.seconds(2 * 86_400), with: ["cellar"]) == "ok")
+    }
+
     @Test("Of several troubles the worst decides and comes first; a full disk is why the database cannot be written, and not a second one")
     func several() {
         let readiness = Readiness(

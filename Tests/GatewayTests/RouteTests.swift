@@ -94,6 +94,38 @@ import Testing
         }
     }
 
+    @Test("Users whom nginx names may what users with a session may, and by TCP nobody is one")
+    func namedByNginx() throws {
+        let stage = try GatewayStage(["SWINGMUSIC_FCGI_METADATA_AUTH": "nginx", "SWINGMUSIC_CONFIG_DIR": ""])
+        let names: [(asker: GatewayStage.Asker, given: [(String, String)])] = [
+            (.nobody, [("SWINGMUSIC_USER_ID", ""), ("SWINGMUSIC_USER_ROLES", "")]), (.nobody, []),
+            (.user, [("SWINGMUSIC_USER_ID", "2"), ("SWINGMUSIC_USER_ROLES", "curator")]),
+            (.admin, [("SWINGMUSIC_USER_ID", "1"), ("SWINGMUSIC_USER_ROLES", "admin")]),
+        ]
+        let origin = [("HTTP_ORIGIN", "https://music.example"), ("HTTP_SEC_FETCH_SITE", "same-origin"), ("HTTP_HOST", "music.example")]
+        var count = 0
+        for (family, route, path) in all(stage) where !family.seesToAccess {
+            for (asker, given) in names {
+                for cameByTCP in [false, true] {
+                    let parameters = given + origin + [("REQUEST_METHOD", route.method.rawValue.uppercased()), ("DOCUMENT_URI", path)]
+                    let outcome = stage.gateway.router.handle(Request(testing: parameters, cameByTCP: cameByTCP))
+                    let refusal = expected(route.access, cameByTCP ? .nobody : asker, true)
+                    guard case .now(let response) = outcome else {
+                        #expect(refusal == nil, "\(route.id) by \(asker)")
+                        continue
+                    }
+                    count += 1
+                    if let refusal {
+                        #expect(response.status == refusal, "\(route.id) by \(asker)")
+                    } else {
+                        #expect(response.status != 401 && (response.status != 403 || route.access == .session), "\(route.id) by \(asker)")
+                    }
+                }
+            }
+        }
+        #expect(count > 100)
+    }
+
     /// The status with which an asker is refused; nil: let in.
     private func expected(_ access: Access, _ asker: GatewayStage.Asker, _ metadataNeedsSession: Bool) -> Int? {
         switch (access, asker) {

@@ -78,7 +78,8 @@ private struct Usual {
 
     func value(of name: SettingName) -> Value {
         switch name {
-        case .listen: .text("\(settings.listen)")
+        case .listen: .text(settings.listen.map(\.description).joined(separator: ","))
+        case .peers: optional(settings.peers?.first)
         case .socketMode: .text("0" + String(settings.socketMode, radix: 8))
         case .socketGroup: optional(settings.socketGroup)
         case .dataDirectory: .text(settings.dataDirectory)
@@ -100,6 +101,10 @@ private struct Usual {
         case .logLevel: .text(settings.logLevel.rawValue)
         case .logFormat: .text(settings.logFormat.rawValue)
         case .swingmusicDirectory: optional(settings.swingmusicDirectory)
+        case .sharedStore: optional(settings.sharedStore)
+        case .sharedStorePassword: optional(settings.sharedStore?.password)
+        // Some machines' names do not fit.
+        case .hostName: .words("the machine's")
         case .dragonflyHost: optional(settings.dragonfly?.host)
         case .dragonflyPort, .dragonflyDatabase, .dragonflyPassword, .dragonflyTimeout: store(name)
         case .spotifyClientID: optional(settings.credentials?.clientID)

@@ -39,6 +39,42 @@ import Testing
         #expect(error?.all.map(\.name) == [name])
     }
 
+    private static let beside = ["SWINGMUSIC_FCGI_PEERS": "10.0.0.2"]
+
+    @Test(
+        "It listens at several addresses, beside another one at private ones alone",
+        arguments: [
+            ("/a.sock", 1, true), ("203.0.113.5:9000", 1, true), ("0.0.0.0:9000", 1, true),
+            ("/a.sock,10.0.0.1:9000", 2, true), (" /a.sock , [fd00::1]:9000,127.0.0.1:9000 ", 3, true), ("10.0.0.1:1,10.0.0.1:2", 2, true),
+            ("/a.sock,music.example:9000", 2, true), ("/a.sock,203.0.113.5:9000", 1, false), ("/a.sock,0.0.0.0:9000", 1, false),
+            ("/a.sock,[::]:9000", 1, false), ("10.0.0.1:9000,203.0.113.5:9000", 1, false), ("/a.sock,/b.sock", 1, false),
+            ("/a.sock,/a.sock", 1, false), ("/a.sock,", 1, false), ("/a.sock,,10.0.0.1:9000", 1, false),
+        ])
+    func addresses(_ text: String, _ count: Int, _ isGood: Bool) {
+        let (settings, errors) = Settings.reading(Self.beside.merging(["SWINGMUSIC_FCGI_LISTEN": text]) { $1 })
+        #expect(settings.listen.count == count)
+        #expect(errors.map(\.name) == (isGood ? [] : ["SWINGMUSIC_FCGI_LISTEN"]))
+    }
+
+    @Test("TCP beside another address wants to know who may connect, alone it does not")
+    func peers() throws {
+        let error = #expect(throws: SettingErrors.self) { try Settings(environment: ["SWINGMUSIC_FCGI_LISTEN": "/a.sock,10.0.0.1:9000"]) }
+        #expect(error?.all.map(\.name) == ["SWINGMUSIC_FCGI_PEERS"])
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_LISTEN": "10.0.0.1:9000"]).peers == nil)
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_PEERS": "10.0.0.2, fd00::/8"]).peers?.count == 2)
+        for wrong in ["10.0.0.2,", "10.0.0.2/8", "host.example"] {
+            #expect(Settings.reading(["SWINGMUSIC_FCGI_PEERS": wrong]).errors.map(\.name) == ["SWINGMUSIC_FCGI_PEERS"], "\(wrong)")
+        }
+    }
+
+    @Test("A host that knows the sessions itself takes users from nobody else")
+    func nginxBesideSessions() throws {
+        let nginx = ["SWINGMUSIC_FCGI_METADATA_AUTH": "nginx"]
+        #expect(try Settings(environment: nginx).metadataAuth == .nginx)
+        let errors = Settings.reading(nginx.merging(["SWINGMUSIC_CONFIG_DIR": "/x"]) { $1 }).errors
+        #expect(errors.map(\.name) == ["SWINGMUSIC_FCGI_METADATA_AUTH"])
+    }
+
     @Test("Origins are named, or all are meant")
     func origins() throws {
         func origins(_ text: String) throws -> AllowedOrigins {
@@ -99,5 +135,33 @@ import Testing
         ])
     func baseURLs(_ text: String, _ isOne: Bool) {
         #expect((BaseURL(text) != nil) == isOne)
+    }
+
+    @Test("The shared store is host:port, a host alone, an address in brackets, or a socket")
+    func sharedStore() throws {
+        func store(_ text: String) throws -> String? {
+            try Settings(environment: ["SWINGMUSIC_FCGI_SHARED_STORE": text]).sharedStore.map { "\($0.host) \($0.port)" }
+        }
+        #expect(try store("10.8.0.1:6390") == "10.8.0.1 6390")
+        #expect(try store("store") == "store 6379")
+        #expect(try store("[fd00::1]:6390") == "fd00::1 6390")
+        #expect(try store("unix:/run/store.sock") == "unix:/run/store.sock 6379")
+        for text in ["fd00::1", "store:", "store:0", ":6379", "unix:store", "/run/store.sock", "[fd00::1]", "store:99999"] {
+            #expect(throws: SettingErrors.self, "\(text)") { try store(text) }
+        }
+    }
+
+    @Test("A host has a name without spaces, and hosts that share are no quicker than they can agree")
+    func hosts() throws {
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_HOST_NAME": "attic-2.lan"]).hostName == "attic-2.lan")
+        #expect(throws: SettingErrors.self) { try Settings(environment: ["SWINGMUSIC_FCGI_HOST_NAME": "the attic"]) }
+        let quick = ["SPOTIFY_MIN_INTERVAL": "50ms"]
+        #expect(try Settings(environment: quick).minInterval == .milliseconds(50))
+        #expect(throws: SettingErrors.self) { try Settings(environment: quick.merging(["SWINGMUSIC_FCGI_SHARED_STORE": "store"]) { $1 }) }
+    }
+
+    @Test("Without credentials there is no account to share")
+    func noAccount() throws {
+        #expect(try Settings(environment: ["SWINGMUSIC_FCGI_SHARED_STORE": "store"]).sharedAccount == nil)
     }
 }

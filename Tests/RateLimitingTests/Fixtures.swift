@@ -2,7 +2,9 @@ import Foundation
 import GRDB
 import Logging
 import Platform
+import RESP
 import Synchronization
+import TestServers
 
 @testable import RateLimiting
 
@@ -123,6 +125,20 @@ final class Tally: Sendable {
     private let entries = Mutex<[String]>([])
     func add(_ entry: String) { entries.withLock { $0.append(entry) } }
     var all: [String] { entries.withLock { $0 } }
+}
+
+extension FileRateLimiter {
+    /// As one of several hosts.
+    func shared(
+        _ host: String, over server: RedisServer, secret: String = "secret", api: String = "https://api.spotify.com",
+        exchange: SharedRateLimiter.RecordExchange = .init(lifetime: .seconds(3600), export: { _ in nil }, adopt: { _, _ in false })
+    ) throws -> SharedRateLimiter {
+        let account = SharedAccount(
+            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: host, clientID: "test", apiURL: api)
+        return try SharedRateLimiter(
+            self, sharing: account, secret: secret, exchange: exchange,
+            log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    }
 }
 
 extension RateLimiter {

@@ -1,16 +1,18 @@
 import Logging
 import Platform
+import TestServers
 import Testing
 
 @testable import RateLimiting
 
 /// The implementations that have to do the same.
 enum LimiterKind: String, CustomTestStringConvertible {
-    case file
+    case file, shared
 
     var testDescription: String { rawValue }
 
-    static let all: [LimiterKind] = [.file]
+    /// What can be tried here: the shared one needs Debian's redis-server.
+    static let all: [LimiterKind] = RedisServer.isInstalled ? [.file, .shared] : [.file]
 }
 
 /// Two processes of one host that share a limiter, on a clock that is set by hand.
@@ -20,13 +22,22 @@ struct LimiterPair {
     let one: any RateLimiter
     let two: any RateLimiter
     private let folder: Folder
+    private let server: RedisServer?
 
     init(_ kind: LimiterKind, rateLimit: RateLimit = RateLimit(), queueLimit: Int = 1000) throws {
         folder = try Folder()
         switch kind {
         case .file:
+            server = nil
             one = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock)
             two = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock)
+        case .shared:
+            let server = try RedisServer()
+            self.server = server
+            one = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock).shared("here", over: server)
+            two = try folder.open(rateLimit: rateLimit, queueLimit: queueLimit, clock: clock).shared("here", over: server)
+            // A host that has just come assumes a call just now.
+            clock.advance(rateLimit.countedWindow)
         }
     }
 

@@ -70,7 +70,7 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let now = ["1398230356", "4", "ok"]
+    private static let now = ["1398230356", "5", "ok"]
     /// What schema 2 adds.
     private static let second = """
         ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
@@ -89,6 +89,22 @@ import Testing
 
     /// What schema 4 adds.
     private static let fourth = "ALTER TABLE lookups ADD COLUMN queued INTEGER;"
+
+    /// What schema 5 adds.
+    private static let fifth = """
+        ALTER TABLE grants ADD COLUMN turn INTEGER;
+        CREATE TABLE shared (
+            only INTEGER PRIMARY KEY CHECK (only = 1),
+            epoch TEXT NOT NULL,            -- which life of the store
+            turn INTEGER NOT NULL,          -- the last that this host knows of
+            seen INTEGER NOT NULL,          -- when the store last said so
+            cooldown TEXT NOT NULL DEFAULT ''  -- the name of the last one that it told of
+        );
+        CREATE TABLE hosts (
+            name TEXT PRIMARY KEY,
+            heard INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """
 
     private func settings(of queue: DatabaseQueue) throws -> [String?] {
         try queue.inDatabase { db in try Self.settings.map { try String.fetchOne(db, sql: "PRAGMA \($0)") } }
@@ -152,7 +168,7 @@ import Testing
         #expect(try limiter.status().tokenOutage?.reason == "500" && limiter.status().refusedCredentials == nil)
     }
 
-    @Test("A file that is made now has the tables and settings of schema 4, to the letter")
+    @Test("A file that is made now has the tables and settings of schema 5, to the letter")
     func new() throws {
         let bench = try Bench()
         let raw = try bench.folder.raw()
@@ -161,7 +177,7 @@ import Testing
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third + Self.fourth) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third + Self.fourth + Self.fifth) }
         #expect(try schema(raw) == schema(old))
         let ledger = try row(raw, "SELECT * FROM ledger")
         #expect(ledger == "1|boot 1|\(bench.clock.boot.nanoseconds)|\(bench.clock.wall.milliseconds)|0|500000000")

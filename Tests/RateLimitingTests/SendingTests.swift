@@ -83,6 +83,21 @@ import Testing
         #expect(try other.permit(worker: "one").lease != nil)
     }
 
+    @Test("Who only looks sees the slot after a call whose process died come nearer, too")
+    func diedUnseen() throws {
+        let (bench, other) = try bench()
+        do {
+            let dying = try bench.folder.open(rateLimit: bench.rateLimiter.rateLimit, clock: bench.clock)
+            _ = try #require(try dying.permit(worker: "one").lease)
+            bench.clock.advance(.seconds(30))
+        }
+        #expect(try other.peek(worker: "one") == .wait(interval, .interval))
+        bench.clock.advance(.seconds(1))
+        #expect(try other.peek(worker: "one") == .wait(.seconds(1), .interval))
+        bench.clock.advance(.seconds(1))
+        #expect(try other.peek(worker: "one") == .due)
+    }
+
     @Test("What is told of another boot, another file or no grant at all is not believed")
     func foreign() throws {
         let (bench, other) = try bench()

@@ -44,10 +44,16 @@ struct SignalTests {
     @Test(
         "A worker reads its supervisor from the environment, and garbage as none",
         arguments: [
-            "", "3", "3 x", "-1 5", "0 5", "3 0", "3 5 7",
+            "", "3", "3 x", "-1 5", "0 5", "3 0", "3 5 x", "3 5 -1", "3 5 7 9",
         ])
     func garbage(text: String) {
         #expect(Supervised(text) == nil)
+    }
+
+    @Test("A worker reads how many listening sockets it was given beside the first")
+    func furtherSockets() {
+        #expect(Supervised(Supervised.text(supervisor: 5))?.listening == 0)
+        #expect(Supervised(Supervised.text(supervisor: 5, listening: 2))?.listening == 2)
     }
 
     @Test("A wait status becomes an exit status or a signal")

@@ -118,7 +118,7 @@ SLIPS = {
     "a zone of another name": ("nginx/swingmusic-fcgi/song.conf", "limit_conn swingmusic_songs 32", "limit_conn swingmusic_song 32"),
     "songs for everybody": ("nginx/swingmusic-fcgi/songs.conf", "127.0.0.1:1971", "0.0.0.0:1971"),
     "another port for songs": ("nginx/swingmusic-fcgi/songs.conf", "listen 127.0.0.1:1971", "listen 127.0.0.1:1972"),
-    "nginx's patience": ("nginx/swingmusic-fcgi/pass.conf", "fastcgi_read_timeout 40s", "fastcgi_read_timeout 20s"),
+    "nginx's patience": ("nginx/swingmusic-fcgi/request.conf", "fastcgi_read_timeout 40s", "fastcgi_read_timeout 20s"),
     "the program's patience": (SETTINGS, "duration(.missWait, default: .seconds(25))", "duration(.missWait, default: .seconds(55))"),
     "a health check": ("Dockerfile", '"check", "--health"', '"check"'),
     "a restart": ("docker-compose.yml", "    restart: unless-stopped\n    logging: *logging\n\nnetworks", "    logging: *logging\n\nnetworks"),

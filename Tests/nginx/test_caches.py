@@ -160,7 +160,7 @@ def test_a_path_in_absolute_form_is_the_same_key(house):
 
 def test_with_an_older_include_file_keys_are_as_before_and_check_says_so(house):
     def older(folder):
-        path = folder / "swingmusic-fcgi/pass.conf"
+        path = folder / "swingmusic-fcgi/request.conf"
         text = path.read_text()
         assert "REQUEST_URI" in text
         path.write_text("".join(line for line in text.splitlines(keepends=True) if "REQUEST_URI" not in line))

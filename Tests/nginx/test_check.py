@@ -283,6 +283,38 @@ def sessions_without_swingmusic(it):
     return {"SWINGMUSIC_FCGI_METADATA_AUTH": "session", "SWINGMUSIC_CONFIG_DIR": None}
 
 
+def open_beside_the_socket(it):
+    return {"SWINGMUSIC_FCGI_LISTEN": f"{it.address},0.0.0.0:9000", "SWINGMUSIC_FCGI_PEERS": "10.0.0.2"}
+
+
+def peers_unsaid(it):
+    return {"SWINGMUSIC_FCGI_LISTEN": f"{it.address},127.0.0.1:{free_port()}"}
+
+
+def open_to_everybody(it):
+    return {"SWINGMUSIC_FCGI_LISTEN": "0.0.0.0:9000"}
+
+
+def peers_of_nothing(it):
+    return {"SWINGMUSIC_FCGI_PEERS": "10.0.0.2"}
+
+
+def peers_on_the_internet(it):
+    return {"SWINGMUSIC_FCGI_LISTEN": f"{it.address},127.0.0.1:{free_port()}", "SWINGMUSIC_FCGI_PEERS": "203.0.113.0/24"}
+
+
+def nobody_at_the_second_address(it):
+    return {"SWINGMUSIC_FCGI_LISTEN": f"{it.address},127.0.0.1:{free_port()}", "SWINGMUSIC_FCGI_PEERS": "127.0.0.1"}
+
+
+def nginx_beside_sessions(it):
+    return {"SWINGMUSIC_FCGI_METADATA_AUTH": "nginx"}
+
+
+def nginx_without_a_socket(it):
+    return {"SWINGMUSIC_FCGI_METADATA_AUTH": "nginx", "SWINGMUSIC_CONFIG_DIR": None, "SWINGMUSIC_FCGI_LISTEN": f"127.0.0.1:{free_port()}"}
+
+
 def misspelt(it):
     return {"SWINGMUSIC_FCGI_WORKER": "4"}
 
@@ -450,6 +482,14 @@ FAULTS = [
     (no_secret_file, "error", "SWINGMUSIC_FCGI_ADMIN_TOKEN_FILE", "docs/settings.md"),
     (bad_line, "error", "settings", "correct that line"),
     (sessions_without_swingmusic, "error", "SWINGMUSIC_FCGI_METADATA_AUTH", "set SWINGMUSIC_CONFIG_DIR"),
+    (open_beside_the_socket, "error", "SWINGMUSIC_FCGI_LISTEN", "docs/settings.md"),
+    (peers_unsaid, "error", "SWINGMUSIC_FCGI_PEERS", "docs/settings.md"),
+    (open_to_everybody, "warning", "SWINGMUSIC_FCGI_PEERS", "10.0.0.2"),
+    (peers_of_nothing, "warning", "SWINGMUSIC_FCGI_PEERS", "beside the socket"),
+    (peers_on_the_internet, "warning", "SWINGMUSIC_FCGI_PEERS", "WireGuard"),
+    (nobody_at_the_second_address, "warning", "peers", "start 'serve'"),
+    (nginx_beside_sessions, "error", "SWINGMUSIC_FCGI_METADATA_AUTH", "docs/settings.md"),
+    (nginx_without_a_socket, "error", "SWINGMUSIC_FCGI_METADATA_AUTH", "socket's path"),
     (misspelt, "warning", "SWINGMUSIC_FCGI_WORKER", "spelling"),
     (too_fast, "warning", "SPOTIFY_MIN_INTERVAL", "leave it at 2s"),
     (folder_is_a_file, "error", "SWINGMUSIC_FCGI_DATA_DIR", "folder on a local disk"),

@@ -94,16 +94,19 @@ NEEDED = {
     "metadata": ("server", "upstream"), "spotify-host": ("server", "upstream"), "admin": ("server", "upstream"), "sessions": ("server", "upstream credential"),
     "swingmusic": ("server", "upstream credential limits songs sessions"), "unguarded": ("server", "credential limits songs"),
     "guard": ("location", "upstream credential sessions"), "guard-admin": ("location", "upstream credential sessions"),
-    "pass": ("location", "upstream"), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
+    "pass": ("location", "upstream"), "request": ("location", ""), "identity": ("location", "upstream credential sessions"), "hand-on": ("location", "credential"),
     "proxy": ("location", ""), "open": ("location", "credential limits"), "song": ("location", "credential limits songs"),
     "events": ("location", "credential limits"), "events-full": ("location", ""),
     "extended": ("server", "upstream credential limits sessions"), "extended-open": ("location", "credential limits"),
     "worker": ("location", ""), "worker-lines": ("location", ""),
-    "search": ("server", "upstream"), "microcache": ("http", ""), "microcached": ("server", "upstream microcache"), "keep": ("location", "upstream microcache"),
+    "elsewhere": ("http", ""), "sessions-elsewhere": ("server", "elsewhere credential"), "question": ("location", "credential"),
+    "metadata-elsewhere": ("server", "upstream elsewhere credential sessions-elsewhere"), "asked": ("location", "upstream elsewhere credential sessions-elsewhere"),
+    "admin-elsewhere": ("server", "upstream elsewhere credential sessions-elsewhere"), "named": ("location", "upstream elsewhere credential sessions-elsewhere"),
+    "away": ("server", ""), "search": ("server", "upstream"), "microcache": ("http", ""), "microcached": ("server", "upstream microcache"), "keep": ("location", "upstream microcache"),
 }
 
 #: What stands in the location before a file that does not include it itself.
-BEFORE = {"proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": "", "worker": "", "worker-lines": ""}
+BEFORE = {"asked": "include swingmusic-fcgi/pass.conf; ", "proxy": "include site/proxy.conf; ", "events-full": "", "hand-on": "", "worker": "", "worker-lines": ""}
 
 
 def test_the_table_above_knows_every_include_file():
@@ -115,7 +118,7 @@ def test_each_include_file_needs_in_a_server_of_ones_own_no_more_than_it_says(sa
     needs = NEEDED[name][1].split()
     head = (FOLDER / f"swingmusic-fcgi/{name}.conf").read_text().partition("\n\n")[0]
     assert f"{NEEDED[name][0]} {{}}" in head or name == "hand-on"
-    assert all(f"{need}.conf" in head for need in needs) or name == "identity"
+    assert all(f"{need}.conf" in head for need in needs) or name in ("identity", "named")
     lines = {"http": "", "server": "", "location": ""}
     for each in dict.fromkeys([*needs, name]):
         lines[NEEDED[each][0]] += f"{BEFORE.get(each, '')}include swingmusic-fcgi/{each}.conf; "

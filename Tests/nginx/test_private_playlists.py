@@ -212,7 +212,7 @@ def test_it_is_refused_while_metadata_is_open_to_all_and_where_nobody_would_see_
     with House("private-open", workers=1, mode="development", start=False) as house:
         for settings, status, words in (
                 ({}, 1, "SPOTIFY_PRIVATE_PLAYLISTS is not set"),
-                ({"SPOTIFY_PRIVATE_PLAYLISTS": "users"}, 78, "cannot be while metadata is open to all: set SWINGMUSIC_FCGI_METADATA_AUTH=session"),
+                ({"SPOTIFY_PRIVATE_PLAYLISTS": "users"}, 78, "needs sessions of this host: set SWINGMUSIC_FCGI_METADATA_AUTH=session"),
                 ({"SPOTIFY_PRIVATE_PLAYLISTS": "everybody"}, 78, "is none of: admin, users")):
             for command in (["connect", "--private"], *([["serve"]] if settings else [])):
                 done = subprocess.run([executable(), *command], env=environment(house, **settings), capture_output=True, text=True, timeout=30)

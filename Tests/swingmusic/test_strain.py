@@ -114,8 +114,8 @@ def test_a_player_that_was_paused_for_an_hour_of_nginxs_goes_on(real, sandbox):
     """nginx's clock is 120 times as fast: 32 s are more than an hour to it, and its minute half a second."""
     def be_patient(folder):
         # With what is not about the player: five seconds of its own are none of a busy machine's.
-        for name, short in (("proxy.conf", "proxy_connect_timeout 5s"), ("pass.conf", "fastcgi_connect_timeout 5s"),
-                            ("pass.conf", "fastcgi_read_timeout 40s"), ("pass.conf", "fastcgi_send_timeout 15s")):
+        for name, short in (("proxy.conf", "proxy_connect_timeout 5s"), ("request.conf", "fastcgi_connect_timeout 5s"),
+                            ("request.conf", "fastcgi_read_timeout 40s"), ("request.conf", "fastcgi_send_timeout 15s")):
             path = folder / "swingmusic-fcgi" / name
             assert short in path.read_text()
             path.write_text(path.read_text().replace(short, f"{short.split()[0]} 1h"))

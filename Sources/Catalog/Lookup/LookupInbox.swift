@@ -150,6 +150,7 @@ extension RateLimiterStatus {
             return Obstacle(.cooldown, "\(words) until \(WallTime(milliseconds: cooldown.endsAt).text)")
         }
         if let refusal = accountRefusal { return Obstacle(.account, "Spotify refuses this account: \(refusal.reason)") }
+        if let fault = shared?.fault { return Obstacle(.server, "nothing is looked up: \(fault)") }
         return tokenOutage.map { Obstacle(.credentials, $0.reason) } ?? upstream.map { Obstacle(.spotify, $0.reason) }
     }
 }

@@ -320,7 +320,7 @@ package final class LookupLoop {
             scheduler.deniedPermit(pause)
             return []
         case .granted(let lease):
-            permitEnd = lease.grantedAt + Lease.freshness
+            permitEnd = lease.freshUntil
             reason = lease.priority
             configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
             recordStore.spool?.refresh()

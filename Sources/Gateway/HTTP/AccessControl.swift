@@ -7,7 +7,7 @@ import Sessions
 enum Access: Sendable {
     /// Anybody.
     case open
-    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session.
+    /// Anybody, or with `SWINGMUSIC_FCGI_METADATA_AUTH=session` users with a session, or with `nginx` those whom nginx names.
     case metadata
     /// As `metadata`, or who has a client key's token.
     case mirror
@@ -28,7 +28,7 @@ enum Access: Sendable {
 /// Holds requests against what their route declares.
 struct AccessControl: Sendable {
     let authenticator: any RequestAuthenticator
-    /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`.
+    /// `SWINGMUSIC_FCGI_METADATA_AUTH` is `session`, or `nginx`.
     let metadataNeedsSession: Bool
     let adminToken: Secret?
     /// `SWINGMUSIC_FCGI_CACHE_TOKEN`.
@@ -92,7 +92,7 @@ struct AccessControl: Sendable {
         }
         let authentication = known ?? authenticator.authenticate(request, takesClients: false)
         switch authentication {
-        case .authenticated(.user(let request)) where !request.user.isAdmin:
+        case .authenticated(let somebody) where somebody.isOrdinaryUser:
             return .refused(Refused(status: 403, message: "Only admins can do that"))
         case .anonymous: return .refused(Refused(status: 401, message: "An admin's session or token is needed"))
         case .authenticated, .refused, .needsWrite: return authentication
@@ -163,6 +163,7 @@ extension Authentication {
     func client(_ request: Request) -> String {
         switch self {
         case .authenticated(.user(let authenticated)): "user:\(authenticated.user.id)"
+        case .authenticated(.named(let user)): "user:\(user.id)"
         case .authenticated(.administrator): ""
         case .authenticated(.client(let number)): "key:\(number)"
         case .anonymous, .refused, .needsWrite: request.parameter("REMOTE_ADDR") ?? ""
@@ -198,6 +199,26 @@ protocol RequestAuthenticator: Sendable {
 struct NobodyKnown: RequestAuthenticator {
     func authenticate(_ request: Request, takesClients: Bool) -> Authentication {
         .anonymous(Refused(status: 401, message: "No token provided"))
+    }
+}
+
+/// Users as nginx names them, which has asked the host with swingmusic's folder (`auth_request`). nginx sets these parameters itself; what a
+/// caller sends comes under names with HTTP_ before them and so never as one of these. By TCP anybody could: there they are not believed.
+struct NginxAuthenticator: RequestAuthenticator {
+    private static let refusedByTCP = Refused(status: 401, message: "Users are named by nginx over the Unix socket alone")
+    private static let unsaid = Refused(status: 401, message: "nginx does not say who asks: SWINGMUSIC_USER_ID is not set in this location")
+    private static let unreadable = Refused(status: 401, message: "What nginx says of the user cannot be read")
+
+    func authenticate(_ request: Request, takesClients: Bool) -> Authentication {
+        if request.cameByTCP { return .refused(Self.refusedByTCP) }
+        let ids = request.parameters("SWINGMUSIC_USER_ID")
+        if ids.isEmpty { return .refused(Self.unsaid) }
+        if ids.allSatisfy(\.isEmpty) { return .anonymous(Refused(status: 401, message: "No token provided")) }
+        // Twice is once too often: some location sets it beside the include files.
+        guard ids.count == 1, let user = NamedUser(id: ids[0], roles: request.parameters("SWINGMUSIC_USER_ROLES")) else {
+            return .refused(Self.unreadable)
+        }
+        return .authenticated(.named(user))
     }
 }
 

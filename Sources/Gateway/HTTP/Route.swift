@@ -148,3 +148,8 @@ struct PathValues {
     /// nil for a place that the path has not.
     subscript(_ place: Int) -> String? { place < count ? (place == 0 ? first : second) : nil }
 }
+
+extension Request {
+    /// The value of a header that is declared.
+    func header(_ parameter: Parameter) -> String? { parameter.variable.flatMap { self.parameter($0) } }
+}

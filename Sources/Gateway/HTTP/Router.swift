@@ -104,7 +104,7 @@ public struct Router: Handler {
         switch authentication {
         case .authenticated, .anonymous:
             found.routed.client = authentication.client(found.routed.request)
-            found.routed.user = authentication.user.map { Int($0.user.id) }
+            found.routed.user = authentication.userID.map { Int($0) }
             found.routed.seesPrivate = accessControl.showsPrivate(to: authentication)
             return served(found).renewing(authentication.user?.renewal)
         case .refused(let refused):

@@ -33,7 +33,7 @@ enum StatusSchemas {
                 "ages": .list(of: .object(["age": .text, "records": count])), "latestErrors": .list(of: .named("LogLine"), most: 64),
             ],
             optional: [
-                "limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean,
+                "limiter": .named("Limiter"), "limiterFault": .text, "storeUsed": .boolean, "hosts": .named("Hosts"),
                 "account": .object(
                     ["consentedAt": instant, "endsAt": instant, "isEnding": .boolean, "isPrivate": .boolean],
                     optional: ["owner": .text, "endReason": .text]),
@@ -51,6 +51,11 @@ enum StatusSchemas {
                 "cooldown": .named("Pause"), "upstreamOutage": .named("Pause"), "tokenOutage": .named("Pause"),
                 "accountRefusal": .named("Pause"),
             ]),
+        "Hosts": .object(
+            [
+                "turn": count, "silent": count, "mixed": .list(of: .text),
+                "others": .list(of: .object(["name": .text, "alive": .boolean], optional: ["heardAt": instant])),
+            ], optional: ["host": .text, "fault": .text, "roundTripMicroseconds": count, "seenAt": instant, "lastCaller": .text]),
         "History": .object([
             "span": .oneOf(HistorySpan.allCases.map(\.rawValue)), "step": .integer(1), "now": instant,
             // Of each figure as many as there are steps.

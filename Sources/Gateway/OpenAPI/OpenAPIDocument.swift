@@ -72,9 +72,12 @@ extension Access {
     fileprivate var words: String {
         switch self {
         case .open: "Open to anybody."
-        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session."
+        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session or nginx for users with a session."
         case .mirror:
-            "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session, and for who has a client key's token."
+            """
+            Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session and for who has a client key's token, with nginx \
+            for users with a session.
+            """
         case .optional: "Needs no token; a bad one is refused."
         case .session: "For users with a session."
         case .refresh: "For who has a refresh token."
@@ -296,6 +299,13 @@ private enum SchemaExamples {
             "A line of the log at warning or above.", ["time": instant, "pid": 4711, "level": "warning", "text": "a lookup failed"]
         ),
         "Limiter": ("The pace and the queue.", limiter),
+        "Hosts": (
+            "The other hosts of one account, as this one knows them; instants in milliseconds since 1970.",
+            [
+                "turn": 4711, "silent": 0, "mixed": [], "others": [["name": "attic", "alive": true, "heardAt": instant]], "host": "cellar",
+                "roundTripMicroseconds": 180, "seenAt": instant, "lastCaller": "attic",
+            ]
+        ),
         "Pause": ("Until when nothing is asked, and why.", ["endsAt": instant, "reason": "429: too many requests"]),
         "ClientKey": (
             "A client key, without its secret; instants in milliseconds since 1970.",

@@ -67,11 +67,6 @@ final class Parameter: Sendable {
     }
 }
 
-extension Request {
-    /// The value of a header that is declared.
-    func header(_ parameter: Parameter) -> String? { parameter.variable.flatMap { self.parameter($0) } }
-}
-
 /// What a route wants in a request's body.
 struct DescribedBody: Sendable {
     var type: String

@@ -8,6 +8,8 @@ struct SpotifyRoutes: RouteFamily {
     let responder: MetadataResponder
     /// `SPOTIFY_FILL_REMOVED_FIELDS`.
     let fillsRemovedFields: Bool
+    /// A client key's token is one that it wants.
+    var takesClientKeys = true
 
     let prefix = "/spotify/v1/"
     static let barePrefix = "/v1/"
@@ -189,6 +191,7 @@ struct SpotifyRoutes: RouteFamily {
 
     /// Libraries show the message of a 401 to their users, and come with what Spotify gave them.
     func wantedToken(_ routed: RoutedRequest) -> String? {
+        guard takesClientKeys else { return nil }
         let place = routed.isAtOtherPrefix ? "/api/token" : "/spotify/api/token"
         return """
             The mirror wants a token of its own, none of Spotify's: POST \(place) gives one for the id and secret of a client key, \

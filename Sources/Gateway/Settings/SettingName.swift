@@ -1,6 +1,7 @@
 /// Every setting that the program reads from its environment. A case's raw value is the variable's name.
 public enum SettingName: String, CaseIterable, Sendable {
     case listen = "SWINGMUSIC_FCGI_LISTEN"
+    case peers = "SWINGMUSIC_FCGI_PEERS"
     case socketMode = "SWINGMUSIC_FCGI_SOCKET_MODE"
     case socketGroup = "SWINGMUSIC_FCGI_SOCKET_GROUP"
     case dataDirectory = "SWINGMUSIC_FCGI_DATA_DIR"
@@ -20,6 +21,9 @@ public enum SettingName: String, CaseIterable, Sendable {
     case logLevel = "SWINGMUSIC_FCGI_LOG_LEVEL"
     case logFormat = "SWINGMUSIC_FCGI_LOG_FORMAT"
     case swingmusicDirectory = "SWINGMUSIC_CONFIG_DIR"
+    case sharedStore = "SWINGMUSIC_FCGI_SHARED_STORE"
+    case sharedStorePassword = "SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD"
+    case hostName = "SWINGMUSIC_FCGI_HOST_NAME"
     case dragonflyHost = "DRAGONFLYDB_HOST"
     case dragonflyPort = "DRAGONFLYDB_PORT"
     case dragonflyDatabase = "DRAGONFLYDB_DB"
@@ -56,7 +60,7 @@ public enum SettingName: String, CaseIterable, Sendable {
     /// The variable that names a file with the value, for what should not stand in an environment.
     var fileVariable: String? {
         switch self {
-        case .adminToken, .cacheToken, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
+        case .adminToken, .cacheToken, .sharedStorePassword, .dragonflyPassword, .spotifyClientID, .spotifyClientSecret: rawValue + "_FILE"
         default: nil
         }
     }

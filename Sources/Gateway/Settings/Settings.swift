@@ -3,19 +3,24 @@ import FastCGI
 import Foundation
 import Logging
 import Platform
+import RESP
+import RateLimiting
 import Sessions
 import Spotify
 
 /// The program's settings, read from the environment; docs/settings.md describes each.
 public struct Settings: Sendable {
-    public enum MetadataAuth: String, CaseIterable, Sendable { case off, session }
+    public enum MetadataAuth: String, CaseIterable, Sendable { case off, session, nginx }
     public enum Registration: String, CaseIterable, Sendable { case admin, open }
     public enum LogFormat: String, CaseIterable, Sendable { case text, json }
     /// Who sees what the connected account's owner keeps from others.
     public enum PrivatePlaylists: String, CaseIterable, Sendable { case admin, users }
     public enum Switch: String, CaseIterable, Sendable { case off, on }
 
-    public var listen: ListenAddress
+    /// At least one.
+    public var listen: [ListenAddress]
+    /// Who may connect by TCP; nil: everybody.
+    public var peers: [AddressRange]?
     public var socketMode: mode_t
     public var socketGroup: String?
     public var dataDirectory: String
@@ -39,6 +44,10 @@ public struct Settings: Sendable {
     public var logFormat: LogFormat
     public var swingmusicDirectory: String?
     public var dragonfly: DragonflyConfiguration?
+    /// The store over which hosts share the account's pace; nil: this host is alone.
+    public var sharedStore: RedisEndpoint?
+    /// This host's name among those.
+    public var hostName: String
     public var credentials: SpotifyCredentials?
     public var spotify: SpotifyEndpoints
     public var minInterval: Duration
@@ -69,7 +78,8 @@ public struct Settings: Sendable {
     }
 
     private init(_ reader: inout SettingsReader) {
-        listen = Self.listenAddress(&reader)
+        listen = Self.listenAddresses(&reader)
+        peers = Self.peers(&reader, listen)
         socketMode = Self.mode(&reader)
         socketGroup = reader.text(.socketGroup)
         dataDirectory = reader.text(.dataDirectory) ?? Self.usualDataDirectory
@@ -79,7 +89,7 @@ public struct Settings: Sendable {
         mirrorWait = min(missWait, reader.duration(.mirrorWait, default: .seconds(4)))
         queueLimit = reader.number(.queueLimit, default: 1000, in: 1...1_000_000)
         swingmusicDirectory = reader.text(.swingmusicDirectory)
-        metadataAuth = reader.choice(.metadataAuth, default: swingmusicDirectory == nil ? .off : .session)
+        metadataAuth = Self.metadataAuth(&reader, swingmusicDirectory)
         adminToken = reader.text(.adminToken).map(Secret.init)
         cacheToken = reader.text(.cacheToken).map(Secret.init)
         registration = reader.choice(.registration, default: .admin)
@@ -96,6 +106,13 @@ public struct Settings: Sendable {
         callsPerHour = reader.number(.spotifyCallsPerHour, default: 1000, in: 1...1_000_000)
         market = Self.market(&reader)
         fillRemovedFields = reader.choice(.spotifyFillRemovedFields, default: Switch.on) == .on
+        sharedStore = Self.sharedStore(&reader)
+        hostName =
+            reader.parsed(.hostName, "is not a name of letters, digits, '.', '-' and '_', 64 at most") { Self.hostName($0) }
+            ?? Self.hostName(ProcessInfo.processInfo.hostName) ?? "host"
+        if sharedStore != nil, minInterval < Self.leastSharedInterval {
+            reader.note(SettingName.spotifyMinInterval.rawValue, "is too short for several hosts: 100ms is the least")
+        }
         privatePlaylists = Self.privatePlaylists(&reader, metadataAuth)
         ttl = Self.ttls(&reader)
         durableCaches = Self.durableCaches(&reader)
@@ -119,9 +136,53 @@ public struct Settings: Sendable {
         return lines
     }
 
-    private static func listenAddress(_ reader: inout SettingsReader) -> ListenAddress {
-        reader.parsed(.listen, "is neither the absolute path of a socket nor host:port") { ListenAddress($0) }
-            ?? usualListen
+    /// Every caller is believed about who asks; so what is opened beside another address is opened to a private network alone.
+    private static func listenAddresses(_ reader: inout SettingsReader) -> [ListenAddress] {
+        guard let given = reader.text(.listen) else { return [usualListen] }
+        let texts = ListenAddress.texts(of: given)
+        var addresses: [ListenAddress] = []
+        for text in texts {
+            guard let address = ListenAddress(text) else {
+                return reader.wrong(.listen, text, "is neither the absolute path of a socket nor host:port", [usualListen])
+            }
+            if addresses.contains(address) { return reader.wrong(.listen, text, "stands there twice", [usualListen]) }
+            if texts.count > 1, address.isPrivate == false {
+                return reader.wrong(.listen, text, "\(ListenError.isPublic); name this host's address in a private network", [usualListen])
+            }
+            addresses.append(address)
+        }
+        if addresses.count(where: \.isUnix) > 1 { return reader.wrong(.listen, given, "names more than one socket's path", [usualListen]) }
+        guard addresses.count <= ListeningSocket.most else {
+            return reader.wrong(.listen, given, "has more than \(ListeningSocket.most) addresses", [usualListen])
+        }
+        return addresses
+    }
+
+    private static func peers(_ reader: inout SettingsReader, _ listen: [ListenAddress]) -> [AddressRange]? {
+        guard let given = reader.text(.peers) else {
+            if listen.count > 1, listen.contains(where: { !$0.isUnix }) {
+                let words = "is not set, but \(SettingName.listen.rawValue) has TCP beside another address"
+                reader.note(SettingName.peers.rawValue, "\(words); name the hosts that may connect, as in 10.0.0.2")
+            }
+            return nil
+        }
+        var ranges: [AddressRange] = []
+        for text in ListenAddress.texts(of: given) {
+            guard let range = AddressRange(text) else {
+                return reader.wrong(.peers, text, "is neither an address nor a network such as 10.0.0.0/24", nil)
+            }
+            ranges.append(range)
+        }
+        return ranges
+    }
+
+    private static func metadataAuth(_ reader: inout SettingsReader, _ folder: String?) -> MetadataAuth {
+        let choice = reader.choice(.metadataAuth, default: folder == nil ? MetadataAuth.off : .session)
+        if choice == .nginx, folder != nil {
+            let words = "is nginx, but \(SettingName.swingmusicDirectory.rawValue) is set: this host knows the sessions itself"
+            reader.note(SettingName.metadataAuth.rawValue, "\(words); say session here, or set no folder")
+        }
+        return choice
     }
 
     private static func mode(_ reader: inout SettingsReader) -> mode_t {
@@ -154,6 +215,37 @@ public struct Settings: Sendable {
         return DragonflyConfiguration(host: host, port: UInt16(port), database: database, password: password, timeout: timeout)
     }
 
+    /// A turn has to be won in a tenth of the interval.
+    private static let leastSharedInterval = Duration.milliseconds(100)
+
+    /// `host:port`, a host alone, `[address]:port`, or `unix:` and a path.
+    private static func sharedStore(_ reader: inout SettingsReader) -> RedisEndpoint? {
+        let password = reader.text(.sharedStorePassword)
+        let form = "is neither host:port nor unix:/path"
+        return reader.parsed(.sharedStore, form) { text -> RedisEndpoint? in
+            var endpoint = RedisEndpoint(host: text, password: password, timeout: .seconds(1))
+            if text.hasPrefix("unix:") { return text.hasPrefix("unix:/") ? endpoint : nil }
+            let isBracketed = text.hasPrefix("[")
+            guard let cut = text.lastIndex(of: ":"), isBracketed ? text[..<cut].hasSuffix("]") : true else {
+                return isBracketed || text.contains("/") ? nil : endpoint
+            }
+            guard let port = UInt16(text[text.index(after: cut)...]), port > 0 else { return nil }
+            endpoint.host = isBracketed ? String(text[..<cut].dropFirst().dropLast()) : String(text[..<cut])
+            endpoint.port = port
+            return endpoint.host.isEmpty || endpoint.host.contains("/") || (!isBracketed && endpoint.host.contains(":")) ? nil : endpoint
+        }
+    }
+
+    private static func hostName(_ text: String) -> String? { SharedAccount.isName(text) ? text : nil }
+
+    /// Which account is shared, and how; nil: it is not, or there is none.
+    public var sharedAccount: SharedAccount? {
+        guard let sharedStore, let credentials else { return nil }
+        return SharedAccount(endpoint: sharedStore, host: hostName, clientID: credentials.clientID, apiURL: spotify.apiURL)
+    }
+
+    public var rateLimit: RateLimit { RateLimit(interval: minInterval, callsPerWindow: callsPerHour) }
+
     private static func credentials(_ reader: inout SettingsReader) -> SpotifyCredentials? {
         let known = reader.errors.count
         let (id, secret) = (reader.text(.spotifyClientID), reader.text(.spotifyClientSecret))
@@ -184,7 +276,7 @@ public struct Settings: Sendable {
         guard let choice = reader.parsed(name, "is none of: admin, users", { PrivatePlaylists(rawValue: $0) }) else { return nil }
         guard metadataAuth == .session else {
             let open = SettingName.metadataAuth.rawValue
-            return reader.wrong(name, choice.rawValue, "cannot be while metadata is open to all: set \(open)=session, or unset this", nil)
+            return reader.wrong(name, choice.rawValue, "needs sessions of this host: set \(open)=session, or unset this", nil)
         }
         return choice
     }
@@ -207,7 +299,7 @@ public struct Settings: Sendable {
     }
 
     /// What must not be shown anywhere.
-    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password] }
+    var secretTexts: [String?] { [credentials?.clientSecret, dragonfly?.password, sharedStore?.password] }
 
     /// What others may know of an environment: the settings in it, and the names of the secret ones. Of a secret that stands in a file its path
     /// is told.

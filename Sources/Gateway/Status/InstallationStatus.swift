@@ -59,7 +59,7 @@ extension StatusCollector {
             version: version, scoreboard: Scoreboard(reading: scoreboard), caches: caches,
             rateLimiter: try FileRateLimiter(of: settings, creating: false, log: log),
             sessions: settings.swingmusicDirectory.map(SessionsView.folder) ?? .off, dataDirectory: settings.dataDirectory,
-            hasCredentials: settings.hasCredentials, isWorker: false)
+            hasCredentials: settings.hasCredentials, sharesAs: settings.sharedStore.map { _ in settings.hostName }, isWorker: false)
     }
 }
 
@@ -69,7 +69,7 @@ extension FileRateLimiter {
     public convenience init(of settings: Settings, creating: Bool = true, log: Logger) throws(RateLimiterError) {
         try self.init(
             path: settings.dataDirectory + "/limiter.db",
-            rateLimit: RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour), queueLimit: settings.queueLimit,
+            rateLimit: settings.rateLimit, queueLimit: settings.queueLimit,
             leaseLifetime: settings.spotify.timeout + .seconds(5), batches: Resource.batches,
             // Whose the credentials are that the running program did not tell is the running program's to know.
             isOurs: { [credentials = settings.credentials, others = settings.hasCredentials] in credentials?.fits($0) ?? others },

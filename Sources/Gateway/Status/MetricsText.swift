@@ -160,9 +160,24 @@ extension StatusReport {
         text.single(
             "spotify_account_refused", .gauge, "1 while Spotify refuses this account, whatever is asked for.",
             limiter.accountRefusal == nil ? 0 : 1)
+        if let shared = limiter.shared, shared.host != nil { hosts(shared, &text) }
         text.metric("queue_lookups", .gauge, "Lookups that wait for a turn.")
         for priority in Priority.allCases { text.sample("queue_lookups", [("priority", "\(priority)")], limiter.waiting[priority] ?? 0) }
         text.single("queue_leased", .gauge, "Lookups under way.", limiter.leased)
+    }
+
+    /// Where hosts share the account's pace (this worker's view).
+    private func hosts(_ shared: SharedStanding, _ text: inout MetricsText) {
+        text.single(
+            "shared_store_usable", .gauge, "0 while the store that hosts share cannot be used and nothing is looked up.",
+            shared.fault == nil ? 1 : 0)
+        text.single(
+            "shared_store_round_trip_seconds", .gauge, "How long the last look at that store took.",
+            Double(shared.roundTrip?.wholeNanoseconds ?? 0) / 1e9)
+        text.single("shared_turn", .counter, "The number of the last call of all hosts.", shared.turn)
+        text.metric("hosts", .gauge, "Other hosts that share the account: those that live, and those that went without a goodbye.")
+        text.sample("hosts", [("state", "alive")], shared.living.count)
+        text.sample("hosts", [("state", "silent")], shared.silent)
     }
 
     private func storage(_ text: inout MetricsText) {

@@ -28,13 +28,17 @@ public enum Trouble: String, CaseIterable, Sendable {
     case endingConsent = "ending-consent"
     case spotifyUnreachable = "spotify-unreachable"
     case noStore = "no-store"
+    case noSharedStore = "no-shared-store"
+    case silentHosts = "silent-hosts"
+    case mixedHosts = "mixed-hosts"
+    case aloneBesideHosts = "alone-beside-hosts"
 
     /// No hit or no sign-in can be served: 503. Of the others some lookups or writes have to wait.
     public var keepsFromServing: Bool {
         switch self {
         case .noWorkers, .dataFolder, .cacheDatabase, .limiterDatabase, .sessionDatabase, .swingmusicDatabase, .swingmusicSettings: true
         case .fullDisk, .cooldown, .spentHour, .refusedCredentials, .refusedAccount, .noCredentials, .noToken, .endedConsent,
-            .endingConsent, .spotifyUnreachable, .noStore:
+            .endingConsent, .spotifyUnreachable, .noStore, .noSharedStore, .silentHosts, .mixedHosts, .aloneBesideHosts:
             false
         }
     }
@@ -59,6 +63,13 @@ public enum Trouble: String, CaseIterable, Sendable {
         case .noToken, .spotifyUnreachable: "see that the host reaches Spotify (name service, firewall, proxy); it is tried again by itself"
         case .endedConsent, .endingConsent:
             "run 'swingmusic-fcgi connect' once more, or 'swingmusic-fcgi disconnect' to do without the account"
+        case .noSharedStore:
+            "see what 'check' says of SWINGMUSIC_FCGI_SHARED_STORE; what is known is served meanwhile, and nothing new is looked up"
+        case .silentHosts:
+            "start the host again, or where it is gone for good say so with 'swingmusic-fcgi hosts forget NAME'; until then calls are fewer"
+        case .mixedHosts: "set SPOTIFY_MIN_INTERVAL and SPOTIFY_CALLS_PER_HOUR alike on all hosts; the strictest holds for all until then"
+        case .aloneBesideHosts:
+            "set SWINGMUSIC_FCGI_SHARED_STORE as before; or, where no other host uses this account any more, leave it: this ends by itself after a day"
         case .noStore: "see that DragonflyDB runs and DRAGONFLYDB_HOST, _PORT and _PASSWORD are its own; SQLite serves meanwhile"
         }
     }
@@ -89,8 +100,31 @@ public struct Readiness: Sendable, Equatable {
         } else if look.conditions.contains(.storeIsUnused) {
             note(.noStore, "DragonflyDB is not used by a worker; its log says why")
         }
+        if let shared = look.shared { noteHosts(shared, look) }
         let order = Trouble.allCases
         complaints.sort { order.firstIndex(of: $0.trouble) ?? 0 < order.firstIndex(of: $1.trouble) ?? 0 }
+    }
+
+    private mutating func noteHosts(_ shared: SharedStanding, _ look: ReadinessLook) {
+        guard shared.host != nil else {
+            guard let seenAt = shared.seenAt, !shared.heard.isEmpty, look.now - WallTime(milliseconds: seenAt) < .seconds(86_400) else {
+                return
+            }
+            let names = shared.heard.keys.sorted().joined(separator: ", ")
+            return note(
+                .aloneBesideHosts,
+                "until \(WallTime(milliseconds: seenAt).text) this host shared its pace with \(names), and now calls without them")
+        }
+        if let fault = shared.fault {
+            note(.noSharedStore, "nothing is looked up, since the store that hosts share cannot be used: \(fault)")
+        } else if look.conditions.contains(.sharedStoreIsUnused) {
+            note(.noSharedStore, "a worker looks nothing up, since the store that hosts share cannot be used; its log says why")
+        }
+        if shared.silent > 0 {
+            let names = Set(shared.heard.keys).subtracting(shared.living).sorted().joined(separator: ", ")
+            note(.silentHosts, "\(shared.silent) of the hosts \(names) went without a goodbye: the pace is divided by \(1 + shared.silent)")
+        }
+        if !shared.mixed.isEmpty { note(.mixedHosts, "another pace is set on \(shared.mixed.joined(separator: ", "))") }
     }
 
     private mutating func noteFiles(_ look: ReadinessLook) {
@@ -205,6 +239,8 @@ struct ReadinessLook: Sendable {
     /// nil without sessions.
     var sessions: SessionsHealth?
     var hasCredentials = true
+    /// nil: this host never shared its account with others.
+    var shared: SharedStanding?
     /// nil: none is connected.
     var account: AccountStanding?
     var now = SystemClock().wall
@@ -230,4 +266,5 @@ struct WorkerConditions: OptionSet, Sendable {
     static let cacheIsRefused = WorkerConditions(rawValue: 2)
     static let storeIsUnused = WorkerConditions(rawValue: 4)
     static let settingsAreUnknown = WorkerConditions(rawValue: 8)
+    static let sharedStoreIsUnused = WorkerConditions(rawValue: 16)
 }

@@ -15,6 +15,7 @@ enum StatusJSON {
             "answersByMinute": .array(report.answersByMinute.map(JSONValue.integer)),
             "parked": .integer(report.parked),
             "limiter": report.limiter.map(limiter), "limiterFault": report.limiterFault.map(JSONValue.string),
+            "hosts": report.limiter?.shared.map(hosts),
             "account": report.account.map { account($0, owner: report.accountOwner, now: report.now) },
             "workers": .array(
                 report.workers.map {
@@ -73,6 +74,22 @@ enum StatusJSON {
             "accountRefusal": status.accountRefusal.map { pause($0.endsAt, $0.reason) },
             "queue": .object(Priority.allCases.map { JSONMember("\($0)", .integer(status.waiting[$0] ?? 0)) }),
             "leased": .integer(status.leased), "failed": .integer(status.failed),
+        ])
+    }
+
+    private static func hosts(_ shared: SharedStanding) -> JSONValue {
+        .object([
+            "host": shared.host.map(JSONValue.string), "fault": shared.fault.map(JSONValue.string),
+            "roundTripMicroseconds": shared.roundTrip.map { .integer($0.wholeNanoseconds / 1000) },
+            "turn": .integer(shared.turn), "seenAt": shared.seenAt.map { .integer($0) },
+            "lastCaller": shared.lastCaller.map(JSONValue.string), "silent": .integer(shared.silent),
+            "mixed": .array(shared.mixed.map(JSONValue.string)),
+            "others": .array(
+                shared.others.map { name, heardAt in
+                    .object([
+                        "name": .string(name), "heardAt": heardAt.map { .integer($0) }, "alive": .bool(shared.living.contains(name)),
+                    ])
+                }),
         ])
     }
 

@@ -119,6 +119,8 @@ struct StatusCollector: Sendable {
     let sessions: SessionsView
     let dataDirectory: String
     let hasCredentials: Bool
+    /// What this host is called among those that share the account; nil: it is to be alone.
+    let sharesAs: String?
     /// Whether this process is a worker itself.
     let isWorker: Bool
     /// nil for who does not keep it.
@@ -127,17 +129,19 @@ struct StatusCollector: Sendable {
     private let counted = Locked<(at: MonotonicTime, ages: [AgeLook])?>(nil)  // guards what was counted last
 
     init(
-        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: RateLimiter,
-        sessions: SessionsView, dataDirectory: String, hasCredentials: Bool, isWorker: Bool, history: StatusHistory? = nil
+        version: String, scoreboard: Scoreboard, caches: Result<Caches, CachesAreNotOpen>, rateLimiter: any RateLimiter,
+        sessions: SessionsView, dataDirectory: String, hasCredentials: Bool, sharesAs: String?, isWorker: Bool,
+        history: StatusHistory? = nil
     ) {
         (self.version, self.scoreboard, self.caches, self.rateLimiter) = (version, scoreboard, caches, rateLimiter)
         (self.sessions, self.dataDirectory, self.hasCredentials, self.isWorker) = (sessions, dataDirectory, hasCredentials, isWorker)
+        self.sharesAs = sharesAs
         self.history = history
     }
 
     /// - Parameter withAges: counts the records by age, which takes the longer the more there are.
     func report(now: Int64 = SystemClock().wall.milliseconds, withAges: Bool) -> StatusReport {
-        let limiter = Result { try rateLimiter.status() }
+        let limiter = limiterStatus()
         let caches = try? caches.get()
         let workers = scoreboard.workers
         let account = AccountFile(folder: dataDirectory).standing()
@@ -188,7 +192,16 @@ struct StatusCollector: Sendable {
     }
 
     /// Why nothing, or not everything, can be served. Writes nothing.
-    func readiness() -> Readiness { Readiness(look(Result { try rateLimiter.status() }, scoreboard.workers)) }
+    func readiness() -> Readiness { Readiness(look(limiterStatus(), scoreboard.workers)) }
+
+    /// Who looks from outside knows what hosts share from the file alone.
+    private func limiterStatus() -> Result<RateLimiterStatus, any Error> {
+        Result {
+            var status = try rateLimiter.status()
+            status.shared?.host = sharesAs
+            return status
+        }
+    }
 
     private func look(_ limiter: Result<RateLimiterStatus, any Error>, _ workers: [Scoreboard.Worker]) -> ReadinessLook {
         var look = ReadinessLook(dataDirectory: dataDirectory)
@@ -209,6 +222,7 @@ struct StatusCollector: Sendable {
         (look.limiter, look.limiterFault) = (try? limiter.get(), limiter.fault)
         look.sessions = sessionsHealth(workers, look.conditions)
         look.hasCredentials = hasCredentials
+        look.shared = try? limiter.get().shared
         look.account = AccountFile(folder: dataDirectory).standing()
         return look
     }
@@ -239,6 +253,7 @@ struct StatusCollector: Sendable {
             }
             if troubles.storeFault != nil { conditions.insert(.storeIsUnused) }
         }
+        if let shared = rateLimiter as? SharedRateLimiter, shared.fault != nil { conditions.insert(.sharedStoreIsUnused) }
         if case .own(let sessions) = sessions, !sessions.hasSettings { conditions.insert(.settingsAreUnknown) }
         scoreboard.note(conditions)
     }

@@ -57,6 +57,14 @@ public struct StatusSection: Sendable, Equatable {
             let standing = account.endReason.map { "consent ended: \($0)" } ?? "connected, consent ends on \(account.endDay)"
             rows.append(["account", [report.accountOwner, standing].compactMap(\.self).joined(separator: ", ")])
         }
+        if let shared = limiter.shared, let host = shared.host {
+            let store = shared.fault ?? shared.roundTrip.map { "answers in \($0.wholeNanoseconds / 1000) µs" } ?? "used by the workers"
+            rows.append(["this host", "\(host); turn \(shared.turn) of all hosts" + (shared.lastCaller.map { ", by \($0)" } ?? "")])
+            rows.append(["store of all hosts", store])
+            for (name, heardAt) in shared.others {
+                rows.append(["host \(name)", "heard of " + (heardAt.map(Readable.instant) ?? "just now")])
+            }
+        }
         return StatusSection(title: "Calls to Spotify", rows: rows)
     }
 

@@ -1,3 +1,5 @@
+import Platform
+
 /// Who a request comes from. There is this one answer, and all routes work with it.
 public enum Authentication: Sendable {
     case authenticated(Principal)
@@ -12,15 +14,52 @@ public enum Authentication: Sendable {
 /// Whose a good credential is.
 public enum Principal: Sendable {
     case user(AuthenticatedRequest)
+    /// A user whom somebody else has found out, and we believe: on a host without sessions. The sessions never say so.
+    case named(NamedUser)
     /// Who has the admin token of our settings. The sessions know nothing of that one, and never say so.
     case administrator
     /// A client key's, by its number in `sessions.db`. It is nobody's session.
     case client(Int64)
+
+    /// A user who is no admin.
+    public var isOrdinaryUser: Bool {
+        switch self {
+        case .user(let request): !request.user.isAdmin
+        case .named(let user): !user.isAdmin
+        case .administrator, .client: false
+        }
+    }
+}
+
+/// A user in the words of `/auth/verify`.
+public struct NamedUser: Sendable, Equatable {
+    public let id: Int64
+    public let isAdmin: Bool
+
+    /// nil for what no answer of `/auth/verify` says.
+    /// - Parameters:
+    ///   - id: of `X-Swingmusic-User-Id`: a number in decimal digits.
+    ///   - roles: of `X-Swingmusic-Roles`, one text: by comma, each percent-encoded.
+    public init?(id: String, roles: [String]) {
+        guard id.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int64(id), roles.count <= 1 else { return nil }
+        self.id = number
+        // What swingmusic calls its admins has nothing in it to encode.
+        isAdmin = roles.first?.split(separator: ",").contains("admin") ?? false
+    }
 }
 
 extension Authentication {
     /// The user whose session it is; nil for everybody else.
     public var user: AuthenticatedRequest? { if case .authenticated(.user(let request)) = self { request } else { nil } }
+
+    /// Of the user, whoever has found out who it is; nil for everybody else.
+    public var userID: Int64? {
+        switch self {
+        case .authenticated(.user(let request)): request.user.id
+        case .authenticated(.named(let user)): user.id
+        case .authenticated, .refused, .anonymous, .needsWrite: nil
+        }
+    }
 
     /// The refusal for routes that need a user, or the user.
     func signedIn() throws(Refused) -> AuthenticatedRequest {
@@ -28,7 +67,7 @@ extension Authentication {
         case .authenticated(.user(let request)): return request
         case .refused(let refused), .anonymous(let refused): throw refused
         case .authenticated(.client): throw .misplacedClientToken
-        case .authenticated(.administrator), .needsWrite: throw .unavailable
+        case .authenticated(.administrator), .authenticated(.named), .needsWrite: throw .unavailable
         }
     }
 

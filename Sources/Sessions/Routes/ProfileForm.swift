@@ -1,3 +1,4 @@
+import Platform
 import JSON
 
 /// The body of the routes that change or make a user.

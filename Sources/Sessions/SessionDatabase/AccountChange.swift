@@ -1,3 +1,5 @@
+import Platform
+
 /// What a look at a user's row means for the user's sessions.
 enum AccountChange: Equatable {
     case none

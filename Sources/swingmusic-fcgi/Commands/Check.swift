@@ -77,7 +77,8 @@ struct Check: ParsableCommand {
         let sources = SettingsSources(environment)
         let viewer = Viewer(sources)
         // Root may open every socket, whoever it belongs to; so this is asked before root's rights are given up.
-        let address = socket.flatMap { ListenAddress($0) } ?? ListenAddress(sources.environment[SettingName.listen.rawValue] ?? "")
+        let listen = ListenAddress.texts(of: sources.environment[SettingName.listen.rawValue] ?? "").compactMap { ListenAddress($0) }
+        let address = socket.flatMap { ListenAddress($0) } ?? (listen.isEmpty ? nil : listen.asked)
         let answer = HealthCheck.answer(of: address ?? Settings.usualListen)
         if health { return [HealthCheck.healthFinding(answer, address ?? Settings.usualListen)] }
         // From here on root sees what the program sees: what it may not read, the program may not either.
@@ -87,13 +88,15 @@ struct Check: ParsableCommand {
         return SettingsCheck.findings(settings, errors, sources, viewer)
             + DatabaseCheck.findings(settings, viewer)
             + StoreCheck.findings(settings, isPartHidden: isPartHidden)
+            + SharedStoreCheck.findings(settings, isPartHidden: isPartHidden)
             + SpotifyCheck.findings(settings, online: online, isPartHidden: isPartHidden)
             + SwingmusicCheck.findings(settings, viewer)
             + SocketCheck(
-                settings: settings, address: address ?? settings.listen, running: sources.running, viewer: viewer,
+                settings: settings, address: address ?? settings.listen.asked, running: sources.running, viewer: viewer,
                 isAddressKnown: address != nil || !isPartHidden
             )
             .findings(answer, nginxUser: nginxUser.flatMap { HostUser(named: $0) })
+            + NetworkCheck(settings: settings, asked: address ?? settings.listen.asked).findings()
             + IncludeCheck.findings(settings)
             + ReadinessCheck.findings(settings, viewer)
             + PageCheck.findings(settings, at: url.flatMap { BaseURL($0) })

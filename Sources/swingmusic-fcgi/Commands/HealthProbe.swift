@@ -10,6 +10,8 @@ enum HealthProbe {
         /// This user may not connect: whether anybody listens is not known.
         case forbidden
         case silent
+        /// The other end hung up before it said anything.
+        case closed
         case foreign
     }
 
@@ -22,9 +24,11 @@ enum HealthProbe {
         defer { close(descriptor) }
         let request = FastCGIText.request("/swingmusic-fcgi/healthz")
         guard request.withUnsafeBytes({ send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }) == request.count else {
-            throw .silent
+            throw errno == EPIPE || errno == ECONNRESET ? .closed : .silent
         }
-        guard let status = FastCGIText.status(of: try receive(descriptor)) else { throw .foreign }
+        let answer = try receive(descriptor)
+        if answer.isEmpty { throw .closed }
+        guard let status = FastCGIText.status(of: answer) else { throw .foreign }
         return status
     }
 
@@ -33,6 +37,7 @@ enum HealthProbe {
         var part = [UInt8](repeating: 0, count: 4096)
         while all.count < 1 << 16 {
             let count = recv(descriptor, &part, part.count, 0)
+            if count < 0, errno == ECONNRESET, all.isEmpty { throw .closed }
             if count < 0 { throw errno == EAGAIN ? .silent : .foreign }
             if count == 0 { break }
             all += part[..<count]

@@ -10,7 +10,34 @@ enum PageCheck {
         guard let site = (site ?? settings.publicURL)?.text else {
             return [.ok(subject, "not looked at: --url names what browsers open, as in --url http://127.0.0.1:8080")]
         }
-        return [.ok(subject, "the status page is \(site)/swingmusic-fcgi/status"), worker(site)]
+        let metadata = settings.metadataAuth == .nginx ? [asked(site)] : []
+        return [.ok(subject, "the status page is \(site)/swingmusic-fcgi/status"), worker(site)] + metadata
+    }
+
+    /// Whether nginx asks the other host who sends a request, and says so: a stranger is refused then, as a stranger.
+    private static func asked(_ site: String) -> Finding {
+        let (name, url) = ("SWINGMUSIC_FCGI_METADATA_AUTH", site + "/api/catalog/track/none")
+        do throws(PageRequest.Failure) {
+            let answer = try PageRequest.get(url, header: "Accept: application/json")
+            let words = String(decoding: answer.start, as: UTF8.self)
+            return switch answer.status {
+            case 401 where words.contains("nginx does not say who asks"):
+                .error(
+                    name, "is nginx, but nginx names nobody to the metadata routes: all are refused",
+                    remedy: "include swingmusic-fcgi/metadata-elsewhere.conf in place of metadata.conf (docs/sessions.md)")
+            case 401: .ok(name, "nginx asks another host who sends a request")
+            case 500...599:
+                .warning(
+                    name, "is nginx, but \(url) is answered \(answer.status): nobody is let in",
+                    remedy: "see that the host with swingmusic's folder answers at the address in swingmusic-fcgi/elsewhere.conf")
+            default:
+                .warning(
+                    name, "is nginx, but \(url) is answered \(answer.status) to a stranger",
+                    remedy: "see that swingmusic-fcgi/metadata-elsewhere.conf is what nginx includes")
+            }
+        } catch {
+            return .warning(name, "is nginx, but \(url) could not be asked: \(error.reason)", remedy: "see that nginx runs")
+        }
     }
 
     /// The worker of swingmusic's web client answers every page below / with its own. nginx puts lines before it that keep it from ours
@@ -53,7 +80,7 @@ private enum PageRequest {
     }
 
     /// How many bytes of a body are kept.
-    private static let wanted = 64
+    private static let wanted = 256
     /// Milliseconds for the whole.
     private static let patience = 5000
 

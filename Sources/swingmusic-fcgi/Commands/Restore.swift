@@ -56,9 +56,8 @@ struct Restore: ParsableCommand {
     }
 
     private func spendTheHour(_ settings: Settings, in folder: String) throws {
-        let rateLimit = RateLimit(interval: settings.minInterval, callsPerWindow: settings.callsPerHour)
         try FileRateLimiter(
-            path: folder + "/" + DatabaseFile.limiter.name, rateLimit: rateLimit, queueLimit: settings.queueLimit,
+            path: folder + "/" + DatabaseFile.limiter.name, rateLimit: settings.rateLimit, queueLimit: settings.queueLimit,
             leaseLifetime: settings.spotify.timeout + .seconds(5), log: .silent
         ).spendWindow()
     }

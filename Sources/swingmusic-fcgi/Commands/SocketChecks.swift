@@ -191,8 +191,70 @@ enum HealthCheck {
             .unseen("health", "user \(HostUser(geteuid()).name) may not open \(address), so whether it answers is not known")
         case .silent:
             .error("health", "\(address) accepts and does not answer", remedy: "see the log of 'serve', and restart it when it hangs")
+        case .closed:
+            .error(
+                "health", "\(address) closes without an answer",
+                remedy: "name this host in SWINGMUSIC_FCGI_PEERS too; else see the log of 'serve', and SWINGMUSIC_FCGI_LISTEN")
         case .foreign:
             .error("health", "what answers at \(address) does not speak FastCGI", remedy: "correct SWINGMUSIC_FCGI_LISTEN")
         }
+    }
+}
+
+/// What is opened to other hosts, and to whom.
+struct NetworkCheck {
+    let settings: Settings
+    /// What another line is about already.
+    let asked: ListenAddress
+
+    private static let peers = SettingName.peers.rawValue
+
+    func findings() -> [Finding] {
+        let network = settings.listen.filter { !$0.isUnix }
+        return network.filter { $0 != asked }.map(answers) + who(network) + named()
+    }
+
+    /// Whoever may connect is believed about who asks from where.
+    private func who(_ network: [ListenAddress]) -> [Finding] {
+        guard let peers = settings.peers else {
+            return network.filter { !$0.isLoopback }
+                .map { address in
+                    .warning(
+                        Self.peers, "is not set: whoever reaches \(address) is believed about who asks from where",
+                        remedy: "name the hosts whose nginx connects, as in 10.0.0.2")
+                }
+        }
+        if network.isEmpty {
+            return [
+                .warning(
+                    Self.peers, "is set, but nothing is opened to the network",
+                    remedy: "name a TCP address in SWINGMUSIC_FCGI_LISTEN, beside the socket, or leave it out")
+            ]
+        }
+        return peers.filter { !$0.isPrivate }
+            .map { range in
+                .warning(
+                    Self.peers, "\(range) is no private network: what is said there goes over the Internet as it is",
+                    remedy: "join the hosts by a private network, such as WireGuard, and name their addresses in it")
+            }
+    }
+
+    private func answers(_ address: ListenAddress) -> Finding {
+        let answer = HealthCheck.answer(of: address)
+        if case .failure(.closed) = answer, settings.peers != nil {
+            return .ok("peers", "\(address) is open to those in \(Self.peers), and this host is none of them")
+        }
+        var finding = HealthCheck.finding(answer, address, whenNobodyListens: .warning, nil)
+        finding.subject = "peers"
+        return finding
+    }
+
+    private func named() -> [Finding] {
+        guard settings.metadataAuth == .nginx, !settings.listen.contains(where: \.isUnix) else { return [] }
+        return [
+            .error(
+                "SWINGMUSIC_FCGI_METADATA_AUTH", "is nginx, which is believed over a Unix socket alone, and none is listened on",
+                remedy: "name a socket's path in SWINGMUSIC_FCGI_LISTEN")
+        ]
     }
 }

@@ -81,8 +81,9 @@ struct Warm: ParsableCommand {
     private static let mostNamed = 20
 
     private func tellWhetherServed(_ settings: Settings) {
-        guard (try? HealthProbe.ask(settings.listen)) == nil else { return }
-        Output.complain("no 'serve' answers at \(settings.listen): the lookups wait in the queue until one runs on this data folder")
+        let address = settings.listen.asked
+        guard (try? HealthProbe.ask(address)) == nil else { return }
+        Output.complain("no 'serve' answers at \(address): the lookups wait in the queue until one runs on this data folder")
     }
 
     private func conclude(_ round: WarmRun, _ list: WarmList, isStopped: Bool) throws {

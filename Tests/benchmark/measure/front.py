@@ -53,7 +53,7 @@ class Front:
         upstream = (SHARED / "upstream.conf").read_text()
         upstream = upstream.replace("upstream swingmusic_fcgi", f"upstream {name}")
         upstream = re.sub(r"unix:[^ ;]+", f"unix:{socket}", upstream)
-        passing = (SHARED / "pass.conf").read_text().replace("fastcgi_pass swingmusic_fcgi", f"fastcgi_pass {name}")
+        passing = f"fastcgi_pass {name};\n" + (SHARED / "request.conf").read_text()
         if not keep:
             upstream = re.sub(r"^\s*keepalive.*$", "", upstream, flags=re.M)
             passing = passing.replace("fastcgi_keep_conn on", "fastcgi_keep_conn off")

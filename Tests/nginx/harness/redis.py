@@ -14,10 +14,10 @@ class RedisError(Exception):
 
 
 class RedisServer:
-    """Starts empty at once. Snapshots are files that `save` writes and `start(snapshot=...)` begins with."""
+    """Starts empty at once. `under`: the words of a command that runs another. Snapshots are files that `save` writes and `start(snapshot=...)` begins with."""
 
-    def __init__(self, sandbox, *options, port=None, password=None):
-        self.sandbox, self.options, self.password = sandbox, options, password
+    def __init__(self, sandbox, *options, port=None, password=None, under=()):
+        self.sandbox, self.options, self.password, self._under = sandbox, options, password, under
         self.port = port or free_port()
         self.folder = sandbox.directory(f"store-{self.port}")
         self.process = None
@@ -28,7 +28,7 @@ class RedisServer:
         dump.unlink(missing_ok=True)
         if snapshot:
             shutil.copy(snapshot, dump)
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", self.port, "--dir", self.folder, "--save", "",
+        command = [*self._under, "redis-server", "--bind", "127.0.0.1", "--port", self.port, "--dir", self.folder, "--save", "",
                    "--appendonly", "no", "--dbfilename", "dump.rdb", "--daemonize", "no",
                    *(self.options if options is None else options)]
         if self.password:

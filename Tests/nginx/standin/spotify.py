@@ -181,7 +181,7 @@ class StandIn(ThreadingHTTPServer):
     request_queue_size = 4096
 
     def __init__(self, options):
-        super().__init__(("127.0.0.1", options.port), Handler)
+        super().__init__((options.address, options.port), Handler)
         note_arrivals(self.socket)
         self.tls = None
         if options.tls:
@@ -227,6 +227,7 @@ def end_with_input():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--log", metavar="FILE")
     parser.add_argument("--mode", choices=["development", "extended"], default="development")
     parser.add_argument("--user", metavar="NAME")

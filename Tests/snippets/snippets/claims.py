@@ -95,6 +95,9 @@ CLAIMS = {
         ways.web_server("Apache"), free={"localhost": "nobody is asked under that name", "16380": "Apache reads as far as there are digits"}),
     ("docs/webservers.md", "Caddy", 1): Claim(ways.web_server("Caddy")),
     ("docs/sessions.md", "Guarding what swingmusic serves", 1): Claim(ways.guarded_location),
+    ("docs/sessions.md", "On several hosts", 1): Claim(homes.sets(
+        SWINGMUSIC_FCGI_LISTEN="/run/swingmusic-fcgi/fcgi.sock,10.0.0.1:9000", SWINGMUSIC_FCGI_PEERS="10.0.0.2")),
+    ("docs/sessions.md", "On several hosts", 2): Claim(homes.sets(SWINGMUSIC_FCGI_METADATA_AUTH="nginx")),
 }
 
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("Looking at a request") struct RecordParserTests {
+@Suite("Looking at a request") struct RecordTests {
     private func look(_ bytes: [UInt8], limits: Limits = Limits()) throws -> RequestScan? {
         guard case .request(let scan) = try bytes.withUnsafeBytes({ try RequestScan.look(at: $0, limits: limits) }) else { return nil }
         return scan

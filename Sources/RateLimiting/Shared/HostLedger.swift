@@ -1,0 +1,222 @@
+import GRDB
+import Platform
+
+/// What a host's own limiter says and does where turns are shared among hosts: it allows, and keeps what was won.
+extension FileRateLimiter {
+    /// A lookup that a call may be made for, as far as this host knows.
+    struct Chance: Sendable {
+        var position: SharedPosition
+        var pick: Pick
+        /// Lookups that may share its call, and how many there is room for.
+        var others: [Pick]
+        var places: Int
+        var isBackground: Bool
+        /// Since the newest call that this host knows of.
+        var gap: Duration
+        /// Of the most urgent lookup beside it.
+        var rankLeft: Priority?
+    }
+
+    enum Prospects: Sendable {
+        case due(Chance)
+        case wait(Duration, WaitReason)
+    }
+
+    /// Takes the lock that is held until `endSending`. nil: it is this process's now; else when to try again.
+    func beginSending() throws(RateLimiterError) -> Duration? {
+        if let pause = try atSending({ () throws(SystemError) in try sending.begin() }) { return pause }
+        do {
+            try file.read { try sending.countAbandoned($0) }
+            if let unsaved = memory.withLock({ $0.cooldownIsSaved ? nil : $0.cooldown }) {
+                try file.write { try save(cooldown: unsaved, $0) }
+                memory.withLock { $0.cooldownIsSaved = $0.cooldown == unsaved }
+            }
+            return nil
+        } catch {
+            sending.end()
+            throw error
+        }
+    }
+
+    /// What this host's file allows at the moment. Reads only.
+    /// - Parameter isNext: whether this host's turn is before the others'; nil: nobody's is.
+    func prospects(of worker: String, rateLimit: RateLimit, isNext: Bool?) throws(RateLimiterError) -> Prospects {
+        try file.read { transaction in
+            guard let position = try transaction.position() else { return .wait(.seconds(1), .turnOfAnother) }
+            let headStart = isNext == false ? rateLimit.headStart : .zero
+            switch try decision(transaction, rateLimit: rateLimit, headStart: headStart) {
+            case .nothing: return .wait(.seconds(10), .empty)
+            case .wait(let until, let reason): return .wait(until - transaction.now, reason)
+            case .grant(let background):
+                guard let pick = try transaction.pickControl() ?? transaction.pick(background: background) else {
+                    return .wait(.seconds(10), .empty)
+                }
+                let newest: BootTime? = try transaction.one("SELECT instant FROM grants ORDER BY id DESC LIMIT 1")
+                let places = try transaction.places(of: pick, batches)
+                let others = try transaction.companions(of: pick, batches, places: places)
+                return .due(
+                    Chance(
+                        position: position, pick: pick, others: others, places: places, isBackground: background,
+                        gap: newest.map { transaction.now - $0 } ?? .zero,
+                        rankLeft: try transaction.bestRank(besides: Set([pick.key] + others.map(\.key)))))
+            }
+        }
+    }
+
+    /// Keeps a turn that was won: the slot is spent, and the lookup leased, with those that share its call.
+    /// - Parameter shared: which of those are this host's.
+    /// - Returns: nil when the lookup is not free any more; the slot is spent all the same.
+    func grant(
+        _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String
+    ) throws(RateLimiterError) -> Lease? {
+        // What is known of the grant before holds where this one cannot be written.
+        let note = sending.read()
+        do {
+            let lease = try file.write { transaction in
+                try keep(chance, shared: shared, turn: turn, freshUntil: freshUntil, worker: worker, transaction)
+            }
+            if let lease { memory.withLock { $0.newestGrant = lease.grantedAt } }
+            return lease
+        } catch {
+            if let note { try? sending.write(note) }
+            throw error
+        }
+    }
+
+    private func keep(
+        _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String, _ transaction: Transaction
+    ) throws -> Lease? {
+        let pick = chance.pick
+        try sending.correctGrant(transaction)
+        let id = try transaction.spend(turn: turn, background: chance.isBackground, worker: worker, rateLimit: rateLimit)
+        if var position = try transaction.position(), position.turn < turn {
+            (position.turn, position.seen) = (turn, transaction.now)
+            try transaction.set(position)
+        }
+        guard try transaction.isFree(pick.key) else { return nil }
+        let others = try chance.others.filter { try shared.contains($0.key) && transaction.isFree($0.key) }
+        let number = try transaction.lease(pick, with: others, until: transaction.now + leaseLifetime)
+        try transaction.tidy()
+        try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: transaction.now, sentAt: nil))
+        func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
+            Lease(
+                key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
+                others: others,
+                places: places, freshUntil: freshUntil, turn: turn)
+        }
+        return lease(pick, others.map { lease($0) }, places: chance.places)
+    }
+}
+
+/// What this host remembers of the shared store, in `limiter.db`: it outlives the store, and holds when the store forgets.
+extension Transaction {
+    /// nil: this host has taken part in no store yet.
+    func position() throws -> SharedPosition? {
+        try row("SELECT epoch, turn, seen FROM shared").map { SharedPosition(epoch: $0[0], turn: $0[1], seen: $0[2]) }
+    }
+
+    func set(_ position: SharedPosition) throws {
+        try run(
+            """
+            INSERT INTO shared (only, epoch, turn, seen) VALUES (1, ?, ?, ?)
+            ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch, turn = excluded.turn, seen = excluded.seen
+            """, [position.epoch, position.turn, position.seen])
+    }
+
+    /// Takes in what the store says.
+    /// - Returns: false when a new epoch has to be founded; nothing was changed then.
+    func observe(_ report: StoreReport, rateLimit: RateLimit) throws -> Bool {
+        let known = try position()
+        let sighting = Sighting(known: known, report: report, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
+        guard case .grants(let grants) = sighting else { return false }
+        for grant in grants { try note(grant, rateLimit: rateLimit) }
+        let isNews = known?.epoch != report.epoch || known?.turn != report.turn || !grants.isEmpty
+        if isNews || now - (known?.seen ?? now) > .seconds(10) {
+            try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
+        }
+        return true
+    }
+
+    /// A founder that had no position has one now: it knows what it told.
+    func adopt(_ report: StoreReport) throws {
+        try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
+    }
+
+    /// The calls that this host knows of, as the store's list has them: numbered down from `turn`, newest first.
+    func told(downFrom turn: Int64, most: Int) throws -> [StoreReport.Turn] {
+        let rows = try rows("SELECT instant, background FROM grants ORDER BY id DESC LIMIT ?", [most])
+        return rows.indices.map { index in
+            let gap = index + 1 < rows.count ? (rows[index][0] as BootTime) - (rows[index + 1][0] as BootTime) : .zero
+            return StoreReport.Turn(number: turn - Int64(index), gap: max(gap, .zero), isBackground: rows[index][1])
+        }
+    }
+
+    /// A grant of another host. Instants grow with the ids, so one that was before the newest counts as it.
+    private func note(_ grant: SightedGrant, rateLimit: RateLimit) throws {
+        let newest: BootTime? = try one("SELECT instant FROM grants ORDER BY id DESC LIMIT 1")
+        let instant = newest.map { max($0, grant.instant) } ?? grant.instant
+        let id = try spend(at: instant, background: grant.isBackground, worker: "", rateLimit: rateLimit)
+        try run("UPDATE grants SET turn = ? WHERE id = ?", [grant.turn, id])
+    }
+
+    /// Another process of this host may have seen this turn before the one whose it is has written it.
+    func spend(turn: Int64, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
+        if let newest = try row("SELECT id, turn FROM grants ORDER BY id DESC LIMIT 1"), newest[1] as Int64? == turn {
+            let id: Int64 = newest[0]
+            try run("UPDATE grants SET instant = ?, background = ?, worker = ? WHERE id = ?", [now, background, worker, id])
+            return id
+        }
+        let id = try spend(at: now, background: background, worker: worker, rateLimit: rateLimit)
+        try run("UPDATE grants SET turn = ? WHERE id = ?", [turn, id])
+        return id
+    }
+
+    // MARK: What other hosts have in hand
+
+    /// Another host has the lookup: it is not this one's before that.
+    func yield(_ key: String, until: BootTime) throws {
+        try run("UPDATE lookups SET lease = NULL, lease_until = ? WHERE key = ?", [until, key])
+    }
+
+    /// The other host has let go of it.
+    func unyield(_ key: String) throws { try run("UPDATE lookups SET lease_until = NULL WHERE key = ? AND lease IS NULL", [key]) }
+
+    // MARK: Cooldowns that hosts tell each other of
+
+    /// Whether this host has not heard of it before; it is noted.
+    func isNew(_ cooldown: SharedCooldown) throws -> Bool {
+        guard try one("SELECT cooldown FROM shared", as: String.self) != cooldown.name else { return false }
+        try run("UPDATE shared SET cooldown = ?", [cooldown.name])
+        return true
+    }
+
+    // MARK: Other hosts
+
+    /// When each was heard of last.
+    func hosts() throws -> [String: BootTime] {
+        Dictionary(try rows("SELECT name, heard FROM hosts").map { ($0[0] as String, $0[1] as BootTime) }, uniquingKeysWith: { $1 })
+    }
+
+    func keep(hosts: [String: BootTime]) throws {
+        try run("DELETE FROM hosts")
+        for (name, heard) in hosts { try run("INSERT INTO hosts (name, heard) VALUES (?, ?)", [name, heard]) }
+    }
+
+    // MARK: What this host wants
+
+    /// The rank of the most urgent lookup that could be granted, but for one; nil: there is none.
+    func bestRank(besides keys: Set<String> = []) throws -> Priority? {
+        // One more than are left out, so that one of another rank is among them.
+        try rows(
+            """
+            SELECT key, CASE WHEN priority > 1 THEN priority WHEN \(Self.isAttended) THEN 0 ELSE 1 END AS rank FROM lookups
+            WHERE \(Self.isLive) AND NOT \(Self.isLeased) AND (not_before IS NULL OR not_before <= :now) ORDER BY rank LIMIT :most
+            """, ["now": now, "most": keys.count + 1]
+        ).first { !keys.contains($0[0]) }.flatMap { Priority(rawValue: $0[1]) }
+    }
+
+    /// Whether somebody of this host waits for it, and nobody of this host is fetching it.
+    func isQueuedUnleased(_ key: String) throws -> Bool {
+        try one("SELECT 1 FROM lookups WHERE key = ? AND failed = 0 AND lease IS NULL", [key], as: Int.self) != nil
+    }
+}

@@ -1,0 +1,141 @@
+import Crypto
+import Glibc
+import Platform
+import RESP
+
+/// Which account several hosts share, over which store, and who this host is among them.
+public struct SharedAccount: Sendable {
+    public var endpoint: RedisEndpoint
+    /// This host's name, which no other has; letters, digits and `.-_`.
+    public var host: String
+    /// Tells the account from others; not its id.
+    private let account: String
+    /// Tells the API's address from others.
+    let api: String
+
+    public init(endpoint: RedisEndpoint, host: String, clientID: String, apiURL: String) {
+        (self.endpoint, self.host) = (endpoint, host)
+        (account, api) = (Self.digest(clientID), Self.digest(apiURL))
+    }
+
+    private static func digest(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8)).prefix(8)) }
+
+    var keys: SharedKeys { SharedKeys(account: account) }
+
+    /// A name as the store can have it.
+    public static func isName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
+            }
+    }
+}
+
+/// How a host stands among those that share its account.
+public struct SharedStanding: Sendable, Equatable {
+    /// This host's name; nil where turns are not shared (any more).
+    public var host: String?
+    /// Why no call is made; nil: the store can be used, or it was not this process that looked.
+    public var fault: String?
+    public var roundTrip: Duration?
+    /// The last turn that this host knows of, and when the store last said so, in wall-clock milliseconds.
+    public var turn: Int64 = 0
+    public var seenAt: Int64?
+    /// Other hosts of which this one has heard, and when last, in wall-clock milliseconds.
+    public var heard: [String: Int64] = [:]
+    /// Those that share turns now.
+    public var living: [String] = []
+    /// How many went within the window without a goodbye: the pace is divided by one more.
+    public var silent = 0
+    /// Living ones whose pace is set otherwise; the strictest is everybody's.
+    public var mixed: [String] = []
+    public var interval: Duration?
+    public var callsPerWindow: Int?
+    /// Whose the last turn was; nil: not known.
+    public var lastCaller: String?
+
+    init(host: String? = nil) { self.host = host }
+
+    /// The other hosts by name, and when each was heard of last.
+    public var others: [(name: String, heardAt: Int64?)] {
+        Set(heard.keys).union(living).sorted().map { ($0, heard[$0]) }
+    }
+
+    /// With what the file has.
+    func joined(with file: SharedStanding?) -> SharedStanding {
+        var both = self
+        guard let file else { return both }
+        (both.turn, both.seenAt, both.heard) = (file.turn, file.seenAt, file.heard)
+        return both
+    }
+}
+
+extension Transaction {
+    /// What the file knows of other hosts; nil: this one never shared.
+    func standing() throws -> SharedStanding? {
+        guard let position = try position() else { return nil }
+        var standing = SharedStanding()
+        (standing.turn, standing.seenAt) = (position.turn, moment.wall(of: position.seen))
+        standing.heard = try hosts().mapValues { moment.wall(of: $0) }
+        return standing
+    }
+}
+
+/// The hosts that share an account, and their store, as somebody sees them who takes no part.
+public struct HostList: Sendable {
+    public struct Host: Sendable {
+        public var name: String
+        /// It looked at the store meanwhile.
+        public var isAlive: Bool
+        public var interval: Duration
+        public var callsPerWindow: Int
+        /// Of the turns that the store keeps.
+        public var turns: Int
+        public var lastTurn: Int64?
+    }
+
+    /// By name.
+    public var hosts: [Host] = []
+    /// 0: nobody has taken a turn yet.
+    public var turn: Int64 = 0
+    public var isFounded: Bool
+    /// `DragonflyDB 1.2`.
+    public var store: String
+    public var roundTrip: Duration
+    /// How far the store's clock is from this host's; nil: it has none.
+    public var clockOffset: Duration?
+    /// nil: it does not say.
+    public var keepsOverRestart: Bool?
+
+    /// Looks twice, so long apart, which shows who is alive. Hosts look once a second.
+    public init(of account: SharedAccount, rateLimit: RateLimit, watching length: Duration) throws(StoreFault) {
+        let store = Self.store(account, rateLimit)
+        let first = try store.look(from: nil, most: 0)
+        if length > .zero { usleep(UInt32(clamping: length.wholeNanoseconds / 1000)) }
+        let view = try store.look(from: nil, most: rateLimit.callsPerWindow)
+        (turn, isFounded) = (view.report.turn, !view.report.epoch.isEmpty)
+        self.store = store.info.kind
+        roundTrip = store.roundTrip ?? .zero
+        clockOffset = try store.clockOffset()
+        keepsOverRestart = try store.keepsOverRestart()
+        hosts = view.beats.keys.sorted().map { name in
+            let card = view.cards[name]
+            let own = view.report.turns.filter { $0.host == name }
+            return Host(
+                name: name, isAlive: view.beats[name] != first.beats[name], interval: card?.interval ?? .zero,
+                callsPerWindow: card?.calls ?? 0, turns: own.count, lastTurn: own.first?.number)
+        }
+    }
+
+    /// A goodbye in the name of a machine that is gone for good, so that the others need not keep a share of the pace for it.
+    public static func forget(_ name: String, of account: SharedAccount, rateLimit: RateLimit) throws(StoreFault) {
+        try store(account, rateLimit).forget(name)
+    }
+
+    private static func store(_ account: SharedAccount, _ rateLimit: RateLimit) -> SharedStore {
+        SharedStore(
+            account.endpoint, keys: account.keys, host: "",
+            card: HostCard(folder: "-", interval: rateLimit.interval, calls: rateLimit.callsPerWindow, api: account.api),
+            longestRoundTrip: rateLimit.headStart)
+    }
+}

@@ -1,0 +1,214 @@
+import Platform
+import RESP
+
+/// Following the store: what other hosts did and left there. In a file of its own since nobody waits for it.
+extension SharedRateLimiter {
+    /// One round of the thread that follows: what has come over the channel, and a look once a second.
+    /// - Returns: how long to rest.
+    func follow(_ channel: inout RedisConnection?) -> Duration {
+        do {
+            if channel == nil {
+                channel = try subscribed()
+                try look()
+            }
+            let sinceLook = SystemClock().monotonic - state.withLock { $0.lookedAt }
+            let messages = try channel?.messages(within: max(.zero, .seconds(1) - sinceLook)) ?? []
+            var needsLook = SystemClock().monotonic - state.withLock { $0.lookedAt } >= .seconds(1)
+            for message in messages {
+                guard let parts = message.items, parts.count == 3, parts[0].text == "message", let text = parts[2].text else { continue }
+                if try !take(text) { needsLook = true }
+            }
+            if needsLook {
+                try look()
+                // A bell may have been lost.
+                try adopt(state.withLock { Array($0.taken.keys.prefix(8)) })
+            }
+            return .zero
+        } catch {
+            channel = nil
+            return .milliseconds(250)
+        }
+    }
+
+    private func subscribed() throws(RateLimiterError) -> RedisConnection {
+        let store = state.withLock { $0.store.subscription }
+        do throws(StoreFault) { return try store() } catch {
+            try state.withLock { state throws(RateLimiterError) in try refuse(error, &state) }
+            throw .store(error)
+        }
+    }
+
+    /// One piece of news. false: a look at the store is needed.
+    private func take(_ text: String) throws(RateLimiterError) -> Bool {
+        let words = text.split(separator: " ", omittingEmptySubsequences: false)
+        switch words.first {
+        case "turn" where words.count == 6:
+            guard let number = Int64(words[2]) else { return false }
+            return try sawTurn(number, of: String(words[1]), isBackground: words[3] == "1", nextHost: String(words[5]))
+        case "next" where words.count == 3:
+            state.withLock { $0.nextHost = String(words[2]) }
+            return true
+        case "record":
+            try adopt([String(text.dropFirst(7))])
+            return true
+        case "forget" where words.count == 2:
+            try state.withLock { state throws(RateLimiterError) in
+                state.hosts.forget(String(words[1]))
+                try save(&state)
+            }
+            return true
+        case "freed":
+            let key = String(text.dropFirst(6))
+            state.withLock { $0.taken[key] = nil }
+            try local.file.write { try $0.unyield(key) }
+            return true
+        case "token": return true
+        default: return false
+        }
+    }
+
+    private func sawTurn(_ number: Int64, of epoch: String, isBackground: Bool, nextHost: String) throws(RateLimiterError) -> Bool {
+        state.withLock { $0.nextHost = nextHost }
+        return try local.file.write { transaction in
+            guard let known = try transaction.position(), known.epoch == epoch else { return false }
+            if number <= known.turn { return true }
+            guard number == known.turn + 1 else { return false }
+            let turn = StoreReport.Turn(number: number, gap: .zero, isBackground: isBackground)
+            return try transaction.observe(
+                StoreReport(epoch: epoch, turn: number, turns: [turn]), rateLimit: self.local.rateLimit)
+        }
+    }
+
+    /// Takes over what another host has fetched, where somebody of this one waits for it.
+    func adopt(_ lookups: [String]) throws(RateLimiterError) {
+        _ = try state.withLock { state throws(RateLimiterError) in try adopt(lookups, &state) }
+    }
+
+    /// - Returns: how many.
+    func adopt(_ lookups: [String], _ state: inout State) throws(RateLimiterError) -> Int {
+        let wanted = try local.file.read { transaction in try lookups.filter { try transaction.isQueuedUnleased($0) } }
+        guard !wanted.isEmpty else { return 0 }
+        let records = try atStore(&state) { store throws(StoreFault) in try store.records(wanted) }
+        var count = 0
+        for (lookup, signed) in zip(wanted, records) {
+            guard let signed, let record = seal.record(signed, of: lookup) else { continue }
+            do {
+                guard try exchange.adopt(lookup, record) else { continue }
+            } catch {
+                throw .storing(error)
+            }
+            try local.file.write {
+                try $0.unyield(lookup)
+                try $0.removeUnleased(lookup)
+            }
+            state.taken[lookup] = nil
+            adoptions.add(1, ordering: .relaxed)
+            count += 1
+        }
+        return count
+    }
+
+    func look() throws(RateLimiterError) { try state.withLock { state throws(RateLimiterError) in try look(&state) } }
+
+    func look(_ state: inout State) throws(RateLimiterError) {
+        let most = local.rateLimit.callsPerWindow
+        for _ in 0..<3 {
+            let position = try local.file.read { try $0.position() }
+            let begin = SystemClock().monotonic
+            let view = try atStore(&state, looking: true) { store throws(StoreFault) in try store.look(from: position, most: most) }
+            state.lookedAt = SystemClock().monotonic
+            state.roundTrip = state.lookedAt - begin
+            let isKnown = try local.file.write { try $0.observe(view.report, rateLimit: self.local.rateLimit) }
+            guard isKnown else {
+                try found(in: view.report, &state)
+                continue
+            }
+            try settle(view, &state)
+            return
+        }
+        throw .store(.refused("no epoch could be founded there"))
+    }
+
+    private func settle(_ view: SharedStore.View, _ state: inout State) throws(RateLimiterError) {
+        state.nextHost = view.nextHost
+        let now = clock.boot
+        state.hosts.note(view.beats, of: view.report.epoch, besides: host, now: now)
+        try save(&state)
+        try agree(view, &state, now: now)
+        if let cooldown = view.cooldown, try local.file.write({ try $0.isNew(cooldown) }) {
+            _ = try local.coolDown(cooldown.length, quotaExceeded: cooldown.quotaExceeded)
+        }
+        if view.cooldown == nil, state.untold == nil, let end = try local.file.read({ try self.local.blocks($0).cooldown }) {
+            // The store has forgotten it, or never heard of it.
+            state.untold = SharedCooldown(name: RandomName.letters(bits: 60), length: end - now, quotaExceeded: false)
+        }
+        state.fault = nil
+        trouble.settle("The shared store can be used again.")
+        if let cooldown = state.untold {
+            try tell(cooldown, &state)
+            state.untold = nil
+        }
+        let unfinished = state.unfinished
+        state.unfinished = []
+        for done in unfinished { finishInStore(done, &state) }
+        tellRank(&state)
+    }
+
+    /// Which other hosts there are, into the file.
+    private func save(_ state: inout State) throws(RateLimiterError) {
+        let heard = state.hosts.heard
+        guard Set(heard.keys) != Set(state.savedHosts.keys) || heard.contains(where: { $1 - (state.savedHosts[$0] ?? $1) > .seconds(60) })
+        else { return }
+        try local.file.write { try $0.keep(hosts: heard) }
+        state.savedHosts = heard
+    }
+
+    /// Whether the hosts that live can share: one address of the API, names of their own; and the strictest one's pace is all hosts'.
+    private func agree(_ view: SharedStore.View, _ state: inout State, now: BootTime) throws(RateLimiterError) {
+        let own = state.store.card
+        if let before = view.cardBefore, before.folder != own.folder, state.isNamed {
+            try refuse(.unsuitable("another host there calls itself \(host), too: give each its own SWINGMUSIC_FCGI_HOST_NAME"), &state)
+        }
+        state.isNamed = true
+        let living = view.cards.filter { $0.key != host && state.hosts.isAlive($0.key, now: now) }
+        if let other = living.first(where: { $0.value.api != own.api }) {
+            try refuse(.unsuitable("host \(other.key) asks another SPOTIFY_API_URL for the same account"), &state)
+        }
+        state.rateLimit = local.rateLimit
+        for card in living.values {
+            state.rateLimit.interval = max(state.rateLimit.interval, card.interval)
+            state.rateLimit.callsPerWindow = min(state.rateLimit.callsPerWindow, card.calls)
+        }
+        let silent = state.hosts.silent(now: now, window: local.rateLimit.window)
+        let (roundTrip, rateLimit) = (state.roundTrip, state.rateLimit)
+        let mixed = living.filter { $0.value.interval != own.interval || $0.value.calls != own.calls }.keys.sorted()
+        standing.withLock {
+            $0.fault = nil
+            ($0.roundTrip, $0.silent, $0.mixed) = (roundTrip, silent, mixed)
+            ($0.interval, $0.callsPerWindow) = (rateLimit.interval, rateLimit.callsPerWindow)
+            $0.living = living.keys.sorted()
+            $0.lastCaller = view.lastHost
+        }
+    }
+
+    private func refuse(_ fault: StoreFault, _ state: inout State) throws(RateLimiterError) {
+        _ = try atStore(&state, looking: true) { (_) throws(StoreFault) -> Bool in throw fault }
+    }
+
+    /// The store is empty, older than what this host knows, or another one.
+    private func found(in report: StoreReport, _ state: inout State) throws(RateLimiterError) {
+        let epoch = RandomName.letters(bits: 60)
+        let most = local.rateLimit.callsPerWindow
+        let (known, turns, number) = try local.file.read { transaction in
+            let known = try transaction.position()
+            let number = max(known?.turn ?? 0, report.turn) + 1
+            return (known, try transaction.told(downFrom: number, most: most), number)
+        }
+        try atStore(&state, looking: true) { store throws(StoreFault) in
+            try store.found(epoch, turn: number, inPlaceOf: report, turns: turns)
+        }
+        guard known == nil else { return }
+        let view = try atStore(&state, looking: true) { store throws(StoreFault) in try store.look(from: nil, most: 1) }
+        if view.report.epoch == epoch { try local.file.write { try $0.adopt(view.report) } }
+    }
+}

@@ -1,0 +1,409 @@
+import Logging
+import Platform
+import RESP
+import Synchronization
+
+/// The limiter of several hosts that share one Spotify account.
+///
+/// The store arbitrates, the hosts remember. Each host keeps its own queue, pauses and facts in its own `limiter.db`, as one host alone does, and in the
+/// same file every call of every host that it has seen, dated by its own clock (`Sighting`). When that file allows a call, the host asks the store
+/// for the next turn by number, and for the lookup, and has them only if nobody was first. What one host fetches is a record for all.
+///
+/// Where the store cannot be used nobody of this host is granted a permit, `status` says why, and nothing else minds.
+public final class SharedRateLimiter: RateLimiter {
+    let local: FileRateLimiter
+    let host: String
+    let seal: StoreSeal
+    let exchange: RecordExchange
+    let clock: any HostClock
+    let trouble: LogOnce
+    /// Guards the connection, and what goes with it; held through each exchange with the store.
+    let state: Mutex<State>
+    private let isStopped = Monitor(false)
+    /// As it was after the last look, so that nobody who asks waits for the store.
+    let standing: Mutex<SharedStanding>
+    /// How often what another host fetched has answered a lookup of this one.
+    let adoptions = Atomic<Int64>(0)
+
+    struct State {
+        let store: SharedStore
+        /// Why the store cannot be used; nil while it can.
+        var fault: StoreFault? = .unreachable("it has not been asked yet")
+        var faultBegan: MonotonicTime
+        var lookedAt = MonotonicTime(nanoseconds: 0)
+        var nextHost = ""
+        var hosts: HostWatch
+        /// As the file has them.
+        var savedHosts: [String: BootTime] = [:]
+        /// Lookups that another host had, and under which lease.
+        var taken: [String: String] = [:]
+        /// How urgent the store was told that this host's lookups are.
+        var told: Priority??
+        /// What the store could not be told.
+        var untold: SharedCooldown?
+        /// The pace of all, and how long a look took.
+        var rateLimit: RateLimit
+        var roundTrip: Duration?
+        /// This process has told the others of this host.
+        var isNamed = false
+        var unfinished: [Unfinished] = []
+    }
+
+    struct Unfinished {
+        var lookup: String
+        var turn: Int64
+        var isAnswered: Bool
+    }
+
+    /// How records get out of this host's caches and into them.
+    public struct RecordExchange: Sendable {
+        /// The record of a lookup that was answered, for the other hosts; nil: there is none to share.
+        public var export: @Sendable (_ lookup: String) -> [UInt8]?
+        /// Keeps what another host has exported. Answers whether that is news here.
+        public var adopt: @Sendable (_ lookup: String, _ record: [UInt8]) throws -> Bool
+        /// How long the store keeps it for the others.
+        public var lifetime: Duration
+
+        public init(
+            lifetime: Duration, export: @escaping @Sendable (_ lookup: String) -> [UInt8]?,
+            adopt: @escaping @Sendable (_ lookup: String, _ record: [UInt8]) throws -> Bool
+        ) {
+            (self.lifetime, self.export, self.adopt) = (lifetime, export, adopt)
+        }
+    }
+
+    /// Looks at the store, as far as it can be reached, and begins to follow it.
+    ///
+    /// - Parameters:
+    ///   - local: this host's own, which nobody uses beside this one.
+    ///   - secret: the account's, from which the keys of token and records are made.
+    public init(_ local: FileRateLimiter, sharing share: SharedAccount, secret: String, exchange: RecordExchange, log: Logger) throws {
+        self.local = local
+        host = share.host
+        self.exchange = exchange
+        clock = local.clock
+        seal = StoreSeal(secret: secret)
+        trouble = LogOnce(log)
+        let known = (try? local.file.read { try $0.hosts() }) ?? [:]
+        let card = HostCard(
+            folder: local.file.mark, interval: local.rateLimit.interval, calls: local.rateLimit.callsPerWindow, api: share.api)
+        let store = SharedStore(share.endpoint, keys: share.keys, host: share.host, card: card, longestRoundTrip: local.rateLimit.headStart)
+        standing = Mutex(SharedStanding(host: share.host))
+        state = Mutex(
+            State(
+                store: store, faultBegan: SystemClock().monotonic, hosts: HostWatch(known: known), savedHosts: known,
+                rateLimit: local.rateLimit))
+        try? look()
+        _ = try WorkerThread.start(named: "hosts", stackSize: 512 << 10) { [weak self, isStopped] in
+            var channel: RedisConnection?
+            while !isStopped.withLock({ $0 }) {
+                guard let pause = self?.follow(&channel) else { return }
+                if pause > .zero, isStopped.wait(within: pause, { $0 ? true : nil }) != nil { return }
+            }
+        }
+    }
+
+    deinit { isStopped.update { $0 = true } }
+
+    /// Says goodbye: the others need not reckon with this host any more.
+    public func close() {
+        isStopped.update { $0 = true }
+        state.withLock { state in
+            try? state.store.leave()
+            state.store.disconnect()
+            state.fault = .unreachable("this host has left")
+        }
+    }
+
+    // MARK: Permits
+
+    public func permit(worker: String) throws(RateLimiterError) -> Permit {
+        if let pause = try local.beginSending() { return .wait(pause, .turnOfAnother) }
+        do {
+            let permit = try state.withLock { state throws(RateLimiterError) in try won(worker, &state) }
+            // A turn may have been won and lost: nothing is sent.
+            if case .wait = permit { local.sending.end(sentAt: nil) }
+            return permit
+        } catch {
+            local.sending.end(sentAt: nil)
+            guard case .store = error else { throw error }
+            return .wait(Self.shortPause, .backoff)
+        }
+    }
+
+    public func peek(worker: String) throws(RateLimiterError) -> Prospect {
+        try local.countAbandoned()
+        return try state.withLock { state throws(RateLimiterError) in
+            if let pause = pause(state) { return .wait(pause, .backoff) }
+            switch try chance(worker, state) {
+            case .wait(let length, let reason): return .wait(length, reason)
+            case .due: return .due
+            }
+        }
+    }
+
+    /// While the store cannot be used. It may only be started anew; after a while who waits is told that it takes longer.
+    private func pause(_ state: borrowing State) -> Duration? {
+        guard state.fault != nil else { return nil }
+        return SystemClock().monotonic - state.faultBegan < Self.restart ? Self.shortPause : Self.longPause
+    }
+
+    private static let restart = Duration.seconds(5)
+    private static let shortPause = Duration.milliseconds(250)
+    private static let longPause = Duration.seconds(30)
+
+    public func endSending(wasSent: Bool) { local.endSending(wasSent: wasSent) }
+
+    /// A lookup that another host has, or that was answered meanwhile, makes way for the next one; this host spends nothing for that.
+    private func won(_ worker: String, _ state: inout State) throws(RateLimiterError) -> Permit {
+        for _ in 0..<8 {
+            if let pause = pause(state) { return .wait(pause, .backoff) }
+            let chance: FileRateLimiter.Chance
+            switch try self.chance(worker, state) {
+            case .wait(let length, let reason): return .wait(length, reason)
+            case .due(let due): chance = due
+            }
+            // A bell may have been lost.
+            guard try adopt([chance.pick.key], &state) == 0 else { continue }
+            let asked = clock.boot
+            let lease = state.taken[chance.pick.key]
+            let turn = try atStore(&state) { store throws(StoreFault) in
+                try store.turn(
+                    chance.position, lookup: chance.pick.key, takingOver: lease, others: chance.others.map(\.key), gap: chance.gap,
+                    isBackground: chance.isBackground, rankLeft: chance.rankLeft, keeping: local.rateLimit.callsPerWindow)
+            }
+            switch turn {
+            case .granted(let number, let nextHost, let shared):
+                (state.nextHost, state.told) = (nextHost, .some(chance.rankLeft))
+                state.taken[chance.pick.key] = nil
+                return try granted(chance, shared, number, asked: asked, worker: worker, &state)
+            case .late: try look(&state)
+            case .taken(let lease):
+                state.taken[chance.pick.key] = lease
+                try local.file.write { try $0.yield(chance.pick.key, until: $0.now + local.leaseLifetime) }
+            }
+        }
+        return .wait(.milliseconds(5), .turnOfAnother)
+    }
+
+    /// The turn is this host's. Whoever needed longer for it than the others keep off has lost it.
+    private func granted(
+        _ chance: FileRateLimiter.Chance, _ shared: Set<String>, _ number: Int64, asked: BootTime, worker: String, _ state: inout State
+    ) throws(RateLimiterError) -> Permit {
+        let freshUntil = asked + local.rateLimit.headStart
+        let lease = try local.grant(chance, shared: shared, turn: number, freshUntil: freshUntil, worker: worker)
+        let kept = Set(lease?.all.map(\.key) ?? [])
+        for lookup in [chance.pick.key] + shared where !kept.contains(lookup) {
+            finishInStore(Unfinished(lookup: lookup, turn: number, isAnswered: false), &state)
+        }
+        guard let lease else { return .wait(.milliseconds(5), .turnOfAnother) }
+        guard lease.isFresh(now: clock.boot) else {
+            try local.losePermit(lease)
+            for lease in lease.all { finishInStore(Unfinished(lookup: lease.key, turn: number, isAnswered: false), &state) }
+            return .wait(local.rateLimit.interval, .interval)
+        }
+        return .granted(lease)
+    }
+
+    /// What this host's own file allows now.
+    private func chance(_ worker: String, _ state: borrowing State) throws(RateLimiterError) -> FileRateLimiter.Prospects {
+        let window = local.rateLimit.window
+        let now = clock.boot
+        if let end = state.hosts.undecided(now: now, window: window) { return .wait(end - now, .turnOfAnother) }
+        let share = HostWatch.share(of: state.rateLimit, silent: state.hosts.silent(now: now, window: window))
+        return try local.prospects(of: worker, rateLimit: share, isNext: state.nextHost.isEmpty ? nil : state.nextHost == host)
+    }
+
+    public func losePermit(_ lease: Lease) throws(RateLimiterError) {
+        try local.losePermit(lease)
+        for lease in lease.all { finishInStore(lease, isAnswered: false) }
+    }
+
+    /// The leases that are looked at are this host's own; the store's are ended after them, with the records for the others. If the store is
+    /// away, it is told later: the answer is paid for.
+    public func finish(
+        _ endings: [(lease: Lease, result: LeaseResult)], storing store: (Set<String>) throws -> Void, answering others: () -> [String]
+    ) throws(RateLimiterError) -> Set<String> {
+        var besides: [String] = []
+        let current = try local.finish(endings, storing: store) {
+            besides = others()
+            return besides
+        }
+        state.withLock { state in
+            for (lease, result) in endings {
+                guard let turn = lease.turn else { continue }
+                let isAnswered = result.isAnswer && current.contains(lease.key)
+                finishInStore(Unfinished(lookup: lease.key, turn: turn, isAnswered: isAnswered), &state)
+            }
+            let keys = Set(endings.map(\.lease.key))
+            if !current.isEmpty { share(besides.filter { !keys.contains($0) }, &state) }
+        }
+        return current
+    }
+
+    /// What came with an answer, and that nobody had leased: another host may wait for it.
+    private func share(_ lookups: [String], _ state: inout State) {
+        let records = lookups.prefix(Self.mostShared).compactMap { lookup in
+            exchange.export(lookup).map { (lookup, seal.signed($0, of: lookup)) }
+        }
+        guard !records.isEmpty else { return }
+        _ = try? atStore(&state) { store throws(StoreFault) in try store.put(records, keeping: exchange.lifetime) }
+    }
+
+    /// As many as a page of Spotify's lists has.
+    private static let mostShared = 100
+
+    public func closeBatches(of lease: Lease, for length: Duration) throws(RateLimiterError) {
+        try local.closeBatches(of: lease, for: length)
+    }
+    public func batchSize(of key: String) throws(RateLimiterError) -> Int { try local.batchSize(of: key) }
+
+    private func finishInStore(_ lease: Lease, isAnswered: Bool) {
+        guard let turn = lease.turn else { return }
+        state.withLock { finishInStore(Unfinished(lookup: lease.key, turn: turn, isAnswered: isAnswered), &$0) }
+    }
+
+    func finishInStore(_ done: Unfinished, _ state: inout State) {
+        let record = done.isAnswered ? exchange.export(done.lookup).map { seal.signed($0, of: done.lookup) } : nil
+        do {
+            _ = try atStore(&state) { store throws(StoreFault) in
+                try store.finish(
+                    done.lookup, turn: done.turn, record: record, keeping: exchange.lifetime, isAnswered: done.isAnswered)
+            }
+        } catch {
+            if state.unfinished.count < 256 { state.unfinished.append(done) }
+        }
+    }
+
+    // MARK: Pauses and the token
+
+    public func coolDown(_ retryAfter: Duration?, quotaExceeded: Bool) throws(RateLimiterError) -> Int64 {
+        let before = clock.wall
+        let end = try local.coolDown(retryAfter, quotaExceeded: quotaExceeded)
+        let cooldown = SharedCooldown(
+            name: RandomName.letters(bits: 60), length: WallTime(milliseconds: end) - before, quotaExceeded: quotaExceeded)
+        state.withLock { state in
+            do { try tell(cooldown, &state) } catch { state.untold = cooldown }
+        }
+        return end
+    }
+
+    func tell(_ cooldown: SharedCooldown, _ state: inout State) throws(RateLimiterError) {
+        let isLongest = try atStore(&state) { store throws(StoreFault) in try store.pause(cooldown) }
+        // This host knows its own already.
+        if isLongest { _ = try local.file.write { try $0.isNew(cooldown) } }
+    }
+
+    public func claimTokenRenewal(refusing: String?, worker: String) throws(RateLimiterError) -> TokenClaim {
+        let claim = try local.claimTokenRenewal(refusing: refusing, worker: worker)
+        guard claim == .yours else { return claim }
+        let sealed = state.withLock { state in try? atStore(&state) { store throws(StoreFault) in try store.token() } }
+        guard let sealed, let found = seal.token(sealed), found.token != refusing else { return claim }
+        let left = found.expiresAt - clock.wall
+        guard left > .seconds(120), left <= .seconds(86_400) else { return claim }
+        try local.storeToken(found.token, expiresIn: left, issuedFor: found.issuedFor, worker: worker)
+        return try local.claimTokenRenewal(refusing: refusing, worker: worker)
+    }
+
+    public func storeToken(_ token: String, expiresIn: Duration, issuedFor: String, worker: String) throws(RateLimiterError) {
+        try local.storeToken(token, expiresIn: expiresIn, issuedFor: issuedFor, worker: worker)
+        guard let sealed = seal.seal(.init(token: token, expiresAt: clock.wall + expiresIn, issuedFor: issuedFor)) else { return }
+        state.withLock { state in try? atStore(&state) { store throws(StoreFault) in try store.putToken(sealed) } }
+    }
+
+    // MARK: The queue
+
+    public func enqueue(_ asks: [Ask]) throws(RateLimiterError) -> [Admission] {
+        let admissions = try local.enqueue(asks)
+        // What another host has fetched already need not be fetched.
+        let fresh = zip(asks, admissions).compactMap { ask, admission in
+            if case .queued(_, _, wasQueued: false) = admission { ask.key } else { nil as String? }
+        }
+        if !fresh.isEmpty { try? adopt(fresh) }
+        state.withLock { tellRank(&$0) }
+        return admissions
+    }
+
+    public func enqueue(_ key: String, inPlaceOf others: [String], fewest: Int) throws(RateLimiterError) -> Bool {
+        try local.enqueue(key, inPlaceOf: others, fewest: fewest)
+    }
+
+    func tellRank(_ state: inout State) {
+        guard state.fault == nil, let (position, rank) = try? local.file.read({ (try $0.position(), try $0.bestRank()) }), let position,
+            state.told != .some(rank)
+        else { return }
+        do {
+            try atStore(&state) { store throws(StoreFault) in try store.want(rank, epoch: position.epoch) }
+            state.told = .some(rank)
+        } catch { state.told = nil }
+    }
+
+    // MARK: What is this host's own
+
+    public func changeCounter() throws(RateLimiterError) -> Int64 {
+        try local.changeCounter() &+ adoptions.load(ordering: .relaxed) &<< 48
+    }
+    public func states(of keys: [String], estimating: Bool) throws(RateLimiterError) -> [LookupState] {
+        try local.states(of: keys, estimating: estimating)
+    }
+    public func queued(atMost most: Int, failed: Bool?) throws(RateLimiterError) -> [QueuedLookup] {
+        try local.queued(atMost: most, failed: failed)
+    }
+    public func backOff(_ outage: Outage, told: Duration?) throws(RateLimiterError) -> Int64 { try local.backOff(outage, told: told) }
+    public func remember(_ fact: String, _ value: String, until: Int64?) throws(RateLimiterError) {
+        try local.remember(fact, value, until: until)
+    }
+    public func recall(_ fact: String) throws(RateLimiterError) -> String? { try local.recall(fact) }
+    /// Why the store cannot be used; nil: it can. Waits for nothing.
+    public var fault: String? { standing.withLock { $0.fault } }
+
+    public func status() throws(RateLimiterError) -> RateLimiterStatus {
+        var status = try local.status()
+        status.shared = standing.withLock { $0 }.joined(with: status.shared)
+        return status
+    }
+
+    public func suspectAccount(
+        _ lease: Lease, refusal: String, reason: String, saysSo: Bool
+    ) throws(RateLimiterError) -> Suspicion {
+        let suspicion = try local.suspectAccount(lease, refusal: refusal, reason: reason, saysSo: saysSo)
+        switch suspicion {
+        case .examined, .confirmed: finishInStore(lease, isAnswered: false)
+        case .unfounded, .stale: break
+        }
+        return suspicion
+    }
+
+    public func confirmAccountRefusal(_ lease: Lease, reason: String) throws(RateLimiterError) -> Int64? {
+        let end = try local.confirmAccountRefusal(lease, reason: reason)
+        finishInStore(lease, isAnswered: false)
+        return end
+    }
+
+    public func clearAccount(
+        _ lease: Lease, known: String?, storing store: (SuspectedRefusal?) throws -> Void
+    ) throws(RateLimiterError) -> Bool {
+        let isCurrent = try local.clearAccount(lease, known: known, storing: store)
+        finishInStore(lease, isAnswered: isCurrent)
+        return isCurrent
+    }
+
+    // MARK: The store
+
+    /// After a fault the store is left alone, and nobody is granted a permit, before the next look.
+    func atStore<Value: Sendable>(
+        _ state: inout State, looking: Bool = false, _ body: (SharedStore) throws(StoreFault) -> Value
+    ) throws(RateLimiterError) -> Value {
+        if !looking, let fault = state.fault { throw .store(fault) }
+        do {
+            return try body(state.store)
+        } catch {
+            if state.fault == nil { state.faultBegan = SystemClock().monotonic }
+            state.fault = error
+            state.told = nil
+            standing.withLock { $0.fault = error.description }
+            trouble.raise(error.description, now: clock.wall, "No lookups: the shared store cannot be used: \(error)")
+            throw .store(error)
+        }
+    }
+}

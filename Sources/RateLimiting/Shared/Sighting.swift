@@ -1,0 +1,177 @@
+import Platform
+
+/// How far a host has followed the turns that the store gives out.
+struct SharedPosition: Equatable {
+    /// Which life of the store the number is of.
+    var epoch: String
+    /// The last turn that this host knows of.
+    var turn: Int64
+    /// When the store last said so.
+    var seen: BootTime
+}
+
+/// What the store says of itself.
+struct StoreReport: Equatable {
+    struct Turn: Equatable {
+        var number: Int64
+        /// From the turn before to this one, by the clock of the host that has this one: never more than it was.
+        var gap: Duration
+        var isBackground: Bool
+        /// Whose it is; empty: not known any more.
+        var host = ""
+    }
+
+    /// Empty: nothing has been founded there.
+    var epoch: String
+    var turn: Int64
+    /// Newest first: those since the number that was asked from, or all that are kept.
+    var turns: [Turn] = []
+    /// Whether it is the server that it was, as far as it can tell: it has not been started anew, and was not exchanged.
+    var isSameServer = true
+    /// Whether the number can be believed to have only grown since the last look.
+    var isContinuous = true
+}
+
+/// A call of another host, or one that may have been made, by this host's clock.
+struct SightedGrant: Equatable {
+    var instant: BootTime
+    /// Its number; nil for one that is only assumed.
+    var turn: Int64?
+    var isBackground = false
+}
+
+/// What a host makes of what the store says: a decision, without a clock and without a file.
+///
+/// Whoever asks for turn n+1 has itself seen turn n, and by its own clock an interval has passed since. So a grant is dated when it was seen, never
+/// earlier than it was; and what a host did not see, it assumes to have been as late and as often as the pace allows.
+enum Sighting: Equatable {
+    /// The store knows nothing, or less than this host: a new epoch has to be founded above all that is known.
+    case unfounded
+    /// In the order of their instants.
+    case grants([SightedGrant])
+
+    /// - Parameter most: so many calls fill a window; more need not be known.
+    init(known: SharedPosition?, report: StoreReport, now: BootTime, interval: Duration, most: Int) {
+        guard !report.epoch.isEmpty, report.isSameServer else {
+            self = .unfounded
+            return
+        }
+        guard let known else {
+            // A host that is new assumes a call just now; the others as far ago as they are said to be.
+            let listed = Self.dated(report.turns, missing: 0, now: now, interval: interval, most: most)
+            self = .grants(listed.isEmpty ? [SightedGrant(instant: now)] : listed)
+            return
+        }
+        guard known.epoch != report.epoch || report.turn >= known.turn else {
+            self = .unfounded
+            return
+        }
+        guard known.epoch == report.epoch, report.isContinuous else {
+            self = .grants(Self.assumed(from: known.seen, to: now, interval: interval, most: most))
+            return
+        }
+        let missed = Int(clamping: report.turn - known.turn)
+        let listed = report.turns.filter { $0.number > known.turn }
+        self = .grants(
+            Self.dated(listed, missing: max(0, missed - listed.count), now: now, interval: interval, most: most))
+    }
+
+    /// The newest at this moment, each other as much earlier as is known; what is not listed an interval apart.
+    private static func dated(
+        _ turns: [StoreReport.Turn], missing: Int, now: BootTime, interval: Duration, most: Int
+    ) -> [SightedGrant] {
+        var grants: [SightedGrant] = []
+        var instant = now
+        for turn in turns.prefix(most) {
+            grants.append(SightedGrant(instant: instant, turn: turn.number, isBackground: turn.isBackground))
+            instant = instant - max(turn.gap, .zero)
+        }
+        for _ in 0..<max(0, min(missing, most - grants.count)) {
+            grants.append(SightedGrant(instant: instant))
+            instant = instant - interval
+        }
+        return grants.reversed()
+    }
+
+    /// Blind from one instant to another: somebody may have called all the while, up to the last moment.
+    static func assumed(from: BootTime, to: BootTime, interval: Duration, most: Int) -> [SightedGrant] {
+        var grants: [SightedGrant] = []
+        var instant = to
+        while instant >= from || grants.isEmpty, grants.count < most {
+            grants.append(SightedGrant(instant: instant))
+            // Without an interval nothing but the window bounds the pace.
+            if interval > .zero { instant = instant - interval }
+        }
+        return grants.reversed()
+    }
+}
+
+/// Which other hosts there are, and which of them are silent. A host that went without a goodbye may be calling where nobody here can see it: with
+/// another store, cut off from this one. So while S hosts are silent the pace is divided by 1 + S, on each side, and all sides together keep to it.
+struct HostWatch: Equatable {
+    private struct Host: Equatable {
+        /// How often it had looked at the store; nil: it has not in this epoch.
+        var beat: String?
+        /// When it looked last, while this host watched.
+        var heard: BootTime
+    }
+
+    private var hosts: [String: Host] = [:]
+    private var epoch = ""
+    private var epochBegan = BootTime(nanoseconds: 0)
+
+    /// Who has not looked for so long is silent; hosts look once a second.
+    static let patience = Duration.seconds(10)
+
+    /// - Parameter known: hosts of before, and when each was heard of last.
+    init(known: [String: BootTime] = [:]) {
+        hosts = known.mapValues { Host(beat: nil, heard: $0) }
+    }
+
+    /// Takes in how often each host has looked.
+    mutating func note(_ beats: [String: String], of epoch: String, besides own: String, now: BootTime) {
+        if epoch != self.epoch {
+            (self.epoch, epochBegan) = (epoch, now)
+            for name in hosts.keys { hosts[name]?.beat = nil }
+        }
+        for (name, beat) in beats where name != own {
+            guard let host = hosts[name], let last = host.beat else {
+                // Whether it is alive shows when it looks again; one that was never seen to is none.
+                hosts[name] = Host(beat: beat, heard: hosts[name]?.heard ?? .always)
+                continue
+            }
+            if last != beat { hosts[name] = Host(beat: beat, heard: now) }
+        }
+        // Who was heard in this epoch and is not listed any more has said goodbye.
+        hosts = hosts.filter { $0.value.beat == nil || beats[$0.key] != nil }
+    }
+
+    /// How many were heard of within the window and are not now.
+    func silent(now: BootTime, window: Duration) -> Int {
+        hosts.values.count { now - $0.heard < window && ($0.beat == nil || now - $0.heard > Self.patience) }
+    }
+
+    /// While it is not known yet whether those are silent: nobody calls. nil: it is known.
+    func undecided(now: BootTime, window: Duration) -> BootTime? {
+        let end = epochBegan + Self.patience
+        return now < end && hosts.values.contains { $0.beat == nil && now - $0.heard < window } ? end : nil
+    }
+
+    /// It has looked lately, while this host watched.
+    func isAlive(_ name: String, now: BootTime) -> Bool {
+        hosts[name].map { $0.beat != nil && now - $0.heard <= Self.patience } ?? false
+    }
+
+    /// Somebody said that the machine is gone for good.
+    mutating func forget(_ name: String) { hosts[name] = nil }
+
+    var heard: [String: BootTime] { hosts.mapValues(\.heard).filter { $0.value > .always } }
+
+    /// The pace that is left to this side.
+    static func share(of rateLimit: RateLimit, silent: Int) -> RateLimit {
+        var share = rateLimit
+        share.interval = rateLimit.interval * (1 + silent)
+        share.callsPerWindow = max(1, rateLimit.callsPerWindow / (1 + silent))
+        return share
+    }
+}

@@ -1,0 +1,198 @@
+"""Several hosts of one account: one pace, one call a record, and a record of one is a hit on the others."""
+
+import json
+import re
+import time
+
+import pytest
+
+from harness.hosts import Hosts, alive, tracks
+from harness.house import ADMIN, assert_spotify_error, cache_status
+from harness.redis import RedisServer
+from harness.sandbox import free_port
+from harness.standin import gaps
+from harness.waiting import eventually
+
+#: What a call may leave after its turn was asked for.
+HEAD_START = 0.02
+
+
+@pytest.fixture
+def two():
+    with Hosts("two") as hosts:
+        yield hosts
+
+
+def test_what_two_hosts_are_asked_for_at_once_is_called_once_by_both_in_turns_at_one_pace(two):
+    paths = tracks("both", 24)
+    answers = two.ask_all(paths)
+    assert [[answer.status for answer in each] for each in answers] == [[200] * 24] * 2
+    assert [answer.body for answer in answers[0]] == [answer.body for answer in answers[1]]
+    calls = two.standin.calls()
+    assert sorted(call["path"] for call in calls) == sorted(path.removeprefix("/spotify") for path in paths), "one call a record"
+    assert min(gaps(calls)) >= 0.2 - HEAD_START - 0.005
+    assert len(two.standin.calls(on="token")) <= 2, "the token is shared"
+    for number, host in enumerate(two, 1):
+        told = host.status()["hosts"]
+        assert told["host"] == f"host{number}" and told["turn"] >= 24 and "fault" not in told
+    assert two.callers() == {"host1", "host2"}, "both called"
+
+
+def test_lookups_of_a_host_share_a_call_where_the_account_may_and_none_is_in_two_calls():
+    with Hosts("batches", mode="extended", SPOTIFY_MIN_INTERVAL="500ms") as hosts:
+        paths = tracks("batch", 30)
+        answers = hosts.ask_all(paths)
+        assert [[answer.status for answer in each] for each in answers] == [[200] * 30] * 2
+        calls = hosts.standin.calls()
+        asked = [name for call in calls for name in re.findall(r"[0-9A-Za-z]{22}", f"{call['path']}?{call['query']}")]
+        assert sorted(asked) == sorted(path.rpartition("/")[2] for path in paths) and len(calls) < 15
+
+
+def test_a_record_that_one_host_fetched_is_a_hit_on_the_other(two):
+    path, = tracks("one", 1)
+    first, second = two
+    got = first.get(path)
+    assert got.status == 200 and len(two.standin.calls()) == 1
+    then = second.get(path)
+    assert then.status == 200 and then.body == got.body and then.seconds < 0.5
+    assert len(two.standin.calls()) == 1
+    assert cache_status(second.get(path))["hit"] is True
+
+
+def test_what_spotify_refused_one_host_is_refused_by_the_other_without_a_call(two):
+    path = "/spotify/v1/tracks/0000000000000000000000"
+    refused = two[0].get(path)
+    assert_spotify_error(refused, 404)
+    calls = len(two.standin.calls())
+    assert_spotify_error(two[1].get(path), 404)
+    assert len(two.standin.calls()) == calls
+
+
+def test_a_cooldown_that_one_host_meets_is_kept_by_the_other(two):
+    first, second = two
+    two.standin.fail({"behaviour": "status", "status": 429, "retry_after": 60, "times": 1})
+    assert first.get(tracks("cool", 1)[0], {"Prefer": "wait=2"}).status == 429
+    two.standin.fail()
+    calls = len(two.standin.calls())
+    eventually(lambda: second.status()["limiter"].get("cooldown"), 5, what="the other host keeps the cooldown")
+    assert second.get(tracks("cooler", 1)[0], {"Prefer": "wait=2"}).status == 429
+    assert len(two.standin.calls()) == calls
+
+
+def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_said(two):
+    first, second = two
+    known, unknown = tracks("away", 2)
+    assert first.get(known).status == 200
+    two.store.kill()
+    for host in two:
+        eventually(lambda host=host: "no-shared-store" in host.get("/swingmusic-fcgi/readyz").body.decode(), 10, what="it is said")
+        ready = host.get("/swingmusic-fcgi/readyz", ADMIN)
+        assert ready.status == 200
+        detail, = [detail for detail in ready.json()["details"] if detail["word"] == "no-shared-store"]
+        assert "cannot be reached" in detail["text"] and "SWINGMUSIC_FCGI_SHARED_STORE" in detail["remedy"]
+    assert first.get(known).status == 200
+    calls = len(two.standin.calls())
+    time.sleep(5.5)
+    told = second.get(unknown, {"Prefer": "wait=2"})
+    assert_spotify_error(told, 429, 503)
+    assert len(two.standin.calls()) == calls
+    two.store.start()
+    eventually(lambda: second.get(unknown, {"Prefer": "wait=2"}).status == 200, 40, what="calls go on")
+    assert not re.search("password|secret", two.log_text(), re.IGNORECASE)
+
+
+def test_a_host_that_was_killed_is_silent_until_it_is_forgotten(two):
+    first, second = two
+    second.responder.kill()
+    eventually(lambda: first.status()["hosts"]["silent"] == 1, 20, what="it is silent")
+    eventually(lambda: "silent-hosts" in first.get("/swingmusic-fcgi/readyz").json()["warnings"], 5, what="it is said")
+    listed = json.loads(first.command("hosts", "list", "--json").stdout)
+    assert {host["name"]: host["alive"] for host in listed["hosts"]} == {"host1": True, "host2": False}
+    alive_one = first.command("hosts", "forget", "host1")
+    assert alive_one.returncode == 1 and "is alive" in alive_one.stderr
+    assert first.command("hosts", "forget", "nobody").returncode == 3
+    assert first.command("hosts", "forget", "host2").returncode == 0
+    eventually(lambda: all(first.status()["hosts"]["silent"] == 0 for _ in range(8)), 5, what="it is forgotten by all workers")
+    metrics = first.get("/swingmusic-fcgi/metrics", ADMIN).body.decode()
+    assert 'swingmusic_fcgi_hosts{state="silent"} 0' in metrics and "swingmusic_fcgi_shared_store_usable 1" in metrics
+
+
+def test_a_host_that_ends_says_goodbye_and_one_that_comes_is_seen(two):
+    first, second = two
+    assert second.responder.stop() == 0
+    eventually(lambda: alive(first) == set(), 20, what="it is gone")
+    assert first.status()["hosts"]["silent"] == 0
+    second.start()
+    eventually(lambda: alive(first) == {"host2"}, 20, what="it is back")
+
+
+def test_the_strictest_pace_is_everybodys_and_it_is_warned_of():
+    with Hosts("mixed", each=[{}, {"SPOTIFY_MIN_INTERVAL": "800ms"}]) as hosts:
+        quick = hosts[0]
+        assert "mixed-hosts" in quick.get("/swingmusic-fcgi/readyz").json()["warnings"]
+        assert all(answer.status == 200 for answer in quick.at_once(tracks("mixed", 5)))
+        assert min(gaps(hosts.standin.calls())) >= 0.8 - HEAD_START - 0.005
+        assert "another pace is set on host2" in quick.command("check").stdout
+
+
+def test_two_hosts_of_one_name_do_not_call(sandbox):
+    with Hosts("named", each=[{}, {"SWINGMUSIC_FCGI_HOST_NAME": "host1"}], start=False) as hosts:
+        for host in hosts:
+            host.start()
+        faults = eventually(lambda: [f for f in (host.status()["hosts"].get("fault") for host in hosts) if f], 20, what="it is said")
+        assert "SWINGMUSIC_FCGI_HOST_NAME" in faults[0]
+
+
+def test_hosts_with_another_api_address_refuse_each_other(sandbox):
+    with Hosts("api", each=[{}, {"SPOTIFY_API_URL": f"http://127.0.0.1:{free_port()}"}], start=False) as hosts:
+        for host in hosts:
+            host.start()
+        for host in hosts:
+            fault = eventually(lambda host=host: host.status()["hosts"].get("fault"), 20, what="it is said")
+            assert "SPOTIFY_API_URL" in fault
+
+
+@pytest.mark.parametrize("options, words", [
+    (["--maxmemory-policy", "allkeys-lru"], "set noeviction"),
+    (["--replicaof", "127.0.0.1 1"], "name the one that it copies"),
+    (["--rename-command", "SCRIPT", ""], "Lua"),
+])
+def test_a_store_that_is_not_fit_is_refused_with_the_remedy(options, words):
+    with Hosts("unfit", count=1, start=False) as hosts:
+        hosts.store.kill()
+        hosts.store.start(options=options)
+        host = hosts[0].start()
+        assert host.status()["hosts"]["fault"]
+        found = host.command("check")
+        line = next(part for part in found.stdout.split("\n") if "SWINGMUSIC_FCGI_SHARED_STORE" in part)
+        assert line.startswith("error") and found.returncode == 1
+        assert words in found.stdout
+        assert host.get(tracks("unfit", 1)[0], {"Prefer": "wait=1"}).status in (429, 503)
+        assert hosts.standin.calls() == []
+
+
+def test_a_wrong_password_is_named_and_never_shown(sandbox):
+    with Hosts("password", count=1, start=False, SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD="the-wrong-one") as hosts:
+        store = RedisServer(hosts.sandbox, password="the-right-one").start()
+        hosts[0].responder.settings["SWINGMUSIC_FCGI_SHARED_STORE"] = f"127.0.0.1:{store.port}"
+        host = hosts[0].start()
+        assert "password" in host.status()["hosts"]["fault"]
+        found = host.command("check")
+        assert "SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD_FILE" in found.stdout
+        assert "the-wrong-one" not in found.stdout + found.stderr + host.sandbox.log_text()
+        assert host.command("check", SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD="the-right-one").stdout.count("is Redis") == 1
+
+
+def test_sharing_switched_on_and_off_loses_no_record_and_no_pace(two):
+    """One host goes out of the company and comes back."""
+    first, _ = two
+    known, second, third = tracks("switch", 3)
+    assert first.get(known).status == 200
+    first.responder.restart(SWINGMUSIC_FCGI_SHARED_STORE=None, SPOTIFY_MIN_INTERVAL="2s")
+    assert cache_status(first.get(known))["hit"] is True
+    assert "alone-beside-hosts" in first.get("/swingmusic-fcgi/readyz").json()["warnings"]
+    assert first.get(second).status == 200
+    first.responder.restart(SWINGMUSIC_FCGI_SHARED_STORE=two.settings["SWINGMUSIC_FCGI_SHARED_STORE"])
+    assert cache_status(first.get(second))["hit"] is True
+    assert first.get(third).status == 200
+    assert min(gaps(two.standin.calls())) >= 2 - HEAD_START - 0.02, "what was called before counts, whichever way it went"
