@@ -76,17 +76,22 @@ extension Transaction {
     }
 
     /// Leases a lookup under the next number, and those that share its call under the same.
-    func lease(_ pick: Pick, with others: [Pick], until: BootTime) throws -> Int64 {
+    /// - Parameter serving: whether its client has had its turn with that; else somebody says so with `serve`.
+    func lease(_ pick: Pick, with others: [Pick], until: BootTime, serving: Bool = true) throws -> Int64 {
         let number = try nextNumber()
         for pick in [pick] + others {
             try run(
                 "UPDATE lookups SET lease = ?, lease_until = ?, attempts = attempts + 1 WHERE key = ?",
                 [number, until, pick.key])
         }
-        if !pick.rank.isBackground {
-            try run("UPDATE clients SET served = ? WHERE client = ?", [number, pick.client])
-        }
+        if serving { try serve(pick, number) }
         return number
+    }
+
+    /// The client of a lookup has had its turn.
+    func serve(_ pick: Pick, _ number: Int64) throws {
+        guard !pick.rank.isBackground else { return }
+        try run("UPDATE clients SET served = ? WHERE client = ?", [number, pick.client])
     }
 
     func isCurrent(_ lease: Lease) throws -> Bool {

@@ -157,6 +157,34 @@ struct SharedHostsTests {
         #expect(calls.gaps.allSatisfy { $0 >= least })
     }
 
+    @Test("A turn of a process that died before its file had it is one all the same, to the other processes of its host and to other hosts")
+    func died() throws {
+        let server = try RedisServer()
+        defer { withExtendedLifetime(server) {} }
+        let slow = RateLimit(interval: .seconds(2), callsPerWindow: 1000)
+        var dying: Host? = try Host("one", over: server, rateLimit: slow)
+        let beside = try Host("one", over: server, rateLimit: slow, in: dying?.folder)
+        let other = try Host("two", over: server, rateLimit: slow)
+        for host in [beside, other] { try host.ask(["a", "b"]) }
+        var granted: BootTime?
+        try wait(30) {
+            granted = try dying?.limiter.permit(worker: "dying").lease?.grantedAt
+            return granted != nil
+        }
+        dying = nil
+        for host in [beside, other] {
+            usleep(50_000)
+            guard case .wait = try host.limiter.permit(worker: host.name) else { throw Bench.Stuck() }
+        }
+        var next: BootTime?
+        try wait(30) {
+            next = try beside.limiter.permit(worker: "beside").lease?.grantedAt
+            return next != nil
+        }
+        beside.limiter.endSending(wasSent: true)
+        #expect(try #require(next) - #require(granted) >= slow.interval)
+    }
+
     @Test("A cooldown that one host meets holds for all, also for one that comes later")
     func cooldown() throws {
         let server = try RedisServer()

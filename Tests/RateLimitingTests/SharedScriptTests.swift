@@ -37,10 +37,12 @@ struct SharedScriptTests {
     }
 
     private func turn(
-        _ number: String, of epoch: String = "e", host: String = "one", lookup: String, over: String = "", others: [String] = []
+        _ number: String, of epoch: String = "e", host: String = "one", lookup: String, over: String = "", seen: String = "",
+        others: [String] = []
     ) throws -> [String] {
         let said = try run(
-            SharedScript.turn.text, ["s", "t", "l", "w"], [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c"] + others)
+            SharedScript.turn.text, ["s", "t", "l", "w", "r"],
+            [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c", seen] + others)
         return said.items?.map { $0.text ?? "" } ?? ["\(said)"]
     }
 
@@ -103,6 +105,16 @@ struct SharedScriptTests {
         #expect(try finish("7 two", record: "bytes") == .integer(1))
         #expect(try run("return redis.call('GET', KEYS[1])", ["r"], []).text == "bytes")
         #expect(try finish("7 two", record: "again") == .integer(0))
+    }
+
+    @Test("A lookup that was ended since the host looked for its record is no turn's; one whose record it has seen is")
+    func answered() throws {
+        _ = try found()
+        _ = try turn("5", host: "one", lookup: "a")
+        let record = String(repeating: "c", count: 32) + "record"
+        _ = try run(SharedScript.finish.text, ["s", "l", "r"], ["a", "6 one", record, "1000", "1", "c"])
+        #expect(try turn("6", host: "two", lookup: "a") == ["answered"])
+        #expect(try turn("6", host: "two", lookup: "a", seen: String(repeating: "c", count: 32))[1] == "7")
     }
 
     @Test("Of lookups that may share a call those are the host's that no other has")

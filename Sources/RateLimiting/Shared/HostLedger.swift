@@ -63,49 +63,51 @@ extension FileRateLimiter {
         }
     }
 
-    /// Keeps a turn that was won: the slot is spent, and the lookup leased, with those that share its call.
-    /// - Parameter shared: which of those are this host's.
-    /// - Returns: nil when the lookup is not free any more; the slot is spent all the same.
-    func grant(
-        _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String
-    ) throws(RateLimiterError) -> Lease? {
-        // What is known of the grant before holds where this one cannot be written.
-        let note = sending.read()
-        do {
-            let lease = try file.write { transaction in
-                try keep(chance, shared: shared, turn: turn, freshUntil: freshUntil, worker: worker, transaction)
+    /// Leases a lookup before a turn for it is asked for, with those that may share its call: what takes a disk's time is done before the time counts.
+    /// - Returns: nil when it is not free any more.
+    func reserve(_ chance: Chance) throws(RateLimiterError) -> Lease? {
+        try file.write { transaction in
+            guard try transaction.isFree(chance.pick.key) else { return nil }
+            let others = try chance.others.filter { try transaction.isFree($0.key) }
+            let number = try transaction.lease(chance.pick, with: others, until: transaction.now + leaseLifetime, serving: false)
+            try transaction.tidy()
+            func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
+                Lease(
+                    key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
+                    others: others, places: places)
             }
-            if let lease { memory.withLock { $0.newestGrant = lease.grantedAt } }
-            return lease
-        } catch {
-            if let note { try? sending.write(note) }
-            throw error
+            return lease(chance.pick, others.map { lease($0) }, places: chance.places)
         }
     }
 
-    private func keep(
-        _ chance: Chance, shared: Set<String>, turn: Int64, freshUntil: BootTime, worker: String, _ transaction: Transaction
-    ) throws -> Lease? {
-        let pick = chance.pick
-        try sending.correctGrant(transaction)
-        let id = try transaction.spend(turn: turn, background: chance.isBackground, worker: worker, rateLimit: rateLimit)
-        if var position = try transaction.position(), position.turn < turn {
-            (position.turn, position.seen) = (turn, transaction.now)
-            try transaction.set(position)
+    /// A turn was won; this process keeps to it from now on, though the file has it later.
+    func noteTurn(at instant: BootTime) { memory.withLock { $0.newestGrant = max($0.newestGrant ?? instant, instant) } }
+
+    /// Enters a turn that was won. Until then the other hosts, and by them the other processes of this one, know of it: the store has said so to all.
+    func enter(_ turn: WonTurn) throws(RateLimiterError) {
+        try file.write { transaction in
+            try sending.correctGrant(transaction)
+            _ = try transaction.spend(turn: turn.number, background: turn.isBackground, worker: turn.worker, rateLimit: rateLimit)
+            if var position = try transaction.position(), position.turn < turn.number {
+                (position.turn, position.seen) = (turn.number, transaction.now)
+                try transaction.set(position)
+            }
+            try transaction.serve(turn.pick, turn.lease)
+            for lease in turn.unused { try transaction.release(lease) }
         }
-        guard try transaction.isFree(pick.key) else { return nil }
-        let others = try chance.others.filter { try shared.contains($0.key) && transaction.isFree($0.key) }
-        let number = try transaction.lease(pick, with: others, until: transaction.now + leaseLifetime)
-        try transaction.tidy()
-        try sending.write(.init(bootID: transaction.moment.bootID, id: id, grantedAt: transaction.now, sentAt: nil))
-        func lease(_ pick: Pick, _ others: [Lease] = [], places: Int = 1) -> Lease {
-            Lease(
-                key: pick.key, number: number, attempt: pick.attempts + 1, priority: pick.rank, grantedAt: transaction.now,
-                others: others,
-                places: places, freshUntil: freshUntil, turn: turn)
-        }
-        return lease(pick, others.map { lease($0) }, places: chance.places)
     }
+}
+
+/// A turn of this host that its file does not have yet.
+struct WonTurn: Sendable {
+    var number: Int64
+    var isBackground: Bool
+    var worker: String
+    /// What it was for, and the number of its lease.
+    var pick: Pick
+    var lease: Int64
+    /// What was leased for it, and is not.
+    var unused: [Lease]
 }
 
 /// What this host remembers of the shared store, in `limiter.db`: it outlives the store, and holds when the store forgets.

@@ -84,13 +84,15 @@ extension SharedRateLimiter {
         _ = try state.withLock { state throws(RateLimiterError) in try adopt(lookups, &state) }
     }
 
-    /// - Returns: how many.
-    func adopt(_ lookups: [String], _ state: inout State) throws(RateLimiterError) -> Int {
+    /// - Returns: how many, and the code of each record that is in the store.
+    func adopt(_ lookups: [String], _ state: inout State) throws(RateLimiterError) -> (adopted: Int, codes: [String: [UInt8]]) {
         let wanted = try local.file.read { transaction in try lookups.filter { try transaction.isQueuedUnleased($0) } }
-        guard !wanted.isEmpty else { return 0 }
+        guard !wanted.isEmpty else { return (0, [:]) }
         let records = try atStore(&state) { store throws(StoreFault) in try store.records(wanted) }
         var count = 0
+        var codes: [String: [UInt8]] = [:]
         for (lookup, signed) in zip(wanted, records) {
+            if let signed { codes[lookup] = Array(signed.prefix(StoreSeal.codeBytes)) }
             guard let signed, let record = seal.record(signed, of: lookup) else { continue }
             do {
                 guard try exchange.adopt(lookup, record) else { continue }
@@ -105,7 +107,7 @@ extension SharedRateLimiter {
             adoptions.add(1, ordering: .relaxed)
             count += 1
         }
-        return count
+        return (count, codes)
     }
 
     func look() throws(RateLimiterError) { try state.withLock { state throws(RateLimiterError) in try look(&state) } }

@@ -20,6 +20,8 @@ public final class SharedRateLimiter: RateLimiter {
     /// Guards the connection, and what goes with it; held through each exchange with the store.
     let state: Mutex<State>
     private let isStopped = Monitor(false)
+    /// Of the call that is on its way.
+    private let won = Mutex<WonTurn?>(nil)
     /// As it was after the last look, so that nobody who asks waits for the store.
     let standing: Mutex<SharedStanding>
     /// How often what another host fetched has answered a lookup of this one.
@@ -120,12 +122,12 @@ public final class SharedRateLimiter: RateLimiter {
     public func permit(worker: String) throws(RateLimiterError) -> Permit {
         if let pause = try local.beginSending() { return .wait(pause, .turnOfAnother) }
         do {
-            let permit = try state.withLock { state throws(RateLimiterError) in try won(worker, &state) }
+            let permit = try state.withLock { state throws(RateLimiterError) in try firstWon(worker, &state) }
             // A turn may have been won and lost: nothing is sent.
-            if case .wait = permit { local.sending.end(sentAt: nil) }
+            if case .wait = permit { endSending(wasSent: false) }
             return permit
         } catch {
-            local.sending.end(sentAt: nil)
+            endSending(wasSent: false)
             guard case .store = error else { throw error }
             return .wait(Self.shortPause, .backoff)
         }
@@ -152,10 +154,13 @@ public final class SharedRateLimiter: RateLimiter {
     private static let shortPause = Duration.milliseconds(250)
     private static let longPause = Duration.seconds(30)
 
-    public func endSending(wasSent: Bool) { local.endSending(wasSent: wasSent) }
+    public func endSending(wasSent: Bool) {
+        enterTurn()
+        local.endSending(wasSent: wasSent)
+    }
 
     /// A lookup that another host has, or that was answered meanwhile, makes way for the next one; this host spends nothing for that.
-    private func won(_ worker: String, _ state: inout State) throws(RateLimiterError) -> Permit {
+    private func firstWon(_ worker: String, _ state: inout State) throws(RateLimiterError) -> Permit {
         for _ in 0..<8 {
             if let pause = pause(state) { return .wait(pause, .backoff) }
             let chance: FileRateLimiter.Chance
@@ -164,45 +169,87 @@ public final class SharedRateLimiter: RateLimiter {
             case .due(let due): chance = due
             }
             // A bell may have been lost.
-            guard try adopt([chance.pick.key], &state) == 0 else { continue }
-            let asked = clock.boot
-            let lease = state.taken[chance.pick.key]
-            let turn = try atStore(&state) { store throws(StoreFault) in
-                try store.turn(
-                    chance.position, lookup: chance.pick.key, takingOver: lease, others: chance.others.map(\.key), gap: chance.gap,
-                    isBackground: chance.isBackground, rankLeft: chance.rankLeft, keeping: local.rateLimit.callsPerWindow)
-            }
-            switch turn {
-            case .granted(let number, let nextHost, let shared):
-                (state.nextHost, state.told) = (nextHost, .some(chance.rankLeft))
-                state.taken[chance.pick.key] = nil
-                return try granted(chance, shared, number, asked: asked, worker: worker, &state)
-            case .late: try look(&state)
-            case .taken(let lease):
-                state.taken[chance.pick.key] = lease
-                try local.file.write { try $0.yield(chance.pick.key, until: $0.now + local.leaseLifetime) }
-            }
+            let seen = try adopt([chance.pick.key], &state)
+            guard seen.adopted == 0 else { continue }
+            guard let reserved = try local.reserve(chance) else { continue }
+            if let permit = try asked(for: reserved, chance, seen.codes[chance.pick.key] ?? [], worker, &state) { return permit }
         }
         return .wait(.milliseconds(5), .turnOfAnother)
     }
 
-    /// The turn is this host's. Whoever needed longer for it than the others keep off has lost it.
-    private func granted(
-        _ chance: FileRateLimiter.Chance, _ shared: Set<String>, _ number: Int64, asked: BootTime, worker: String, _ state: inout State
-    ) throws(RateLimiterError) -> Permit {
-        let freshUntil = asked + local.rateLimit.headStart
-        let lease = try local.grant(chance, shared: shared, turn: number, freshUntil: freshUntil, worker: worker)
-        let kept = Set(lease?.all.map(\.key) ?? [])
-        for lookup in [chance.pick.key] + shared where !kept.contains(lookup) {
-            finishInStore(Unfinished(lookup: lookup, turn: number, isAnswered: false), &state)
+    /// nil: it is for another try.
+    private func asked(
+        for reserved: Lease, _ chance: FileRateLimiter.Chance, _ seen: [UInt8], _ worker: String, _ state: inout State
+    ) throws(RateLimiterError) -> Permit? {
+        let asked = clock.boot
+        let lease = state.taken[reserved.key]
+        let turn: SharedStore.Turn
+        do {
+            turn = try atStore(&state) { store throws(StoreFault) in
+                try store.turn(
+                    chance.position, lookup: reserved.key, takingOver: lease, seen: seen, others: reserved.others.map(\.key),
+                    gap: chance.gap,
+                    isBackground: chance.isBackground, rankLeft: chance.rankLeft, keeping: local.rateLimit.callsPerWindow)
+            }
+        } catch {
+            // Where it was won all the same, the next look shows it.
+            try local.losePermit(reserved)
+            throw error
         }
-        guard let lease else { return .wait(.milliseconds(5), .turnOfAnother) }
+        switch turn {
+        case .granted(let number, let nextHost, let shared):
+            local.noteTurn(at: clock.boot)
+            (state.nextHost, state.told) = (nextHost, .some(chance.rankLeft))
+            state.taken[reserved.key] = nil
+            return try granted(
+                reserved, shared,
+                WonTurn(
+                    number: number, isBackground: chance.isBackground, worker: worker, pick: chance.pick, lease: reserved.number, unused: []
+                ), asked, &state)
+        case .answered: try local.losePermit(reserved)
+        case .late:
+            try local.losePermit(reserved)
+            try look(&state)
+        case .taken(let lease):
+            try local.losePermit(reserved)
+            state.taken[reserved.key] = lease
+            try local.file.write { try $0.yield(reserved.key, until: $0.now + local.leaseLifetime) }
+        }
+        return nil
+    }
+
+    /// The turn is this host's. Whoever needed longer for it than the others keep off has lost it. It is entered when its bytes have left.
+    private func granted(
+        _ reserved: Lease, _ shared: Set<String>, _ turn: WonTurn, _ asked: BootTime, _ state: inout State
+    ) throws(RateLimiterError) -> Permit {
+        var turn = turn
+        func lease(_ lease: Lease, _ others: [Lease] = []) -> Lease {
+            Lease(
+                key: lease.key, number: lease.number, attempt: lease.attempt, priority: lease.priority, grantedAt: asked, others: others,
+                places: lease.places, freshUntil: asked + local.rateLimit.headStart, turn: turn.number)
+        }
+        let lease = lease(reserved, reserved.others.filter { shared.contains($0.key) }.map { lease($0) })
+        turn.unused = reserved.others.filter { !shared.contains($0.key) }
         guard lease.isFresh(now: clock.boot) else {
-            try local.losePermit(lease)
-            for lease in lease.all { finishInStore(Unfinished(lookup: lease.key, turn: number, isAnswered: false), &state) }
+            turn.unused = reserved.all
+            won.withLock { $0 = turn }
+            for lease in lease.all { finishInStore(Unfinished(lookup: lease.key, turn: turn.number, isAnswered: false), &state) }
             return .wait(local.rateLimit.interval, .interval)
         }
+        won.withLock { $0 = turn }
         return .granted(lease)
+    }
+
+    /// Before anybody else of this host may be granted a permit.
+    private func enterTurn() {
+        guard
+            let turn = won.withLock({ turn in
+                defer { turn = nil }
+                return turn
+            })
+        else { return }
+        // What cannot be written has been logged; the next look at the store shows the turn.
+        try? local.enter(turn)
     }
 
     /// What this host's own file allows now.

@@ -37,22 +37,23 @@ enum SharedScript: CaseIterable {
 
         """
 
-    /// KEYS: state, list of turns, leases, wants. ARGV: epoch, number that the host knows as the last, host, lookup, the lease that it takes over or
+    /// KEYS: state, list of turns, leases, wants, record. ARGV: epoch, number that the host knows as the last, host, lookup, the lease that it takes over or
     /// '' (its own it may have anyway), milliseconds since that turn by the host's clock, whether it is background, the host's rank after it or '', how many turns to
-    /// keep, channel, then lookups that may share the call. Answered with those that do.
+    /// keep, channel, the code of the record that the host has seen or '', then lookups that may share the call. Answered with those that do.
     private static let turnText = """
         local state = redis.call('HMGET', KEYS[1], 'epoch', 'n', 'next')
         if state[1] ~= ARGV[1] then return {'foreign'} end
         if state[2] ~= ARGV[2] then return {'late'} end
         local lease = redis.call('HGET', KEYS[3], ARGV[4])
         if lease and lease ~= ARGV[5] and string.match(lease, ' (.*)$') ~= ARGV[3] then return {'taken', lease} end
+        if redis.call('GETRANGE', KEYS[5], '0', '31') ~= ARGV[11] then return {'answered'} end
         local number = string.format('%.0f', tonumber(ARGV[2]) + 1)
         redis.call('HSET', KEYS[1], 'n', number)
         redis.call('LPUSH', KEYS[2], number .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[3])
-        redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[9]) - 1)
+        redis.call('LTRIM', KEYS[2], '0', string.format('%.0f', tonumber(ARGV[9]) - 1))
         redis.call('HSET', KEYS[3], ARGV[4], number .. ' ' .. ARGV[3])
         local granted = {'granted', number, ''}
-        for i = 11, #ARGV do
+        for i = 12, #ARGV do
           local other = redis.call('HGET', KEYS[3], ARGV[i])
           if not other or string.match(other, ' (.*)$') == ARGV[3] then
             redis.call('HSET', KEYS[3], ARGV[i], number .. ' ' .. ARGV[3])
@@ -137,7 +138,7 @@ enum SharedScript: CaseIterable {
     private static let lookText = """
         local before = redis.call('HGET', KEYS[4], ARGV[1]) or ''
         if ARGV[1] ~= '' then
-          redis.call('HINCRBY', KEYS[3], ARGV[1], 1)
+          redis.call('HINCRBY', KEYS[3], ARGV[1], '1')
           if before ~= ARGV[5] then redis.call('HSET', KEYS[4], ARGV[1], ARGV[5]) end
         end
         local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown')
@@ -146,7 +147,7 @@ enum SharedScript: CaseIterable {
         local missed = most
         if state[2] == ARGV[2] and tonumber(state[3]) then missed = math.min(most, tonumber(state[3]) - tonumber(ARGV[3])) end
         local turns = {}
-        if missed > 0 then turns = redis.call('LRANGE', KEYS[2], 0, string.format('%.0f', missed - 1)) end
-        return {state, turns, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), before, redis.call('LRANGE', KEYS[2], 0, 0)}
+        if missed > 0 then turns = redis.call('LRANGE', KEYS[2], '0', string.format('%.0f', missed - 1)) end
+        return {state, turns, redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]), before, redis.call('LRANGE', KEYS[2], '0', '0')}
         """
 }

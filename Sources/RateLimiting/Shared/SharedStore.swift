@@ -28,6 +28,8 @@ final class SharedStore {
         case granted(number: Int64, nextHost: String, shared: Set<String>)
         /// The number is not the last any more, or it is another life of the store.
         case late
+        /// Another host has just ended it, with a record that this one has not seen.
+        case answered
         /// Another host has the lookup; its lease.
         case taken(String)
     }
@@ -82,23 +84,25 @@ final class SharedStore {
 
     /// Asks for turn `position.turn + 1`. Late before the first look over a connection: the server may be another.
     func turn(
-        _ position: SharedPosition, lookup: String, takingOver lease: String?, others: [String], gap: Duration, isBackground: Bool,
+        _ position: SharedPosition, lookup: String, takingOver lease: String?, seen: [UInt8], others: [String], gap: Duration,
+        isBackground: Bool,
         rankLeft: Priority?, keeping: Int
     ) throws(StoreFault) -> Turn {
         _ = try connected()
         guard hasLooked else { return .late }
         let said = try call(
-            .turn, [keys.state, keys.turns, keys.leases, keys.wants],
+            .turn, [keys.state, keys.turns, keys.leases, keys.wants, keys.record(lookup)],
             [
                 position.epoch, "\(position.turn)", host, lookup, lease ?? "", "\(max(0, gap.wholeMilliseconds))", isBackground ? "1" : "0",
                 rankLeft.map { "\($0.rawValue)" } ?? "", "\(keeping)", keys.channel,
-            ] + others)
+            ].map { Array($0.utf8) } + [seen] + others.map { Array($0.utf8) })
         let parts = said.items?.map { $0.text ?? "" } ?? []
         switch parts.first {
         case "granted" where parts.count >= 3:
             guard let number = Int64(parts[1]) else { throw .foreign("a turn without a number") }
             return .granted(number: number, nextHost: parts[2], shared: Set(parts[3...]))
         case "taken" where parts.count == 2: return .taken(parts[1])
+        case "answered": return .answered
         case "late", "foreign": return .late
         default: throw .foreign("what a turn is answered with")
         }

@@ -43,7 +43,8 @@ struct StoreSeal: Sendable {
 
     // MARK: Records
 
-    private static let codeBytes = 32
+    /// A record begins with its code.
+    static let codeBytes = 32
 
     /// A record of a lookup with its code (HMAC, RFC 2104).
     func signed(_ record: [UInt8], of lookup: String) -> [UInt8] { Array(code(record, lookup)) + record }
