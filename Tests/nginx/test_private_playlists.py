@@ -98,7 +98,10 @@ def test_signed_in_users_see_them_and_nobody_else_whoever_asks_first():
         seen = []
         for playlist in (first, second):
             answer = house.ask("GET", f"/spotify/v1/playlists/{playlist}", house.bob)
-            assert answer.headers["cache-control"].startswith("private")
+            assert answer.headers["cache-control"] == "private, max-age=0"
+            # A page of somebody else's, in bob's browser.
+            foreign = house.ask("GET", f"/spotify/v1/playlists/{playlist}", headers={"Cookie": f"access_token_cookie={house.bob}", "Origin": "http://127.0.0.1:1"})
+            assert not [name for name in foreign.headers if name.startswith("access-control-allow")]
             page = answer.json()["tracks"]
             assert (len(page["items"]), page["total"] > 160) == (100, True)
             assert {house.items(playlist, house.bob) for _ in range(6)} == {100}, "every worker knows it"

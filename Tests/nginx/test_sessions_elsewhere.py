@@ -2,6 +2,7 @@
 both at the next request, a host that is cut off lets nobody pass, and nobody names himself a user."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -401,6 +402,26 @@ def test_without_the_host_that_knows_the_sessions_nobody_passes(own_hosts, how):
     if how == "gone":
         it.owner.start()
     assert it.good(token) == [200] * 6
+
+
+def test_a_host_to_which_no_connection_comes_about_is_given_up_after_two_seconds(sandbox, hosts):
+    """As behind a line that is cut: nothing answers, not even a refusal. The kernel does so for a socket whose backlog is full."""
+    token = hosts.log_in("bob")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((HERE, 0), backlog=0))
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex((HERE, port))
+        nginx = Nginx(sandbox, hosts.asker.address, swingmusic=hosts.music.port, guarded=True, edit=without_folder(f"{HERE}:{port}")).start()
+        before = len(hosts.music.requests)
+        asked = [(TRACK, {"token": token}), ("/folder", {"token": token}), ("/auth/verify", {"token": token})]
+        with concurrent.futures.ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(lambda one: hosts.ask(nginx.port, one[0], timeout=60, **one[1]), asked))
+        assert [answer.status for answer in answers[:2]] == [502] * 2 and answers[2].status in (502, 504)
+        assert all(1.5 < answer.seconds < 6 for answer in answers), answers
+        assert len(hosts.music.requests) == before
 
 
 # At the start.

@@ -299,6 +299,13 @@ private enum SchemaExamples {
             "A line of the log at warning or above.", ["time": instant, "pid": 4711, "level": "warning", "text": "a lookup failed"]
         ),
         "Limiter": ("The pace and the queue.", limiter),
+        "Hosts": (
+            "The other hosts of one account, as this one knows them; instants in milliseconds since 1970.",
+            [
+                "turn": 4711, "silent": 0, "mixed": [], "others": [["name": "attic", "alive": true, "heardAt": instant]], "host": "cellar",
+                "roundTripMicroseconds": 180, "seenAt": instant, "lastCaller": "attic",
+            ]
+        ),
         "Pause": ("Until when nothing is asked, and why.", ["endsAt": instant, "reason": "429: too many requests"]),
         "ClientKey": (
             "A client key, without its secret; instants in milliseconds since 1970.",

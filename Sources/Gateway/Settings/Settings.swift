@@ -4,7 +4,6 @@ import Foundation
 import Logging
 import Platform
 import RESP
-import RateLimiting
 import Sessions
 import Spotify
 
@@ -236,15 +235,15 @@ public struct Settings: Sendable {
         }
     }
 
-    private static func hostName(_ text: String) -> String? { SharedAccount.isName(text) ? text : nil }
+    private static func hostName(_ text: String) -> String? { isHostName(text) ? text : nil }
 
-    /// Which account is shared, and how; nil: it is not, or there is none.
-    public var sharedAccount: SharedAccount? {
-        guard let sharedStore, let credentials else { return nil }
-        return SharedAccount(endpoint: sharedStore, host: hostName, clientID: credentials.clientID, apiURL: spotify.apiURL)
+    /// A name as the store can have it.
+    public static func isHostName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
+            }
     }
-
-    public var rateLimit: RateLimit { RateLimit(interval: minInterval, callsPerWindow: callsPerHour) }
 
     private static func credentials(_ reader: inout SettingsReader) -> SpotifyCredentials? {
         let known = reader.errors.count

@@ -21,14 +21,6 @@ public struct SharedAccount: Sendable {
     private static func digest(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8)).prefix(8)) }
 
     var keys: SharedKeys { SharedKeys(account: account) }
-
-    /// A name as the store can have it.
-    public static func isName(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy {
-                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
-            }
-    }
 }
 
 /// How a host stands among those that share its account.

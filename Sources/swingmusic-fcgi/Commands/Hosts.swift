@@ -119,7 +119,7 @@ struct HostsForget: ParsableCommand {
     @OptionGroup var environment: EnvironmentOptions
 
     func validate() throws {
-        if !SharedAccount.isName(name) { throw ValidationError("'\(name)' is no host's name") }
+        if !Settings.isHostName(name) { throw ValidationError("'\(name)' is no host's name") }
     }
 
     func run() throws {
