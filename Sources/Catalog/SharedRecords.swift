@@ -14,8 +14,18 @@ extension RecordStore {
 
     private static let magic = "swrec1"
 
+    /// Whether all hosts are answered alike. What Spotify shows of a playlist depends on whose token asks, and an account that is connected is
+    /// connected on one host.
+    private static func isShared(_ resource: Resource) -> Bool {
+        switch resource {
+        case .object(.playlist, _, _), .playlistItems, .playlistImages, .withEpisodes, .kept: false
+        case .object, .parts, .artistAlbums, .search, .topTracks: true
+        }
+    }
+
     /// nil where nothing is known of it. A refusal that is newer than what was answered before stands in the record.
     private func exported(_ resource: Resource) -> [UInt8]? {
+        guard Self.isShared(resource) else { return nil }
         func form(_ entry: Entry, _ mark: String) -> [UInt8] {
             Array("\(Self.magic) \(entry.storedAt) \(entry.expiresAt) \(mark)\n".utf8) + entry.value
         }
@@ -32,6 +42,7 @@ extension RecordStore {
 
     /// Keeps what another host was answered, unless what is here is as new.
     private func adopt(_ record: [UInt8], as resource: Resource) throws(CacheError) -> Bool {
+        guard Self.isShared(resource) else { return false }
         guard let end = record.firstIndex(of: UInt8(ascii: "\n")) else { return false }
         let words = String(decoding: record[..<end], as: UTF8.self).split(separator: " ", omittingEmptySubsequences: false)
         guard words.count == 4, words[0] == Self.magic, let storedAt = Int64(words[1]), let expiresAt = Int64(words[2]) else {

@@ -178,4 +178,12 @@ public enum PercentEncoding {
 extension String {
     /// Equal byte for byte. Swift's `==` also equates different spellings of one character, which swingmusic and SQLite do not.
     public func isSpelled(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+
+    /// A name as hosts may have it that share a store: letters, digits and `.-_`, 64 at most.
+    public var isHostName: Bool {
+        (1...64).contains(utf8.count)
+            && utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
+            }
+    }
 }

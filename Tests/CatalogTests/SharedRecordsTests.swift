@@ -81,6 +81,18 @@ import Testing
         guard case .miss = try there.recordStore.read(track) else { throw House.Unreadable() }
     }
 
+    @Test("What Spotify shows of a playlist depends on whose token asks: it goes to no other host, and comes from none")
+    func playlists() throws {
+        let list = Resource.object(.playlist, Sample.id(1), market: nil)
+        try here.learn(track, Sample.track(1, by: 2))
+        let record = try #require(export(here))
+        for resource in [list, .kept(list), .withEpisodes(list), .playlistImages(Sample.id(1))] {
+            try here.refuse(resource, 404)
+            #expect(export(here, resource) == nil)
+            #expect(try !adopt(record, resource))
+        }
+    }
+
     @Test("What is not known, and what is no resource, has nothing to share")
     func nothing() throws {
         #expect(export(here) == nil)

@@ -41,7 +41,9 @@ private func accounted(_ list: WarmList) {
 
 /// Lines with any of the three ends; the last one may lack it.
 private func lines(_ bytes: [UInt8]) -> Int {
-    let text = String(decoding: bytes, as: UTF8.self).unicodeScalars.drop { $0 == "\u{FEFF}" }
+    var text = String(decoding: bytes, as: UTF8.self).unicodeScalars[...]
+    // One mark at the beginning; a second one is a text like any other.
+    if text.first == "\u{FEFF}" { text.removeFirst() }
     var count = 0
     var before: Unicode.Scalar = "\n"
     for scalar in text {

@@ -10,7 +10,7 @@ from harness.hosts import Hosts, alive, tracks
 from harness.house import ADMIN, assert_spotify_error, cache_status
 from harness.redis import RedisServer
 from harness.sandbox import free_port
-from harness.standin import gaps
+from harness.standin import gaps, spotify_id
 from harness.waiting import eventually
 
 #: What a call may leave after its turn was asked for.
@@ -99,6 +99,50 @@ def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_sa
     two.store.start()
     eventually(lambda: second.get(unknown, {"Prefer": "wait=2"}).status == 200, 40, what="calls go on")
     assert not re.search("password|secret", two.log_text(), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("field, value", [("n", "9223372036854775807"), ("n", "9223372036854775806"), ("n", "-1"), ("n", "turn"),
+                                          ("server", "x"), ("cooldown", "evil 1 9223372036854775807 1")])
+def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_ends(two, field, value):
+    """Calls may stop for it. An empty store is all that it takes for them to go on."""
+    known, *unknown = tracks("poison", 3)
+    assert [host.get(known).status for host in two] == [200, 200]
+    workers = [host.responder.worker_pids() for host in two]
+    state, = (key for key in two.store.command("KEYS", "*") if key.endswith(b":state"))
+    two.store.command("HSET", state, "n", "9223372036854775807" if field == "server" else "7", field, value)
+    for _ in range(4):
+        for host, path in zip(two, unknown):
+            host.get(path, {"Prefer": "wait=1"})
+            assert host.get(known).status == 200
+    two.store.kill()
+    two.store.start()
+    for host, path in zip(two, unknown):
+        eventually(lambda host=host, path=path: host.get(path, {"Prefer": "wait=2"}).status == 200, 30, what="calls go on")
+    assert [host.responder.worker_pids() for host in two] == workers
+
+
+def test_names_that_no_host_can_have_are_nobodys(two):
+    hosts, = (key for key in two.store.command("KEYS", "*") if key.endswith(b":hosts"))
+    for beat in range(3):
+        two.store.command("HSET", hosts, "<img src=x>\nforged\x1b[31m", str(beat))
+        time.sleep(1.1)
+    assert "forged" not in json.dumps(two[0].status()) + two[0].command("hosts", "list", "--json").stdout
+    assert alive(two[0]) == {"host2"}
+
+
+def test_a_store_with_a_password_that_it_does_not_ask_for_is_an_error(two):
+    def said(**settings):
+        findings = json.loads(two[0].command("check", "--json", **settings).stdout)["findings"]
+        return [each["detail"] for each in findings if each["subject"] == "SWINGMUSIC_FCGI_SHARED_STORE" and each["grade"] == "error"]
+    assert said() == []
+    assert "asks for no password" in said(SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD="a-password")[0]
+
+
+def test_a_host_without_the_account_leaves_the_others_its_playlists_to_ask_for(two):
+    """What Spotify shows of a list depends on who asks."""
+    path = f"/spotify/v1/playlists/{spotify_id('of-one')}"
+    assert [host.get(path).status for host in two] == [200, 200]
+    assert len([call for call in two.standin.calls() if "/playlists/" in call["path"]]) == 2
 
 
 def test_a_host_that_was_killed_is_silent_until_it_is_forgotten(two):

@@ -235,15 +235,7 @@ public struct Settings: Sendable {
         }
     }
 
-    private static func hostName(_ text: String) -> String? { isHostName(text) ? text : nil }
-
-    /// A name as the store can have it.
-    public static func isHostName(_ text: String) -> Bool {
-        (1...64).contains(text.utf8.count)
-            && text.utf8.allSatisfy {
-                (0x30...0x39).contains($0) || (0x41...0x5A).contains($0 & 0xDF) || $0 == 0x2D || $0 == 0x2E || $0 == 0x5F
-            }
-    }
+    private static func hostName(_ text: String) -> String? { text.isHostName ? text : nil }
 
     private static func credentials(_ reader: inout SettingsReader) -> SpotifyCredentials? {
         let known = reader.errors.count

@@ -99,6 +99,9 @@ public struct HostList: Sendable {
     /// nil: it does not say.
     public var keepsOverRestart: Bool?
 
+    /// A password is set here, and it answers to who gives none.
+    public var asksForNoPassword: Bool
+
     /// Looks twice, so long apart, which shows who is alive. Hosts look once a second.
     public init(of account: SharedAccount, rateLimit: RateLimit, watching length: Duration) throws(StoreFault) {
         let store = Self.store(account, rateLimit)
@@ -110,6 +113,9 @@ public struct HostList: Sendable {
         roundTrip = store.roundTrip ?? .zero
         clockOffset = try store.clockOffset()
         keepsOverRestart = try store.keepsOverRestart()
+        var stranger = account
+        stranger.endpoint.password = nil
+        asksForNoPassword = account.endpoint.password != nil && (try? Self.store(stranger, rateLimit).clockOffset()) != nil
         hosts = view.beats.keys.sorted().map { name in
             let card = view.cards[name]
             let own = view.report.turns.filter { $0.host == name }

@@ -82,6 +82,17 @@ final class SharedStore {
 
     // MARK: Calls
 
+    /// How far the store's turns may be ahead of those that a host knows: more than hosts could count in a lifetime.
+    private static let mostAhead: Int64 = 1 << 40
+
+    /// The number of a turn; nil for what cannot be one. Lua counts without a gap as far as this (its numbers are IEEE 754 doubles).
+    fileprivate static func turn(_ text: some StringProtocol) -> Int64? { Int64(text).flatMap { (0...1 << 52).contains($0) ? $0 : nil } }
+
+    /// A time in milliseconds; nil for what cannot be one. Two years are longer than anything that hosts tell each other.
+    fileprivate static func time(_ text: some StringProtocol) -> Duration? {
+        Int64(text).flatMap { (0...2 * 366 * 86_400_000).contains($0) ? .milliseconds($0) : nil }
+    }
+
     /// Asks for turn `position.turn + 1`. Late before the first look over a connection: the server may be another.
     func turn(
         _ position: SharedPosition, lookup: String, takingOver lease: String?, seen: [String: [UInt8]], others: [String], gap: Duration,
@@ -102,7 +113,7 @@ final class SharedStore {
         let parts = said.items?.map { $0.text ?? "" } ?? []
         switch parts.first {
         case "granted" where parts.count >= 3:
-            guard let number = Int64(parts[1]) else { throw .foreign("a turn without a number") }
+            guard let number = Int64(parts[1]), number == position.turn + 1 else { throw .foreign("a turn of another number") }
             return .granted(number: number, nextHost: parts[2], shared: Set(parts[3...]))
         case "taken" where parts.count == 2: return .taken(parts[1])
         case "answered": return .answered
@@ -186,21 +197,27 @@ final class SharedStore {
         guard state[1].isEmpty || state[0] == Self.protocolNumber else {
             throw .refused("hosts of another release share turns there (protocol \(state[0]))")
         }
+        let turn = state[2].isEmpty ? 0 : Self.turn(state[2])
+        guard let turn, turn - (position?.turn ?? 0) < Self.mostAhead else {
+            throw .unsuitable("its turns have a number to which no host has counted: somebody else writes there; empty it (docs/hosts.md)")
+        }
         defer { hasLooked = true }
         return View(
             report: StoreReport(
-                epoch: state[1], turn: Int64(state[2]) ?? 0, turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) },
+                epoch: state[1], turn: turn, turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) },
                 isSameServer: state[3] == server, isContinuous: hasLooked || !server.isEmpty),
             nextHost: state[4], cooldown: SharedCooldown(text: state[5]),
-            beats: parts[2].table, cards: parts[3].table.compactMapValues(HostCard.init(text:)),
+            beats: parts[2].table.filter { $0.key.isHostName },
+            cards: parts[3].table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:)),
             cardBefore: parts[4].text.flatMap(HostCard.init(text:)),
-            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init).flatMap { $0.host.isEmpty ? nil : $0.host })
+            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init).flatMap { $0.host.isHostName ? $0.host : nil })
     }
 
     /// How far its clock is ahead of this host's; nil: it has none. Nothing rests on it.
     func clockOffset() throws(StoreFault) -> Duration? {
         let said = try ask { $0.command("TIME") }.first
-        guard let parts = said?.items, parts.count == 2, let seconds = parts[0].text.flatMap({ Int64($0) }) else { return nil }
+        guard let parts = said?.items, parts.count == 2, let seconds = parts[0].text.flatMap({ Int64($0) }), (0...1 << 40).contains(seconds)
+        else { return nil }
         return WallTime(milliseconds: seconds * 1000) - SystemClock().wall
     }
 
@@ -404,8 +421,10 @@ struct HostCard: Equatable, Sendable {
 
     init?(text: String) {
         let parts = text.split(separator: " ")
-        guard parts.count == 4, let interval = Int64(parts[1]), interval >= 0, let calls = Int(parts[2]), calls > 0 else { return nil }
-        self.init(folder: String(parts[0]), interval: .milliseconds(interval), calls: calls, api: String(parts[3]))
+        guard parts.count == 4, let interval = SharedStore.time(parts[1]), let calls = Int(parts[2]), (1...1_000_000).contains(calls) else {
+            return nil
+        }
+        self.init(folder: String(parts[0]), interval: interval, calls: calls, api: String(parts[3]))
     }
 }
 
@@ -422,8 +441,8 @@ struct SharedCooldown: Equatable {
     /// As the store has it: name, the turn in which it began, milliseconds, 1 for a spent quota.
     init?(text: String) {
         let parts = text.split(separator: " ")
-        guard parts.count == 4, let length = Int64(parts[2]), length > 0 else { return nil }
-        self.init(name: String(parts[0]), length: .milliseconds(length), quotaExceeded: parts[3] == "1")
+        guard parts.count == 4, let length = SharedStore.time(parts[2]), length > .zero else { return nil }
+        self.init(name: String(parts[0]), length: length, quotaExceeded: parts[3] == "1")
     }
 }
 
@@ -440,7 +459,7 @@ extension StoreReport.Turn {
     /// As the store's list has it: number, milliseconds, 1 for a renewal or warming, host.
     fileprivate init?(_ text: String) {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
-        guard parts.count == 4, let number = Int64(parts[0]), let gap = Int64(parts[1]), gap >= 0 else { return nil }
-        self.init(number: number, gap: .milliseconds(gap), isBackground: parts[2] == "1", host: String(parts[3]))
+        guard parts.count == 4, let number = SharedStore.turn(parts[0]), let gap = SharedStore.time(parts[1]) else { return nil }
+        self.init(number: number, gap: gap, isBackground: parts[2] == "1", host: String(parts[3]))
     }
 }

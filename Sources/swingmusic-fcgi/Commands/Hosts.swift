@@ -15,8 +15,8 @@ struct HostsCommand: ParsableCommand {
             credentials, which a running 'serve' does not tell: set SPOTIFY_CLIENT_ID_FILE and SPOTIFY_CLIENT_SECRET_FILE, or name --env-file.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts list
-              sudo swingmusic-fcgi hosts forget attic
+              sudo swingmusic-fcgi hosts list --env-file /etc/swingmusic-fcgi/environment
+              sudo swingmusic-fcgi hosts forget attic --env-file /etc/swingmusic-fcgi/environment
             """,
         subcommands: [HostsList.self, HostsForget.self])
 
@@ -55,7 +55,7 @@ struct HostsList: ParsableCommand {
             the others is divided, for an hour.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts list --json
+              sudo swingmusic-fcgi hosts list --json --env-file /etc/swingmusic-fcgi/environment
             """)
 
     @Flag(help: "Print one JSON object.")
@@ -110,7 +110,7 @@ struct HostsForget: ParsableCommand {
             of it at once. Exits 3 when there is no such host.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts forget attic
+              sudo swingmusic-fcgi hosts forget attic --env-file /etc/swingmusic-fcgi/environment
             """)
 
     @Argument(help: "The host's name, as 'hosts list' or the status shows it.")
@@ -119,7 +119,7 @@ struct HostsForget: ParsableCommand {
     @OptionGroup var environment: EnvironmentOptions
 
     func validate() throws {
-        if !Settings.isHostName(name) { throw ValidationError("'\(name)' is no host's name") }
+        if !name.isHostName { throw ValidationError("'\(name)' is no host's name") }
     }
 
     func run() throws {
@@ -175,6 +175,12 @@ enum SharedStoreCheck {
                 "is \(list.store), answers in \(list.roundTrip.wholeNanoseconds / 1000) µs; hosts alive: \(alive.isEmpty ? "none" : alive.joined(separator: ", "))"
             )
         ]
+        if list.asksForNoPassword {
+            findings.append(
+                .error(
+                    subject, "asks for no password: whoever reaches it can stop all lookups",
+                    remedy: "give the store the same password (requirepass), and see that it can read it"))
+        }
         if list.keepsOverRestart == false {
             findings.append(
                 .warning(

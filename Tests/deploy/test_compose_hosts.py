@@ -1,6 +1,7 @@
 """docker-compose.hosts.yml beside docker-compose.yml: what hosts share is kept, closed to others, and set as the program reads it."""
 
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -41,8 +42,23 @@ def test_the_store_evicts_nothing_keeps_what_it_has_and_wants_a_password(file):
     assert flags["cache_mode"] == "false" and flags["dbfilename"] and flags["snapshot_cron"]
     volume, folder = store["volumes"][0].split(":")
     assert flags["dir"] == folder and volume in file["volumes"]
-    assert "--requirepass" in store["entrypoint"][2] and "/run/secrets/shared_store_password" in store["entrypoint"][2]
+    assert "/run/secrets/shared_store_password" in store["entrypoint"][2]
     assert int(re.match(r"\d+", flags["maxmemory"])[0]) >= 256 * int(flags["proactor_threads"]), "DragonflyDB does not start with less"
+
+
+@pytest.mark.parametrize("secret, starts", [("s3cret\n", True), ("", False), (None, False)])
+def test_it_starts_with_its_password_or_not_at_all_and_no_argument_has_it(file, tmp_path, secret, starts):
+    """The entrypoint as a shell runs it, with a program in DragonflyDB's place that says what it was given."""
+    program, place = tmp_path / "dragonfly", tmp_path / "password"
+    program.write_text('#!/bin/sh\necho "$DFLY_PASSWORD|$*"\n')
+    program.chmod(0o755)
+    if secret is not None:
+        place.write_text(secret)
+    shell, flag, script, name = file["services"]["shared-store"]["entrypoint"]
+    script = script.replace("/run/secrets/shared_store_password", str(place)).replace("$$", "$")
+    ran = subprocess.run([shell, flag, script, name, "--port=6379"], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == ((0, "s3cret|--port=6379\n") if starts else (78, "")), ran
+    assert starts or "may not read it" in ran.stderr
 
 
 def test_it_is_published_on_one_address_and_not_on_all_unless_somebody_says_so(file):
