@@ -1,7 +1,9 @@
 """Several hosts of one account: one pace, one call a record, and a record of one is a hit on the others."""
 
 import json
+import os
 import re
+import signal
 import time
 
 import pytest
@@ -103,6 +105,9 @@ def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_sa
 
 def test_a_host_that_was_killed_is_silent_until_it_is_forgotten(two):
     first, second = two
+    # Workers whose parent is gone say goodbye, if they still can.
+    for worker in second.responder.worker_pids():
+        os.kill(worker, signal.SIGSTOP)
     second.responder.kill()
     eventually(lambda: first.status()["hosts"]["silent"] == 1, 20, what="it is silent")
     eventually(lambda: "silent-hosts" in first.get("/swingmusic-fcgi/readyz").json()["warnings"], 5, what="it is said")
