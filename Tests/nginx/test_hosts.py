@@ -1,7 +1,9 @@
 """Several hosts of one account: one pace, one call a record, and a record of one is a hit on the others."""
 
 import json
+import os
 import re
+import signal
 import time
 
 import pytest
@@ -147,6 +149,9 @@ def test_a_host_without_the_account_leaves_the_others_its_playlists_to_ask_for(t
 
 def test_a_host_that_was_killed_is_silent_until_it_is_forgotten(two):
     first, second = two
+    # Workers whose parent is gone say goodbye, if they still can.
+    for worker in second.responder.worker_pids():
+        os.kill(worker, signal.SIGSTOP)
     second.responder.kill()
     eventually(lambda: first.status()["hosts"]["silent"] == 1, 20, what="it is silent")
     eventually(lambda: "silent-hosts" in first.get("/swingmusic-fcgi/readyz").json()["warnings"], 5, what="it is said")
