@@ -149,11 +149,12 @@ public struct RecordStore: Sendable {
 
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week. Where `cache.db` cannot take
     /// it, it waits in the spool; throws when that cannot take it either.
+    /// - Parameter consent: of the connected account, whose token brought it; nil: the app's did, which is given nothing private.
     @discardableResult
-    func store(_ parsed: ParsedAnswer) throws(CacheError) -> Learned { try store([parsed]) }
+    func store(_ parsed: ParsedAnswer, under consent: Int64? = nil) throws(CacheError) -> Learned { try store([parsed], under: consent) }
 
     /// The same for several answers that came in one.
-    func store(_ answers: [ParsedAnswer]) throws(CacheError) -> Learned {
+    func store(_ answers: [ParsedAnswer], under consent: Int64? = nil) throws(CacheError) -> Learned {
         var lines: [ParsedAnswer.Line] = []
         var unlike: [Refresh.Due] = []
         for parsed in answers {
@@ -164,8 +165,8 @@ public struct RecordStore: Sendable {
             unlike += renewals.unlike
         }
         for line in lines where line.resource.isKept {
-            guard let privateRecords else { throw .cannotWrite("there is no account whose private list it is") }
-            try privateRecords.keep(line)
+            guard let privateRecords, let consent else { throw .cannotWrite("there is no account whose private list it is") }
+            try privateRecords.keep(line, under: consent)
         }
         try keep(
             lines.filter { !$0.resource.isKept }.map { line in
@@ -281,10 +282,12 @@ public struct RecordStore: Sendable {
 
     /// Keeps Spotify's refusal for `TEMP_CACHE_TTL`. What was once answered stays and is served stale, marked with the refusal; it is asked for
     /// again as soon, and when it is refused again, after a day each time.
-    /// - Parameter briefly: for five minutes.
-    func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false) throws(CacheError) {
+    /// - Parameters:
+    ///   - briefly: for five minutes.
+    ///   - consent: as of an answer.
+    func store(_ denial: NegativeEntry, for resource: Resource, briefly: Bool = false, under consent: Int64? = nil) throws(CacheError) {
         let first = briefly ? min(Self.doubtfulPause, temporaryTTL) : temporaryTTL
-        if resource.isKept { return try privateRecords?.keep(denial, for: resource, first) ?? () }
+        if resource.isKept { return try privateRecords?.keep(denial, for: resource, first, under: consent) ?? () }
         var closed: [Value] = []
         if !briefly, denial.status == 403, let endpoint = resource.endpointThatCloses {
             closed = [(.temp, endpoint.closedKey, Array("403".utf8), Self.closedPause)]

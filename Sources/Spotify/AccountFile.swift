@@ -148,8 +148,18 @@ public struct AccountFile: Sendable {
     /// Where what the owner keeps from others lies; `connect` makes it.
     public func privateFolder(consentedAt: Int64) -> String { "\(folder)/\(Self.privatePrefix)\(consentedAt)" }
 
+    /// Removes what was kept under one consent, which has outlived its six months; that it was given stays.
+    public func removePrivateFolder(consentedAt: Int64) throws(SystemError) {
+        let own = "\(Self.privatePrefix)\(consentedAt)"
+        try removePrivateFolders { $0 == own || $0 == "\(own).gone" }
+    }
+
     private func removePrivateFolders(but kept: String? = nil) throws(SystemError) {
-        for name in Files.names(in: folder) where name.hasPrefix(Self.privatePrefix) && "\(folder)/\(name)" != kept {
+        try removePrivateFolders { $0.hasPrefix(Self.privatePrefix) && "\(folder)/\($0)" != kept }
+    }
+
+    private func removePrivateFolders(_ isMeant: (String) -> Bool) throws(SystemError) {
+        for name in Files.names(in: folder) where isMeant(name) {
             // Who is writing into it finds no place any more.
             let gone = name.hasSuffix(".gone") ? name : "\(name).gone"
             guard name == gone || rename("\(folder)/\(name)", "\(folder)/\(gone)") == 0 else { throw SystemError("rename") }

@@ -1,3 +1,4 @@
+import Caching
 import Foundation
 import Logging
 import Platform
@@ -128,6 +129,57 @@ import Testing
         clock.advance(.seconds(86_401))
         _ = try one.stand(Asked())
         #expect(lines.count("consent ends") == 2)
+    }
+
+    // MARK: What its owner keeps from others
+
+    private func connectPrivately() throws -> Int64 {
+        let tokens = AccountTokens(refresh: "refresh 0", access: "a", accessEndsAt: .max)
+        try file.connect(tokens, consentedAt: clock.wall.milliseconds, isPrivate: true, credentials)
+        return clock.wall.milliseconds
+    }
+
+    private func list() throws -> (id: SpotifyID, line: ParsedAnswer.Line) {
+        let id = try #require(SpotifyID("37i9dQZF1DXcBWIGoYBM5M"))
+        return (id, ParsedAnswer.Line(.kept(.object(.playlist, id, market: nil)), Record(body: Array("{}".utf8))))
+    }
+
+    @Test("When the six months are over nothing private is shown or kept, and what was is removed, whatever Spotify says of the consent")
+    func outlived() throws {
+        let (id, line) = try list()
+        let consent = try connectPrivately()
+        let (records, one) = (PrivateRecords(file, ttl: .seconds(400 * 86_400), clock: clock), try provider())
+        try records.keep(line, under: consent)
+        _ = try one.stand(Asked())
+        let end = try #require(file.standing()?.endsAt)
+        clock.advance(.milliseconds(end - consent - 1))
+        _ = try one.newConsent()
+        #expect(records.holds(id) && records.find(line.resource) != nil && one.isPrivate)
+        clock.advance(.milliseconds(1))
+        #expect(!records.holds(id) && records.find(line.resource) == nil && !one.isPrivate)
+        #expect(throws: CacheError.self) { try records.keep(line, under: consent) }
+        #expect(!Files.names(in: file.privateFolder(consentedAt: consent)).isEmpty)
+        _ = try one.newConsent()
+        #expect(!Files.names(in: folder).contains { $0.hasPrefix("private-") } && file.standing()?.isPrivate == true)
+    }
+
+    @Test("What a consent's token brought is kept under that one alone, and says nothing of the next")
+    func raced() throws {
+        let (id, line) = try list()
+        let (records, one) = (PrivateRecords(file, ttl: .seconds(3600), clock: clock), try provider())
+        let former = try connectPrivately()
+        _ = try one.stand(Asked())
+        #expect(one.consentedAt == former && one.isCurrent(former) && one.isPrivate)
+        clock.advance(.seconds(1))
+        let current = try connectPrivately()
+        #expect(!one.isCurrent(former) && one.isCurrent(current))
+        #expect(throws: CacheError.self) { try records.keep(line, under: former) }
+        try one.noteKept(id, under: former)
+        try one.noteOpen(id, under: former)
+        #expect(try !records.holds(id) && !one.isKept(id) && !one.isOpen(id))
+        try records.keep(line, under: current)
+        try one.noteOpen(id, under: current)
+        #expect(try records.holds(id) && one.isOpen(id))
     }
 }
 

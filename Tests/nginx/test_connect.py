@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import time
@@ -289,6 +290,24 @@ def test_a_playlist_that_its_owner_keeps_from_others_is_shown_to_nobody(house):
         assert_spotify_error(house.get(f"/spotify/v1/playlists/{playlist}/items?offset=50"), 403)
         assert askers(house, playlist)[:2] == ["account", "app"]
         assert "account" not in askers(house, playlist)[1:]
+
+
+def test_nor_are_its_pages_where_its_link_is_enough_to_read_it(house):
+    house.fill()
+    connect(house)
+    closed, kept = playlists(house, OWNER, 2, more_than=250)
+    assert len(house.get(f"/spotify/v1/playlists/{closed}/items?offset=100&limit=50").json()["items"]) == 50
+    house.standin.control("account", {"kept": [closed, kept], "linked": True})
+    # A minute later.
+    limiter = sqlite3.connect(house.sandbox.path("data") / "limiter.db", timeout=10)
+    with limiter:
+        assert limiter.execute("DELETE FROM facts WHERE name = ?", [f"account-open/{closed}"]).rowcount == 1
+    for playlist in (closed, kept):
+        assert_spotify_error(house.get(f"/spotify/v1/playlists/{playlist}/items?offset=200&limit=50"), 403)
+        assert items(house, playlist) == 0
+    assert askers(house, closed)[:4] == ["account", "account", "account", "app"], "the list, its page, the list, and nothing more"
+    assert askers(house, kept)[:2] == ["account", "app"]
+    assert "account" not in askers(house, closed)[3:] + askers(house, kept)[1:]
 
 
 def test_tokens_are_in_no_log_no_figures_and_nowhere_in_the_clear():

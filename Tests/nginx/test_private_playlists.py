@@ -5,6 +5,8 @@ import contextlib
 import json
 import sqlite3
 import subprocess
+import time
+from concurrent import futures
 
 import pytest
 
@@ -204,6 +206,29 @@ def test_they_go_with_the_consent(home, ending):
     assert not home.private_files()
     left = [path.name for path in home.sandbox.path("data").iterdir() if path.name.startswith("private-")]
     assert len(left) == (ending == "another")
+
+
+@pytest.mark.parametrize("isKnown", [False, True])
+def test_what_is_under_way_when_another_account_is_connected_is_kept_for_nobody(isKnown):
+    with opened("raced", SPOTIFY_CACHE_TTL="1s", TEMP_CACHE_TTL="1s") as house:
+        connect(house, "--private")
+        [playlist] = house.kept(1, more_than=60)
+        if isKnown:
+            assert house.items(playlist, house.bob) > 60
+            time.sleep(1.1)
+        house.standin.fail({"path": playlist, "behaviour": "delay", "ms": 6000, "times": 1})
+        house.standin.control("account", {"owner": "user8"})
+        before = house.standin.last_number()
+        with futures.ThreadPoolExecutor() as pool:
+            asked = pool.submit(house.ask, "GET", f"/spotify/v1/playlists/{playlist}", house.bob, {"Prefer": "wait=25"})
+            first = eventually(lambda: house.standin.calls(playlist, since=before), 5, what="it is asked for")[0]
+            connect(house, "--private")
+            assert isKnown or asked.result().status == 200 and not asked.result().json()["tracks"]["items"], asked.result()
+        time.sleep(max(0, 7 - (time.monotonic_ns() - first["monotonic_ns"]) / 1e9))
+        assert {house.items(playlist, house.bob) for _ in range(6)} == {0}
+        assert not house.private_files()
+        later = [call for call in house.standin.calls(playlist, since=before) if call["number"] != first["number"]]
+        assert later and first["token"] not in [call["token"] for call in later]
 
 
 # Each way in which it is refused says what to do.

@@ -28,6 +28,8 @@ final class AccountTokenProvider {
     private var tokens: AccountTokens?
     /// Held while this process asks for a token.
     private var lock: FileLock?
+    /// The consent that outlived its time, of which nothing private is left.
+    private var removedConsent: Int64?
 
     private static let pauseFact = "account-pause"
     /// The mark of the token that the Web API refused, until another one was taken.
@@ -162,29 +164,34 @@ final class AccountTokenProvider {
     /// Whether a playlist is asked for as the app: as the account it is one that its owner keeps from others.
     func isKept(_ playlist: SpotifyID) throws -> Bool { try rateLimiter.recall(Self.keptFact(playlist)) == consent }
 
-    func noteKept(_ playlist: SpotifyID) throws {
-        try rateLimiter.remember(Self.keptFact(playlist), consent, until: (clock.wall + .seconds(86_400)).milliseconds)
+    func noteKept(_ playlist: SpotifyID, under consent: Int64) throws {
+        try rateLimiter.remember(Self.keptFact(playlist), "\(consent)", until: (clock.wall + .seconds(86_400)).milliseconds)
     }
 
     func forgetKept(_ playlist: SpotifyID) throws { try rateLimiter.remember(Self.keptFact(playlist), "", until: clock.wall.milliseconds) }
 
-    /// Whether pages of a playlist may be asked for as the account and be for everybody. A page does not say whether its list is public; where the
-    /// consent is for others, too, the list has to have said so within the last minute.
-    func isOpen(_ playlist: SpotifyID) throws -> Bool {
-        guard isPrivate else { return true }
-        return try rateLimiter.recall(Self.openFact(playlist)) == consent
+    /// Whether pages of a playlist may be asked for as the account and be for everybody. A page does not say whether its list is public, so the
+    /// list has to have said so within the last minute. Whatever the consent is for: one that is not public is read by who has its link.
+    func isOpen(_ playlist: SpotifyID) throws -> Bool { try rateLimiter.recall(Self.openFact(playlist)) == consent }
+
+    func noteOpen(_ playlist: SpotifyID, under consent: Int64) throws {
+        try rateLimiter.remember(Self.openFact(playlist), "\(consent)", until: (clock.wall + .seconds(60)).milliseconds)
     }
 
-    func noteOpen(_ playlist: SpotifyID) throws {
-        guard isPrivate else { return }
-        try rateLimiter.remember(Self.openFact(playlist), consent, until: (clock.wall + .seconds(60)).milliseconds)
-    }
+    /// The consent is for lists that are not public, too, and its six months are not over.
+    var isPrivate: Bool { standing.map { $0.isPrivate && clock.wall.milliseconds < $0.endsAt } ?? false }
 
-    /// The consent is for lists that are not public, too.
-    var isPrivate: Bool { standing?.isPrivate ?? false }
+    /// Of the consent that `stand` was asked about.
+    var consentedAt: Int64 { standing?.consentedAt ?? 0 }
+
+    /// Whether a call that was made under a consent may be learned from: no other was given meanwhile, nor has it ended.
+    func isCurrent(_ consent: Int64) -> Bool {
+        look()
+        return standing.map { $0.consentedAt == consent && $0.endReason == nil } ?? false
+    }
 
     /// Another consent has found out nothing yet.
-    private var consent: String { "\(standing?.consentedAt ?? 0)" }
+    private var consent: String { "\(consentedAt)" }
 
     // MARK: What was asked for before
 
@@ -192,8 +199,17 @@ final class AccountTokenProvider {
     /// or it has been done.
     func newConsent() throws -> WallTime? {
         look()
+        removeOutlived()
         guard let standing, standing.endReason == nil, tokens != nil, try rateLimiter.recall(Self.askedFact) != consent else { return nil }
         return WallTime(milliseconds: standing.consentedAt)
+    }
+
+    /// What was kept under a consent whose six months are over: nobody is shown it any more, and Spotify may not be asked for long.
+    private func removeOutlived() {
+        guard let standing, standing.isPrivate, removedConsent != standing.consentedAt, clock.wall.milliseconds >= standing.endsAt
+        else { return }
+        removedConsent = standing.consentedAt
+        try? file.removePrivateFolder(consentedAt: standing.consentedAt)
     }
 
     func noteAsked(_ since: WallTime) throws {
@@ -206,7 +222,7 @@ final class AccountTokenProvider {
     // MARK: Whose it is
 
     /// An account reads the items of playlists that are its own, so one of those names it.
-    func noteOwner(_ name: String) throws {
+    func noteOwner(_ name: String, under consent: Int64) throws {
         let value = "\(consent) \(name.prefix(100))"
         guard try rateLimiter.recall(Self.ownerFact) != value else { return }
         try rateLimiter.remember(Self.ownerFact, value, until: nil)

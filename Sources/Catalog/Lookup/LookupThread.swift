@@ -413,9 +413,9 @@ package final class LookupLoop {
     /// Answers what is known now.
     private func keep(_ lookup: LeasedLookup, _ lesson: Lesson) throws(CacheError) -> RecordStore.Learned {
         switch lesson {
-        case .answer(let parsed): return try recordStore.store(parsed)
+        case .answer(let parsed): return try recordStore.store(parsed, under: account?.endedConsent)
         case .refusal(let refusal, let briefly):
-            try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
+            try recordStore.store(refusal, for: lookup.resource, briefly: briefly, under: account?.endedConsent)
             return RecordStore.Learned(resources: [lookup.resource])
         }
     }

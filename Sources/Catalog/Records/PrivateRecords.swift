@@ -9,15 +9,22 @@ import Synchronization
 /// (`SPOTIFY_PRIVATE_PLAYLISTS`).
 ///
 /// They are in none of the caches, which hosts may share and anybody may be answered from. Each is a file in the folder that `connect --private`
-/// made (`AccountFile.privateFolder`), which goes with the consent: `<playlist>` says that a playlist is one, `<playlist>.<hash of the name>` is a
-/// record or a refusal of it. Shape: two little-endian Int64, when it was fetched and when it is due, and `Record.encoded` or
-/// `NegativeEntry.encoded`.
+/// made (`AccountFile.privateFolder`), which goes with the consent and is looked into no more when its six months are over. `<playlist>` says that
+/// a playlist is one, `<playlist>.<hash of the name>` is a record or a refusal of it. Shape: two little-endian Int64, when it was fetched and when
+/// it is due, and `Record.encoded` or `NegativeEntry.encoded`.
 final class PrivateRecords: Sendable {
     private let account: AccountFile
     private let ttl: Duration
     private let clock: any HostClock
-    /// Where they lie by the account's file as it was seen last; guards a look at two words.
-    private let known = Mutex<(stamp: FileStamp?, folder: String?)>((nil, nil))
+    /// The consent that they go with by the account's file as it was seen last; guards a look at some words.
+    private let known = Mutex<(stamp: FileStamp?, consent: Consent?)>((nil, nil))
+
+    private struct Consent {
+        /// ms since 1970, as of `AccountStanding`.
+        let at: Int64
+        let endsAt: Int64
+        let folder: String
+    }
 
     private static let head = 16
 
@@ -28,19 +35,25 @@ final class PrivateRecords: Sendable {
         self.clock = clock
     }
 
-    /// nil: no account is connected, its consent has ended, or it was asked for nothing private.
-    private var folder: String? {
+    /// nil: no account is connected, its consent has ended or its six months are over, or it was asked for nothing private.
+    private var consent: Consent? {
         guard let stamp = account.stamp else { return nil }
-        return known.withLock { known in
-            if known.stamp == stamp { return known.folder }
+        let consent = known.withLock { known in
+            if known.stamp == stamp { return known.consent }
             let standing = account.standing().flatMap { $0.isPrivate && $0.endReason == nil ? $0 : nil }
-            known = (stamp, standing.map { account.privateFolder(consentedAt: $0.consentedAt) })
-            return known.folder
+            known = (
+                stamp,
+                standing.map {
+                    Consent(at: $0.consentedAt, endsAt: $0.endsAt, folder: account.privateFolder(consentedAt: $0.consentedAt))
+                }
+            )
+            return known.consent
         }
+        return consent.flatMap { clock.wall.milliseconds < $0.endsAt ? $0 : nil }
     }
 
     /// Whether a playlist was found to be one that its owner keeps from others.
-    func holds(_ playlist: SpotifyID) -> Bool { folder.map { access("\($0)/\(playlist.text)", F_OK) == 0 } ?? false }
+    func holds(_ playlist: SpotifyID) -> Bool { consent.map { access("\($0.folder)/\(playlist.text)", F_OK) == 0 } ?? false }
 
     /// What is kept of it; nil: nothing.
     func find(_ resource: Resource) -> Entry? {
@@ -54,8 +67,9 @@ final class PrivateRecords: Sendable {
     }
 
     /// Keeps a record of a playlist, which counts as private from then on.
-    func keep(_ line: ParsedAnswer.Line) throws(CacheError) {
-        guard let place = place(of: line.resource) else { throw Self.gone }
+    /// - Parameter consented: when the consent was given whose token brought it: under another one nothing of it is kept.
+    func keep(_ line: ParsedAnswer.Line, under consented: Int64) throws(CacheError) {
+        guard let place = place(of: line.resource, under: consented) else { throw Self.gone }
         do throws(SystemError) {
             try Files.createPrivate(place.mark)
             try Files.replace(place.path, with: encoded(line.encoded, for: ttl))
@@ -63,10 +77,12 @@ final class PrivateRecords: Sendable {
     }
 
     /// Keeps Spotify's refusal. What was answered before stays, marked with it.
-    /// - Parameter pause: when it is asked for again.
-    func keep(_ denial: NegativeEntry, for resource: Resource, _ pause: Duration) throws(CacheError) {
+    /// - Parameters:
+    ///   - pause: when it is asked for again.
+    ///   - consented: as of a record; nil: another worker was refused, and it is said of the consent of now.
+    func keep(_ denial: NegativeEntry, for resource: Resource, _ pause: Duration, under consented: Int64?) throws(CacheError) {
         // One that is not private any more has no refusals either.
-        guard let place = place(of: resource), access(place.mark, F_OK) == 0 else { return }
+        guard let place = place(of: resource, under: consented), access(place.mark, F_OK) == 0 else { return }
         var known = find(resource).flatMap { Record(encoded: $0.value) }
         known?.refusedWith = denial.status
         let value = known.map { ParsedAnswer.Line(resource, $0).encoded } ?? denial.encoded
@@ -75,16 +91,16 @@ final class PrivateRecords: Sendable {
 
     /// A playlist is for everybody by now.
     func forget(_ playlist: SpotifyID) {
-        guard let folder else { return }
+        guard let folder = consent?.folder else { return }
         unlink("\(folder)/\(playlist.text)")
         for name in Files.names(in: folder) where name.hasPrefix("\(playlist.text).") { unlink("\(folder)/\(name)") }
     }
 
     private static let gone = CacheError.cannotWrite("the account whose private list it is is connected no more")
 
-    private func place(of resource: Resource) -> (mark: String, path: String)? {
-        guard let playlist = resource.playlist, let folder else { return nil }
-        let mark = "\(folder)/\(playlist.text)"
+    private func place(of resource: Resource, under consented: Int64? = nil) -> (mark: String, path: String)? {
+        guard let playlist = resource.playlist, let consent, consented == nil || consented == consent.at else { return nil }
+        let mark = "\(consent.folder)/\(playlist.text)"
         return (mark, "\(mark).\(Hexadecimal.text(SHA256.hash(data: Array(resource.name.utf8)).prefix(16)))")
     }
 

@@ -5,7 +5,7 @@ import spoken
 
 SETTINGS = {"mode": "development", "gone": set(), "playlist_limit": 100, "latency_ms": 0, "premium": True, "client_id": None, "client_secret": None,
             "expires_in": 3600, "user": None, "window": None, "redirects": [], "agrees": True, "rotates": False, "later": 0, "owner": "user7", "scopes": None,
-            "kept": set()}
+            "kept": set(), "linked": False}
 
 
 class Control:
@@ -88,7 +88,7 @@ class Control:
         return {}
 
     def post_account(self, query, given):
-        unknown = set(given) - {"redirects", "agrees", "rotates", "later", "owner", "scopes", "kept", "withdraw", "revoke"}
+        unknown = set(given) - {"redirects", "agrees", "rotates", "later", "owner", "scopes", "kept", "linked", "withdraw", "revoke"}
         if unknown:
             raise ValueError(f"no such setting: {unknown}")
         if given.pop("withdraw", False):

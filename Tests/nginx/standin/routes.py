@@ -132,7 +132,7 @@ class Routes:
         """Whether the token may see a playlist's items: in development mode its owner's and collaborators' alone."""
         if text.startswith("0001"):
             return False
-        if text in self.settings["kept"]:
+        if text in self.settings["kept"] and not self.settings["linked"]:
             needed = "playlist-read-collaborative" if data.collaborative(place.artist) else "playlist-read-private"
             return data.reads(self.call.user, place.artist) and needed in self.call.scopes
         return not self.development or data.reads(self.user, place.artist)

@@ -36,7 +36,8 @@ Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` d
   POST /control/gone          {"ids": [...]}: 404 from now on; {"ids": [...], "gone": false} takes it back
   POST /control/account       any of {"redirects": [what the app's page names], "agrees": false, "rotates": true (a refresh brings another refresh
                               token), "later": seconds that have passed for consents and codes, "owner": whose account, "scopes": what the owner
-                              consents to, whatever is asked for, "kept": [playlists that are not public: for a token with their scope alone], "withdraw": true, "revoke": true (access tokens of accounts have expired)}
+                              consents to, whatever is asked for, "kept": [playlists that are not public: for a token with their scope alone], "linked": true (those are read by who has
+                              their link, with no scope), "withdraw": true, "revoke": true (access tokens of accounts have expired)}
   POST /control/token         any of {"expires_in": seconds, "client_id": "...", "client_secret": "...", "revoke": true}
                               (expires_in holds for tokens given out later; revoke: those given out so far have expired)
   POST /control/settings      any of {"latency_ms": pause before every answer, "playlist_limit": most items of a page, 100,
