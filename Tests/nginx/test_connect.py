@@ -304,7 +304,7 @@ def test_nor_are_its_pages_where_its_link_is_enough_to_read_it(house):
         assert limiter.execute("DELETE FROM facts WHERE name = ?", [f"account-open/{closed}"]).rowcount == 1
     for playlist in (closed, kept):
         assert_spotify_error(house.get(f"/spotify/v1/playlists/{playlist}/items?offset=200&limit=50"), 403)
-        assert items(house, playlist) == 0
+    assert items(house, kept) == 0
     assert askers(house, closed)[:4] == ["account", "account", "account", "app"], "the list, its page, the list, and nothing more"
     assert askers(house, kept)[:2] == ["account", "app"]
     assert "account" not in askers(house, closed)[3:] + askers(house, kept)[1:]
