@@ -12,11 +12,12 @@ struct HostsCommand: ParsableCommand {
         abstract: "List the hosts that share one Spotify account, and forget one that is gone.",
         discussion: """
             Asks the store that SWINGMUSIC_FCGI_SHARED_STORE names. Started as root it acts as the owner of the data folder. Needs the account's \
-            credentials, which a running 'serve' does not tell: set SPOTIFY_CLIENT_ID_FILE and SPOTIFY_CLIENT_SECRET_FILE, or name --env-file.
+            credentials, which a running 'serve' does not tell: set SPOTIFY_CLIENT_ID_FILE and SPOTIFY_CLIENT_SECRET_FILE, or name \
+            --env-file, as in --env-file /etc/swingmusic-fcgi/environment.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts list --env-file /etc/swingmusic-fcgi/environment
-              sudo swingmusic-fcgi hosts forget attic --env-file /etc/swingmusic-fcgi/environment
+              sudo swingmusic-fcgi hosts list
+              sudo swingmusic-fcgi hosts forget attic
             """,
         subcommands: [HostsList.self, HostsForget.self])
 
@@ -55,7 +56,7 @@ struct HostsList: ParsableCommand {
             the others is divided, for an hour.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts list --json --env-file /etc/swingmusic-fcgi/environment
+              sudo swingmusic-fcgi hosts list --json
             """)
 
     @Flag(help: "Print one JSON object.")
@@ -110,7 +111,7 @@ struct HostsForget: ParsableCommand {
             of it at once. Exits 3 when there is no such host.
 
             EXAMPLES
-              sudo swingmusic-fcgi hosts forget attic --env-file /etc/swingmusic-fcgi/environment
+              sudo swingmusic-fcgi hosts forget attic
             """)
 
     @Argument(help: "The host's name, as 'hosts list' or the status shows it.")
