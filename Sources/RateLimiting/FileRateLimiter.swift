@@ -142,9 +142,10 @@ public final class FileRateLimiter: Sendable {
 
     /// A call whose process died counts from when that is seen first. Said anew at each look, its slot would never end.
     func countAbandoned() throws(RateLimiterError) {
-        guard let note = sending.read(), note.sentAt == nil, try atSending({ () throws(SystemError) in try sending.begin() }) == nil else {
-            return
+        guard let note = sending.read(), note.sentAt == nil else {
+            return try atSending { () throws(SystemError) in try sending.settleIfFree() }
         }
+        guard try atSending({ () throws(SystemError) in try sending.begin(seeing: note) }) == nil else { return }
         defer { sending.end() }
         try file.read { try sending.countAbandoned($0) }
     }

@@ -55,6 +55,8 @@ final class SendingLock: Sendable {
         var note: Note?
         /// Since when another process has it.
         var refusedSince: MonotonicTime?
+        /// The grant of another process that was on its way at the last look.
+        var seenOnItsWay: Int64?
     }
 
     private let path: String
@@ -80,6 +82,20 @@ final class SendingLock: Sendable {
             state.isHeld = file.lock(0).tryLock()
             return state.isHeld ? settled(&state) : pause(&state)
         }
+    }
+
+    /// The same by who sees a grant on its way: its process may have died. Each grant may take its time anew.
+    func begin(seeing note: Note) throws(SystemError) -> Duration? {
+        state.withLock { state in
+            if state.seenOnItsWay != note.id { (state.seenOnItsWay, state.refusedSince) = (note.id, nil) }
+        }
+        return try begin()
+    }
+
+    /// By who sees none: what was said of one that did not go on may be over.
+    func settleIfFree() throws(SystemError) {
+        guard state.withLock({ $0.refusedSince != nil }) else { return }
+        _ = try pause()
     }
 
     /// How long to wait while another has the lock; nil where nobody has.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Logging
 import Platform
 import Testing
 
@@ -81,6 +82,30 @@ import Testing
         #expect(try other.peek(worker: "one") == .wait(.seconds(1), .interval))
         bench.clock.advance(.seconds(1))
         #expect(try other.permit(worker: "one").lease != nil)
+    }
+
+    @Test("Calls that are on their way at several looks are not one that does not go on")
+    func severalOnTheirWay() throws {
+        let (bench, _) = try bench()
+        let path = FileManager.default.temporaryDirectory.path + "/sending-\(RandomName.letters(bits: 60))"
+        defer { unlink(path) }
+        let log = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let one = SendingLock(path: path, clock: bench.clock, log: log)
+        let other = SendingLock(path: path, clock: bench.clock, log: log)
+        func look(at id: Int64) throws -> Duration? {
+            try other.begin(seeing: SendingLock.Note(bootID: "boot", id: id, grantedAt: bench.clock.boot, sentAt: nil))
+        }
+        for id: Int64 in 1...3 {
+            #expect(try one.begin() == nil)
+            #expect(try look(at: id) == .milliseconds(5))
+            bench.clock.advance(.seconds(10))
+            if id == 3 { #expect(try look(at: id) == .seconds(1), "this one does not go on") }
+            one.end()
+        }
+        try other.settleIfFree()
+        #expect(try one.begin() == nil)
+        #expect(try other.begin() == .milliseconds(5))
+        one.end()
     }
 
     @Test("Who only looks sees the slot after a call whose process died come nearer, too")
