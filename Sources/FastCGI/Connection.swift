@@ -94,8 +94,10 @@ final class Connection: @unchecked Sendable {
             stage = .handling
             (request, isKept, hasUnreadInput) = (whole.id, whole.isKept, whole.hasMore)
             if !whole.ahead.isEmpty { ahead = .parameters(whole.ahead) }
+            // A copy is made for who needs it alone.
+            guard isTCP else { return .handle(whole.request) }
             var request = whole.request
-            request.cameByTCP = isTCP
+            request.cameByTCP = true
             return .handle(request)
         case .replies(let replies):
             stage = .handling

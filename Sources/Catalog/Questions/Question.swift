@@ -89,7 +89,11 @@ public struct RecordReader {
 
     /// A record; nil when it is not here, which is noted.
     mutating func record(_ asked: Resource) throws -> Record? {
-        let resource = shown(asked)
+        if seesPrivate, let kept = kept(inPlaceOf: asked) { return try read(kept) }
+        return try read(asked)
+    }
+
+    private mutating func read(_ resource: Resource) throws -> Record? {
         switch try records.read(resource, ahead: takeAhead(of: resource), filled: isFilled) {
         case .hit(let served) where resource.cache == .temp && served.freshness == .stale && served.record.refusedWith == nil && !isLast:
             note(resource)
@@ -106,11 +110,9 @@ public struct RecordReader {
         }
     }
 
-    /// What a caller is shown in a resource's place: of a playlist that is private, what lies apart.
-    private func shown(_ resource: Resource) -> Resource {
-        guard seesPrivate, let playlist = resource.playlist, records.recordStore.privateRecords?.holds(playlist) == true else {
-            return resource
-        }
+    /// Of a playlist that is private, what lies apart; nil: it is no such one.
+    private func kept(inPlaceOf resource: Resource) -> Resource? {
+        guard let playlist = resource.playlist, records.recordStore.privateRecords?.holds(playlist) == true else { return nil }
         return .kept(resource)
     }
 
@@ -123,7 +125,8 @@ public struct RecordReader {
 
     /// A record that the answer can do without: nil, and no note, when it is not here or was refused.
     mutating func known(_ resource: Resource) throws -> Record? {
-        guard case .hit(let served) = try records.glance(shown(resource), filled: isFilled) else { return nil }
+        let asked = seesPrivate ? kept(inPlaceOf: resource) ?? resource : resource
+        guard case .hit(let served) = try records.glance(asked, filled: isFilled) else { return nil }
         account.count(served)
         return served.record
     }
