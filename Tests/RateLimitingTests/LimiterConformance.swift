@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Platform
 import TestServers
@@ -124,6 +125,30 @@ struct LimiterConformance {
             return lease.key
         }
         #expect(keys == ["a1", "b1", "a2", "a3", "renew", "warm"])
+    }
+
+    /// The clock is set, so that nothing but the limiter takes time. `LIMITER_TURNS=1 swift test --filter turnsASecond` prints docs/performance.md's figures.
+    @Test(
+        "With a thousand queued each turn is for another lookup",
+        arguments: LimiterKind.all)
+    func turnsASecond(_ kind: LimiterKind) throws {
+        let prints = ProcessInfo.processInfo.environment["LIMITER_TURNS"] != nil
+        let pair = try LimiterPair(kind, queueLimit: 4000)
+        for client in ["anna", "ben", "cleo", "dan"] {
+            _ = try pair.one.enqueue((0..<250).map { pair.ask("\(client) \($0)", client: client, patience: .seconds(9000)) })
+        }
+        let turns = prints ? 500 : 50
+        let begin = SystemClock().monotonic
+        var keys: Set<String> = []
+        for _ in 0..<turns {
+            let lease = try pair.next()
+            _ = try pair.one.finish(lease, .answered)
+            keys.insert(lease.key)
+        }
+        #expect(keys.count == turns)
+        let length = SystemClock().monotonic - begin
+        guard prints else { return }
+        print("\(kind): \(turns) turns with a thousand queued, \(Int64(turns) * 1_000_000_000 / length.wholeNanoseconds) a second")
     }
 
     @Test("A key is queued once, whoever asks for it, and is seen by the other", arguments: LimiterKind.all)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import build, checks, comparison, durable, filled, growth, household, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
+from measure import build, checks, comparison, durable, filled, growth, hosts, household, idle, instructions, isolation, machine, profile, soak, table, turnstile  # noqa: E402
 
 MODES = {"compare": comparison, "durable": durable, "filled": filled, "growth": growth, "isolation": isolation, "checks": checks, "idle": idle, "turnstile": turnstile, "soak": soak,
-         "profile": profile, "instructions": instructions, "household": household}
+         "hosts": hosts, "profile": profile, "instructions": instructions, "household": household}
 
 
 def read_options():
@@ -30,6 +30,7 @@ def read_options():
     modes.add_argument("--isolation", action="store_true", help="latency of hits at a fixed rate while something else goes wrong")
     modes.add_argument("--idle", action="store_true", help="processor time of workers that have nothing to do")
     modes.add_argument("--turnstile", action="store_true", help="the pace of calls with several processes, and long queues")
+    modes.add_argument("--hosts", action="store_true", help="what a shared store adds to a miss, and what it has to do")
     modes.add_argument("--soak", action="store_true", help="many requests, memory before and after")
     modes.add_argument("--profile", action="store_true", help="where the processor time of a hit goes, by stage and by function (perf)")
     modes.add_argument("--instructions", action="store_true", help="instructions a hit, by function (valgrind): the same on a busy machine")
