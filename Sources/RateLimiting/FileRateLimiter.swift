@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 import Logging
 import Platform
 import Synchronization
@@ -32,6 +33,8 @@ public final class FileRateLimiter: Sendable {
         var cooldownIsSaved = true
         /// How long it lately took from reading the clock to having the grant on disk, where that is slow.
         var commit = Duration.zero
+        /// So long before a call is due its permit is asked for: twice what it lately took to write one, since timers are late, too.
+        var ahead = Duration.zero
     }
 
     /// - Parameters:
@@ -109,30 +112,53 @@ public final class FileRateLimiter: Sendable {
     }
 
     private func decidedPermit(worker: String) throws(RateLimiterError) -> Permit {
-        let lead = memory.withLock { $0.commit }
+        let begin = clock.boot
+        let (lead, ahead) = memory.withLock { ($0.commit, $0.ahead) }
+        var (read, due) = (begin, begin)
         let unsaved = memory.withLock { $0.cooldownIsSaved ? nil : $0.cooldown }
-        let permit: Permit = try file.write { transaction in
+        var permit: Permit = try file.write { transaction in
+            read = transaction.now
             try sending.countAbandoned(transaction)
             if let unsaved { try save(cooldown: unsaved, transaction) }
-            return switch try decision(transaction, worker: worker) {
-            case .nothing: .wait(Self.emptyWait, .empty)
-            case .wait(let until, let reason): .wait(until - transaction.now, reason)
+            switch try decision(transaction, worker: worker, ahead: ahead) {
+            case .nothing: return .wait(Self.emptyWait, .empty)
+            case .wait(let until, let reason): return .wait(until - transaction.now - ahead, reason)
             case .grant(let background):
-                try grant(transaction, worker: worker, background: background, lead: lead)
+                let slot = rateLimit.nextSlot(
+                    background: background, history: try history(transaction, for: rateLimit), blocks: try blocks(transaction))
+                due = slot.instant
+                let permit = try grant(transaction, worker: worker, background: background, at: max(read + lead, due))
+                // Its lookup is free only in a moment.
+                return permit ?? .wait(ahead > .zero ? ahead : Self.emptyWait, .turnOfAnother)
             }
         }
         if unsaved != nil { memory.withLock { $0.cooldownIsSaved = $0.cooldown == unsaved } }
-        if case .granted(let lease) = permit { noteGrant(lease, lead: lead) }
+        if case .granted(var lease) = permit {
+            noteGrant(lease, begin: begin, read: read)
+            // It is written some milliseconds before it is due; the rest is waited for here.
+            if due > read { lease.waited = wait(until: due) }
+            permit = .granted(lease)
+        }
         return permit
     }
+
+    /// - Returns: how long that took.
+    private func wait(until due: BootTime) -> Duration {
+        let begin = clock.boot
+        while case let left = due - clock.boot, left > .zero { usleep(UInt32(clamping: left.wholeNanoseconds / 1000 + 1)) }
+        return clock.boot - begin
+    }
+
+    private static let longestAhead = Duration.milliseconds(5)
 
     /// What `permit` would say now. Reads only, but where a process died with a call on its way.
     public func peek(worker: String) throws(RateLimiterError) -> Prospect {
         try countAbandoned()
+        let ahead = memory.withLock { $0.ahead }
         let prospect: Prospect = try file.read { transaction in
-            switch try decision(transaction, worker: worker) {
+            switch try decision(transaction, worker: worker, ahead: ahead) {
             case .nothing: .wait(Self.emptyWait, .empty)
-            case .wait(let until, let reason): .wait(until - transaction.now, reason)
+            case .wait(let until, let reason): .wait(until - transaction.now - ahead, reason)
             case .grant: .due
             }
         }
@@ -193,10 +219,10 @@ public final class FileRateLimiter: Sendable {
     /// When to look again at an empty queue: another process may have died and left something in it.
     private static var emptyWait: Duration { .seconds(10) }
 
-    private func decision(_ transaction: Transaction, worker: String) throws -> Decision {
+    private func decision(_ transaction: Transaction, worker: String, ahead: Duration) throws -> Decision {
         let last = try transaction.lastWorker()
         let headStart = last == nil || last == worker ? .zero : rateLimit.headStart
-        return try decision(transaction, rateLimit: rateLimit, headStart: headStart)
+        return try decision(transaction, rateLimit: rateLimit, headStart: headStart, ahead: ahead)
     }
 
     /// - Parameter ahead: as it will be in so long, if nothing happens.
@@ -230,11 +256,8 @@ public final class FileRateLimiter: Sendable {
             Backoff.after(earlier, now: transaction.now, told: cooldown - transaction.now, growth: .cooldown))
     }
 
-    private func grant(_ transaction: Transaction, worker: String, background: Bool, lead: Duration) throws -> Permit {
-        guard let pick = try transaction.pickControl() ?? transaction.pick(background: background) else {
-            return .wait(Self.emptyWait, .empty)
-        }
-        let instant = transaction.now + lead
+    private func grant(_ transaction: Transaction, worker: String, background: Bool, at instant: BootTime) throws -> Permit? {
+        guard let pick = try transaction.pickControl() ?? transaction.pick(background: background) else { return nil }
         let places = try transaction.places(of: pick, batches)
         let others = try transaction.companions(of: pick, batches, places: places)
         let number = try transaction.lease(pick, with: others, until: instant + leaseLifetime)
@@ -254,10 +277,13 @@ public final class FileRateLimiter: Sendable {
     /// Keeps the grant in mind, and how long it took to write. Where a disk needs longer for that than a permit
     /// stays fresh, the next grant is dated so much later: the pace counts from there, and no call leaves before
     /// the clock was read, so calls only come further apart.
-    private func noteGrant(_ lease: Lease, lead: Duration) {
-        let took = clock.boot - (lease.grantedAt - lead)
+    /// - Parameter read: when the clock was.
+    private func noteGrant(_ lease: Lease, begin: BootTime, read: BootTime) {
+        let now = clock.boot
+        let took = now - read
         let slow = Lease.freshness / 2
         memory.withLock {
+            $0.ahead = min(max((now - begin) * 2, $0.ahead * 7 / 8), Self.longestAhead, rateLimit.headStart / 2)
             $0.newestGrant = lease.grantedAt
             $0.commit = min(max(took > slow ? took + slow : .zero, $0.commit / 2), .seconds(2))
             if $0.commit < .milliseconds(1) { $0.commit = .zero }

@@ -83,6 +83,8 @@ public struct Lease: Sendable, Equatable {
     public let freshUntil: BootTime
     /// The number of the call among those of all hosts that share a store; nil where there is one host.
     public let turn: Int64?
+    /// Until it was due; the rest of what its permit took was work.
+    public internal(set) var waited = Duration.zero
 
     /// A slot is used within this time or lost: whoever sends later might send together with the next. Among several hosts it is less.
     public static let freshness: Duration = .milliseconds(50)

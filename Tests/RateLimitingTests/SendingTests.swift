@@ -57,6 +57,31 @@ import Testing
         other.endSending(wasSent: true)
     }
 
+    @Test("What writing a grant takes is done before the call is due: calls are an interval apart, and hardly more")
+    func onTime() throws {
+        let folder = try Folder()
+        let limiter = try folder.open(rateLimit: RateLimit(interval: .milliseconds(50), callsPerWindow: 1000))
+        let until = (SystemClock().wall + .seconds(600)).milliseconds
+        _ = try limiter.enqueue((0..<30).map { Ask(key: "\($0)", priority: .caller, client: "anna", attendedUntil: until) })
+        var sent: [BootTime] = []
+        while sent.count < 30 {
+            // As a thread does that looks, rests, and asks at the gate.
+            if case .wait(let pause, _) = try limiter.peek(worker: "one") {
+                usleep(UInt32(pause.wholeNanoseconds / 1000))
+                continue
+            }
+            guard case .granted(let lease) = try limiter.permit(worker: "one") else { continue }
+            let now = SystemClock().boot
+            #expect(now >= lease.grantedAt)
+            limiter.endSending(wasSent: true)
+            sent.append(now)
+        }
+        let gaps = zip(sent, sent.dropFirst()).map { $1 - $0 }
+        #expect(gaps.allSatisfy { $0 >= .milliseconds(50) }, "\(gaps)")
+        // A busy machine makes some of them late, but not all.
+        #expect(gaps.contains { $0 < .microseconds(50_400) }, "\(gaps)")
+    }
+
     @Test("A request that is not sent leaves its slot spent where it was granted")
     func unsent() throws {
         let (bench, other) = try bench()

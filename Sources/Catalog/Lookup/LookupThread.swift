@@ -322,7 +322,7 @@ package final class LookupLoop {
         case .granted(let lease):
             permitEnd = lease.freshUntil
             reason = lease.priority
-            configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin).wholeNanoseconds)))
+            configuration.noteTurn(UInt64(max(0, (clock.monotonic - begin - lease.waited).wholeNanoseconds)))
             recordStore.spool?.refresh()
             let known = try Resource(name: lease.subject).map { resource in
                 try lease.priority == .renewal ? recordStore.readForRenewal(resource) : recordStore.read(resource)

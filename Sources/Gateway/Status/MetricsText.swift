@@ -128,7 +128,8 @@ extension StatusReport {
 
     private func turns(_ text: inout MetricsText) {
         text.metric(
-            "spotify_turn_seconds", .histogram, "How long a turn took to take: a transaction in limiter.db and the wait for its lock.")
+            "spotify_turn_seconds", .histogram,
+            "How long a turn took to take: a transaction in limiter.db and the wait for its lock, not that until it was due.")
         let turns = TimingSums.Histogram(
             counts: counts.turns.map { (bound: $0.bound.map { Double($0) / 1_000_000 }, count: $0.count) },
             seconds: Double(counts.turnMicroseconds) / 1_000_000)

@@ -177,11 +177,19 @@ public final class SharedRateLimiter: RateLimiter {
             let begin = clock.boot
             guard let reserved = try local.reserve(chance) else { continue }
             state.lead = min(max(clock.boot - begin, state.lead * 7 / 8), Self.longestLead)
+            let reservedAt = clock.boot
             if let pause = try early(chance, state) {
                 try local.losePermit(reserved)
                 return pause
             }
-            if let permit = try asked(for: reserved, chance, seen.codes, worker, &state) { return permit }
+            let waited = clock.boot - reservedAt
+            switch try asked(for: reserved, chance, seen.codes, worker, &state) {
+            case .granted(var lease)?:
+                lease.waited = waited
+                return .granted(lease)
+            case .wait(let length, let reason)?: return .wait(length, reason)
+            case nil: continue
+            }
         }
         return .wait(.milliseconds(5), .turnOfAnother)
     }
