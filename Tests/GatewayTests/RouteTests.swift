@@ -94,6 +94,37 @@ import Testing
         }
     }
 
+    @Test("What a route answers is described, whoever asks, and none of it twice")
+    func answersDescribed() throws {
+        let stage = try GatewayStage(["SWINGMUSIC_FCGI_METADATA_AUTH": "session"])
+        for (family, route, path) in all(stage) {
+            let described = route.allAnswers(in: family).map(\.status)
+            #expect(described == Set(described).sorted(), "\(route.id)")
+            for asker in GatewayStage.Asker.allCases {
+                guard let status = stage.ask(route.method.rawValue.uppercased(), path, by: asker)?.status else { continue }
+                #expect(described.contains(status), "\(route.id) by \(asker): \(status)")
+            }
+        }
+    }
+
+    @Test("Whoever guesses at the administrator's token is throttled where it is asked for, nowhere else, and that is described")
+    func guessingDescribed() throws {
+        let stage = try GatewayStage([
+            "SWINGMUSIC_FCGI_METADATA_AUTH": "off", "SWINGMUSIC_FCGI_ADMIN_TOKEN": "a-token-of-the-administrator",
+        ])
+        let guess = [("HTTP_AUTHORIZATION", "Bearer a-wrong-one")]
+        for (family, route, path) in all(stage) {
+            // Ten in a minute are heard; a minute may end meanwhile.
+            let tries = (0..<22).lazy.compactMap { _ in stage.ask(route.method.rawValue.uppercased(), path, guess, by: .nobody) }
+            let throttled = tries.first { $0.status == 429 }
+            #expect((throttled != nil) == [.admin, .caches, .page].contains(route.access), "\(route.id)")
+            guard let throttled else { continue }
+            let described = route.allAnswers(in: family).first { $0.status == 429 }
+            #expect(described?.headers.contains(.retryAfter) ?? false, "\(route.id)")
+            #expect(throttled.header("Retry-After") != nil)
+        }
+    }
+
     @Test("Users whom nginx names may what users with a session may, and by TCP nobody is one")
     func namedByNginx() throws {
         let stage = try GatewayStage(["SWINGMUSIC_FCGI_METADATA_AUTH": "nginx", "SWINGMUSIC_CONFIG_DIR": ""])

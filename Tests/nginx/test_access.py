@@ -99,6 +99,8 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
             answer = own.ask(method, path, bearer=askers.bearer(asker, operation["tags"] == ["auth"]), headers=headers)
             needs = kind(own, operation)
             seen.add(needs)
+            if str(answer.status) not in operation["responses"]:
+                wrong.append(f"{operation['operationId']} by {asker}: {answer.status} is not described")
             expected = refused_with(needs, asker)
             if expected:
                 right = answer.status in expected

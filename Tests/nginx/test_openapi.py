@@ -1,9 +1,12 @@
 """The description of all routes, held against the running program: what it takes is taken, what it answers is described."""
 
 import json
+import os
 import re
+import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ import pytest
 
 from harness import http, json_text
 from harness.house import BRISK
+from harness.household import Household
 from harness.nginx import Nginx
 from harness.redis import RedisServer
 from harness.responder import ADMIN_TOKEN, Responder, spotify_settings
@@ -108,6 +112,60 @@ def test_what_is_described_has_descriptions_and_examples_that_are_right(house):
         assert schema["description"], name
         [example] = schema["examples"]
         jsonschema.Draft202012Validator({**schema, "components": document["components"]}).validate(example)
+
+
+@pytest.fixture
+def seldom():
+    """Asks, and looks whether what comes is described: the status, and the headers that always come with it."""
+    with Household("openapi-seldom", workers=1) as house:
+        document = house.ask("GET", DOCUMENT).json()
+        headers = document["components"]["headers"]
+
+        def ask(method, path, template=None, **more):
+            answer = house.ask(method, path, **more)
+            described = document["paths"][template or path][method.lower()]["responses"]
+            assert str(answer.status) in described, f"{method} {path}: {answer.status} is none of {sorted(described)}"
+            always = [name for name in described[str(answer.status)].get("headers", {}) if headers[name].get("required")]
+            assert all(name.lower() in answer.headers for name in always), (always, answer)
+            return answer.status
+
+        yield house, ask
+
+
+def test_a_change_that_swingmusic_is_not_there_for_is_described(seldom):
+    house, ask = seldom
+    admin = house.log_in("admin")["accesstoken"]
+    house.swingmusic.hangs_up = True
+    for method, path, body in (("POST", "/auth/profile/create", {"username": "zoe", "password": "pw"}), ("POST", "/auth/profile/guest/create", b""),
+                               ("PUT", "/auth/profile/update", {"password": "adminpw"}), ("DELETE", "/auth/profile/delete", {"username": "bob"})):
+        assert ask(method, path, bearer=admin, body=body) == 502
+
+
+def test_a_session_with_as_many_tokens_as_it_may_have_is_described(seldom):
+    house, ask = seldom
+    refresh = house.log_in("carol")["refreshtoken"]
+    database = sqlite3.connect(house.sandbox.path("data") / "sessions.db", timeout=10)
+    with database:
+        [session] = database.execute("SELECT id FROM session WHERE userID = 3").fetchone()
+        database.executemany("INSERT INTO token (hash, sessionID, kind, expiresAt) VALUES (?, ?, 0, ?)",
+                             [(os.urandom(32), session, int(time.time()) + 999_999) for _ in range(10_000)])
+    database.close()
+    assert ask("POST", "/auth/refresh", bearer=refresh) == 429
+
+
+@pytest.mark.parametrize("path", ["/swingmusic-fcgi/page/sign-in", "/auth/login", "/spotify/api/token", "/api/catalog/search", "/auth/refresh"])
+def test_a_body_that_is_too_long_is_described(seldom, path):
+    assert seldom[1]("POST", path, body=b"x" * 70_000) == 413
+
+
+def test_wrong_admin_tokens_are_described_until_they_are_throttled(seldom):
+    _, ask = seldom
+    for method, path in (("GET", "/cache/temp"), ("DELETE", "/cache/temp"), ("GET", "/dragonfly/health"), ("POST", "/dragonfly/clear-all"), ("GET", "/swingmusic-fcgi/metrics"), ("GET", "/swingmusic-fcgi/status.json"),
+                         ("GET", "/swingmusic-fcgi/keys"), ("GET", "/swingmusic-fcgi/page/now.json"), ("POST", "/swingmusic-fcgi/page/evict")):
+        template = path.replace("/cache/temp", "/cache/{name}")
+        # Ten in a minute are heard; a minute may end meanwhile.
+        statuses = {ask(method, path, template, bearer="a-wrong-token") for _ in range(22)}
+        assert 429 in statuses and statuses <= {401, 429}, (path, statuses)
 
 
 def test_who_has_the_description_already_is_told_so(house):

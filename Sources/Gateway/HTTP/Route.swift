@@ -16,6 +16,8 @@ final class Route: Sendable {
     let readers: CrossOrigin.Readers?
     /// nginx asks it about other requests (`auth_request`): with any method, and with a length that is the other one's.
     let isSubrequest: Bool
+    /// For people: who is not let in gets a page, too.
+    let isPage: Bool
     /// Names it to programs that are made from the description.
     let id: String
     let summary: String
@@ -23,12 +25,14 @@ final class Route: Sendable {
     /// All that its handler can read of the path, the query, and the headers that are described.
     let parameters: [Parameter]
     let body: DescribedBody?
+    /// Its own: what access brings, and a body that is too long, is described for all routes in one place.
     let answers: [DescribedAnswer]
     let handler: Handler
 
     init(
         _ method: Method, _ template: String, id: String, access: Access, readers: CrossOrigin.Readers? = nil, isSubrequest: Bool = false,
-        summary: String, about: String? = nil, parameters: [Parameter] = [], body: DescribedBody? = nil, answers: [DescribedAnswer],
+        isPage: Bool = false, summary: String, about: String? = nil, parameters: [Parameter] = [], body: DescribedBody? = nil,
+        answers: [DescribedAnswer],
         handler: @escaping Handler
     ) {
         self.method = method
@@ -36,6 +40,7 @@ final class Route: Sendable {
         self.access = access
         self.readers = readers
         self.isSubrequest = isSubrequest
+        self.isPage = isPage
         self.id = id
         self.summary = summary
         self.about = about

@@ -1,10 +1,10 @@
-/// What every metadata route may answer, in its family's shape of errors.
+/// What every metadata route may answer beside what access brings, in its family's shape of errors.
 enum MetadataAnswers {
     /// - Parameters:
     ///   - schema: of the answer itself.
     ///   - waiting: what is said of what is not here yet.
     static func all(
-        _ schema: Schema, error: Schema, takesBody: Bool = false, waiting: [(status: Int, words: String)] = plain
+        _ schema: Schema, error: Schema, waiting: [(status: Int, words: String)] = plain
     ) -> [DescribedAnswer] {
         [
             .json(200, "What was asked for.", schema, headers: [.cacheStatus]),
@@ -13,17 +13,16 @@ enum MetadataAnswers {
                 headers: [.retryAfter, .preferenceApplied, .cacheStatus]),
             DescribedAnswer(304, "The caller has it already (If-None-Match).", headers: [.entityTag, .cacheStatus]),
             .json(400, "A malformed id, parameter or body; or Spotify's own 400.", error),
-            .json(401, "A session is needed and there is none, or its token is no good.", error, headers: [.authenticate]),
-            .json(403, "Spotify does not give this to this account; or a page of another site used the user's cookie.", error),
+            .json(403, "Spotify does not give this to this account.", error),
             .json(404, "Spotify does not know it.", error),
-        ] + (takesBody ? [.json(413, "A body over 64 KiB.", error)] : [])
+        ]
             + waiting.map { status, words in
                 .json(status, words, error, headers: status == 429 ? [.retryAfter, .rateLimitReset] : [.retryAfter])
             }
     }
 
     static let plain = [
-        (status: 503, words: "Not known, and not to be had within the caller's patience; or the session cannot be checked.")
+        (status: 503, words: "Not known, and not to be had within the caller's patience.")
     ]
 
     static let mirror = [
@@ -35,10 +34,7 @@ enum MetadataAnswers {
             """
         ),
         (status: 502, words: "Spotify failed, or cannot be reached."),
-        (
-            status: 503,
-            words: "No credentials or refused ones, a limiter or database that cannot be used; or the session cannot be checked."
-        ),
+        (status: 503, words: "No credentials or refused ones, or a limiter or database that cannot be used."),
         (status: 504, words: "Spotify did not answer in time."),
     ]
 

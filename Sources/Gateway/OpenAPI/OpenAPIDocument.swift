@@ -26,7 +26,7 @@ enum OpenAPIDocument {
     private static func paths(_ family: any RouteFamily) -> [JSONMember] {
         var paths: [(template: String, methods: [JSONMember])] = []
         for route in family.routes {
-            let method = JSONMember(route.method.rawValue, route.tree(of: family.tag))
+            let method = JSONMember(route.method.rawValue, route.tree(in: family))
             if let place = paths.firstIndex(where: { $0.template == route.template }) {
                 paths[place].methods.append(method)
             } else {
@@ -47,13 +47,13 @@ enum OpenAPIDocument {
 }
 
 extension Route {
-    fileprivate func tree(of tag: String) -> JSONValue {
+    fileprivate func tree(in family: any RouteFamily) -> JSONValue {
         .object([
             "operationId": .string(id), "summary": .string(summary),
             "description": .string([about, access.words].compactMap(\.self).joined(separator: " ")),
-            "tags": [.string(tag)],
+            "tags": [.string(family.tag)],
             "parameters": parameters.isEmpty ? nil : .array(parameters.map(\.tree)), "requestBody": body?.tree,
-            "responses": .object(answers.map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
+            "responses": .object(allAnswers(in: family).map { JSONMember("\($0.status)", $0.tree) }), "security": access.tree,
         ])
     }
 }
@@ -66,66 +66,6 @@ extension Schema {
         if let example = SchemaExamples.example(name) { members.append(JSONMember("examples", [example])) }
         return .object(members)
     }
-}
-
-extension Access {
-    fileprivate var words: String {
-        switch self {
-        case .open: "Open to anybody."
-        case .metadata: "Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session or nginx for users with a session."
-        case .mirror:
-            """
-            Open to anybody; with SWINGMUSIC_FCGI_METADATA_AUTH=session for users with a session and for who has a client key's token, with nginx \
-            for users with a session.
-            """
-        case .optional: "Needs no token; a bad one is refused."
-        case .session: "For users with a session."
-        case .refresh: "For who has a refresh token."
-        case .admin: "For the administrator: the admin token, or the session of a user with the role admin."
-        case .caches: "For the administrator, and for who has the token for the caches."
-        case .page: "For the administrator, and for who has signed in to the status page with the admin token."
-        }
-    }
-
-    /// Alternatives, any of which will do; an empty one asks for nothing (OpenAPI 3.1, Security Requirement Object).
-    fileprivate var tree: JSONValue {
-        switch self {
-        case .open: []
-        case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
-        case .mirror: [.object([]), ["cookie": []], ["session": []], ["clientKey": []]]
-        case .session: [["cookie": []], ["session": []]]
-        case .refresh: [["refreshCookie": []], ["refresh": []]]
-        case .admin: [["adminToken": []], ["cookie": []], ["session": []]]
-        case .page: [["statusPage": []], ["adminToken": []], ["cookie": []], ["session": []]]
-        case .caches: [["cacheToken": []], ["adminToken": []], ["cookie": []], ["session": []]]
-        }
-    }
-
-    fileprivate static let schemes: JSONValue = [
-        "cookie": [
-            "type": "apiKey", "in": "cookie", "name": "access_token_cookie",
-            "description": "A user's session. The cookie goes before an Authorization header.",
-        ],
-        "session": [
-            "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A user's session: the accesstoken of a login.",
-        ],
-        "refreshCookie": ["type": "apiKey", "in": "cookie", "name": "refresh_token_cookie", "description": "The refreshtoken of a login."],
-        "refresh": ["type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "The refreshtoken of a login."],
-        "adminToken": [
-            "type": "http", "scheme": "bearer",
-            "description": "SWINGMUSIC_FCGI_ADMIN_TOKEN. A session with the role admin does as well.",
-        ],
-        "statusPage": [
-            "type": "apiKey", "in": "cookie", "name": .string(AdminSessions.cookie),
-            "description": "Who has signed in to the status page with the admin token; `__Host-` before the name where that was by TLS.",
-        ],
-        "clientKey": [
-            "type": "oauth2",
-            "description": "A client key's token: for reading the mirror alone. An administrator makes keys.",
-            "flows": ["clientCredentials": ["tokenUrl": "/spotify/api/token", "scopes": .object([])]],
-        ],
-        "cacheToken": ["type": "http", "scheme": "bearer", "description": "SWINGMUSIC_FCGI_CACHE_TOKEN: for the caches alone."],
-    ]
 }
 
 /// What the named schemas are, and one of each, for who reads the description.

@@ -157,7 +157,7 @@ enum DescribedHeader: String, CaseIterable, Sendable {
     static func always(with status: Int) -> [DescribedHeader] {
         switch status {
         case 401: [.authenticate]
-        case 429, 503: [.retryAfter]
+        case 429, 502, 503, 504: [.retryAfter]
         default: []
         }
     }

@@ -62,4 +62,10 @@ struct Schema: Sendable, Equatable {
     static func named(_ name: String) -> Schema { Schema(tree: ["$ref": "#/components/schemas/\(name)"]) }
 
     var orNull: Schema { .either(self, .null) }
+
+    /// This, or what is another.
+    func or(_ other: Schema) -> Schema {
+        let choices = tree["anyOf"]?.items ?? [tree]
+        return choices.contains(other.tree) ? self : Schema(tree: ["anyOf": .array(choices + [other.tree])])
+    }
 }

@@ -33,19 +33,20 @@ enum SessionSchemas {
     ])
     static let firstUser = Schema.object(["user": .named("User"), "userhome": .text])
 
-    /// The refusals of a route, in swingmusic's shape.
-    static func refusals(_ statuses: [Int]) -> [DescribedAnswer] {
-        (statuses + [503]).sorted().map { status in
+    /// What a route refuses itself, beside what access brings, in swingmusic's shape.
+    /// - Parameter words: of statuses that mean something else there than elsewhere.
+    static func refusals(_ statuses: [Int], _ words: [Int: String] = [:]) -> [DescribedAnswer] {
+        (statuses + words.keys + [503]).map { status in
             let body = status == 422 ? Schema.either(.named("Message"), .named("FieldErrors")) : .named("Message")
-            return .json(status, refusal[status] ?? "Refused.", body, headers: DescribedHeader.always(with: status))
+            return .json(status, words[status] ?? refusal[status] ?? "Refused.", body, headers: DescribedHeader.always(with: status))
         }
     }
 
     private static let refusal = [
-        400: "Not as things are; the message says why.", 401: "No token, one that is no good, or a wrong password.",
-        403: "Not for this user, or not from a page of another site.", 404: "There is no such user or session.", 413: "A body over 64 KiB.",
-        422: "A token or a body that cannot be read.", 429: "Too many wrong guesses from this address.",
-        503: "The sessions cannot be checked or written, or too many logins are under way.",
+        400: "Not as things are; the message says why.", 403: "Not for this user.", 404: "There is no such user or session.",
+        422: "A parameter or a body that cannot be read.", 429: "Too many wrong guesses from this address.",
+        502: "swingmusic does not answer.", 503: "The sessions cannot be read or written, or the server is busy.",
+        504: "swingmusic did not answer in time.",
     ]
 
     static func message(_ about: String, _ headers: [DescribedHeader]) -> DescribedAnswer {
@@ -59,27 +60,19 @@ enum SessionSchemas {
 
     static let verifications: [DescribedAnswer] = [
         DescribedAnswer(204, "It may.", headers: [.userID, .userName, .roles, .setCookie]),
-        .json(401, "No token, or one that is no good.", .named("Message"), headers: [.authenticate]),
-        .json(
-            403, "Without the role; from a page of another site; or the sessions cannot be checked.", .named("Message"),
-            headers: [.setCookie]),
+        .json(403, "The user is without the role, or there is an admin already.", .named("Message"), headers: [.setCookie]),
     ]
 
     // The page of one's devices.
 
     static let devicesPage = [
-        page(200, "HTML that loads nothing from elsewhere.", [.setCookie]), page(401, "Nobody is signed in."), pageUnavailable,
+        .page(200, "HTML that loads nothing from elsewhere.", [.setCookie]), pageUnavailable,
     ]
     static let devicesChanged = [
         DescribedAnswer(303, "Done: the page is to be loaded anew.", headers: [.location, .setCookie]),
-        page(400, "The form asks for nothing that there is."), page(401, "Nobody is signed in."),
-        page(403, "Not from this server's own page, or from one that was made for another session.", [.setCookie]),
-        .json(413, "A body over 64 KiB.", .named("Message")), pageUnavailable,
+        .page(400, "The form asks for nothing that there is."),
+        .page(403, "Not from this server's own page, or from one that was made for another session.", [.setCookie]), pageUnavailable,
     ]
-
-    private static func page(_ status: Int, _ about: String, _ headers: [DescribedHeader] = []) -> DescribedAnswer {
-        DescribedAnswer(status, about, content: [("text/html", .text)], headers: headers + DescribedHeader.always(with: status))
-    }
 
     private static let pageUnavailable = DescribedAnswer(
         503, "The sessions cannot be checked or written, or the server is busy.",

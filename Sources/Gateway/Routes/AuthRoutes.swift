@@ -47,7 +47,9 @@ struct AuthRoutes: RouteFamily {
     private var signingIn: [Route] {
         [
             change(
-                .post, "login", "login", .open, "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 429],
+                .post, "login", "login", .open, "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]),
+                [404, 422, 429],
+                [401: "A wrong password.", 403: Access.foreignPage],
                 body: .json(SessionSchemas.login, example: ["username": "anna", "password": "secret"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
@@ -58,18 +60,18 @@ struct AuthRoutes: RouteFamily {
             },
             read(
                 "logout", "logout", .optional, "End the session and forget the cookie.",
-                SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [403]
+                SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [], [403: Access.foreignPage]
             ) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } },
             change(
                 .post, "refresh", "refresh", .refresh, "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")),
-                []
+                [], [429: "The session has as many tokens as it may."]
             ) { sessions, caller, _ in errand { context in sessions.refresh(caller, context) } },
             read("user", "user", .session, "Who one is.", .json(200, "The user.", .named("User")), []) { sessions, caller, _ in
                 decided(sessions.authenticate(caller, duplicates: .firstCounts)) { .now(AuthResponse.response(sessions.user($0))) }
             },
             read(
-                "users", "users", .optional, "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [],
-                [Self.simplified]
+                "users", "users", .optional, "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [422],
+                parameters: [Self.simplified]
             ) { sessions, caller, routed in
                 let simplified = routed.given[Self.simplified]
                 return decided(sessions.authenticate(caller, duplicates: .firstCounts, renewal: .never)) { authentication in
@@ -85,11 +87,11 @@ struct AuthRoutes: RouteFamily {
                     200, "The code. `server_url` and `qr_payload` with SWINGMUSIC_FCGI_PUBLIC_URL alone.",
                     .object(
                         ["code": .text(least: 6, most: 6), "expires_at": .integer(), "ttl_seconds": .integer(1)],
-                        optional: ["server_url": .text, "qr_payload": .text])), [403]
+                        optional: ["server_url": .text, "qr_payload": .text])), [], [403: Access.foreignPage]
             ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context, serverURL: publicURL?.text) } },
             read(
                 "pair", "pair", .optional, "Redeem a code, once.",
-                .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], [Self.code]
+                .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], parameters: [Self.code]
             ) { sessions, caller, routed in
                 let code = routed.given[Self.code]
                 return errand { context in counted(.pair, sessions.pair(caller, code: code, context)) }
@@ -108,8 +110,8 @@ struct AuthRoutes: RouteFamily {
                     """, [Self.role, Self.first], answers: SessionSchemas.verifications, verify),
             read(
                 "sessions", "sessions", .session, "One's own sessions; for admins anybody's.",
-                .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])), [403],
-                [Self.whose]
+                .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])), [403, 422],
+                parameters: [Self.whose]
             ) { sessions, caller, routed in
                 let user = routed.given[Self.whose]
                 return errand { context in sessions.list(caller, user: user, context) }
@@ -120,18 +122,18 @@ struct AuthRoutes: RouteFamily {
             ) { sessions, caller, routed in ending(routed) { context in sessions.endOthers(caller, context) } },
             change(
                 .delete, "sessions/{id}", "endSession", .session, "End one of one's own sessions; for admins anybody's.",
-                SessionSchemas.message("Ended.", [.setCookie]), [400, 404], [Self.session]
+                SessionSchemas.message("Ended.", [.setCookie]), [400, 404], parameters: [Self.session]
             ) { sessions, caller, routed in
                 let id = routed.given[Self.session] ?? ""
                 return ending(routed) { context in sessions.end(caller, session: id, context) }
             },
             // The page is for nobody else's scripts: what is in it proves that a form is of that page.
             route(
-                .get, "devices", "devices", .session, readers: .nobody, "One's own sessions, as a page for people.",
+                .get, "devices", "devices", .session, readers: .nobody, isPage: true, "One's own sessions, as a page for people.",
                 answers: SessionSchemas.devicesPage
             ) { sessions, caller, _ in page { context in sessions.devices(caller, context) } },
             route(
-                .post, "devices", "changeDevices", .session, readers: .nobody, "What the forms of that page do.",
+                .post, "devices", "changeDevices", .session, readers: .nobody, isPage: true, "What the forms of that page do.",
                 about: """
                     Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
                     `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
@@ -147,24 +149,25 @@ struct AuthRoutes: RouteFamily {
 
     private var changingUsers: [Route] {
         [
-            change(
+            handedOn(
                 .post, "profile/create", "createUser", .optional, "Add a user.",
-                SessionSchemas.handedOn(.either(.named("User"), SessionSchemas.firstUser)), [400],
+                SessionSchemas.handedOn(.either(.named("User"), SessionSchemas.firstUser)),
+                [401: "Only admins may add users here, and there is no token."],
                 body: .json(SessionSchemas.profile, example: ["username": "bert", "password": "secret"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
                 return hand(routed) { context, request, _ in sessions.createUser(body, caller, as: request, context) }
             },
-            change(
+            handedOn(
                 .post, "profile/guest/create", "createGuest", .session, "Add the guest. Admins alone.",
-                SessionSchemas.handedOn(.named("Message")), [400]
+                SessionSchemas.handedOn(.named("Message"))
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
                 return hand(routed) { context, request, _ in sessions.createGuest(body, caller, as: request, context) }
             },
-            change(
+            handedOn(
                 .put, "profile/update", "updateUser", .session, "Change a user. Others than oneself, and roles, admins alone.",
-                SessionSchemas.handedOn(.named("User")), [400],
+                SessionSchemas.handedOn(.named("User")),
                 body: .json(SessionSchemas.profile, example: ["password": "secret"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
@@ -172,9 +175,9 @@ struct AuthRoutes: RouteFamily {
                     sessions.updateProfile(body, caller, as: request, context, completion: finish)
                 }
             },
-            change(
+            handedOn(
                 .delete, "profile/delete", "deleteUser", .session, "Remove a user. Admins alone.",
-                SessionSchemas.handedOn(.named("Message")), [400],
+                SessionSchemas.handedOn(.named("Message")),
                 body: .json(SessionSchemas.deletion, example: ["username": "bert"])
             ) { sessions, caller, routed in
                 let body = FormBody(routed.request)
@@ -194,12 +197,12 @@ struct AuthRoutes: RouteFamily {
 
     private func route(
         _ method: Route.Method, _ template: String, _ id: String, _ access: Access, readers: CrossOrigin.Readers? = nil,
-        isSubrequest: Bool = false, _ summary: String, about: String? = nil, _ parameters: [Parameter] = [], body: DescribedBody? = nil,
-        answers: [DescribedAnswer], _ handler: @escaping SessionHandler
+        isSubrequest: Bool = false, isPage: Bool = false, _ summary: String, about: String? = nil, _ parameters: [Parameter] = [],
+        body: DescribedBody? = nil, answers: [DescribedAnswer], _ handler: @escaping SessionHandler
     ) -> Route {
         Route(
-            method, template, id: id, access: access, readers: readers, isSubrequest: isSubrequest, summary: summary, about: about,
-            parameters: parameters, body: body, answers: answers
+            method, template, id: id, access: access, readers: readers, isSubrequest: isSubrequest, isPage: isPage, summary: summary,
+            about: about, parameters: parameters, body: body, answers: answers
         ) { routed in
             guard let sessions else { return .now(withoutSessions(routed)) }
             return handler(sessions, Caller(routed.request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins), routed)
@@ -207,20 +210,34 @@ struct AuthRoutes: RouteFamily {
     }
 
     private func read(
-        _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer, _ more: [Int],
-        _ parameters: [Parameter] = [], _ handler: @escaping SessionHandler
+        _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer, _ refusals: [Int],
+        _ words: [Int: String] = [:], parameters: [Parameter] = [], _ handler: @escaping SessionHandler
     ) -> Route {
-        route(
-            .get, template, id, access, summary, parameters, answers: [success] + SessionSchemas.refusals([401, 422] + more), handler)
+        change(.get, template, id, access, summary, success, refusals, words, parameters: parameters, handler)
     }
 
+    /// - Parameters:
+    ///   - refusals: what the route refuses itself, beside what access brings.
+    ///   - words: of statuses that mean something else there than elsewhere.
     private func change(
-        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer,
-        _ more: [Int], _ parameters: [Parameter] = [], body: DescribedBody? = nil, _ handler: @escaping SessionHandler
+        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, about: String? = nil,
+        _ success: DescribedAnswer, _ refusals: [Int], _ words: [Int: String] = [:], parameters: [Parameter] = [],
+        body: DescribedBody? = nil, _ handler: @escaping SessionHandler
     ) -> Route {
         route(
-            method, template, id, access, summary, parameters, body: body,
-            answers: [success] + SessionSchemas.refusals([401, 403, 422] + more + (body == nil ? [] : [413])), handler)
+            method, template, id, access, summary, about: about, parameters, body: body,
+            answers: [success] + SessionSchemas.refusals(refusals, words), handler)
+    }
+
+    /// A change that swingmusic carries out.
+    private func handedOn(
+        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer,
+        _ words: [Int: String] = [:], body: DescribedBody? = nil, _ handler: @escaping SessionHandler
+    ) -> Route {
+        change(
+            method, template, id, access, summary,
+            about: "Checked here, and handed on to swingmusic. What that answers then, an error of its own, too, is the answer.", success,
+            [400, 403, 422, 502, 504], words, body: body, handler)
     }
 
     // MARK: Before and beside the routes

@@ -48,12 +48,12 @@ struct CacheRoutes: RouteFamily {
                 .get, "{name}", id: "listKeys", access: .caches, summary: "List the keys of a cache.",
                 about: "In the order of their bytes. A page may have fewer keys than were asked for, and a next one all the same.",
                 parameters: [Self.name] + KeyList.parameters,
-                answers: [.json(200, "A page.", .named("KeyPage"))] + Refusals.all([400, 401, 403, 404, 503]), handler: list),
+                answers: [.json(200, "A page.", .named("KeyPage"))] + Refusals.all([400, 404, 503]), handler: list),
             Route(
                 .delete, "{name}", id: "clearCache", access: .caches, summary: "Clear a cache, or the keys of it that begin with a prefix.",
                 about: "The records of spotify become due and are served stale until they are fetched again.",
                 parameters: [Self.name, Self.cleared],
-                answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 401, 403, 404, 503]),
+                answers: [.json(200, "How many entries.", .object(["cleared": .integer(0)]))] + Refusals.all([400, 404, 503]),
                 handler: clear),
             entry(
                 .get, id: "readEntry", summary: "Read an entry.",
@@ -61,12 +61,12 @@ struct CacheRoutes: RouteFamily {
                     DescribedAnswer(
                         200, "The value, byte for byte; a record of the catalog as its JSON.",
                         content: [("application/octet-stream", .anything), ("application/json", .anyObject)], headers: [.cacheStatus])
-                ] + Refusals.all([400, 401, 403, 404, 503])
+                ] + Refusals.all([400, 404, 503])
             ) { cache, key, _ in .now(answering { try read(cache, key) }) },
             entry(
                 .put, id: "writeEntry", summary: "Write an entry.", more: [Self.lifetime],
                 body: DescribedBody(type: "application/octet-stream", schema: .anything, example: "value", isOptional: true),
-                answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 401, 403, 404, 413, 503]), write),
+                answers: [DescribedAnswer(204, "Written.")] + Refusals.all([400, 403, 404, 503]), write),
             entry(
                 .post, id: "changeEntry", summary: "Add to a number, or give an entry another end.",
                 about: """
@@ -75,10 +75,10 @@ struct CacheRoutes: RouteFamily {
                     """,
                 more: [Self.increment, Self.lifetime],
                 answers: [.json(200, "With `incr`: the sum.", .object(["value": .integer()])), DescribedAnswer(204, "It has another end.")]
-                    + Refusals.all([400, 401, 403, 404, 409, 413, 503]), change),
+                    + Refusals.all([400, 403, 404, 409, 503]), change),
             entry(
                 .delete, id: "deleteEntry", summary: "Delete an entry.",
-                answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 401, 403, 404, 503])
+                answers: [DescribedAnswer(204, "Deleted.")] + Refusals.all([400, 404, 503])
             ) { cache, key, routed throws(BadRequest) in
                 _ = try CacheQuery(writing: routed)
                 return writing(cache) { try caches.delete(cache, key, waits: false) ? Self.done() : errorFormat.error(404, "Not found") }

@@ -118,7 +118,7 @@ extension MetadataResponder {
     ) -> Route {
         Route(
             method, template, id: id, access: .metadata, summary: summary, parameters: parameters + MetadataAnswers.headers, body: body,
-            answers: MetadataAnswers.all(schema, error: .named("Error"), takesBody: body != nil)
+            answers: MetadataAnswers.all(schema, error: .named("Error"))
         ) { routed throws(BadRequest) in
             answer(
                 try question(routed), routed.request, client: routed.client, errorFormat, notFound: notFound,
@@ -147,17 +147,15 @@ struct PreferenceRoutes: Sendable {
                 about: "What the body does not name stays. Numbers are clamped.", parameters: [Self.user],
                 body: CatalogParameters.preferences,
                 answers: [
-                    .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")])),
-                    .json(413, "A body over 64 KiB.", .named("Error")),
+                    .json(200, "Changed.", .object(["message": .constant("Preferences updated successfully")]))
                 ] + Self.refusals
             ) { routed throws(BadRequest) in try change(user(routed), CatalogParameters(routed)) },
         ]
     }
 
     private static let refusals: [DescribedAnswer] = [
-        .json(400, "A malformed user id or body.", .named("Error")), .json(401, "No session.", .named("Error")),
-        .json(403, "Another user's, or a page of another site used the user's cookie.", .named("Error")),
-        .json(503, "The database or the sessions cannot be used.", .named("Error"), headers: [.retryAfter]),
+        .json(400, "A malformed user id or body.", .named("Error")), .json(403, "Another user's.", .named("Error")),
+        .json(503, "The database cannot be used.", .named("Error"), headers: [.retryAfter]),
     ]
 
     /// - Throws: 403 for another one than the session's.

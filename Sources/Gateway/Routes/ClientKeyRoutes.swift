@@ -41,7 +41,7 @@ struct TokenRoutes: RouteFamily {
                         200, "The token, and for how many seconds it is good.",
                         .object(["access_token": .text, "token_type": .constant("Bearer"), "expires_in": .integer(1)])),
                     Self.refused(400, "Another grant, or an id and secret that are none of a client key's."),
-                    Self.refused(413, "A body over 64 KiB."), Self.refused(415, "A body that is no form."),
+                    Self.refused(415, "A body that is no form."),
                     Self.refused(429, "Ten wrong secrets in a minute from the address, or sixty tokens in a minute for the key."),
                     Self.refused(503, "The sessions cannot be used, or the server is busy."),
                 ], handler: answer)
@@ -122,7 +122,7 @@ struct KeyRoutes: Sendable {
             Route(
                 .get, "keys", id: "clientKeys", access: .admin, summary: "The client keys.",
                 answers: [.json(200, "By name, without secrets.", .object(["keys": .list(of: .named("ClientKey"))]))]
-                    + Refusals.all([401, 403, 503])
+                    + Refusals.all([503])
             ) { _ in
                 run { sessions, context in
                     Self.json(["keys": .array(try sessions.clientKeys(context).map(Self.tree))])
@@ -134,7 +134,7 @@ struct KeyRoutes: Sendable {
                 body: .object([Self.given], optional: [], example: ["name": "kitchen"]),
                 answers: [
                     .json(201, "The key.", .named("NewClientKey")), .json(409, "There is a key of that name.", .named("Error")),
-                ] + Refusals.all([400, 401, 403, 413, 503])
+                ] + Refusals.all([400, 503])
             ) { routed throws(BadRequest) in
                 guard let name = try routed.object().string(Self.given), ClientKey.isName(name) else {
                     throw BadRequest(
@@ -155,7 +155,7 @@ struct KeyRoutes: Sendable {
                 .delete, "keys/{name}", id: "revokeClientKey", access: .admin, summary: "End a client key, and every token of it.",
                 parameters: [Self.name],
                 answers: [.json(200, "Ended, at every worker with the next request.", .object(["revoked": .text]))]
-                    + Refusals.all([401, 403, 404, 503])
+                    + Refusals.all([404, 503])
             ) { routed in
                 let name = routed.given[Self.name] ?? ""
                 let (address, actor) = (routed.request.parameter("REMOTE_ADDR") ?? "", routed.actor)

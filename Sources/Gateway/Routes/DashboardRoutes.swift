@@ -71,7 +71,7 @@ struct DashboardRoutes: RouteFamily {
     ) -> Route {
         Route(
             method, template, id: id, access: .admin, summary: summary, parameters: parameters,
-            answers: [.json(200, answer, schema)] + Refusals.all((more + [401, 403, 503]).sorted()), handler: handler)
+            answers: [.json(200, answer, schema)] + Refusals.all(more + [503]), handler: handler)
     }
 
     private func work(_ make: @escaping Making) -> Outcome { blockingWorker.run(errorFormat) { answering(make) } }

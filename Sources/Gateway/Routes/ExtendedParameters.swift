@@ -190,9 +190,6 @@ struct AvailabilityRoute: Sendable {
                 ]),
             answers: [
                 .json(200, "One for each.", Self.schema), .json(400, "A malformed body.", .named("Error")),
-                .json(401, "A session is needed.", .named("Error"), headers: [.authenticate]),
-                .json(403, "A page of another site used the user's cookie.", .named("Error")),
-                .json(413, "A body over 64 KiB.", .named("Error")),
                 .json(503, "swingmusic's songs cannot be read.", .named("Error"), headers: [.retryAfter]),
             ]
         ) { routed throws(BadRequest) in try answer(routed) }

@@ -68,10 +68,6 @@ struct ExtendedRoutes: RouteFamily {
                 body: SpotifyLink.body,
                 answers: [
                     .json(200, "What it names.", ExtendedSchemas.validity), .json(400, "A malformed body.", .named("Error")),
-                    .json(401, "A session is needed.", .named("Error"), headers: [.authenticate]),
-                    .json(403, "A page of another site used the user's cookie.", .named("Error")),
-                    .json(413, "A body over 64 KiB.", .named("Error")),
-                    .json(503, "The session cannot be checked.", .named("Error"), headers: [.retryAfter]),
                 ]
             ) { routed throws(BadRequest) in .now(SpotifyLink.validity(try SpotifyLink.url(routed))) },
         ]
@@ -84,7 +80,7 @@ struct ExtendedRoutes: RouteFamily {
             summary: "Search swingmusic's songs, and Spotify.", parameters: MetadataAnswers.headers, body: ExtendedSearch.combinedBody,
             // Songs alone have no Cache-Status.
             answers: [.json(200, "What was asked for.", ExtendedSchemas.combined)]
-                + MetadataAnswers.all(ExtendedSchemas.combined, error: .named("Error"), takesBody: true).dropFirst()
+                + MetadataAnswers.all(ExtendedSchemas.combined, error: .named("Error")).dropFirst()
         ) { routed throws(BadRequest) in
             let asked = try ExtendedSearch(routed)
             let client = routed.client

@@ -63,7 +63,7 @@ struct HealthRoutes: RouteFamily {
             Route(
                 .get, "history.json", id: "history", access: .page, summary: "How it went: the last hour, day or month, step by step.",
                 about: "Arrays from the oldest step to the one under way; null where the program did not run. `step` is in milliseconds.",
-                parameters: [Self.span], answers: [.json(200, "The figures.", .named("History"))] + Refusals.all([400, 401, 403, 503]),
+                parameters: [Self.span], answers: [.json(200, "The figures.", .named("History"))] + Refusals.all([400, 503]),
                 handler: history),
             show(
                 "status", "statusPage", "All figures, as a page for people. It reads them from JSON beside it, for who may.", .open,
@@ -103,7 +103,7 @@ struct HealthRoutes: RouteFamily {
         _ template: String, _ id: String, _ summary: String, _ access: Access, _ answer: DescribedAnswer,
         _ make: @escaping @Sendable (borrowing BlockingContext) -> Response
     ) -> Route {
-        show(template, id, summary, access, [answer] + Refusals.all([401, 403, 503])) { _ in workers.health.run(errorFormat, mayBlock: make)
+        show(template, id, summary, access, [answer] + Refusals.all([503])) { _ in workers.health.run(errorFormat, mayBlock: make)
         }
     }
 

@@ -42,7 +42,7 @@ struct PageRoutes: RouteFamily {
         [
             Route(
                 .get, "now.json", id: "pageNow", access: .page, summary: "What is going on, and the page's proof.",
-                answers: [.json(200, "As of now.", .anyObject)] + Refusals.all([401, 403, 503])
+                answers: [.json(200, "As of now.", .anyObject)] + Refusals.all([503])
             ) { routed in
                 let visitor = Visitor(routed, adminSessions)
                 return worker.run(errorFormat) { context in
@@ -88,11 +88,10 @@ struct PageRoutes: RouteFamily {
         _ template: String, _ access: Access, _ summary: String, _ members: [BodyMember], more: [BodyMember] = [],
         _ success: DescribedAnswer, _ refusals: [Int], _ work: @escaping Change
     ) -> Route {
-        let statuses = Set([400, 401, 403, 503] + refusals).sorted()
         let example = JSONValue.object(members.map { JSONMember($0.name, .string("...")) })
         return Route(
             .post, template, id: "page" + template.split(separator: "-").map(\.capitalized).joined(), access: access, summary: summary,
-            body: .object(members, optional: more, example: example), answers: [success] + Refusals.all(statuses)
+            body: .object(members, optional: more, example: example), answers: [success] + Refusals.all([400, 403, 503] + refusals)
         ) { routed throws(BadRequest) in
             guard Caller(routed.request, publicURL: publicURL, letsForeignOrigins: false).isOfOwnPage(scheme: routed.request.scheme) else {
                 throw BadRequest(403, "Only the status page itself does that")
