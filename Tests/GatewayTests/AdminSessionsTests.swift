@@ -36,6 +36,24 @@ import Testing
         #expect(!isIn(id, sessions()))
     }
 
+    @Test("Setting the clock ends none and makes none longer; after a reboot the wall clock counts")
+    func clockSet() throws {
+        defer { unlink(path) }
+        let id = try begin(sessions())
+        let began = clock.wall.milliseconds
+        for hours in [-1000, -1, 13, 1000] as [Int64] {
+            clock.set(wall: began + hours * 3_600_000)
+            #expect(isIn(id, sessions()), "\(hours) h")
+        }
+        clock.set(wall: began)
+        clock.reboot("another", down: .seconds(60))
+        #expect(isIn(id, sessions()))
+        clock.set(wall: began + 13 * 3_600_000)
+        #expect(!isIn(id, sessions()))
+        clock.set(wall: began - 3_600_000)
+        #expect(!isIn(id, sessions()))
+    }
+
     @Test("Another admin token, or none, ends all of them; a part of an id opens nothing")
     func token() throws {
         defer { unlink(path) }

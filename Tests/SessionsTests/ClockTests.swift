@@ -1,7 +1,7 @@
 import JSON
-import Platform
 import Testing
 
+@testable import Platform
 @testable import Sessions
 
 /// Somebody sets the wall clock, or the host starts with a wrong one.
@@ -108,6 +108,23 @@ import Testing
                 for worker in workers { worker.maintain() }
                 house.pass(seconds: 10)
             }
+        }
+    }
+
+    @Test("everything that is ended while the clock is ahead stays ended when it is right again", arguments: [false, true])
+    func everything(isOfFolder: Bool) throws {
+        let tokens = [try workers[0].tokens(of: "bob").access, try house.foreignToken(user: 3, issuedAgo: 28 * Self.day)]
+        for token in tokens { #expect(statuses(token) == isGood) }
+        house.reboot()
+        house.setClock(by: 40 * Self.day)
+        if isOfFolder {
+            try Sessions.endEverything(in: house.data, clock: house.hands, log: workers[0].log, BlockingContext())
+        } else {
+            #expect(try workers[0].endEverything() == 2)
+        }
+        for step in [0, -40 * Self.day, Self.hour] {
+            house.setClock(by: step)
+            for token in tokens { #expect(Set(statuses(token)) == [401]) }
         }
     }
 

@@ -15,7 +15,7 @@ final class Household: Sendable {
     let swingmusic: String
     let data: String
     let records = MemoryRecords()
-    private let hands: ManualClock
+    let hands: ManualClock
 
     static let serverID = "bca1ef1852504ba6cd57391785ef6ad0029441a3b7961aeca797eda60b6a061c"
     static let hashOf: [String: String] = [

@@ -81,7 +81,8 @@ def sign_in_and_out(home, told, stop):
     while not stop.is_set():
         token = home.log_in("bob")
         told.signed_in.append((time.monotonic(), token))
-        if home.ask("GET", "/auth/logout", {"Authorization": f"Bearer {token}"}).status == 200:
+        # Every second one stays.
+        if len(told.signed_in) % 2 and home.ask("GET", "/auth/logout", {"Authorization": f"Bearer {token}"}).status == 200:
             told.ended.append((time.monotonic(), token))
         time.sleep(0.1)
 
@@ -153,6 +154,8 @@ def test_what_was_promised_is_there_after_a_power_cut(run, cut):
         assert granted >= made, "a call was made that the limiter has forgotten"
         ended = {token for at, token in told.ended if at < instant}
         assert {home.verify(token) for token in ended} <= {401}, "an ended session is back"
+        stayed = {token for at, token in told.signed_in if at < instant} - {token for _, token in told.ended}
+        assert {home.verify(token) for token in stayed} <= {200}, "who had signed in is signed out"
         assert home.verify(home.log_in("carol")) == 200
         assert home.ask("PUT", "/cache/user/after", ADMIN, b"v").status == 204
         assert home.ask("GET", "/swingmusic-fcgi/readyz").status == 200
@@ -164,5 +167,6 @@ def test_the_run_was_worth_cutting(run):
     """Else the other test would say nothing."""
     _, record, told, (begin, end), calls = run
     assert len(told.puts["user"]) > 50 and len(told.puts["temp"]) > 20 and len(told.deletes) > 5 and len(told.ended) > 3 and len(calls) > 5
+    assert len(told.signed_in) > len(told.ended) + 2
     syncs = sum(deed.kind == "e" and deed.path.endswith("cache.db-wal") for deed in record.deeds)
     assert 0 < syncs <= len(told.puts["user"]) + len(told.deletes) + 4 * (end - begin) + 10, "writers share syncs"

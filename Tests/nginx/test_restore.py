@@ -98,6 +98,7 @@ def test_an_ended_session_returns_only_where_that_was_asked_for(keeps, folder):
         done = command(household, "restore", *(["--keep-sessions"] if keeps else []), str(backup), **folder)
         assert done.returncode == 0, done.stderr
         assert ("all users sign in again" in done.stdout) is not keeps
+        assert ("so does whoever was sent away" in done.stdout) is keeps
         household.responder.start()
         assert lets_in(carol) is keeps and lets_in(bob) is keeps
         # Tokens count in whole seconds, and those of this one are refused.

@@ -7,7 +7,7 @@ import Platform
 ///
 /// What is kept is the id's code under the admin token (HMAC-SHA256), so the file gives no way in, and another admin token ends all of them. It
 /// stands in memory that all workers map (`admins.shared`), since it is asked on event threads: nothing is waited for. A session ends after
-/// twelve hours; when all places are taken the oldest makes way.
+/// twelve hours, by a clock that nobody sets; only after a reboot by the wall clock. When all places are taken the oldest makes way.
 final class AdminSessions: Sendable {
     private let memory: SharedMemory
     private let token: Secret?
@@ -18,9 +18,9 @@ final class AdminSessions: Sendable {
     /// The name of the cookie; `__Host-` before it where the browser came by TLS.
     static let cookie = "swingmusic-fcgi-admin"
 
-    private static let layout: UInt64 = 0x5347_4144_4D4E_0001
+    private static let layout: UInt64 = 0x5347_4144_4D4E_0002
     private static let (writeLock, seed, first, placeBytes): (Int64, Int, Int, Int) = (8, 8, 64, 64)
-    private enum Field { static let beganAt = 0, code = 8 }
+    private enum Field { static let beganAt = 0, code = 8, boot = 40, bootMark = 48 }
 
     /// - Parameter token: `SWINGMUSIC_FCGI_ADMIN_TOKEN`; nil: nobody signs in so.
     init(path: String, token: Secret?, clock: any HostClock = SystemClock()) {
@@ -47,6 +47,8 @@ final class AdminSessions: Sendable {
         let offset = Self.offset(place)
         memory.store64(0, at: offset + Field.beganAt)
         for (number, word) in code.enumerated() { memory.store64(word, at: offset + Field.code + number * 8) }
+        memory.store64(UInt64(bitPattern: clock.boot.nanoseconds), at: offset + Field.boot)
+        memory.store64(bootMark, at: offset + Field.bootMark)
         memory.store64(UInt64(max(1, clock.wall.milliseconds)), at: offset + Field.beganAt)
         return id
     }
@@ -65,20 +67,29 @@ final class AdminSessions: Sendable {
 
     private func place(of id: String) -> Int? {
         guard let code = code(of: id) else { return nil }
-        let now = clock.wall.milliseconds
         return (0..<Self.places).first { place in
             let began = beganAt(place)
-            let age = now - began
-            guard began > 0, age >= -Self.clockTolerance, age < Self.lifetime.wholeMilliseconds else { return false }
             let offset = Self.offset(place)
-            let isIt = code.enumerated().allSatisfy { memory.load64(at: offset + Field.code + $0 * 8) == $1 }
+            let isIt = began > 0 && code.enumerated().allSatisfy { memory.load64(at: offset + Field.code + $0 * 8) == $1 }
             // Not another one that has come in its place meanwhile.
-            return isIt && beganAt(place) == began
+            return isIt && isYoung(offset, began) && beganAt(place) == began
         }
+    }
+
+    private func isYoung(_ offset: Int, _ began: Int64) -> Bool {
+        guard memory.load64(at: offset + Field.bootMark) == bootMark else {
+            let age = clock.wall.milliseconds - began
+            return age >= -Self.clockTolerance && age < Self.lifetime.wholeMilliseconds
+        }
+        let age = clock.boot - BootTime(nanoseconds: Int64(bitPattern: memory.load64(at: offset + Field.boot)))
+        return age >= .zero && age < Self.lifetime
     }
 
     /// A clock that was set back must not make a session longer.
     private static let clockTolerance: Int64 = 300_000
+
+    /// Tells this boot from others.
+    private var bootMark: UInt64 { code(of: "boot \(clock.bootID)")?[0] ?? 0 }
 
     private func beganAt(_ place: Int) -> Int64 { Int64(bitPattern: memory.load64(at: Self.offset(place) + Field.beganAt)) }
     private static func offset(_ place: Int) -> Int { first + place * placeBytes }

@@ -169,7 +169,7 @@ extension Sessions {
         try database.write(context, .long) { rows in
             try rows.refuseAll(before: now / 1000 + 1)
             try rows.removeClientTokens()
-            return try rows.openSessions(of: nil, now: now).filter { try rows.end(session: $0.id, now: now) }.map(\.id)
+            return try rows.endEverybodys(now: now)
         }
     }
 }

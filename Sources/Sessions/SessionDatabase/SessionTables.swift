@@ -79,6 +79,15 @@ struct SessionTables: SessionReading {
         return ended
     }
 
+    /// Ends everybody's sessions and pair codes, those too whose tokens have expired by a clock that may be wrong.
+    /// - Returns: the sessions that ended.
+    func endEverybodys(now: Int64) throws -> [String] {
+        let ended = try String.fetchAll(db.cachedStatement(sql: "SELECT id FROM session WHERE endedAt IS NULL"))
+        try execute("UPDATE session SET endedAt = ? WHERE endedAt IS NULL", [now])
+        try execute("DELETE FROM pairCode", [])
+        return ended
+    }
+
     /// - Parameter now: ms since 1970, kept as the instant since which the id is known to be this user's.
     func put(_ account: KnownAccount, now: Int64) throws {
         try execute(

@@ -75,6 +75,9 @@ struct Restore: ParsableCommand {
         }
         print("what was there is in \(aside)")
         if refusesTokens { print("every token issued before now is refused: all users sign in again") }
+        if keepSessions, exchange.files.contains(where: { $0.name == DatabaseFile.sessions.name }) {
+            print("users stay signed in, and so does whoever was sent away since the backup was made: 'sessions list' shows them")
+        }
     }
 }
 
