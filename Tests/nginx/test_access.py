@@ -1,5 +1,5 @@
-"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, the token for the caches, a client key's token, and an admin whose
-session was ended: who is let in is whom the description names. Whoever adds a route has it tested here."""
+"""Every declared route, through nginx, asked by nobody, a user, an admin, the admin token, the token for the caches, a client key's token, an admin whose
+session was ended, and with a forged token: who is let in is whom the description names. Whoever adds a route has it tested here."""
 
 import pytest
 
@@ -12,8 +12,11 @@ CACHE_TOKEN = "the-cache-token-of-the-tests-8f14e45fceea"
 
 DOCUMENT = "/swingmusic-fcgi/openapi.json"
 
-#: Refused with swingmusic's 422: an access token is none with which one refreshes.
-MISPLACED = 422
+#: Refused with swingmusic's 422: an access token is none with which one refreshes, and a forged one none at all.
+MISPLACED = FORGED = 422
+
+#: What the description says where a token is not needed.
+BAD_IS_REFUSED, BAD_IS_NONE = "Needs no token; a bad one is refused.", "Needs no token; a bad one is as none."
 
 
 @pytest.fixture(params=["off", "session"])
@@ -38,7 +41,8 @@ def asked(document):
 
 
 def kind(own, operation):
-    """What the description asks of who asks: open, anybody, session, refresh or admin."""
+    """What the description asks of who asks: nothing (open), no bad token (unless bad), nothing though it takes one (permissive), session, refresh, mirror, caches or
+    admin."""
     schemes = [next(iter(each), "") for each in operation["security"]]
     if not schemes:
         return "open"
@@ -51,16 +55,22 @@ def kind(own, operation):
     if "refresh" in schemes:
         return "refresh"
     if "" in schemes and not (own.metadata_needs_session and operation["tags"][0] in ("spotify", "catalog", "extended")):
-        return "anybody"
+        # Metadata that is open to all asks nobody anything.
+        return {"auth": "unless bad" if BAD_IS_REFUSED in operation["description"] else "permissive"}.get(operation["tags"][0], "open")
     return "session"
 
 
 def refused_with(kind, asker):
     """The statuses of who is not let in; nothing for who is."""
-    if kind in ("open", "anybody"):
+    if kind in ("open", "permissive"):
         return ()
+    if kind == "unless bad":
+        return {"ended": (401,), "a client": (401,), "forged": (FORGED,)}.get(asker, (401, MISPLACED) if asker.endswith("token") else ())
     if kind == "refresh":
         return (401,) if asker in ("nobody", "a client") else (401, MISPLACED)
+    if asker == "forged":
+        # Elsewhere than below /auth/ any bad token is 401.
+        return (401, FORGED) if kind == "session" else (401,)
     if asker in ("nobody", "ended"):
         return (401,)
     if asker == "a client":
@@ -76,12 +86,15 @@ class Askers:
         self._own, self._sessions = own, {}
         self._ended = own.log_in("admin")["accesstoken"]
         assert own.ask("GET", "/auth/logout", bearer=self._ended).status == 200
+        self._forged = own.log_in("admin")["accesstoken"][:-4] + "AAAA"
         self.client = token_of(own, *made_key(own, "walks"))
 
     def bearer(self, asker, ends_sessions):
         """The asker's token; of a session of its own where the route may end it."""
-        if asker in ("nobody", "the admin token", "the cache token", "ended", "a client"):
-            return {"nobody": None, "a client": self.client, "the admin token": ADMIN_TOKEN, "the cache token": CACHE_TOKEN, "ended": self._ended}[asker]
+        named = {"nobody": None, "a client": self.client, "the admin token": ADMIN_TOKEN, "the cache token": CACHE_TOKEN, "ended": self._ended,
+                 "forged": self._forged}
+        if asker in named:
+            return named[asker]
         if ends_sessions or asker not in self._sessions:
             self._sessions[asker] = self._own.log_in({"user": "bob"}.get(asker, asker))["accesstoken"]
         return self._sessions[asker]
@@ -92,7 +105,8 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
     askers = Askers(own)
     wrong, seen = [], set()
     for method, path, operation in asked(document):
-        for asker in ("nobody", "ended", "user", "admin", "the admin token", "the cache token", "a client"):
+        nobodys = None
+        for asker in ("nobody", "ended", "forged", "user", "admin", "the admin token", "the cache token", "a client"):
             # What a page alone may do says where it comes from.
             is_pages = operation["operationId"] == "changeDevices" or operation["tags"] == ["page"]
             headers = {"Origin": f"http://127.0.0.1:{own.nginx.port}"} if is_pages else {}
@@ -101,21 +115,23 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
             seen.add(needs)
             if str(answer.status) not in operation["responses"]:
                 wrong.append(f"{operation['operationId']} by {asker}: {answer.status} is not described")
+            nobodys = nobodys or answer.status
             expected = refused_with(needs, asker)
             if expected:
                 right = answer.status in expected
-            elif needs == "anybody":
-                # Whose token is no good is refused, or taken for nobody; a form that is missing may be found first.
-                right = asker != "nobody" or operation["tags"][0] == "auth" or answer.status != 401
-            elif needs == "open":
-                right = answer.status not in (401, 403)
+            elif needs == "open" or needs == "permissive":
+                # Whoever asks, and with whatever token, is answered as nobody is, who is let in.
+                right = answer.status == nobodys and answer.status not in (401, 403)
+            elif needs == "unless bad":
+                # Whether nobody may is the route's own word; a form that is missing may be found first.
+                right = answer.status != (403 if asker == "nobody" else 401)
             else:
                 # 403: whose it is, or what it is about, and not whether there is a session.
                 right = answer.status != 401 and (answer.status != 403 or needs == "session")
             if not right:
                 wrong.append(f"{operation['operationId']} by {asker}: {answer.status}, and it is for {needs}")
     assert not wrong, "\n".join(wrong)
-    assert seen == {"open", "anybody", "session", "refresh", "admin", "caches"} | ({"mirror"} if own.metadata_needs_session else set())
+    assert seen == {"open", "unless bad", "permissive", "session", "refresh", "admin", "caches"} | ({"mirror"} if own.metadata_needs_session else set())
 
 
 def test_a_clients_token_opens_nothing_but_what_reads_the_mirror(own):

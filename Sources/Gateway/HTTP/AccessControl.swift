@@ -13,6 +13,8 @@ enum Access: Sendable {
     case mirror
     /// A token is not needed; a bad one is refused.
     case optional
+    /// A token is not needed; a bad one is as none.
+    case permissive
     /// A user with a session.
     case session
     /// Who has a refresh token.
@@ -49,8 +51,8 @@ struct AccessControl: Sendable {
         case .metadata where metadataNeedsSession: return admitUser(request, known)
         case .mirror where metadataNeedsSession: return admitUser(request, known, takesClients: true)
         case .open, .metadata, .mirror: return Self.anybody
-        // The other two are for routes below /auth/ alone. Elsewhere they ask for a session.
-        case .session, .optional, .refresh: return admitUser(request, known)
+        // The other three are for routes below /auth/ alone. Elsewhere they ask for a session.
+        case .session, .optional, .permissive, .refresh: return admitUser(request, known)
         case .admin: return admitAdmin(request, known, isForCaches: false)
         case .caches: return admitAdmin(request, known, isForCaches: true)
         case .page:

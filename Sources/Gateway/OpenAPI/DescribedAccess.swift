@@ -11,6 +11,7 @@ extension Access {
             for users with a session.
             """
         case .optional: "Needs no token; a bad one is refused."
+        case .permissive: "Needs no token; a bad one is as none."
         case .session: "For users with a session."
         case .refresh: "For who has a refresh token."
         case .admin: "For the administrator: the admin token, or the session of a user with the role admin."
@@ -23,7 +24,7 @@ extension Access {
     var tree: JSONValue {
         switch self {
         case .open: []
-        case .metadata, .optional: [.object([]), ["cookie": []], ["session": []]]
+        case .metadata, .optional, .permissive: [.object([]), ["cookie": []], ["session": []]]
         case .mirror: [.object([]), ["cookie": []], ["session": []], ["clientKey": []]]
         case .session: [["cookie": []], ["session": []]]
         case .refresh: [["refreshCookie": []], ["refresh": []]]
@@ -82,7 +83,7 @@ extension Access {
     private func refusals(ofChanges changes: Bool) -> (token: String, forbidden: String?)? {
         let foreign = changes ? Self.foreignPage : nil
         switch self {
-        case .open: return nil
+        case .open, .permissive: return nil
         case .optional: return ("The token is no good.", foreign)
         case .metadata, .mirror: return ("A session is needed and there is none, or its token is no good.", foreign)
         case .session, .refresh: return ("There is no token, or it is no good.", foreign)
@@ -102,7 +103,7 @@ extension Access {
     private var isAdministrators: Bool {
         switch self {
         case .admin, .caches, .page: true
-        case .open, .metadata, .mirror, .optional, .session, .refresh: false
+        case .open, .metadata, .mirror, .optional, .permissive, .session, .refresh: false
         }
     }
 

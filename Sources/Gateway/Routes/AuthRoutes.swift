@@ -59,7 +59,7 @@ struct AuthRoutes: RouteFamily {
                 }
             },
             read(
-                "logout", "logout", .optional, "End the session and forget the cookie.",
+                "logout", "logout", .permissive, "End the session and forget the cookie.",
                 SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [], [403: Access.foreignPage]
             ) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } },
             change(
