@@ -97,3 +97,22 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// SwiftPM compiles a module again when one has changed that it names, and not for what that one names in turn. A release build inlines through
+// all of them: a room that was not compiled again made objects as small as they had been (Swift 6.3.1). So each names all that is below it.
+func name(of dependency: Target.Dependency) -> String? {
+    switch dependency {
+    case .targetItem(let name, _), .byNameItem(let name, _): name
+    default: nil
+    }
+}
+
+for target in package.targets {
+    var (all, place) = (target.dependencies, 0)
+    while place < all.count {
+        let below = package.targets.first { $0.name == name(of: all[place]) }?.dependencies ?? []
+        all += below.filter { new in !all.contains { "\($0)" == "\(new)" } }
+        place += 1
+    }
+    target.dependencies = all
+}
