@@ -23,6 +23,7 @@ public final class Sessions: Sendable {
     let seen = SeenSessions()
     let registrar: TokenRegistrar
     let authenticator: Authenticator
+    let reviewer: TokenReviewer
     let hasher: PasswordHasher
     let purgedAt = Locked<Int64>(0)  // guards when this process purged last, ms since 1970
     let swept = Locked<SweptFiles?>(nil)  // guards what the files looked like when all users were compared last
@@ -47,6 +48,7 @@ public final class Sessions: Sendable {
         registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         authenticator = Authenticator(
             settings: settings, directory: directory, database: database, seen: seen, clock: clock, registrar: registrar)
+        reviewer = TokenReviewer(database: database, memory: authenticator.memory, clients: authenticator.clients, clock: clock)
         throttle = LoginThrottle(store: counts, clock: clock, log: log)
         storeTrouble = LogOnce(log, repeatedEvery: .seconds(60))
     }
@@ -64,14 +66,19 @@ public final class Sessions: Sendable {
 
     /// Opens `sessions.db` now rather than with the first request: who has it open goes on when a newer version takes the file over.
     /// A file that cannot be opened is logged, and tried again by the requests.
-    public func open(_ context: borrowing BlockingContext) { _ = try? database.stamp(context) }
+    /// Begins to watch it, too.
+    public func open(_ context: borrowing BlockingContext) {
+        _ = try? database.stamp(context)
+        reviewer.start()
+    }
 
     /// Whether pages of other origins may use a user's cookie.
     public var namesForeignOrigins: Bool { !configuration.origins.isEmpty }
 
-    /// Stops the login thread and the sessions' own, and closes the files.
+    /// Stops the login thread and the sessions' own ones, and closes the files.
     public func close() {
         hasher.close()
+        reviewer.close()
         registrar.close()
         authenticator.clients.close()
         database.close()

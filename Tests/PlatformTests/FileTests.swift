@@ -13,6 +13,32 @@ import Testing
         try text.write(toFile: folder.file(name), atomically: false, encoding: .utf8)
     }
 
+    @Test("a write to a watched file ends the wait, and so does who stops it; each is told once")
+    func watch() throws {
+        try write("a", to: "a")
+        let watch = try #require(FileWatch(path: folder.file("a")))
+        let (stop, path) = (try EventFD(), folder.file("a"))
+        func wait(_ limit: Duration) -> Duration {
+            let start = SystemClock().monotonic
+            FileWatch.wait(for: watch, or: stop, within: limit, BlockingContext())
+            return SystemClock().monotonic - start
+        }
+        let writer = try WorkerThread.start(named: "writer") {
+            usleep(50_000)
+            let descriptor = open(path, O_WRONLY)
+            _ = Glibc.write(descriptor, "b", 1)
+            close(descriptor)
+        }
+        #expect(wait(.seconds(30)) < .seconds(20))
+        #expect(writer.join(within: .seconds(20)))
+        #expect(wait(.milliseconds(100)) >= .milliseconds(90))
+        stop.signal()
+        #expect(wait(.seconds(30)) < .seconds(20))
+        FileWatch.wait(for: nil, or: stop, within: .seconds(30), BlockingContext())
+        #expect(stop.take())
+        #expect(FileWatch(path: folder.file("none")) == nil)
+    }
+
     @Test("two paths to one file are the same, a copy and a replacement are not")
     func identity() throws {
         try write("a", to: "a")

@@ -86,6 +86,7 @@ final class Household: Sendable {
     func withSessionsLocked(_ kind: Database.TransactionKind = .immediate, _ body: () throws -> Void) throws {
         var configuration = Configuration()
         configuration.allowsUnsafeTransactions = true
+        configuration.busyMode = .timeout(5)
         let queue = try DatabaseQueue(path: data + "/sessions.db", configuration: configuration)
         try queue.inDatabase { try $0.execute(sql: "BEGIN \(kind.rawValue)") }
         try body()

@@ -57,7 +57,7 @@ final class Authenticator: Sendable {
         }
         let answer: TokenRow
         do throws(SessionDatabaseError) {
-            answer = try glance(at: presented.remembered, userID, now)
+            answer = try glance(at: presented.remembered, userID)
         } catch {
             if error.isMomentary { return pending(presented, userID, caller, renewal) }
             try presented.check(nil, now: now, clock)
@@ -81,12 +81,16 @@ final class Authenticator: Sendable {
         return renewing(presented, account, session, caller, renewal, now)
     }
 
-    private func glance(at remembered: RememberedToken, _ userID: Int64, _ now: Int64) throws(SessionDatabaseError) -> TokenRow {
+    private func glance(at remembered: RememberedToken, _ userID: Int64) throws(SessionDatabaseError) -> TokenRow {
         let stamp = try database.stamp()
         if let answer = remembered.answer(at: stamp) { return answer }
+        if let last = remembered.lastAnswer, let confirmed = database.confirm(last, at: stamp) {
+            remembered.remember(confirmed)
+            return confirmed.value
+        }
         let answer = try database.look(at: stamp) { try $0.answer(remembered.token.hash, userID: userID) }
-        remembered.remember(answer, at: stamp, now: now)
-        return answer
+        remembered.remember(answer)
+        return answer.value
     }
 
     private func renewing(

@@ -3,7 +3,8 @@ import Platform
 
 /// Enters tokens into `sessions.db`: those that swingmusic made when they are seen for the first time, and those that renew a cookie.
 ///
-/// What event threads cannot settle waits here for the sessions' thread, which takes all that waits, reads once and writes once for all of it.
+/// What event threads cannot settle waits here for two threads, which take all that waits: one reads once for all of it, and who only met a
+/// lock is answered by that; the other writes once for all the rest. So nobody waits for what others have to write.
 final class TokenRegistrar: Sendable {
     /// A request that waits for what becomes of its token.
     struct Waiter: Sendable {
@@ -34,8 +35,8 @@ final class TokenRegistrar: Sendable {
     private let seen: SeenSessions
     private let clock: any HostClock
     private let adoption: TokenAdoption
-    private let waiting = SettlementQueue()
-    private let thread = SerialQueue(named: "sessions", capacity: 1)
+    private let asking = SettlementQueue(named: "sessions-ask")
+    private let writing = SettlementQueue(named: "sessions")
     let renewed = RenewedTokens()
 
     init(directory: UserDatabase, database: SessionDatabase, seen: SeenSessions, clock: any HostClock, adoption: TokenAdoption) {
@@ -46,28 +47,46 @@ final class TokenRegistrar: Sendable {
         self.adoption = adoption
     }
 
-    /// Ends the thread; who waits is not told any more.
-    func close() { thread.stop(within: .milliseconds(500)) }
+    /// Ends the threads; who waits is not told any more.
+    func close() { for queue in [asking, writing] { queue.thread.stop(within: .milliseconds(500)) } }
 
     // MARK: What event threads ask for
 
     /// Never waits. Where too many wait already the waiter is told so at once.
     func settle(_ waiter: Waiter) {
-        switch waiting.enter(waiter) {
-        case .first:
-            guard !thread.submit(mayBlock: { [self] context in settleAll(context) }) else { return }
-            for waiter in waiting.removeAll() { waiter.refuse(.unavailable) }
-        case .further: return
-        case .full: waiter.refuse(.unavailable)
+        enter(waiter, in: asking) { [self] tokens, context in
+            for each in look(at: tokens, context) { each.waiters.forEach(settleInWriting) }
         }
     }
 
-    private func settleAll(_ context: borrowing BlockingContext) {
-        while true {
-            let tokens = waiting.next()
-            if tokens.isEmpty { return }
+    private func settleInWriting(_ waiter: Waiter) {
+        enter(waiter, in: writing) { [self] tokens, context in
+            // Another worker may have written it meanwhile.
+            let left = look(at: tokens, context)
+            if left.isEmpty { return }
+            write(left, context)
             // Others wait for the lock in steps of a millisecond or two: whoever takes it again at once would keep it.
-            if settle(tokens, context) { usleep(2500) }
+            usleep(2500)
+        }
+    }
+
+    /// - Parameter work: is given all who wait, by token, as often as there are any.
+    private func enter(
+        _ waiter: Waiter, in queue: SettlementQueue, _ work: @escaping @Sendable ([[Waiter]], borrowing BlockingContext) -> Void
+    ) {
+        switch queue.enter(waiter) {
+        case .first:
+            let isTaken = queue.thread.submit(mayBlock: { context in
+                while true {
+                    let tokens = queue.next()
+                    if tokens.isEmpty { return }
+                    work(tokens, context)
+                }
+            })
+            guard !isTaken else { return }
+            for waiter in queue.removeAll() { waiter.refuse(.unavailable) }
+        case .further: return
+        case .full: waiter.refuse(.unavailable)
         }
     }
 
@@ -86,8 +105,8 @@ final class TokenRegistrar: Sendable {
         }
     }
 
-    /// Answers whether something was to be written.
-    private func settle(_ waiting: [[Waiter]], _ context: borrowing BlockingContext) -> Bool {
+    /// Answers whom it can, and says for whom something has to be written.
+    private func look(at waiting: [[Waiter]], _ context: borrowing BlockingContext) -> [Case] {
         let cases = waiting.compactMap { Case($0) }
         let now = clock.wall.milliseconds
         let answers: [TokenRow]
@@ -98,9 +117,8 @@ final class TokenRegistrar: Sendable {
         } catch {
             // What has expired is told so, whatever else cannot be told.
             for each in cases { finish(each, refused: Result { () throws(Refused) in try each.presented.check(nil, now: now, clock) }) }
-            return false
+            return []
         }
-        // Who only met a lock is answered before anything is written.
         var left: [Case] = []
         var patience = UserDatabase.Patience.brief
         for (each, answer) in zip(cases, answers) {
@@ -117,8 +135,7 @@ final class TokenRegistrar: Sendable {
                 finish(each, refused: .failure(error))
             }
         }
-        if !left.isEmpty { write(left, now, context) }
-        return !left.isEmpty
+        return left
     }
 
     /// - Parameter patience: with swingmusic's database. A lock on it is waited for once, not for each token.
@@ -141,7 +158,8 @@ final class TokenRegistrar: Sendable {
     /// What became of a token in a transaction. entered: nil where it was refused. renewal: nil where none was wanted.
     private typealias Written = (entered: (Account, KnownSession)?, renewal: RenewedTokens.Renewal?)
 
-    private func write(_ cases: [Case], _ now: Int64, _ context: borrowing BlockingContext) {
+    private func write(_ cases: [Case], _ context: borrowing BlockingContext) {
+        let now = clock.wall.milliseconds
         let written: [Written]
         do throws(SessionDatabaseError) {
             written = try database.write(context, .long) { rows in try cases.map { try write($0, in: rows, now) } }
@@ -263,8 +281,12 @@ final class TokenRegistrar: Sendable {
     }
 }
 
-/// Who waits for the sessions' thread, by token: however many bring one, it is looked at once.
+/// Who waits for one of the threads, by token: however many bring one, it is looked at once.
 private final class SettlementQueue: Sendable {
+    let thread: SerialQueue
+
+    init(named name: String) { thread = SerialQueue(named: name, capacity: 1) }
+
     private struct State {
         var waiting: [TokenHash: [TokenRegistrar.Waiter]] = [:]
         /// In the order in which they came.

@@ -7,15 +7,10 @@ final class ClientAuthenticator: Sendable {
     private let database: SessionDatabase
     private let clock: any HostClock
     private let thread = SerialQueue(named: "clients", capacity: 1000)
-    private let memory = Locked<[TokenHash: Remembered]>([:])  // guards what the file last said of tokens that it knows
+    private let memory = Locked<[TokenHash: FileAnswer<KnownClientToken>]>([:])  // guards what the file last said of tokens that it knows
 
     /// Tokens at most, some 100 bytes each.
     private static let most = 4096
-
-    private struct Remembered {
-        var token: KnownClientToken
-        var stamp: FileStamp
-    }
 
     init(database: SessionDatabase, clock: any HostClock) {
         self.database = database
@@ -30,10 +25,15 @@ final class ClientAuthenticator: Sendable {
         let hash = TokenHash(of: text[...])
         do throws(SessionDatabaseError) {
             let stamp = try database.stamp()
-            if let found = memory.withLock({ $0[hash] }), found.stamp == stamp { return judge(found.token) }
-            let token = try database.look(at: stamp) { try $0.clientToken(hash) }
-            if let token, stamp.isSettled(now: clock.wall) { remember(Remembered(token: token, stamp: stamp), as: hash) }
-            return judge(token)
+            let last = memory.withLock { $0[hash] }
+            if let last, last.stamp == stamp { return judge(last.value) }
+            if let last, let confirmed = database.confirm(last, at: stamp) {
+                remember(confirmed, as: hash)
+                return judge(confirmed.value)
+            }
+            let answer = try database.look(at: stamp) { try $0.clientToken(hash) }
+            remember(answer.known(), as: hash)
+            return judge(answer.value)
         } catch {
             return error.isMomentary ? .needsWrite(waiting(for: hash)) : .refused(.unavailable)
         }
@@ -44,11 +44,19 @@ final class ClientAuthenticator: Sendable {
         return .authenticated(.client(token.number))
     }
 
-    private func remember(_ remembered: Remembered, as hash: TokenHash) {
+    /// - Parameter answer: nil: the file does not know the token.
+    private func remember(_ answer: FileAnswer<KnownClientToken>?, as hash: TokenHash) {
         memory.withLock { memory in
-            if memory.count >= Self.most { memory.removeAll(keepingCapacity: true) }
-            memory[hash] = remembered
+            if memory.count >= Self.most, answer != nil { memory.removeAll(keepingCapacity: true) }
+            memory[hash] = answer
         }
+    }
+
+    /// Asks the file anew about all tokens that are remembered.
+    func review(_ context: borrowing BlockingContext) throws(SessionDatabaseError) {
+        let hashes = memory.withLock { Array($0.keys) }
+        let answers = try database.review(hashes, context) { rows, hash in try rows.clientToken(hash) }
+        for (hash, answer) in zip(hashes, answers) { remember(answer.known(), as: hash) }
     }
 
     /// Somebody holds a lock, or the file was not opened yet: it is waited for off the event threads.

@@ -12,6 +12,7 @@ final class SessionDatabase: Sendable {
     private let glancing: Connections
     private let quick: Connections
     private let patient: Connections
+    private let counted = Locked<(queue: DatabaseQueue, file: FileIdentity)?>(nil)  // guards through what the file's version is read
     private let clock: any HostClock
     private let log: Logger
     private let trouble: LogOnce
@@ -56,6 +57,9 @@ final class SessionDatabase: Sendable {
         case long
     }
 
+    /// Who writes waits for these.
+    private static let reviewedAtOnce = 100
+
     /// - Parameter evidence: whether something else says that there was a `sessions.db` before.
     init(folder: String, clock: any HostClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
         let file = SessionDatabaseFile(folder: folder)
@@ -85,9 +89,11 @@ final class SessionDatabase: Sendable {
     }
 
     /// What `body` reads of the file. `busy` where that cannot be done at this moment.
-    func look<Result>(at stamp: FileStamp, _ body: (SessionRows) throws -> Result) throws(SessionDatabaseError) -> Result {
+    func look<Result: Sendable>(
+        at stamp: FileStamp, _ body: (SessionRows) throws -> Result
+    ) throws(SessionDatabaseError) -> FileAnswer<Result> {
         do {
-            let answer = try glancing.borrow(of: stamp.identity) { db in try body(SessionRows(db, clock.reading())) }
+            let answer = try glancing.borrow(of: stamp.identity) { db in try ask(db, at: stamp, body) }
             settle()
             return answer
         } catch {
@@ -98,7 +104,61 @@ final class SessionDatabase: Sendable {
         }
     }
 
+    /// An answer that still holds, although the file was written a moment ago or somebody holds it; nil where that cannot be said.
+    /// - Parameter stamp: the present one.
+    func confirm<Value>(_ answer: FileAnswer<Value>, at stamp: FileStamp) -> FileAnswer<Value>? {
+        guard let version = answer.version, version == self.version(of: stamp.identity) else { return nil }
+        return answer.confirmed(at: stamp, now: clock.wall)
+    }
+
+    private func version(of file: FileIdentity) -> FileVersion? {
+        guard let counted = counted.withLock({ $0 }), counted.file == file else { return nil }
+        return counted.queue.inDatabase { FileVersion($0, of: file) }
+    }
+
+    /// - Parameter stamp: taken before.
+    private func ask<Result: Sendable>(
+        _ db: Database, at stamp: FileStamp, _ body: (SessionRows) throws -> Result
+    ) throws -> FileAnswer<Result> {
+        var answer: FileAnswer<Result>?
+        // One transaction: nobody commits between the answer and the look at the version.
+        try db.inTransaction(.deferred) {
+            let value = try body(SessionRows(db, clock.reading()))
+            let settled = stamp.isSettled(now: clock.wall) ? stamp : nil
+            answer = FileAnswer(value: value, stamp: settled, version: FileVersion(db, of: stamp.identity))
+            return .commit
+        }
+        guard let answer else { throw SessionDatabaseError.cannotUse("the transaction did not run") }
+        return answer
+    }
+
     // MARK: For threads that may wait
+
+    /// The path of the file, for who watches it.
+    var path: String { file.path }
+
+    /// As it is now: one that differs from an earlier one may be of a commit that is being made. nil where it cannot be told.
+    func version(_ context: borrowing BlockingContext) throws(SessionDatabaseError) -> FileVersion? {
+        let stamp = try stamp(context)
+        count(in: stamp.identity)
+        return version(of: stamp.identity)
+    }
+
+    /// As `look(at:_:)`, for each of `keys` and in their order.
+    func review<Key, Result: Sendable>(
+        _ keys: [Key], _ context: borrowing BlockingContext, _ body: (SessionRows, Key) throws -> Result
+    ) throws(SessionDatabaseError) -> [FileAnswer<Result>] {
+        var answers: [FileAnswer<Result>] = []
+        while answers.count < keys.count {
+            let part = keys[answers.count...].prefix(Self.reviewedAtOnce)
+            let stamp = try stamp(context)
+            let answer = try guarded {
+                try quick.borrow(of: stamp.identity) { db in try ask(db, at: stamp) { rows in try part.map { try body(rows, $0) } } }
+            }
+            answers += answer.value.map { answer.with($0) }
+        }
+        return answers
+    }
 
     /// As `stamp()`; the file is made where it is missing.
     func stamp(_ context: borrowing BlockingContext) throws(SessionDatabaseError) -> FileStamp {
@@ -146,6 +206,7 @@ final class SessionDatabase: Sendable {
 
     func close() {
         for connections in [glancing, quick, patient] { connections.removeAll() }
+        counted.withLock { $0 = nil }
     }
 
     // MARK: Within
@@ -178,6 +239,13 @@ final class SessionDatabase: Sendable {
         }
     }
 
+    /// Opens what the version is read through, unless it is open: to open it later, while somebody holds the file, would not do.
+    private func count(in identity: FileIdentity) {
+        if counted.withLock({ $0?.file }) == identity { return }
+        let opened = try? file.lookedAt.open(expecting: identity)
+        counted.withLock { $0 = opened.map { ($0, identity) } }
+    }
+
     private func complain(_ fault: SessionDatabaseError) { trouble.raise(fault.words, now: clock.wall, "sessions.db: \(fault.words)") }
     private func settle() { trouble.settle("sessions.db: all right again") }
 
@@ -195,6 +263,7 @@ final class SessionDatabase: Sendable {
         do throws(SessionDatabaseError) {
             let opening = try file.prepare(clock.reading(), knownToHaveBegun: evidence() || before.file != nil)
             guard let stamp = FileStamp(path: file.path) else { throw .cannotOpen("it vanished") }
+            count(in: stamp.identity)
             prepared.withLock { $0 = Preparation(file: stamp.identity) }
             if opening == .lost { log.error("sessions.db was lost: a new one is begun, and every token issued before now is refused") }
             return .success(stamp)

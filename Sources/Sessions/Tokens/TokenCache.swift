@@ -33,6 +33,10 @@ final class TokenCache: Sendable {
         shards[hash.shard(of: 16)].withLock { shard in insert(token, hash, &shard) }
     }
 
+    var all: [RememberedToken] {
+        shards.flatMap { shard in shard.withLock { Array($0.young.values) + Array($0.old.values) } }
+    }
+
     var count: Int { shards.reduce(0) { sum, shard in sum + shard.withLock { $0.young.count + $0.old.count } } }
 
     private func insert(_ token: RememberedToken, _ hash: TokenHash, _ shard: inout Shard) {
@@ -52,8 +56,7 @@ final class RememberedToken: Sendable {
     private let state = Locked(State())  // guards the last answer and when the session's use was last noted
 
     private struct State {
-        var answer: TokenRow?
-        var stamp: FileStamp?
+        var answer: FileAnswer<TokenRow>?
         var notedAt: Int64 = 0
     }
 
@@ -62,20 +65,19 @@ final class RememberedToken: Sendable {
         self.mark = mark
     }
 
-    /// The last answer, if the file has not been written since. A commit with a rollback journal always writes the file itself
-    /// (sqlite.org/atomiccommit.html, section 3.9), so an unchanged stamp means an unchanged answer.
+    /// The last answer, if the file has not been written since.
     func answer(at stamp: FileStamp) -> TokenRow? {
-        state.withLock { $0.stamp == stamp ? $0.answer : nil }
+        state.withLock { $0.answer?.stamp == stamp ? $0.answer?.value : nil }
     }
 
-    /// - Parameter stamp: taken before the question was asked.
-    func remember(_ answer: TokenRow, at stamp: FileStamp, now: Int64) {
-        guard stamp.isSettled(now: WallTime(milliseconds: now)) else { return }
-        state.withLock {
-            $0.answer = answer
-            $0.stamp = stamp
-        }
-    }
+    var lastAnswer: FileAnswer<TokenRow>? { state.withLock { $0.answer } }
+
+    func remember(_ answer: FileAnswer<TokenRow>) { state.withLock { $0.answer = answer } }
+
+    func forgetAnswer() { state.withLock { $0.answer = nil } }
+
+    /// Whether it opened something within the last hour.
+    func isInUse(now: Int64) -> Bool { state.withLock { (0..<3_600_000).contains(now - $0.notedAt) } }
 
     /// Whether the use of the session should be noted: true once a minute.
     func isDueToBeNoted(now: Int64) -> Bool {
