@@ -144,7 +144,7 @@ struct AuthRoutes: RouteFamily {
                     Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
                     `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
                     """,
-                body: DescribedBody(type: "application/x-www-form-urlencoded", schema: SessionSchemas.deviceForm),
+                body: DeviceForm.body,
                 answers: SessionSchemas.devicesChanged
             ) { sessions, caller, routed in
                 let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)
