@@ -147,7 +147,8 @@ import Testing
     @Test(
         "A member of another type is refused, and so is a number that is none or too large",
         arguments: [
-            "1.5", "1e15", "-1e300", "-9223372036854775808", "99999999999999999999", "true", "[]", "{}", #""x""#, #""""#, #"["a",1]"#,
+            "1.5", "1e15", "-1e300", "-9223372036854775808", "99999999999999999999", "true", "[]", "{}", #""x""#, #""+5""#, #""05""#,
+            #""1000000000000000""#, #""""#, #"["a",1]"#,
         ])
     func otherMembers(_ value: String) throws {
         let x = BodyMember("x", .anything)

@@ -123,8 +123,8 @@ def test_every_route_lets_in_whom_its_description_names_and_nobody_else(own):
                 # Whoever asks, and with whatever token, is answered as nobody is, who is let in.
                 right = answer.status == nobodys and answer.status not in (401, 403)
             elif needs == "unless bad":
-                # Whether nobody may is the route's own word; a form that is missing may be found first.
-                right = answer.status != (403 if asker == "nobody" else 401)
+                # A form that is missing is found first.
+                right = answer.status != 401 and (answer.status != 403 or asker != "nobody")
             else:
                 # 403: whose it is, or what it is about, and not whether there is a session.
                 right = answer.status != 401 and (answer.status != 403 or needs == "session")

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
 import pytest
 
@@ -166,6 +167,81 @@ def test_wrong_admin_tokens_are_described_until_they_are_throttled(seldom):
         # Ten in a minute are heard; a minute may end meanwhile.
         statuses = {ask(method, path, template, bearer="a-wrong-token") for _ in range(22)}
         assert 429 in statuses and statuses <= {401, 429}, (path, statuses)
+
+
+#: Values at the edge of what is taken, by operation and name: in the path, in the query, or in the body beside what it needs.
+EDGES = {
+    ("POST", "/api/catalog/search", "limit", '{"query":"x"}'): ["+5", "-5", "5", "007", " 5", "0000000000000007", "9" * 15, "1" + "0" * 15, "5.0", "x", "", 5, -5, 5.0, 5.5,
+                                                                10**15 - 1, 10**15, None, True],
+    ("POST", "/api/catalog/search", "offset", '{"query":"x"}'): ["0", "5", "99", "950", "951", "1000", "05", "-1", "-0", "+5", 0, 950, 951, -1, None],
+    ("POST", "/api/search/global", "limit", '{"query":"x"}'): ["+5", "-5", "5", "05", 5],
+    ("POST", "/api/catalog/recommendations", "limit", "{}"): ["+5", "-5", "5", "05", 5],
+    ("POST", "/api/catalog/recommendations", "seed_tracks", "{}"): [["11dFghVXANMlKmJXsNCbNl"], ["spotify:track:11dFghVXANMlKmJXsNCbNl"], ["spotify:album:11dFghVXANMlKmJXsNCbNl"], "x"],
+    ("POST", "/api/catalog/preferences/{user_id}", "max_top_tracks", "{}"): ["+7", "-7", "7", "07", 7, None],
+    ("GET", "/api/catalog/preferences/{user_id}", "user_id", None): ["2", "+2", "02", "-2", "2.0", "x"],
+    ("GET", "/api/catalog/trending", "limit", None): ["7", "-7", "", "x", "9" * 18, "1" + "0" * 18],
+    ("GET", "/spotify/v1/search", "type", "q=x"): ["track", ",".join(["track"] * 9), "track,playlist,show,track", "chapter", "", "x"],
+    ("GET", "/spotify/v1/search", "limit", "q=x&type=track"): ["0", "50", "51", "-1", "x"],
+    ("GET", "/spotify/v1/tracks", "ids", None): ["11dFghVXANMlKmJXsNCbNl", "spotify:track:11dFghVXANMlKmJXsNCbNl", "spotify:album:11dFghVXANMlKmJXsNCbNl", "x"],
+    ("GET", "/spotify/v1/artists/{id}/albums", "include_groups", None): ["album", ",".join(["album"] * 6), "album,single,appears_on,compilation,album", "", "x"],
+    ("PUT", "/cache/{name}/{key}", "ttl", None): ["1s", "01s", "0s", "00s", "1S", "+1s", "999999999999d", "9999999999999s", "1.5h", "90", ""],
+    ("POST", "/cache/{name}/{key}", "incr", None): ["0", "1", "-1", "01", "+1", "-0", "9" * 18, "9" * 19],
+    ("GET", "/cache/{name}", "limit", None): ["1", "1000", "1001", "0", "01", "x"],
+    ("POST", "/dragonfly/clear/{namespace}", "namespace", None): ["temp", "spotify", "temp:", "temp:a.b", "temp:a b", "temp:" + "x" * 80, "temp:é", "temp:a:b", "temp/", "temp:a/b",
+                                                                  "user", "x", "Temp"],
+    ("GET", "/auth/sessions", "user", None): ["1", "2", "02", "-1", "+2", "all", "All", "", "x", "9" * 18, "1" + "0" * 18],
+    ("GET", "/auth/users", "simplified", None): ["1", "t", "Yes", "ON", "FALSE", "oFf", "maybe", "", "2"],
+    ("POST", "/swingmusic-fcgi/page/search", "words", "{}"): ["x", "x" * 200, "x" * 201, "é" * 200, ""],
+}
+
+#: What says that a value is none.
+REFUSALS = {400, 404, 422}
+
+
+def admits(schema, document, text_or_json, is_text):
+    """Whether a schema has a value; of a path or a query also as the number or the boolean that it spells."""
+    import jsonschema
+    values = [text_or_json]
+    if is_text and re.fullmatch("-?(0|[1-9][0-9]*)|true|false", text_or_json):
+        values.append(json.loads(text_or_json))
+    validator = jsonschema.Draft202012Validator({**schema, "components": document["components"]})
+    return any(validator.is_valid(value) for value in values)
+
+
+def test_what_is_taken_is_described_and_what_is_not_taken_is_not():
+    pytest.importorskip("jsonschema", reason=REASON)
+    with Household("openapi-edges", workers=1) as house:
+        document = house.ask("GET", DOCUMENT).json()
+        admin, bob = (house.log_in(name)["accesstoken"] for name in ("admin", "bob"))
+        origin = {"Origin": f"http://127.0.0.1:{house.nginx.port}"}
+        proof = house.ask("GET", "/swingmusic-fcgi/page/now.json", bearer=admin).json()["proof"]
+        wrong = []
+        for (method, template, name, beside), values in EDGES.items():
+            operation = document["paths"][template][method.lower()]
+            for value in values:
+                path, body = template, json.loads(beside) if method == "POST" and beside else {}
+                parameter = next((each for each in operation.get("parameters", []) if each["name"] == name), None)
+                if parameter is None:
+                    schema = operation["requestBody"]["content"]["application/json"]["schema"]["properties"][name]
+                    body |= {name: value, "proof": proof}
+                    is_described = admits(schema, document, value, False)
+                elif parameter["schema"].get("type") == "array":
+                    items = [each for each in value.split(",")] if value else []
+                    is_described = admits(parameter["schema"], document, items, False)
+                else:
+                    is_described = admits(parameter["schema"], document, value, True)
+                for each in operation.get("parameters", []):
+                    if each["in"] == "path":
+                        own = {"name": "temp", "key": f"edge-{name}-{values.index(value)}", "user_id": "2"}.get(each["name"], each.get("example"))
+                        path = path.replace("{%s}" % each["name"], quote(value if each is parameter else str(own), safe=""))
+                query = [] if method == "POST" or beside is None else [beside]
+                if parameter is not None and parameter["in"] == "query":
+                    query.append(f"{name}={quote(value)}")
+                answer = house.ask(method, path + "?" * bool(query) + "&".join(query), bearer=bob if "preferences" in path else admin, body=body or b"",
+                                   headers={**origin, "Prefer": "respond-async"})
+                if (answer.status not in REFUSALS) != is_described or str(answer.status) not in operation["responses"]:
+                    wrong.append(f"{method} {path} {query} {body}: {answer.status}, and it is {'' if is_described else 'not '}described")
+        assert not wrong, "\n".join(wrong)
 
 
 def test_who_has_the_description_already_is_told_so(house):

@@ -34,13 +34,29 @@ struct Query {
     subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 }
 
-/// Numbers as they stand in queries: digits, with a minus perhaps; nothing else that `Int` would take.
+/// Numbers as they are sent: at most 18 digits, with a minus perhaps; nothing else that `Int` would take.
 enum WholeNumber {
+    /// The greatest.
+    static let most = 999_999_999_999_999_999
+
     static func read(_ text: String) -> Int? {
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
         guard (1...18).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(text)
     }
+
+    /// A number in the one form that it has: without zeros before it. Who sends another one may mean another thing.
+    static func readPlain(_ text: String) -> Int? { read(text).flatMap { String($0) == text ? $0 : nil } }
+
+    static let plain = Schema.text(pattern: "^(0|-?[1-9][0-9]{0,17})$")
+    /// Of who counts or names, and so never less than 0.
+    static let id = Schema.integer(0, most)
+    static let schema = Schema.integer(-most, most)
+
+    /// The greatest in a body: below 2^53, so that every reader of JSON has the same one (RFC 8259, section 6).
+    static let mostInBody = 999_999_999_999_999
+    /// A number, or the same as text.
+    static let inBody = Schema.either(.integer(-mostInBody, mostInBody), .text(pattern: "^(0|-?[1-9][0-9]{0,14})$"), .null)
 }
 
 /// A request's JSON object, as far as its route declares what is in it.
@@ -63,8 +79,10 @@ struct JSONObject {
     /// - Throws: 400 for anything but a whole number, as a number or as text.
     func integer(_ member: BodyMember) throws(BadRequest) -> Int? {
         guard let value = given(member) else { return nil }
-        if let number = value.integer, number.magnitude < 1_000_000_000_000_000 { return Int(number) }
-        guard let text = value.text, let number = Int(text) else { throw BadRequest(400, "\(member.name) must be a whole number") }
+        let number = value.integer.map { Int($0) } ?? value.text.flatMap(WholeNumber.readPlain)
+        guard let number, number.magnitude <= WholeNumber.mostInBody else {
+            throw BadRequest(400, "\(member.name) must be a whole number")
+        }
         return number
     }
 

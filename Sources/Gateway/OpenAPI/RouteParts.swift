@@ -83,9 +83,19 @@ struct DescribedBody: Sendable {
 
     /// An object that is read member by member; others in it are nothing to us.
     static func object(_ required: [BodyMember] = [], optional: [BodyMember], example: JSONValue) -> DescribedBody {
-        let schema = Schema.object(
-            members: required.map { ($0.name, $0.schema) }, optional: optional.map { ($0.name, $0.schema) }, isOpen: true)
-        return DescribedBody(type: "application/json", schema: schema, example: example, members: required + optional)
+        DescribedBody(
+            type: "application/json", schema: schema(required, optional), example: example, members: required + optional)
+    }
+
+    /// What browsers make of a form, read likewise.
+    static func form(_ required: [BodyMember], optional: [BodyMember]) -> DescribedBody {
+        DescribedBody(type: formType, schema: schema(required, optional), members: required + optional)
+    }
+
+    static let formType = "application/x-www-form-urlencoded"
+
+    private static func schema(_ required: [BodyMember], _ optional: [BodyMember]) -> Schema {
+        .object(members: required.map { ($0.name, $0.schema) }, optional: optional.map { ($0.name, $0.schema) }, isOpen: true)
     }
 
     var tree: JSONValue {

@@ -21,6 +21,9 @@ struct Schema: Sendable, Equatable {
             ]))
     }
 
+    /// Of a text, in Unicode scalars; nil where there is no end.
+    var mostScalars: Int? { tree["maxLength"]?.integer.map { Int($0) } }
+
     static func integer(_ least: Int? = nil, _ most: Int? = nil) -> Schema {
         Schema(tree: .object(["type": "integer", "minimum": least.map(JSONValue.integer), "maximum": most.map(JSONValue.integer)]))
     }

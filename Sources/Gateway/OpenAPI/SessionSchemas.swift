@@ -1,3 +1,5 @@
+import Sessions
+
 /// swingmusic's users and tokens, and the sessions that are seen and ended here.
 enum SessionSchemas {
     static let all: KeyValuePairs<String, Schema> = [
@@ -21,12 +23,25 @@ enum SessionSchemas {
 
     // What the routes take and answer.
 
-    static let login = Schema.object(["username": .text, "password": .text], isOpen: true)
-    static let profile = Schema.object(
-        [:], optional: ["id": .integer(), "username": .text, "password": .text, "roles": .list(of: .text), "email": .text])
-    static let deletion = Schema.object(["username": .text])
-    static let deviceForm = Schema.object(
-        ["action": .oneOf(["end", "end-others", "sign-out"]), "proof": .text], optional: ["session": .text])
+    static let login = form(Sessions.loginFields, isOpen: true)
+    static let profile = form(Sessions.profileFields)
+    static let deletion = form(Sessions.deletionFields)
+
+    private static func form(_ fields: [FormField], isOpen: Bool = false) -> Schema {
+        func members(_ isRequired: Bool) -> [(key: String, value: Schema)] {
+            fields.filter { $0.isRequired == isRequired }.map { ($0.name, schema(of: $0.kind)) }
+        }
+        return .object(members: members(true), optional: members(false), isOpen: isOpen)
+    }
+
+    private static func schema(of kind: FormField.Kind) -> Schema {
+        switch kind {
+        case .text: .text
+        case .integer: .integer()
+        case .texts: .list(of: .text)
+        }
+    }
+
     static let users = Schema.object([
         "settings": .object([:], optional: ["enableGuest": .boolean, "usersOnLogin": .boolean]),
         "users": .either(.list(of: .named("User")), .list(of: .named("SimplifiedUser"))),

@@ -1,6 +1,11 @@
+import Spotify
+
 /// Spotify's objects as the Web API's reference has them. What development mode took away is not required; what Spotify adds is allowed.
 enum SpotifySchemas {
     static let id = Schema.text(pattern: "^[0-9A-Za-z]{22}$")
+
+    /// An id, or a URI of that kind. Links do as well.
+    static func naming(_ kind: ObjectKind) -> Schema { .text(pattern: "^(spotify:\(kind.rawValue):)?[0-9A-Za-z]{22}$") }
 
     static let all: KeyValuePairs<String, Schema> = [
         "SpotifyError": .object(["error": .object(["status": .integer(400, 599), "message": .text])]),

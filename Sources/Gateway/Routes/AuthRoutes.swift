@@ -30,15 +30,20 @@ struct AuthRoutes: RouteFamily {
     /// How long a login may wait for its turn to be hashed.
     private static let loginWait = Duration.seconds(30)
 
-    private static let simplified = Parameter.query("simplified", "Names alone.", .boolean, example: true)
+    private static let simplified = Parameter.query(
+        "simplified", "Names alone. As swingmusic reads it: also 1, t, yes, y, on and 0, f, no, n, off, in capitals or not.",
+        .either(
+            .boolean, .text(pattern: "^(1|0|[TtYyFfNn]|[Tt][Rr][Uu][Ee]|[Yy][Ee][Ss]|[Oo][Nn]|[Ff][Aa][Ll][Ss][Ee]|[Nn][Oo]|[Oo][Ff][Ff])$")
+        ),
+        example: true)
     private static let code = Parameter.query("code", "What getpaircode gave.", .text(most: 100), isRequired: true, example: "k3v9x2")
     private static let whose = Parameter.query(
-        "user", "Of whom: a user's id, or `all`; oneself when left out.", .text(pattern: "^([0-9]{1,9}|all)$"), example: "1")
+        "user", "Of whom: a user's id, or `all`; oneself when left out.", .either(WholeNumber.id, .constant("all")), example: 1)
     private static let session = Parameter.path(
         "id", "The session's id, as the list has it.", .text(pattern: "^[0-9A-Za-z_-]{1,64}$"), example: "nobodys-session")
-    private static let role = Parameter.query("role", "A role that the user must have.", .text(most: 100), example: "admin")
+    private static let role = Parameter.query("role", "A role that the user must have.", .text, example: "admin")
     private static let first = Parameter.query(
-        "first", "Instead: may the first admin be made? Whoever asks, as long as there is none.", .text(most: 1), example: "1")
+        "first", "Instead: may the first admin be made? Whoever asks, as long as there is none.", .text, example: "1")
 
     // What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
 
@@ -113,7 +118,8 @@ struct AuthRoutes: RouteFamily {
                 .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])), [403, 422],
                 parameters: [Self.whose]
             ) { sessions, caller, routed in
-                let user = routed.given[Self.whose]
+                // No number but one in its one form is anybody's id; the sessions refuse what is none in their turn.
+                let user = routed.given[Self.whose].map { $0 == "all" || WholeNumber.readPlain($0) ?? -1 >= 0 ? $0 : "" }
                 return errand { context in sessions.list(caller, user: user, context) }
             },
             change(
@@ -138,7 +144,7 @@ struct AuthRoutes: RouteFamily {
                     Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
                     `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
                     """,
-                body: DescribedBody(type: "application/x-www-form-urlencoded", schema: SessionSchemas.deviceForm),
+                body: DeviceForm.body,
                 answers: SessionSchemas.devicesChanged
             ) { sessions, caller, routed in
                 let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)

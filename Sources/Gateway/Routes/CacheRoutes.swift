@@ -36,7 +36,7 @@ struct CacheRoutes: RouteFamily {
         example: "90s")
 
     private static let increment = Parameter.query(
-        "incr", "What is added to a number.", .text(pattern: "^(0|-?[1-9][0-9]{0,17})$"), example: "1")
+        "incr", "What is added to a number.", WholeNumber.plain, example: "1")
     private static let cleared = Parameter.query(
         "prefix", "Only keys that begin so; all when left out.", .text(least: 1, most: mostKeyBytes), example: "shelf:")
 
@@ -304,7 +304,8 @@ private struct CacheQuery {
 
     func duration(_ parameter: Parameter) throws(BadRequest) -> Duration? {
         guard let value = try bytes(parameter) else { return nil }
-        guard let duration = Duration(setting: String(decoding: value, as: UTF8.self)), duration > .zero else {
+        // No zeros before it, as of any number here.
+        guard value.first != UInt8(ascii: "0"), let duration = Duration(setting: String(decoding: value, as: UTF8.self)) else {
             throw BadRequest(400, "\(parameter.name) is a duration such as 90s")
         }
         return duration
@@ -312,8 +313,7 @@ private struct CacheQuery {
 
     func integer(_ parameter: Parameter) throws(BadRequest) -> Int? {
         guard let value = try bytes(parameter) else { return nil }
-        let text = String(decoding: value, as: UTF8.self)
-        guard text.utf8.count <= 19, let number = WholeNumber.read(text), String(number) == text else {
+        guard let number = WholeNumber.readPlain(String(decoding: value, as: UTF8.self)) else {
             throw BadRequest(400, "\(parameter.name) is a whole number of at most 18 digits")
         }
         return number

@@ -12,7 +12,7 @@ struct ClampedLimit: Sendable {
         self.usual = usual
         self.most = most
         parameter = .query(
-            "limit", "How many: 1 to \(most), \(usual) when left out, clamped.", .either(.integer(), .constant("")),
+            "limit", "How many: 1 to \(most), \(usual) when left out, clamped.", .either(WholeNumber.schema, .constant("")),
             example: .integer(usual))
     }
 }
@@ -41,10 +41,9 @@ struct CatalogParameters {
 
     private static let text = BodyMember("query", .text(pattern: "\\S", least: 1, most: 300))
     private static let type = BodyMember("type", .oneOf(["all", "tracks", "albums", "artists", "playlists"]))
-    private static let count = BodyMember("limit", wholeNumber)
-    private static let offset = BodyMember("offset", .integer(0, 950).orNull)
-    /// A whole number, also as text.
-    private static let wholeNumber = Schema.either(.integer(), .text(pattern: "^[0-9]{1,9}$"), .null)
+    private static let count = BodyMember("limit", WholeNumber.inBody)
+    private static let offset = BodyMember(
+        "offset", .either(.integer(0, 950), .text(pattern: "^(0|[1-9][0-9]?|[1-8][0-9]{2}|9[0-4][0-9]|950)$"), .null))
 
     static let search = DescribedBody.object(
         [text], optional: [type, count, offset], example: ["query": "Carly Rae Jepsen", "type": "all"])
@@ -83,12 +82,12 @@ struct CatalogParameters {
 
     // MARK: Recommendations
 
-    private static let artists = BodyMember("seed_artists", ids("artist"))
-    private static let tracks = BodyMember("seed_tracks", ids("track"))
+    private static let artists = BodyMember("seed_artists", ids(.artist))
+    private static let tracks = BodyMember("seed_tracks", ids(.track))
     private static let genres = BodyMember("seed_genres", .list(of: .text(pattern: "^[^\"]*$", most: 100), most: mostSeeds).orNull)
 
-    private static func ids(_ kind: String) -> Schema {
-        .list(of: .text(pattern: "^(spotify:\(kind):)?[0-9A-Za-z]{22}$"), most: mostSeeds).orNull
+    private static func ids(_ kind: ObjectKind) -> Schema {
+        .list(of: SpotifySchemas.naming(kind), most: mostSeeds).orNull
     }
 
     static func seeds(example: String) -> DescribedBody {
@@ -125,7 +124,7 @@ struct CatalogParameters {
 
     // MARK: Preferences
 
-    private static let counts = Preferences.Count.all.map { (count: $0, member: BodyMember($0.name, wholeNumber)) }
+    private static let counts = Preferences.Count.all.map { (count: $0, member: BodyMember($0.name, WholeNumber.inBody)) }
     private static let explicit = BodyMember("show_explicit", .boolean.orNull)
     private static let markets = BodyMember(
         "preferred_markets", .list(of: .text(pattern: "^[A-Za-z]{2}$"), most: mostMarkets).orNull)

@@ -133,7 +133,7 @@ struct PreferenceRoutes: Sendable {
     let blockingWorker: BlockingWorker
     let errorFormat: ErrorFormat
 
-    private static let user = Parameter.path("user_id", "The session's user; another's is 403.", .integer(0), example: 1)
+    private static let user = Parameter.path("user_id", "The session's user; another's is 403.", WholeNumber.id, example: 1)
 
     var routes: [Route] {
         [
@@ -160,7 +160,9 @@ struct PreferenceRoutes: Sendable {
 
     /// - Throws: 403 for another one than the session's.
     private func user(_ routed: RoutedRequest) throws(BadRequest) -> Int {
-        guard let asked = routed.given[Self.user].flatMap({ Int($0) }), asked >= 0 else { throw BadRequest(400, "Invalid user id") }
+        guard let asked = routed.given[Self.user].flatMap({ WholeNumber.readPlain($0) }), asked >= 0 else {
+            throw BadRequest(400, "Invalid user id")
+        }
         guard routed.user == asked else { throw BadRequest(403, "Forbidden") }
         return asked
     }

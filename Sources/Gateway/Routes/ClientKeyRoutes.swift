@@ -23,7 +23,9 @@ struct TokenRoutes: RouteFamily {
     let errorFormat = ErrorFormat.accounts
     var schemas: KeyValuePairs<String, Schema> { ["TokenError": TokenError.schema] }
 
-    private static let form = "application/x-www-form-urlencoded"
+    private static let wantedGrant = "client_credentials"
+    private static let grant = BodyMember("grant_type", .constant(wantedGrant))
+    private static let (id, secret) = (BodyMember("client_id", .text), BodyMember("client_secret", .text))
 
     var routes: [Route] {
         [
@@ -31,11 +33,7 @@ struct TokenRoutes: RouteFamily {
                 .post, "token", id: "token", access: .open, summary: "A token for a client.",
                 about:
                     "The id and secret are read from an Authorization header of the scheme Basic, else from the body; never from the query.",
-                body: DescribedBody(
-                    type: Self.form,
-                    schema: .object(
-                        ["grant_type": .constant("client_credentials")], optional: ["client_id": .text, "client_secret": .text],
-                        isOpen: true)),
+                body: .form([Self.grant], optional: [Self.id, Self.secret]),
                 answers: [
                     .json(
                         200, "The token, and for how many seconds it is good.",
@@ -55,12 +53,14 @@ struct TokenRoutes: RouteFamily {
     @Sendable private func answer(_ routed: RoutedRequest) throws(BadRequest) -> Outcome {
         let request = routed.request
         let type = (request.parameter("CONTENT_TYPE") ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        guard type == Self.form else { return .now(TokenError.mediaType.response(415, "The Content-Type must be \(Self.form)")) }
-        let body = Query(String(decoding: routed.body, as: UTF8.self))
-        guard body["grant_type"] == "client_credentials" else {
-            return .now(TokenError.grant.response(400, "grant_type must be client_credentials"))
+        guard type == DescribedBody.formType else {
+            return .now(TokenError.mediaType.response(415, "The Content-Type must be \(DescribedBody.formType)"))
         }
-        let client = Self.basic(request.parameter("HTTP_AUTHORIZATION") ?? "") ?? (body["client_id"] ?? "", body["client_secret"] ?? "")
+        let body = Query(String(decoding: routed.body, as: UTF8.self))
+        guard body[Self.grant.name] == Self.wantedGrant else {
+            return .now(TokenError.grant.response(400, "\(Self.grant.name) must be \(Self.wantedGrant)"))
+        }
+        let client = Self.basic(request.parameter("HTTP_AUTHORIZATION") ?? "") ?? (body[Self.id.name] ?? "", body[Self.secret.name] ?? "")
         guard !client.id.isEmpty, !client.secret.isEmpty else { return .now(TokenError.client.response(400, Self.wanted)) }
         // Open to all is open to whatever comes with a token; this one is nobody's.
         guard needsKey else { return .now(Self.response(to: .token(ClientToken.make(), seconds: ClientToken.lifetime))) }

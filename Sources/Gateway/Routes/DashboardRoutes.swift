@@ -18,7 +18,8 @@ struct DashboardRoutes: RouteFamily {
     let accessToNothing = Access.admin
 
     private static let namespace = Parameter.path(
-        "namespace", "As /dragonfly/keys names it.", .text(pattern: "^(temp|spotify)(:[0-9A-Za-z_-]{1,50})?$"), example: "temp")
+        "namespace", "As /dragonfly/keys names it: a cache, or after a colon what stands before the first slash of its keys.",
+        .text(pattern: "^(temp|spotify)(:[^/\\u0000]*)?/?$"), example: "temp")
 
     var routes: [Route] {
         [

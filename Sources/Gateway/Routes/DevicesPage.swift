@@ -164,16 +164,24 @@ struct DeviceForm {
     let change: DeviceChange?
     let proof: String
 
+    private enum Action: String, CaseIterable {
+        case end, signOut = "sign-out"
+        case endOthers = "end-others"
+    }
+
+    private static let action = BodyMember("action", .oneOf(Action.allCases.map(\.rawValue)))
+    private static let (shown, session) = (BodyMember("proof", .text), BodyMember("session", .text))
+    static let body = DescribedBody.form([action, shown], optional: [session])
+
     init(_ body: FormBody) {
         let type = (body.contentType ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        let isForm = type == "application/x-www-form-urlencoded"
-        let query = Query(isForm ? String(decoding: body.bytes, as: UTF8.self) : "")
-        proof = query["proof"] ?? ""
-        switch query["action"] {
-        case "end": change = query["session"].map(DeviceChange.end)
-        case "end-others": change = .endOthers
-        case "sign-out": change = .signOut
-        default: change = nil
+        let query = Query(type == DescribedBody.formType ? String(decoding: body.bytes, as: UTF8.self) : "")
+        proof = query[Self.shown.name] ?? ""
+        switch query[Self.action.name].flatMap(Action.init) {
+        case .end: change = query[Self.session.name].map(DeviceChange.end)
+        case .endOthers: change = .endOthers
+        case .signOut: change = .signOut
+        case nil: change = nil
         }
     }
 }

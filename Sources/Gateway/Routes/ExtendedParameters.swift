@@ -15,7 +15,7 @@ struct ExtendedSearch {
 
     private static let text = BodyMember("query", .text(pattern: "\\S", least: 1, most: 300))
     private static let type = BodyMember("type", .oneOf(["all", "tracks", "albums", "artists", "playlists"]))
-    private static let count = BodyMember("limit", .either(.integer(), .text(pattern: "^[0-9]{1,9}$"), .null))
+    private static let count = BodyMember("limit", WholeNumber.inBody)
     private static let local = BodyMember("include_local", .boolean.orNull)
     private static let global = BodyMember("include_global", .boolean.orNull)
 

@@ -98,6 +98,12 @@ struct PageRoutes: RouteFamily {
             }
             let object = try routed.object()
             for member in members where (object.string(member) ?? "").isEmpty { throw BadRequest(400, "\(member.name) is missing") }
+            for member in members + more {
+                guard let text = object.string(member), let longest = member.schema.mostScalars, text.unicodeScalars.count > longest else {
+                    continue
+                }
+                throw BadRequest(400, "\(member.name) is too long")
+            }
             if members.contains(where: { $0.name == Self.proof.name }) {
                 let credential = Visitor(routed, adminSessions).credential
                 guard adminSessions.isProof(object.string(Self.proof) ?? "", for: credential) else {

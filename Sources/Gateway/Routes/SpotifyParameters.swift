@@ -6,12 +6,13 @@ extension Parameter {
     static func id(_ kind: ObjectKind, example: String) -> Parameter {
         let name = kind.rawValue
         return .path(
-            "id", "The \(name)'s id, URI or link.", .text(pattern: "^(spotify:\(name):)?[0-9A-Za-z]{22}$"), example: .string(example))
+            "id", "The \(name)'s id, URI or link.", SpotifySchemas.naming(kind), example: .string(example))
     }
 
-    static func ids(most: Int, example: String) -> Parameter {
+    static func ids(_ kind: ObjectKind, most: Int, example: String) -> Parameter {
         .query(
-            "ids", "Ids, by comma.", .list(of: SpotifySchemas.id, least: 1, most: most), isRequired: true, isList: true,
+            "ids", "Ids, URIs or links, by comma.", .list(of: SpotifySchemas.naming(kind), least: 1, most: most), isRequired: true,
+            isList: true,
             example: [.string(example)])
     }
 
@@ -25,15 +26,15 @@ extension Parameter {
         "fields", "Which members are wanted: names by comma, a dot or parentheses lead into one, ! leaves out.", .text,
         example: "name,tracks.items(track(name,album(!images)))")
     static let groups = Parameter.query(
-        "include_groups", "Which albums; all when left out.",
-        .list(of: .oneOf(["album", "single", "compilation", "appears_on"]), least: 1, most: 4), isList: true, example: ["album", "single"])
+        "include_groups", "Which albums; all when left out or empty. One that is there twice counts once.",
+        .list(of: .oneOf(["album", "single", "compilation", "appears_on"])), isList: true, example: ["album", "single"])
     /// Links call it `query`.
     static let searched = Parameter.query(
         "q", "What is searched for.", .text(pattern: "\\S", least: 1, most: 300), isRequired: true, others: ["query"],
         example: "Carly Rae Jepsen")
     static let kinds = Parameter.query(
-        "type", "Which kinds.",
-        .list(of: .oneOf(["album", "artist", "playlist", "track", "show", "episode", "audiobook"]), least: 1, most: 7),
+        "type", "Which kinds. One that is there twice counts once.",
+        .list(of: .oneOf(["album", "artist", "playlist", "track", "show", "episode", "audiobook"]), least: 1),
         isRequired: true, isList: true, example: ["track", "artist"])
 }
 

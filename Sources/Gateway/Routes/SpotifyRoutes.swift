@@ -129,7 +129,7 @@ struct SpotifyRoutes: RouteFamily {
 
     private func several(_ kind: ObjectKind, _ schema: String, most: Int = 50, example: String) -> Route {
         let plural = kind.plural
-        let ids = Parameter.ids(most: most, example: example)
+        let ids = Parameter.ids(kind, most: most, example: example)
         return route(
             plural, plural, "Several \(plural), in the asked order; null for one that Spotify does not know.",
             .object(members: [(plural, .list(of: .named(schema).orNull, most: most))]), [ids, .market, .country]

@@ -48,6 +48,21 @@ public struct FormBody: Sendable {
     }
 }
 
+/// A member of a form: it is read by this, and described from it.
+public struct FormField: Sendable, Equatable {
+    public enum Kind: Sendable { case text, integer, texts }
+
+    public let name: String
+    public let kind: Kind
+    public let isRequired: Bool
+
+    init(_ name: String, _ kind: Kind, isRequired: Bool = false) {
+        self.name = name
+        self.kind = kind
+        self.isRequired = isRequired
+    }
+}
+
 /// What is wrong with a form.
 struct FormFault: Error, Equatable {
     var answer: Answer

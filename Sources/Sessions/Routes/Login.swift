@@ -2,6 +2,9 @@ import JSON
 import Platform
 
 extension Sessions {
+    /// Of the body of `POST /auth/login`; others in it are nothing to us.
+    public static let loginFields = LoginForm.fields
+
     /// `POST /auth/login`. It is dealt with on the worker's login thread.
     /// - Returns: the answer where it is known at once; nil where `completion` will be called on the login thread.
     public func login(_ body: FormBody, _ caller: Caller, completion: @escaping @Sendable (Answer) -> Void) -> Answer? {
@@ -187,11 +190,14 @@ struct LoginForm: Equatable {
     var name: String
     var password: String
 
+    private static let name = FormField("username", .text, isRequired: true), password = FormField("password", .text, isRequired: true)
+    static let fields = [name, password]
+
     static func read(_ body: FormBody) -> Result<LoginForm, FormFault> {
         body.fields(of: "LoginBody").flatMap { fields in
             var errors: [FieldError] = []
-            let name = text("username", in: fields, &errors)
-            let password = text("password", in: fields, &errors)
+            let name = text(name.name, in: fields, &errors)
+            let password = text(password.name, in: fields, &errors)
             guard let name, let password else { return .failure(FormFault(errors)) }
             return .success(LoginForm(name: name, password: password))
         }

@@ -9,15 +9,18 @@ struct ProfileForm: Equatable {
     var password = ""
     var roles: [String]?
 
+    private static let user = FormField("id", .integer), name = FormField("username", .text), password = FormField("password", .text)
+    private static let roles = FormField("roles", .texts)
+    /// swingmusic has one for the email and does nothing with it.
+    static let fields = [user, name, password, roles, FormField("email", .text)]
+
     static func read(_ body: FormBody) -> Result<ProfileForm, FormFault> {
-        StrictBody.fields(
-            body, known: [("id", .integer), ("username", .text), ("password", .text), ("roles", .texts), ("email", .text)]
-        ).map { fields in
+        StrictBody.fields(body, known: fields).map { fields in
             var form = ProfileForm()
-            form.id = fields["id"]?.pythonInteger ?? 0
-            form.name = fields["username"]?.text ?? ""
-            form.password = fields["password"]?.text ?? ""
-            if case .array(let roles) = fields["roles"] { form.roles = roles.compactMap(\.text) }
+            form.id = fields[user.name]?.pythonInteger ?? 0
+            form.name = fields[name.name]?.text ?? ""
+            form.password = fields[password.name]?.text ?? ""
+            if case .array(let texts) = fields[roles.name] { form.roles = texts.compactMap(\.text) }
             return form
         }
     }
@@ -27,21 +30,26 @@ struct ProfileForm: Equatable {
 struct DeletionForm: Equatable {
     var name: String
 
+    private static let name = FormField("username", .text, isRequired: true)
+    static let fields = [name]
+
     static func read(_ body: FormBody) -> Result<DeletionForm, FormFault> {
-        StrictBody.fields(body, known: [("username", .text)]).flatMap { fields in
-            guard let name = fields["username"]?.text else { return .failure(FormFault([.missing("username", in: fields)])) }
-            return .success(DeletionForm(name: name))
-        }
+        StrictBody.fields(body, known: fields).map { DeletionForm(name: $0[name.name]?.text ?? "") }
     }
+}
+
+extension Sessions {
+    /// Of the bodies that change or make a user; no others may be in one.
+    public static let profileFields = ProfileForm.fields
+    /// Of the body that deletes a user; no others may be in it.
+    public static let deletionFields = DeletionForm.fields
 }
 
 /// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways, such as a text that ends at a
 /// NUL for some and goes on for others.
 enum StrictBody {
-    enum Kind { case text, integer, texts }
-
     /// - Parameter known: the fields that may occur.
-    static func fields(_ body: FormBody, known: [(name: String, kind: Kind)]) -> Result<JSONValue, FormFault> {
+    static func fields(_ body: FormBody, known: [FormField]) -> Result<JSONValue, FormFault> {
         guard body.mediaType == "application/json", body.charset ?? "utf-8" == "utf-8" else {
             return .failure(FormFault(message: "Content-Type must be application/json"))
         }
@@ -59,10 +67,12 @@ enum StrictBody {
             }
             return check(member, field.kind)
         }
-        return errors.isEmpty ? .success(value) : .failure(FormFault(errors))
+        guard errors.isEmpty else { return .failure(FormFault(errors)) }
+        let missing = known.filter { $0.isRequired && value[$0.name] == nil }
+        return missing.isEmpty ? .success(value) : .failure(FormFault(missing.map { .missing($0.name, in: value) }))
     }
 
-    private static func check(_ member: JSONMember, _ kind: Kind) -> [FieldError] {
+    private static func check(_ member: JSONMember, _ kind: FormField.Kind) -> [FieldError] {
         switch (kind, member.value) {
         case (.text, .string(let text)): return text.utf8.contains(0) ? [.withNUL([.string(member.name)], member.value)] : []
         case (.text, let value): return [.notText([.string(member.name)], value)]
