@@ -245,3 +245,20 @@ def test_sharing_switched_on_and_off_loses_no_record_and_no_pace(two):
     assert cache_status(first.get(second))["hit"] is True
     assert first.get(third).status == 200
     assert min(gaps(two.standin.calls())) >= 2 - HEAD_START - 0.02, "what was called before counts, whichever way it went"
+
+
+def test_the_hour_counts_on_when_sharing_begins():
+    """As docs/hosts.md says it: a host alone spends its hour, then shares, and then a new host comes."""
+    with Hosts("joining", start=False, SPOTIFY_CALLS_PER_HOUR="12", SPOTIFY_MIN_INTERVAL="300ms") as two:
+        one, new = two
+        store = one.responder.settings.pop("SWINGMUSIC_FCGI_SHARED_STORE")
+        one.start()
+        for path in tracks("alone", 13):
+            one.get(path, {"Prefer": "wait=2"})
+        assert len(two.standin.calls()) == 12
+        one.responder.restart(SWINGMUSIC_FCGI_SHARED_STORE=store)
+        new.start()
+        two.await_company()
+        for path in tracks("shared", 3):
+            assert new.get(path, {"Prefer": "wait=2"}).status == 429
+        assert len(two.standin.calls()) == 12

@@ -203,7 +203,9 @@ extension SharedRateLimiter {
         let most = local.rateLimit.callsPerWindow
         let (known, turns, number) = try local.file.read { transaction in
             let known = try transaction.position()
-            let number = max(known?.turn ?? 0, report.turn) + 1
+            // Calls of before have numbers, too: the list has room for all of them below it.
+            let calls = min(most, try transaction.one("SELECT count(*) FROM grants") ?? 0)
+            let number = max(known?.turn ?? 0, report.turn, Int64(calls)) + 1
             return (known, try transaction.told(downFrom: number, most: most), number)
         }
         try atStore(&state, looking: true) { store throws(StoreFault) in
