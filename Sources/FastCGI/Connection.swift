@@ -93,7 +93,11 @@ final class Connection: @unchecked Sendable {
         case .request(let whole):
             stage = .handling
             (request, isKept, hasUnreadInput) = (whole.id, whole.isKept, whole.hasMore)
-            if !whole.ahead.isEmpty { ahead = .parameters(whole.ahead) }
+            if !whole.ahead.isEmpty {
+                ahead = .parameters(whole.ahead)
+                // One that was aborted in the same breath is not begun.
+                if !hasUnreadInput, AbortSearch(for: request, behind: whole.ahead).isFound { return aborted() }
+            }
             // A copy is made for who needs it alone.
             guard isTCP else { return .handle(whole.request) }
             var request = whole.request
@@ -107,7 +111,7 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// The web server has ended the request under way, which was parked.
+    /// The web server has ended the request under way, which was parked, or is not begun.
     func aborted() -> Action {
         var end: [UInt8] = []
         end.append(record: FCGI_EndRequestRecord(request, FCGI_REQUEST_COMPLETE))
@@ -175,8 +179,8 @@ final class Connection: @unchecked Sendable {
         var isAtWork = false
         /// Known to epoll.
         var isWatched = false
-        /// The parked request whose end by the web server would be the next that comes.
-        var abortable: UInt16?
+        /// Of a parked request: what comes meanwhile. nil where the rest of it would come first.
+        var search: AbortSearch?
     }
 
     /// The accepting thread has it.
@@ -194,7 +198,7 @@ final class Connection: @unchecked Sendable {
         case mine
         case leaving(ResponseHandle)
         case aborting(ResponseHandle)
-        /// Parked as before; something has come that is looked at after the answer.
+        /// Parked as before; what has come is looked at after the answer.
         case staying
         case stale
     }
@@ -213,55 +217,66 @@ final class Connection: @unchecked Sendable {
         }
     }
 
-    /// What woke epoll: nothing is taken of it, since the reply may come at any moment and with it another owner.
+    /// What woke epoll. The reply may come at any moment and with it another owner, who finds what was taken here.
     private func look(_ state: inout Ownership, parkedFor reply: ResponseHandle) -> Taken {
-        guard let request = state.abortable else { return .leaving(reply) }
-        var header = FCGI_Header()
-        let count = recv(descriptor, &header, MemoryLayout<FCGI_Header>.size, CInt(MSG_PEEK | MSG_DONTWAIT))
+        guard state.search?.isOver == false, let count = state.search?.receive(from: descriptor) else { return .leaving(reply) }
         if count == 0 || count < 0 && errno != EAGAIN && errno != EINTR { return .leaving(reply) }
-        guard count > 0 else { return .staying }
-        state.abortable = nil
-        let isWhole = count == MemoryLayout<FCGI_Header>.size
-        let isAbort = withUnsafeBytes(of: header) { RecordHeader($0, at: 0) }.belongs(to: request, as: RecordHeader.abortRequest)
-        return isWhole && isAbort ? .aborting(reply) : .staying
+        return state.search?.isFound == true ? .aborting(reply) : .staying
     }
 
     /// Has epoll go on watching a parked connection that `stays`, unless the wait has ended meanwhile: nobody ends it during the call.
     func watchOn(_ arm: (Poller.Arming, PollInterest) -> Void) {
         ownership.withLock { state in
             guard case .parked = state.phase else { return }
-            arm(Poller.Arming(epoch: state.epoch, isWatched: state.isWatched), state.abortable == nil ? .peerClosed : .abortOrPeerClosed)
+            arm(Poller.Arming(epoch: state.epoch, isWatched: state.isWatched), Self.interest(state.search))
         }
     }
 
+    /// What epoll is to watch while it is parked: whether the caller leaves, and for as long as that may be seen, whether it ends the request.
+    private static func interest(_ search: AbortSearch?) -> PollInterest {
+        search?.isOver == false ? .abortOrPeerClosed : .peerClosed
+    }
+
     /// The owner is about to give it to epoll: from then on it is another thread's.
-    func rest() -> Poller.Arming { arm(.resting) }
-
-    /// What epoll is to watch while it is parked: whether the caller leaves, and where nothing else can come first, whether it ends the request.
-    var parkedInterest: PollInterest { isAbortNext ? .abortOrPeerClosed : .peerClosed }
-
-    private var isAbortNext: Bool { !hasUnreadInput && ahead == nil }
+    func rest() -> Poller.Arming {
+        let isAtWork = !isIdle
+        return ownership.withLock { arm(.resting, isAtWork: isAtWork, &$0) }
+    }
 
     /// As `rest`, while it waits for the reply.
-    func park(_ reply: ResponseHandle) -> Poller.Arming { arm(.parked(reply), abortable: isAbortNext ? request : nil) }
-
-    private func arm(_ next: Phase, abortable: UInt16? = nil) -> Poller.Arming {
-        let isAtWork = !isIdle
-        return ownership.withLock { state in
-            state.phase = next
-            state.abortable = abortable
-            state.isAtWork = isAtWork
-            defer { state.isWatched = true }
-            return Poller.Arming(epoch: state.epoch, isWatched: state.isWatched)
+    func park(_ reply: ResponseHandle) -> (Poller.Arming, PollInterest) {
+        var search: AbortSearch?
+        if !hasUnreadInput {
+            switch ahead {
+            case nil: search = AbortSearch(for: request, behind: [])
+            case .parameters(let bytes): search = AbortSearch(for: request, behind: bytes)
+            case .body: break
+            }
         }
+        if search != nil { ahead = nil }
+        let interest = Self.interest(search)
+        return ownership.withLock { state in
+            state.search = search
+            return (arm(.parked(reply), isAtWork: true, &state), interest)
+        }
+    }
+
+    private func arm(_ next: Phase, isAtWork: Bool, _ state: inout Ownership) -> Poller.Arming {
+        state.phase = next
+        state.isAtWork = isAtWork
+        defer { state.isWatched = true }
+        return Poller.Arming(epoch: state.epoch, isWatched: state.isWatched)
     }
 
     /// The calling thread, which ended the wait, has it. The new epoch makes the caller's leaving, noticed at the same moment, stale.
     func takeBack() {
-        ownership.withLock {
-            $0.phase = .busy
-            $0.epoch &+= 1
+        let search = ownership.withLock { state in
+            state.phase = .busy
+            state.epoch &+= 1
+            defer { state.search = nil }
+            return state.search
         }
+        if let search, !search.bytes.isEmpty { ahead = .parameters(search.bytes) }
     }
 
     var parkedReply: ResponseHandle? {
@@ -305,6 +320,7 @@ final class Connection: @unchecked Sendable {
         ownership.withLock {
             $0.phase = .closed
             $0.epoch &+= 1
+            $0.search = nil
             _ = Glibc.close(descriptor)
         }
     }

@@ -56,8 +56,8 @@ final class Reactor: Sendable {
 
     /// Has epoll watch whether a parked caller leaves or ends its request. Should epoll refuse the descriptor, the deadline still ends the wait.
     func park(_ connection: Connection, _ reply: ResponseHandle) {
-        let interest = connection.parkedInterest
-        if poller.arm(connection.descriptor, connection.park(reply), for: interest) != 0 { connection.takeBack() }
+        let (arming, interest) = connection.park(reply)
+        if poller.arm(connection.descriptor, arming, for: interest) != 0 { connection.takeBack() }
     }
 
     /// Goes on watching a parked caller.

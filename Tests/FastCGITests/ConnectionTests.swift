@@ -146,7 +146,7 @@ import Testing
     @Test("that is parked is its reply's, whose end makes the caller's leaving stale")
     func parked() {
         let reply = ResponseHandle(timers: TimerQueue(), ended: { _ in Response(status: 503) }, deliver: { _ in })
-        let arming = connection.park(reply)
+        let (arming, _) = connection.park(reply)
         #expect(connection.parkedReply === reply)
         #expect(connection.take(epoch: arming.epoch).text == "leaving")
         connection.takeBack()

@@ -204,6 +204,85 @@ import Testing
         }
     }
 
+    /// What may come before the end of a request that is parked, with what it is answered after that.
+    private static let beforeEnd: [(records: [UInt8], answers: [Client.Record])] = [
+        ([], []),
+        (Wire.record(FCGI_STDIN, id: 9), []),
+        (Wire.record(FCGI_ABORT_REQUEST, id: 9) + Wire.stream(FCGI_PARAMS, [1, 2, 3], id: 9), []),
+        (Wire.record(FCGI_DATA), []),
+        (Wire.question([FCGI_MPXS_CONNS]), [Client.Record(10, Wire.pairs([("FCGI_MPXS_CONNS", "0")]))]),
+    ]
+
+    @Test("the end of a parked request may come in any pieces, and behind what is no part of it", arguments: 0..<beforeEnd.count)
+    func abortParkedInPieces(_ number: Int) throws {
+        let (records, answers) = Self.beforeEnd[number]
+        let bytes = records + Wire.record(FCGI_ABORT_REQUEST, padding: 3)
+        try served { (client, stage, script) throws in
+            var rounds = 0
+            for cut in 0...bytes.count {
+                for isInOneBreath in [false, true] {
+                    let request = Wire.request([("PATH_INFO", "/park")])
+                    let (now, later) = (Array(bytes[..<cut]), Array(bytes[cut...]))
+                    client.write(isInOneBreath ? request + now : request)
+                    // Its end may have been there already.
+                    let isHere = isInOneBreath && cut >= bytes.count - 3
+                    if !isHere {
+                        rounds += 1
+                        #expect(eventually { stage.loop.statistics.parked == 1 })
+                    }
+                    if !isInOneBreath, cut > 0 {
+                        client.write(now)
+                        usleep(3000)
+                    }
+                    client.write(later)
+                    #expect(try client.nextRecord() == Self.aborted)
+                    for answer in answers { #expect(try client.nextRecord() == answer) }
+                    #expect(script.endings.withLock { $0.count } == rounds)
+                    #expect(try client.get("/x").text == "none")
+                }
+            }
+        }
+    }
+
+    @Test("an end behind the next request of the same number is that one's")
+    func abortNext() throws {
+        try served { (client, stage, script) throws in
+            client.write(Wire.request([("PATH_INFO", "/park")]))
+            #expect(eventually { stage.loop.statistics.parked == 1 })
+            client.write(Wire.request([("PATH_INFO", "/park")]) + Wire.record(FCGI_ABORT_REQUEST) + Wire.request(Self.get))
+            usleep(20_000)
+            #expect(stage.loop.statistics.parked == 1)
+            #expect(script.replies.withLock { $0.last?.send(text("first")) } == true)
+            #expect(try client.answer(more: true).text == "first")
+            #expect(try client.nextRecord() == Self.aborted)
+            #expect(try client.answer().text == "none")
+            #expect(script.endings.withLock { $0.isEmpty })
+        }
+    }
+
+    @Test("what comes while a request is parked is taken in up to a bound, and nothing of what follows is lost")
+    func floodParked() throws {
+        try served { (client, stage, script) throws in
+            client.write(Wire.request([("PATH_INFO", "/park")]))
+            #expect(eventually { stage.loop.statistics.parked == 1 })
+            for _ in 0..<40 { client.write(Wire.record(FCGI_STDIN, [UInt8](repeating: 7, count: 1000), id: 9)) }
+            client.write(Wire.record(FCGI_ABORT_REQUEST) + Wire.request(Self.get, id: 2))
+            usleep(20_000)
+            #expect(stage.loop.statistics.parked == 1)
+            #expect(script.replies.withLock { $0.last?.send(text("first")) } == true)
+            #expect(try client.answer(more: true).text == "first")
+            #expect(try client.answer().request == 2)
+        }
+        var ends: [CInt] = [0, 0]
+        try #require(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        defer { for end in ends { close(end) } }
+        let flood = Wire.record(FCGI_STDIN, [UInt8](repeating: 7, count: 40_000), id: 9)
+        #expect(write(ends[0], flood, flood.count) == flood.count)
+        var search = AbortSearch(for: 1, behind: [])
+        while !search.isOver, search.receive(from: ends[1]) > 0 {}
+        #expect(search.isOver && !search.isFound && search.bytes == Array(flood.prefix(AbortSearch.most)))
+    }
+
     @Test("a parked request is not ended by the abort of another, and notices all the same when its caller leaves")
     func abortOther() throws {
         let script = Script()

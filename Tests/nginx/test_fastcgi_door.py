@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -117,6 +118,27 @@ def test_an_abort_ends_the_request_and_a_parked_one_is_forgotten(house):
                 house.standin.await_call("albums")
             connection.send(record(fastcgi.ABORT_REQUEST))
             assert connection.receive_record() == (fastcgi.END_REQUEST, 1, struct.pack(">IB3x", 0, fastcgi.REQUEST_COMPLETE))
+            assert connection.ask(house.known).status == 200
+    house.standin.fail()
+
+
+def test_an_abort_of_a_parked_request_may_come_in_pieces_and_behind_other_records(house):
+    house.standin.fail({"path": "albums", "behaviour": "hang"})
+    parked = request(f"/spotify/v1/albums/{spotify_id('aborted-in-pieces')}", keep=True)
+    abort, mpxs = record(fastcgi.ABORT_REQUEST), pair("FCGI_MPXS_CONNS", "")
+    question = record(fastcgi.GET_VALUES, mpxs, request_id=0)
+    pieces = [(abort[:cut], abort[cut:]) for cut in (1, 4, 7)] + [
+        (before, abort) for before in (record(fastcgi.STDIN, b"", 9), record(fastcgi.DATA, b""), question)]
+    for first, second in pieces:
+        with connect(house, 2.0) as connection:
+            connection.send(parked)
+            house.standin.await_call("albums")
+            for piece in (first, second):
+                connection.send(piece)
+                time.sleep(0.02)
+            assert connection.receive_record() == (fastcgi.END_REQUEST, 1, struct.pack(">IB3x", 0, fastcgi.REQUEST_COMPLETE)), (first, second)
+            if first == question:
+                assert connection.receive_record() == (fastcgi.GET_VALUES_RESULT, 0, pair("FCGI_MPXS_CONNS", "0"))
             assert connection.ask(house.known).status == 200
     house.standin.fail()
 
