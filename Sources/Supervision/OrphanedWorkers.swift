@@ -16,9 +16,9 @@ public struct OrphanedWorkers {
     /// What a worker may take to stop, and a little.
     private static let patience = WorkerTimeouts().stop + .seconds(2)
     private static let look: UInt32 = 50_000
-    /// How often one looks in vain: one that ends has lost its environment before it closes its files (exit_mm and exit_files in the kernel's
-    /// do_exit), and one that has just ended is not found at all.
-    private static let looksInVain = 5
+    /// How often one looks in vain, for two seconds: one that ends has lost its environment before it closes its files (exit_mm and exit_files
+    /// in the kernel's do_exit), which takes its time on a busy machine, and one that has just ended is not found at all.
+    private static let looksInVain = 40
 
     /// - Parameters:
     ///   - names: variables that say which installation a worker is of: its address and its data folder.
