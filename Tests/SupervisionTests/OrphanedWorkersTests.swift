@@ -37,7 +37,7 @@ struct OrphanedWorkersTests {
                     throw InUse()
                 }, isTheirFault: { _ in true })
         }
-        #expect((2...10).contains(attempts.made))
+        #expect((20...60).contains(attempts.made))
     }
 
     @Test("What they cannot be the cause of is said at once")
