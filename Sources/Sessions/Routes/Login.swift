@@ -4,6 +4,10 @@ import Platform
 extension Sessions {
     /// Of the body of `POST /auth/login`; others in it are nothing to us.
     public static let loginFields = LoginForm.fields
+    /// Of the bodies that change or make a user; no others may be in one.
+    public static let profileFields = ProfileForm.fields
+    /// Of the body that deletes a user; no others may be in it.
+    public static let deletionFields = DeletionForm.fields
 
     /// `POST /auth/login`. It is dealt with on the worker's login thread.
     /// - Returns: the answer where it is known at once; nil where `completion` will be called on the login thread.

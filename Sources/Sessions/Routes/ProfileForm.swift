@@ -38,13 +38,6 @@ struct DeletionForm: Equatable {
     }
 }
 
-extension Sessions {
-    /// Of the bodies that change or make a user; no others may be in one.
-    public static let profileFields = ProfileForm.fields
-    /// Of the body that deletes a user; no others may be in it.
-    public static let deletionFields = DeletionForm.fields
-}
-
 /// Bodies that are checked here and read by swingmusic afterwards: nothing in them may be readable in two ways, such as a text that ends at a
 /// NUL for some and goes on for others.
 enum StrictBody {
