@@ -127,6 +127,8 @@ public final class FileRateLimiter: Sendable {
                 let slot = rateLimit.nextSlot(
                     background: background, history: try history(transaction, for: rateLimit), blocks: try blocks(transaction))
                 due = slot.instant
+                // What is learned meanwhile may hold longer than anybody waits here.
+                guard due <= read + ahead else { return .wait(due - read, slot.reason) }
                 let permit = try grant(transaction, worker: worker, background: background, at: max(read + lead, due))
                 // Its lookup is free only in a moment.
                 return permit ?? .wait(ahead > .zero ? ahead : Self.emptyWait, .turnOfAnother)
