@@ -164,6 +164,7 @@ public struct RecordStore: Sendable {
 
     /// The same for several answers that came in one.
     func store(_ answers: [ParsedAnswer], under consent: Int64? = nil, age: Duration = .zero) throws(CacheError) -> Learned {
+        let asked = clock.monotonic - age
         var lines: [ParsedAnswer.Line] = []
         var unlike: [Refresh.Due] = []
         for parsed in answers {
@@ -181,7 +182,7 @@ public struct RecordStore: Sendable {
             lines.filter { !$0.resource.isKept }.map { line in
                 let cache = line.resource.cache
                 return (cache, line.resource.cacheKey, line.encoded, cache == .temp ? Self.searchGrace : nil)
-            }, age: age)
+            }, asked: asked)
         return Learned(resources: lines.map(\.resource), unlike: unlike)
     }
 
@@ -238,28 +239,36 @@ public struct RecordStore: Sendable {
 
     private static let wholeLifetime = Duration.seconds(30 * 86_400)
 
-    private func keep(_ values: [Value], age: Duration = .zero) throws(CacheError) {
+    /// What is counted of the time since something was asked for, by now: who had to wait for `cache.db` has grown older. A caller is answered
+    /// with a search that is fresh, so it is that for a while, however long Spotify took.
+    private func age(_ asked: MonotonicTime?, _ cache: CacheName) -> Duration {
+        let age = asked.map { clock.monotonic - $0 } ?? .zero
+        return cache == .temp ? min(age, temporaryTTL / 2) : age
+    }
+
+    /// - Parameter asked: when it was asked for; nil: it is of now.
+    private func keep(_ values: [Value], asked: MonotonicTime? = nil) throws(CacheError) {
         // What was refused a moment ago is not waited for again, with the limiter's file locked; `drainSpool` sees when it can be written.
         if let spool, let reason = caches.troubles().writeRefusal, spool.refusal() == nil {
-            return try put(values, age: age, into: spool, because: .cannotWrite(reason))
+            return try put(values, asked: asked, into: spool, because: .cannotWrite(reason))
         }
         do throws(CacheError) {
             for cache in [CacheName.spotify, .temp] {
                 let these = values.filter { $0.cache == cache }
-                if !these.isEmpty { try caches.put(cache, these.map { ($0.key, $0.value, $0.ttl) }, age: age) }
+                if !these.isEmpty { try caches.put(cache, these.map { ($0.key, $0.value, $0.ttl) }, age: age(asked, cache)) }
             }
         } catch {
             guard let spool, error != .tooLarge else { throw error }
-            try put(values, age: age, into: spool, because: error)
+            try put(values, asked: asked, into: spool, because: error)
         }
     }
 
-    private func put(_ values: [Value], age: Duration, into spool: AnswerSpool, because cause: CacheError) throws(CacheError) {
+    private func put(_ values: [Value], asked: MonotonicTime?, into spool: AnswerSpool, because cause: CacheError) throws(CacheError) {
         // What no row may hold would wait for ever.
         guard values.allSatisfy({ $0.value.count <= EntryLimits.valueBytes }) else { throw .tooLarge }
-        let begin = (clock.wall - age).milliseconds
         let items = values.map { value in
-            AnswerSpool.Item(
+            let begin = (clock.wall - age(asked, value.cache)).milliseconds
+            return AnswerSpool.Item(
                 cache: value.cache, key: value.key,
                 entry: Entry(
                     value: value.value, version: 0, storedAt: begin, expiresAt: caches.end(of: value.cache, ttl: value.ttl, from: begin)))
