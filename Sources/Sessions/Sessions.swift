@@ -92,19 +92,30 @@ public final class Sessions: Sendable {
         authenticator.authenticate(caller, duplicates: .refused, renewal: .whenMade, takesClients: true)
     }
 
-    /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
-    func signedIn(
-        _ caller: Caller, _ context: borrowing BlockingContext, duplicates: DuplicateCookies = .firstCounts, changes: Bool = false,
-        _ body: (AuthenticatedRequest) -> Answer
-    ) -> Answer {
-        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+    /// Who a request comes from, as a route asks. Never waits.
+    /// - Parameter changes: whether the request's method says that it changes something: then a page of another site must not have sent it.
+    public func authenticate<Asker>(_ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool) -> Authentication {
+        authenticate(
+            caller, changes: changes || requirement.changes, duplicates: requirement.duplicates,
+            renewal: requirement.renews ? .withAnswer : .never)
+    }
+
+    /// Runs what a route does, for who may use it. Every answer, refusals of its own included, carries the renewed cookie.
+    /// - Parameters:
+    ///   - changes: as for `authenticate`.
+    ///   - work: answers nil where somebody else will answer.
+    public func admit<Asker, Made: SessionAnswer>(
+        _ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool, _ context: borrowing BlockingContext, _ work: (Asker) -> Made?
+    ) -> Made? {
+        if changes || requirement.changes, !origins.admits(caller) { return Made.refused(.foreignSite) }
+        let authentication = authenticator.authenticate(caller, for: requirement.kind, duplicates: requirement.duplicates, context)
         do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, duplicates: duplicates, context).signedIn()
-            let answer = body(authenticated)
+            guard let made = work(try requirement.asker(authentication)) else { return nil }
             // Whoever ends the own session gets no new token for it.
-            return answer.cookies.isEmpty ? answer.adding(registrar.renewal(authenticated, caller, context)) : answer
+            guard requirement.renews, !made.setsCookie, let request = authentication.user else { return made }
+            return made.adding(registrar.renewal(request, caller, context))
         } catch {
-            return .refused(error)
+            return Made.refused(error)
         }
     }
 

@@ -107,20 +107,15 @@ extension Sessions {
     static let expectation: Int64 = 60_000
 
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
-    public func refresh(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
-        guard origins.admits(caller) else { return .refused(.foreignSite) }
-        do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, for: .refresh, duplicates: .firstCounts, context).signedIn()
-            let subject = authenticated.token.claims.subject
-            guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
-            let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
-            switch enter(pair, into: authenticated.session.id, context) {
-            case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
-            case false?: return Self.tooManyTokens
-            case nil: return .unavailable
-            }
-        } catch {
-            return .refused(error)
+    /// - Parameter authenticated: by a refresh token.
+    public func refresh(_ authenticated: AuthenticatedRequest, _ context: borrowing BlockingContext) -> Answer {
+        let subject = authenticated.token.claims.subject
+        guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
+        let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
+        switch enter(pair, into: authenticated.session.id, context) {
+        case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
+        case false?: return Self.tooManyTokens
+        case nil: return .unavailable
         }
     }
 
