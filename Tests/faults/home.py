@@ -24,6 +24,7 @@ from harness.swingmusic import Swingmusic
 from house import Site, password as real_password
 
 from .judge import Judge
+from .pulse import Pulse
 from .signins import OWN_ROUTE
 from .wire import Wire
 
@@ -69,6 +70,7 @@ class Home:
         self._ahead, self._mounted, self.rebooted = [(0.0, 0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         self.serving = threading.Lock()
+        self.pulse = Pulse(self.sandbox.path("pulse"))
 
     def __enter__(self):
         self.sandbox.__enter__()

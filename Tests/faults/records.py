@@ -90,8 +90,9 @@ class Records:
         if answer.status == 200:
             self.judge.answered(answer)
             self.judge_record(name, answer)
-            if answer.seconds > PROMPT and not any(self.judge.excused(word, answer.started) for word in ("slow", "links")):
-                self.judge.found("hit-answered", f"{name} took {answer.seconds:.1f} s")
+            waited = answer.seconds - self.home.pulse.stood(answer.started, answer.started + answer.seconds)
+            if waited > PROMPT and not any(self.judge.excused(word, answer.started) for word in ("slow", "links")):
+                self.judge.found("hit-answered", f"{name} took {answer.seconds:.1f} s, {answer.seconds - waited:.1f} s of it the machine's")
         elif answer.status in (401, 403, 503) and self.judge.excused("sessions", answer.started):
             if answer.status == 401:
                 self.home.renew_ticket(ticket)

@@ -41,8 +41,10 @@ class Report:
 
     def text(self):
         counts = self.judge.counts
+        longest, times = self.home.pulse.worst()
         lines = [f"Seed {self.home.seed}, {self.seconds:.0f} s, {sum(map(self.struck, self.rows))} faults, "
-                 f"{sum(counts.values()) - counts.get('call', 0)} requests, {self.calls} calls, {len(self.judge.findings)} findings.", "",
+                 f"{sum(counts.values()) - counts.get('call', 0)} requests, {self.calls} calls, {len(self.judge.findings)} findings. "
+                 f"The machine stood still {times} times, {longest:.1f} s at most.", "",
                  ", ".join(f"{count} × {kind}" for kind, count in sorted(counts.items()) if kind != "call") + ".", "",
                  "| fault | alone | in a pair | met nothing | longest hit, s | well again after, s |", "| --- | --- | --- | --- | --- | --- |"]
         for name, row in self.rows.items():
