@@ -23,6 +23,8 @@ INTERVAL = 0.3
 #: A tenth of the interval, 30 ms at most, and what the kernel takes.
 LATENESS = 0.03 + 0.005
 TIMES = 5
+#: Seconds that a test may take.
+TIME_LIMIT = 400
 
 
 class Broken:

@@ -132,12 +132,18 @@ def test_names_that_no_host_can_have_are_nobodys(two):
     assert alive(two[0]) == {"host2"}
 
 
-def test_a_store_with_a_password_that_it_does_not_ask_for_is_an_error(two):
-    def said(**settings):
+def test_a_store_that_asks_for_no_password_is_a_warning_and_an_error_where_one_is_set(two):
+    def said(grade, **settings):
         findings = json.loads(two[0].command("check", "--json", **settings).stdout)["findings"]
-        return [each["detail"] for each in findings if each["subject"] == "SWINGMUSIC_FCGI_SHARED_STORE" and each["grade"] == "error"]
-    assert said() == []
-    assert "asks for no password" in said(SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD="a-password")[0]
+        return [each for each in findings if each["subject"] == "SWINGMUSIC_FCGI_SHARED_STORE" and each["grade"] == grade]
+    warning, = [each for each in said("warning") if "password" in each["detail"]]
+    assert "asks for no password" in warning["detail"] and "SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD_FILE" in warning["remedy"]
+    assert said("error") == []
+    error, = said("error", SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD="a-password")
+    assert "asks for no password" in error["detail"]
+    with_password = RedisServer(two.sandbox, password="a-password").start()
+    more = {"SWINGMUSIC_FCGI_SHARED_STORE": f"127.0.0.1:{with_password.port}", "SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD": "a-password"}
+    assert "password" not in json.dumps(said("warning", **more) + said("error", **more))
 
 
 def test_a_host_without_the_account_leaves_the_others_its_playlists_to_ask_for(two):

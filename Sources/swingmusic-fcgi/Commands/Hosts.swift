@@ -177,10 +177,13 @@ enum SharedStoreCheck {
             )
         ]
         if list.asksForNoPassword {
+            let words = "asks for no password: whoever reaches it can stop all lookups"
             findings.append(
-                .error(
-                    subject, "asks for no password: whoever reaches it can stop all lookups",
-                    remedy: "give the store the same password (requirepass), and see that it can read it"))
+                settings.sharedAccount?.endpoint.password == nil
+                    ? .warning(
+                        subject, words,
+                        remedy: "give the store one (requirepass), and set SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD_FILE on each host")
+                    : .error(subject, words, remedy: "give the store the same password (requirepass), and see that it can read it"))
         }
         if list.keepsOverRestart == false {
             findings.append(
