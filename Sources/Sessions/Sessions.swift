@@ -43,7 +43,9 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         library = Library(directory)
-        database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        let effects = EffectReport(security: security, directory: directory, records: records, seen: seen)
+        database = SessionDatabase(
+            folder: configuration.dataFolder, clock: clock, log: log, report: { effects.report($0) }, evidence: { records.hasBegun() })
         registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         authenticator = Authenticator(
             settings: settings, directory: directory, database: database, seen: seen, clock: clock, registrar: registrar)
@@ -92,19 +94,30 @@ public final class Sessions: Sendable {
         authenticator.authenticate(caller, duplicates: .refused, renewal: .whenMade, takesClients: true)
     }
 
-    /// Runs a route that needs an access token; every answer of it, refusals included, carries the renewed cookie.
-    func signedIn(
-        _ caller: Caller, _ context: borrowing BlockingContext, duplicates: DuplicateCookies = .firstCounts, changes: Bool = false,
-        _ body: (AuthenticatedRequest) -> Answer
-    ) -> Answer {
-        if changes, !origins.admits(caller) { return .refused(.foreignSite) }
+    /// Who a request comes from, as a route asks. Never waits.
+    /// - Parameter changes: whether the request's method says that it changes something: then a page of another site must not have sent it.
+    public func authenticate<Asker>(_ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool) -> Authentication {
+        authenticate(
+            caller, changes: changes || requirement.changes, duplicates: requirement.duplicates,
+            renewal: requirement.renews ? .withAnswer : .never)
+    }
+
+    /// Runs what a route does, for who may use it. Every answer, refusals of its own included, carries the renewed cookie.
+    /// - Parameters:
+    ///   - changes: as for `authenticate`.
+    ///   - work: answers nil where somebody else will answer.
+    public func admit<Asker, Made: SessionAnswer>(
+        _ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool, _ context: borrowing BlockingContext, _ work: (Asker) -> Made?
+    ) -> Made? {
+        if changes || requirement.changes, !origins.admits(caller) { return Made.refused(.foreignSite) }
+        let authentication = authenticator.authenticate(caller, for: requirement.kind, duplicates: requirement.duplicates, context)
         do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, duplicates: duplicates, context).signedIn()
-            let answer = body(authenticated)
+            guard let made = work(try requirement.asker(authentication)) else { return nil }
             // Whoever ends the own session gets no new token for it.
-            return answer.cookies.isEmpty ? answer.adding(registrar.renewal(authenticated, caller, context)) : answer
+            guard requirement.renews, !made.setsCookie, let request = authentication.user else { return made }
+            return made.adding(registrar.renewal(request, caller, context))
         } catch {
-            return .refused(error)
+            return Made.refused(error)
         }
     }
 
@@ -133,6 +146,24 @@ public final class Sessions: Sendable {
     private func complainOfStore(_ error: any Error) {
         let reason = "cannot be written: \(error)"
         storeTrouble.raise(reason, now: clock.wall, "session records: \(reason)")
+    }
+}
+
+/// Tells of sessions that began or ended though nobody asked for it: the security log, and those who keep what is shown of sessions.
+private struct EffectReport: Sendable {
+    let security: SecurityLog
+    let directory: UserDatabase
+    let records: any SessionRecords
+    let seen: SeenSessions
+
+    func report(_ effects: SessionEffects) {
+        for (userID, sessions) in effects.ended {
+            for id in sessions { seen.forget(id) }
+            // A record that stays is of a session that no list has any more, and expires.
+            try? records.remove(sessions)
+            security.note(.accountChanged, from: "", user: directory.name(of: userID))
+        }
+        for (user, address) in effects.adopted { security.note(.tokenAdopted, from: address, user: user.name) }
     }
 }
 

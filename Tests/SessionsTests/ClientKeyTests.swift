@@ -71,8 +71,8 @@ import Testing
         #expect(status(worker.authenticate(bearer(token))) == 401)
         #expect(status(worker.authenticate(bearer(token), changes: true)) == 401)
         #expect(status(worker.authenticateReader(Caller(cookies: ["access_token_cookie=\(token)"]))) == 401)
-        #expect(worker.refresh(bearer(token), context).status == 401)
-        #expect(worker.list(bearer(token), user: nil, context).status == 401)
+        #expect(worker.refresh(bearer(token)).status == 401)
+        #expect(worker.list(bearer(token), user: nil).status == 401)
         // A user's cookie goes before it, good or not.
         let user = try worker.tokens(of: "bob").access
         let both = Caller(cookies: ["access_token_cookie=\(user)"], authorization: ["Bearer \(token)"])

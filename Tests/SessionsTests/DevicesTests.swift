@@ -38,8 +38,8 @@ import Testing
     private struct Unlisted: Error { let outcome: DeviceOutcome }
 
     private func change(_ change: DeviceChange?, _ access: String, proof: String? = nil) throws -> (status: Int, cookie: String?) {
-        let (outcome, cookie) = other.changeDevices(change, proof: try proof ?? list(access).proof, page(access), scheme: "https")
-        return (outcome.status, cookie)
+        let answer = other.changeDevices(change, proof: try proof ?? list(access).proof, page(access), scheme: "https")
+        return (answer.outcome.status, answer.cookie)
     }
 
     private func status(_ access: String) -> Int { other.user(.bearer(access)).status }

@@ -5,36 +5,72 @@ import Testing
 
 /// The routes as they are asked by a thread that may wait: a test's.
 extension Sessions {
-    func refresh(_ caller: Caller) -> Answer { refresh(caller, BlockingContext()) }
-    func logout(_ caller: Caller) -> Answer { logout(caller, BlockingContext()) }
-    func pairCode(_ caller: Caller) -> Answer { pairCode(caller, BlockingContext()) }
-    func pair(_ caller: Caller, code: String?) -> Answer { pair(caller, code: code, BlockingContext()) }
-    func list(_ caller: Caller, user: String?) -> Answer { list(caller, user: user, BlockingContext()) }
-    func end(_ caller: Caller, session id: String) -> Answer { end(caller, session: id, BlockingContext()) }
-    func endOthers(_ caller: Caller) -> Answer { endOthers(caller, BlockingContext()) }
-    func devices(_ caller: Caller) -> (outcome: DeviceOutcome, cookie: String?) { devices(caller, BlockingContext()) }
+    func refresh(_ caller: Caller) -> Answer {
+        admitted(caller, .refresh) { sessions, request, context in sessions.refresh(request, context) }
+    }
 
-    func changeDevices(_ change: DeviceChange?, proof: String, _ caller: Caller, scheme: String?) -> (
-        outcome: DeviceOutcome, cookie: String?
-    ) {
-        changeDevices(change, proof: proof, caller, scheme: scheme, BlockingContext())
+    func logout(_ caller: Caller) -> Answer { logout(caller, BlockingContext()) }
+
+    func pairCode(_ caller: Caller) -> Answer {
+        admitted(caller, .session(.firstCounts, changes: true)) { sessions, request, context in sessions.pairCode(request, context) }
+    }
+
+    func pair(_ caller: Caller, code: String?) -> Answer {
+        admitted(caller, .optional(.firstCounts), changes: false) { sessions, _, context in sessions.pair(caller, code: code, context) }
+    }
+
+    func list(_ caller: Caller, user: String?) -> Answer {
+        admitted(caller, .session(), changes: false) { sessions, request, context in sessions.list(request, caller, user: user, context) }
+    }
+
+    func end(_ caller: Caller, session id: String) -> Answer {
+        admitted(caller, .session()) { sessions, request, context in sessions.end(request, caller, session: id, context) }
+    }
+
+    func endOthers(_ caller: Caller) -> Answer {
+        admitted(caller, .session()) { sessions, request, context in sessions.endOthers(request, caller, context) }
+    }
+
+    func devices(_ caller: Caller) -> DeviceAnswer {
+        admitted(caller, .session(), changes: false) { sessions, request, context in sessions.devices(request, caller, context) }
+    }
+
+    func changeDevices(_ change: DeviceChange?, proof: String, _ caller: Caller, scheme: String?) -> DeviceAnswer {
+        admitted(caller, .session()) { sessions, request, context in
+            sessions.changeDevices(change, proof: proof, request, caller, scheme: scheme, context)
+        }
     }
 
     func createUser(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
-        createUser(body, caller, as: request, BlockingContext())
+        admitted(caller, .optional()) { sessions, authentication, context in
+            sessions.createUser(body, authentication, caller, as: request, context)
+        }
     }
 
     func createGuest(_ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest()) -> Handing {
-        createGuest(body, caller, as: request, BlockingContext())
+        admitted(caller, .session()) { sessions, user, context in sessions.createGuest(body, user, caller, as: request, context) }
     }
 
-    func deleteUser(_ body: FormBody, _ caller: Caller) -> Handing { deleteUser(body, caller, BlockingContext()) }
+    func deleteUser(_ body: FormBody, _ caller: Caller) -> Handing {
+        admitted(caller, .session()) { sessions, user, context in sessions.deleteUser(body, user, caller, context) }
+    }
 
     func updateProfile(
         _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(),
         completion: @escaping @Sendable (Handing) -> Void
     ) -> Handing? {
-        updateProfile(body, caller, as: request, BlockingContext(), completion: completion)
+        let context = BlockingContext()
+        return admit(caller, .session(), changes: true, context) { user in
+            updateProfile(body, user, caller, as: request, context, completion: completion)
+        }
+    }
+
+    private func admitted<Asker, Made: SessionAnswer>(
+        _ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool = true,
+        _ work: (Sessions, Asker, borrowing BlockingContext) -> Made
+    ) -> Made {
+        let context = BlockingContext()
+        return admit(caller, requirement, changes: changes, context) { work(self, $0, context) } ?? .refused(.unavailable)
     }
 
     func expectPasswordChange(_ caller: Caller) { expectPasswordChange(caller, BlockingContext()) }
@@ -77,10 +113,22 @@ extension Sessions {
         return pending.wait()
     }
 
-    func user(_ caller: Caller) -> Answer { user(authenticated(caller, duplicates: .firstCounts)) }
+    func user(_ caller: Caller) -> Answer {
+        do throws(Refused) {
+            return user(try authenticated(caller, duplicates: .firstCounts).signedIn())
+        } catch {
+            return .refused(error)
+        }
+    }
 
     func users(_ caller: Caller, simplified: String?) -> Answer {
-        users(authenticated(caller, duplicates: .firstCounts, renewal: .never), simplified: simplified, waits: true) ?? .unavailable
+        do throws(Refused) {
+            let requirement = Requirement<Authentication>.optional(.firstCounts)
+            let authentication = try requirement.asker(authenticated(caller, duplicates: .firstCounts, renewal: .never))
+            return users(authentication, simplified: simplified, waits: true) ?? .unavailable
+        } catch {
+            return .refused(error)
+        }
     }
 
     struct Verified {
@@ -97,5 +145,16 @@ extension Sessions {
         let status = refused.map { $0.status == 403 || $0.status >= 500 ? 403 : 401 } ?? 204
         return Verified(
             status: status, message: refused?.message, user: authentication.user?.user, cookie: authentication.user?.renewal)
+    }
+}
+
+extension Authentication {
+    /// Why it may not pass to where a role is wanted.
+    func refusal(without role: String?) -> Refused? {
+        do throws(Refused) {
+            return try signedIn().refusal(without: role)
+        } catch {
+            return error
+        }
     }
 }

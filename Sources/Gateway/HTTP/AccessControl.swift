@@ -3,7 +3,7 @@ import Platform
 import Sessions
 
 /// Who may use a route. Each route declares it, as `access` in Routes/; requests are held against it by `AccessControl`, below `/auth/` by
-/// the sessions themselves.
+/// `AdmittedWork`, of which the route has it.
 enum Access: Sendable {
     /// Anybody.
     case open

@@ -23,7 +23,7 @@ protocol RouteFamily: Sendable {
     var accessToNothing: Access { get }
     /// Whether anybody is told which methods a path takes; else who may use it.
     var tellsMethods: Bool { get }
-    /// Whether the routes themselves see to it who may use them. `Tests/nginx/test_access.py` holds them to what they declare.
+    /// Whether the routes' own work lets in who may use them, as they declare it (`AdmittedWork`): in swingmusic's order, and its words.
     var seesToAccess: Bool { get }
     /// All of its routes. Asked for once.
     var routes: [Route] { get }

@@ -42,17 +42,15 @@ enum AuthResponse {
 
     /// For nginx's `auth_request`, which knows 2xx, 401 and 403, and nothing else: no body to speak of, and nothing that a cache may keep.
     /// - Parameter role: that the user must have.
-    static func verification(_ authentication: Authentication, role: String?) -> Response {
-        let request = authentication.user
-        var response = verification(authentication.refusal(without: role))
-        if response.status == 204, let user = request?.user {
-            response.add("X-Swingmusic-User-Id", "\(user.id)")
+    static func verification(_ request: AuthenticatedRequest, role: String?) -> Response {
+        var response = verification(request.refusal(without: role))
+        if response.status == 204 {
+            response.add("X-Swingmusic-User-Id", "\(request.user.id)")
             // Percent-encoded UTF-8, the roles by comma.
-            response.add("X-Swingmusic-Username", PercentEncoding.encode(user.name))
-            response.add("X-Swingmusic-Roles", user.roles.map { PercentEncoding.encode($0) }.joined(separator: ","))
+            response.add("X-Swingmusic-Username", PercentEncoding.encode(request.user.name))
+            response.add("X-Swingmusic-Roles", request.user.roles.map { PercentEncoding.encode($0) }.joined(separator: ","))
         }
-        if let cookie = request?.renewal { response.add("Set-Cookie", cookie) }
-        return response
+        return response.renewing(request.renewal)
     }
 
     /// - Parameter refused: nil for who may pass.

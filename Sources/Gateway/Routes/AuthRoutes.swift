@@ -2,8 +2,8 @@ import FastCGI
 import Platform
 import Sessions
 
-/// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about. Who may use them is seen to by
-/// the sessions, in swingmusic's order and words.
+/// `/auth/...`: swingmusic's session routes, and those by which sessions are seen, ended and asked about. Who may use them is
+/// found out by their own work, as they declare it: in swingmusic's order and words.
 struct AuthRoutes: RouteFamily {
     /// nil without `SWINGMUSIC_CONFIG_DIR`.
     let sessions: Sessions?
@@ -27,9 +27,6 @@ struct AuthRoutes: RouteFamily {
     let readers = CrossOrigin.Readers.anyone
     var schemas: KeyValuePairs<String, Schema> { SessionSchemas.all }
 
-    /// How long a login may wait for its turn to be hashed.
-    private static let loginWait = Duration.seconds(30)
-
     private static let simplified = Parameter.query(
         "simplified", "Names alone. As swingmusic reads it: also 1, t, yes, y, on and 0, f, no, n, off, in capitals or not.",
         .either(
@@ -45,150 +42,142 @@ struct AuthRoutes: RouteFamily {
     private static let first = Parameter.query(
         "first", "Instead: may the first admin be made? Whoever asks, as long as there is none.", .text, example: "1")
 
-    // What only reads is answered at once; what writes to disk is done on the errands' thread, what hashes on the login thread.
+    // Who may use a route, how it is worked on, and what is done for whom, are said in one: what only reads is answered `atOnce`; what writes to disk
+    // is an `errand`, done by a thread that may wait; what hashes is on the login thread.
 
     var routes: [Route] { signingIn + seeing + changingUsers }
 
     private var signingIn: [Route] {
         [
             change(
-                .post, "login", "login", .open, "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]),
-                [404, 422, 429],
-                [401: "A wrong password.", 403: Access.foreignPage],
-                body: .json(SessionSchemas.login, example: ["username": "anna", "password": "secret"])
-            ) { sessions, caller, routed in
-                let body = FormBody(routed.request)
-                return park { finish in
-                    sessions.login(body, caller) { finish(AuthResponse.response(counted(.login, $0))) }
-                        .map { AuthResponse.response(counted(.login, $0)) }
-                }
-            },
-            read(
-                "logout", "logout", .permissive, "End the session and forget the cookie.",
-                SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [], [403: Access.foreignPage]
-            ) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } },
-            change(
-                .post, "refresh", "refresh", .refresh, "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")),
-                [], [429: "The session has as many tokens as it may."]
-            ) { sessions, caller, _ in errand { context in sessions.refresh(caller, context) } },
-            read("user", "user", .session, "Who one is.", .json(200, "The user.", .named("User")), []) { sessions, caller, _ in
-                decided(sessions.authenticate(caller, duplicates: .firstCounts)) { .now(AuthResponse.response(sessions.user($0))) }
-            },
-            read(
-                "users", "users", .optional, "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [422],
-                parameters: [Self.simplified]
-            ) { sessions, caller, routed in
-                let simplified = routed.given[Self.simplified]
-                return decided(sessions.authenticate(caller, duplicates: .firstCounts, renewal: .never)) { authentication in
-                    if let answer = sessions.users(authentication, simplified: simplified, waits: false) {
-                        return .now(AuthResponse.response(answer))
+                .post, "login", "login", "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 422, 429],
+                words: [401: "A wrong password.", 403: Access.foreignPage],
+                body: .json(SessionSchemas.login, example: ["username": "anna", "password": "secret"]),
+                .anybody(.open) { sessions, caller, routed in
+                    let body = FormBody(routed.request)
+                    return park { finish in
+                        sessions.login(body, caller) { finish(AuthResponse.response(counted(.login, $0))) }
+                            .map { AuthResponse.response(counted(.login, $0)) }
                     }
-                    return errand { _ in sessions.users(authentication, simplified: simplified, waits: true) ?? .refused(.unavailable) }
-                }
-            },
+                }),
             read(
-                "getpaircode", "pairCode", .session, "A code for signing in on another device, good for ten minutes.",
+                "logout", "logout", "End the session and forget the cookie.",
+                SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [], words: [403: Access.foreignPage],
+                .anybody(.permissive) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } }),
+            change(
+                .post, "refresh", "refresh", "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")), [],
+                words: [429: "The session has as many tokens as it may."],
+                .errand(blockingWorker, .refresh) { _ in { sessions, user, _, context in sessions.refresh(user, context) } }),
+            read(
+                "user", "user", "Who one is.", .json(200, "The user.", .named("User")), [],
+                .atOnce(.session(.firstCounts)) { _ in { sessions, user, _ in .now(AuthResponse.response(sessions.user(user))) } }),
+            read(
+                "users", "users", "Who may sign in.", .json(200, "What the caller may see of it.", SessionSchemas.users), [422],
+                parameters: [Self.simplified],
+                .atOnce(.optional(.firstCounts)) { routed in
+                    let simplified = routed.given[Self.simplified]
+                    return { sessions, authentication, _ in users(sessions, authentication, simplified) }
+                }),
+            read(
+                "getpaircode", "pairCode", "A code for signing in on another device, good for ten minutes.",
                 .json(
                     200, "The code. `server_url` and `qr_payload` with SWINGMUSIC_FCGI_PUBLIC_URL alone.",
                     .object(
                         ["code": .text(least: 6, most: 6), "expires_at": .integer(), "ttl_seconds": .integer(1)],
-                        optional: ["server_url": .text, "qr_payload": .text])), [], [403: Access.foreignPage]
-            ) { sessions, caller, _ in errand { context in sessions.pairCode(caller, context, serverURL: publicURL?.text) } },
+                        optional: ["server_url": .text, "qr_payload": .text])), [], words: [403: Access.foreignPage],
+                .errand(blockingWorker, .session(.firstCounts, changes: true)) { _ in
+                    { sessions, user, _, context in sessions.pairCode(user, context, serverURL: publicURL?.text) }
+                }),
             read(
-                "pair", "pair", .optional, "Redeem a code, once.",
-                .json(200, "Tokens of a new session, the device's own.", .named("Tokens")), [400, 429], parameters: [Self.code]
-            ) { sessions, caller, routed in
-                let code = routed.given[Self.code]
-                return errand { context in counted(.pair, sessions.pair(caller, code: code, context)) }
-            },
+                "pair", "pair", "Redeem a code, once.", .json(200, "Tokens of a new session, the device's own.", .named("Tokens")),
+                [400, 429], parameters: [Self.code],
+                .errand(blockingWorker, .optional(.firstCounts)) { routed in
+                    let code = routed.given[Self.code]
+                    return { sessions, _, caller, context in counted(.pair, sessions.pair(caller, code: code, context)) }
+                }),
         ]
     }
 
     private var seeing: [Route] {
         [
             route(
-                .get, "verify", "verify", .session, readers: .nobody, isSubrequest: true,
-                "May this request pass? For nginx's auth_request.",
+                .get, "verify", "verify", readers: .nobody, isSubrequest: true, "May this request pass? For nginx's auth_request.",
                 about: """
                     Answers any method as it answers GET: nginx asks with the method of the request that it asks about. A method that changes \
                     something must not come from a page of another site.
                     """, [Self.role, Self.first], answers: SessionSchemas.verifications, verify),
             read(
-                "sessions", "sessions", .session, "One's own sessions; for admins anybody's.",
+                "sessions", "sessions", "One's own sessions; for admins anybody's.",
                 .json(200, "Open sessions, times in seconds since 1970.", .object(["sessions": .list(of: .named("Session"))])), [403, 422],
-                parameters: [Self.whose]
-            ) { sessions, caller, routed in
-                // No number but one in its one form is anybody's id; the sessions refuse what is none in their turn.
-                let user = routed.given[Self.whose].map { $0 == "all" || WholeNumber.readPlain($0) ?? -1 >= 0 ? $0 : "" }
-                return errand { context in sessions.list(caller, user: user, context) }
-            },
+                parameters: [Self.whose],
+                .errand(blockingWorker, .session()) { routed in
+                    // No number but one in its one form is anybody's id; the sessions refuse what is none in their turn.
+                    let whose = routed.given[Self.whose].map { $0 == "all" || WholeNumber.readPlain($0) ?? -1 >= 0 ? $0 : "" }
+                    return { sessions, user, caller, context in sessions.list(user, caller, user: whose, context) }
+                }),
             change(
-                .delete, "sessions", "endSessions", .session, "End all of one's own but this one.",
-                .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400]
-            ) { sessions, caller, routed in ending(routed) { context in sessions.endOthers(caller, context) } },
+                .delete, "sessions", "endSessions", "End all of one's own but this one.",
+                .json(200, "Ended.", .object(["ended": .integer(0), "msg": .text])), [400],
+                .asSent(
+                    .errand(blockingWorker, .session()) { _ in
+                        { sessions, user, caller, context in sessions.endOthers(user, caller, context) }
+                    })),
             change(
-                .delete, "sessions/{id}", "endSession", .session, "End one of one's own sessions; for admins anybody's.",
-                SessionSchemas.message("Ended.", [.setCookie]), [400, 404], parameters: [Self.session]
-            ) { sessions, caller, routed in
-                let id = routed.given[Self.session] ?? ""
-                return ending(routed) { context in sessions.end(caller, session: id, context) }
-            },
+                .delete, "sessions/{id}", "endSession", "End one of one's own sessions; for admins anybody's.",
+                SessionSchemas.message("Ended.", [.setCookie]), [400, 404], parameters: [Self.session],
+                .asSent(
+                    .errand(blockingWorker, .session()) { routed in
+                        let id = routed.given[Self.session] ?? ""
+                        return { sessions, user, caller, context in sessions.end(user, caller, session: id, context) }
+                    })),
             // The page is for nobody else's scripts: what is in it proves that a form is of that page.
             route(
-                .get, "devices", "devices", .session, readers: .nobody, isPage: true, "One's own sessions, as a page for people.",
-                answers: SessionSchemas.devicesPage
-            ) { sessions, caller, _ in page { context in sessions.devices(caller, context) } },
+                .get, "devices", "devices", readers: .nobody, isPage: true, "One's own sessions, as a page for people.",
+                answers: SessionSchemas.devicesPage,
+                .page(blockingWorker, .session()) { _ in { sessions, user, caller, context in sessions.devices(user, caller, context) } }),
             route(
-                .post, "devices", "changeDevices", .session, readers: .nobody, isPage: true, "What the forms of that page do.",
+                .post, "devices", "changeDevices", readers: .nobody, isPage: true, "What the forms of that page do.",
                 about: """
                     Ends the session named in `session`, all others of one's own (`end-others`), or this one (`sign-out`). It takes a browser's \
                     `Origin` that is this server's own, scheme, host and port, and the `proof` that the page was given for this session.
                     """,
-                body: DeviceForm.body,
-                answers: SessionSchemas.devicesChanged
-            ) { sessions, caller, routed in
-                let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)
-                return page { context in sessions.changeDevices(form.change, proof: form.proof, caller, scheme: scheme, context) }
-            },
+                body: DeviceForm.body, answers: SessionSchemas.devicesChanged,
+                .page(blockingWorker, .session()) { routed in
+                    let (form, scheme) = (DeviceForm(FormBody(routed.request)), routed.request.scheme)
+                    return { sessions, user, caller, context in
+                        sessions.changeDevices(form.change, proof: form.proof, user, caller, scheme: scheme, context)
+                    }
+                }),
         ]
     }
 
     private var changingUsers: [Route] {
         [
             handedOn(
-                .post, "profile/create", "createUser", .optional, "Add a user.",
+                .post, "profile/create", "createUser", "Add a user.",
                 SessionSchemas.handedOn(.either(.named("User"), SessionSchemas.firstUser)),
-                [401: "Only admins may add users here, and there is no token."],
-                body: .json(SessionSchemas.profile, example: ["username": "bert", "password": "secret"])
-            ) { sessions, caller, routed in
-                let body = FormBody(routed.request)
-                return hand(routed) { context, request, _ in sessions.createUser(body, caller, as: request, context) }
-            },
+                words: [401: "Only admins may add users here, and there is no token."],
+                body: .json(SessionSchemas.profile, example: ["username": "bert", "password": "secret"]),
+                .hand(blockingWorker, .optional()) { sessions, authentication, caller, handed, context in
+                    sessions.createUser(handed.body, authentication, caller, as: handed.name, context)
+                }),
             handedOn(
-                .post, "profile/guest/create", "createGuest", .session, "Add the guest. Admins alone.",
-                SessionSchemas.handedOn(.named("Message"))
-            ) { sessions, caller, routed in
-                let body = FormBody(routed.request)
-                return hand(routed) { context, request, _ in sessions.createGuest(body, caller, as: request, context) }
-            },
+                .post, "profile/guest/create", "createGuest", "Add the guest. Admins alone.", SessionSchemas.handedOn(.named("Message")),
+                .hand(blockingWorker, .session()) { sessions, user, caller, handed, context in
+                    sessions.createGuest(handed.body, user, caller, as: handed.name, context)
+                }),
             handedOn(
-                .put, "profile/update", "updateUser", .session, "Change a user. Others than oneself, and roles, admins alone.",
-                SessionSchemas.handedOn(.named("User")),
-                body: .json(SessionSchemas.profile, example: ["password": "secret"])
-            ) { sessions, caller, routed in
-                let body = FormBody(routed.request)
-                return hand(routed) { context, request, finish in
-                    sessions.updateProfile(body, caller, as: request, context, completion: finish)
-                }
-            },
+                .put, "profile/update", "updateUser", "Change a user. Others than oneself, and roles, admins alone.",
+                SessionSchemas.handedOn(.named("User")), body: .json(SessionSchemas.profile, example: ["password": "secret"]),
+                .hand(blockingWorker, .session()) { sessions, user, caller, handed, context in
+                    sessions.updateProfile(handed.body, user, caller, as: handed.name, context, completion: handed.finish)
+                }),
             handedOn(
-                .delete, "profile/delete", "deleteUser", .session, "Remove a user. Admins alone.",
-                SessionSchemas.handedOn(.named("Message")),
-                body: .json(SessionSchemas.deletion, example: ["username": "bert"])
-            ) { sessions, caller, routed in
-                let body = FormBody(routed.request)
-                return hand(routed) { context, _, _ in sessions.deleteUser(body, caller, context) }
-            },
+                .delete, "profile/delete", "deleteUser", "Remove a user. Admins alone.", SessionSchemas.handedOn(.named("Message")),
+                body: .json(SessionSchemas.deletion, example: ["username": "bert"]),
+                .hand(blockingWorker, .session()) { sessions, user, caller, handed, context in
+                    sessions.deleteUser(handed.body, user, caller, context)
+                }),
         ]
     }
 
@@ -199,51 +188,49 @@ struct AuthRoutes: RouteFamily {
 
     // MARK: Declaring
 
-    private typealias SessionHandler = @Sendable (Sessions, Caller, RoutedRequest) -> Outcome
-
     private func route(
-        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, readers: CrossOrigin.Readers? = nil,
-        isSubrequest: Bool = false, isPage: Bool = false, _ summary: String, about: String? = nil, _ parameters: [Parameter] = [],
-        body: DescribedBody? = nil, answers: [DescribedAnswer], _ handler: @escaping SessionHandler
+        _ method: Route.Method, _ template: String, _ id: String, readers: CrossOrigin.Readers? = nil, isSubrequest: Bool = false,
+        isPage: Bool = false, _ summary: String, about: String? = nil, _ parameters: [Parameter] = [], body: DescribedBody? = nil,
+        answers: [DescribedAnswer], _ work: AdmittedWork
     ) -> Route {
         Route(
-            method, template, id: id, access: access, readers: readers, isSubrequest: isSubrequest, isPage: isPage, summary: summary,
+            method, template, id: id, access: work.access, readers: readers, isSubrequest: isSubrequest, isPage: isPage, summary: summary,
             about: about, parameters: parameters, body: body, answers: answers
         ) { routed in
             guard let sessions else { return .now(withoutSessions(routed)) }
-            return handler(sessions, Caller(routed.request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins), routed)
+            return work.run(
+                sessions, Caller(routed.request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins), routed)
         }
     }
 
     private func read(
-        _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer, _ refusals: [Int],
-        _ words: [Int: String] = [:], parameters: [Parameter] = [], _ handler: @escaping SessionHandler
+        _ template: String, _ id: String, _ summary: String, _ success: DescribedAnswer, _ refusals: [Int], words: [Int: String] = [:],
+        parameters: [Parameter] = [], _ work: AdmittedWork
     ) -> Route {
-        change(.get, template, id, access, summary, success, refusals, words, parameters: parameters, handler)
+        change(.get, template, id, summary, success, refusals, words: words, parameters: parameters, work)
     }
 
     /// - Parameters:
     ///   - refusals: what the route refuses itself, beside what access brings.
     ///   - words: of statuses that mean something else there than elsewhere.
     private func change(
-        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, about: String? = nil,
-        _ success: DescribedAnswer, _ refusals: [Int], _ words: [Int: String] = [:], parameters: [Parameter] = [],
-        body: DescribedBody? = nil, _ handler: @escaping SessionHandler
+        _ method: Route.Method, _ template: String, _ id: String, _ summary: String, about: String? = nil, _ success: DescribedAnswer,
+        _ refusals: [Int], words: [Int: String] = [:], parameters: [Parameter] = [], body: DescribedBody? = nil, _ work: AdmittedWork
     ) -> Route {
         route(
-            method, template, id, access, summary, about: about, parameters, body: body,
-            answers: [success] + SessionSchemas.refusals(refusals, words), handler)
+            method, template, id, summary, about: about, parameters, body: body,
+            answers: [success] + SessionSchemas.refusals(refusals, words), work)
     }
 
     /// A change that swingmusic carries out.
     private func handedOn(
-        _ method: Route.Method, _ template: String, _ id: String, _ access: Access, _ summary: String, _ success: DescribedAnswer,
-        _ words: [Int: String] = [:], body: DescribedBody? = nil, _ handler: @escaping SessionHandler
+        _ method: Route.Method, _ template: String, _ id: String, _ summary: String, _ success: DescribedAnswer,
+        words: [Int: String] = [:], body: DescribedBody? = nil, _ work: AdmittedWork
     ) -> Route {
         change(
-            method, template, id, access, summary,
+            method, template, id, summary,
             about: "Checked here, and handed on to swingmusic. What that answers then, an error of its own, too, is the answer.", success,
-            [400, 403, 422, 502, 504], words, body: body, handler)
+            [400, 403, 422, 502, 504], words: words, body: body, work)
     }
 
     // MARK: Before and beside the routes
@@ -261,12 +248,12 @@ struct AuthRoutes: RouteFamily {
         let request = routed.request
         let caller = Caller(request, publicURL: publicURL, letsForeignOrigins: sessions.namesForeignOrigins)
         if Self.isForeign(routed.rest, paths) {
-            let change = PasswordChange(request, caller)
-            return decided(sessions.authenticate(caller, changes: request.changesSomething)) { authentication in
-                let handing = sessions.handOn(authentication)
-                guard case .handOn = handing else { return .now(AuthResponse.response(handing)) }
-                return pass(AuthResponse.response(handing), sessions, change)
-            }
+            return AdmittedWork.atOnce(.session()) { routed in
+                let isChange = Self.setsPassword(routed.request)
+                return { sessions, user, caller in
+                    pass(AuthResponse.response(sessions.handOn(user)), sessions, isChange ? caller : nil)
+                }
+            }.run(sessions, caller, routed)
         }
         // A GET that no route takes falls to swingmusic's file route, which has no such file.
         let isRead = request.method == .get || request.method == .head
@@ -276,11 +263,9 @@ struct AuthRoutes: RouteFamily {
         if paths.all.contains(where: { $0.access != .session && routed.rest.hasPrefix($0.template) }) {
             return .now(AuthResponse.dressed(refusal))
         }
-        return decided(sessions.authenticate(caller, duplicates: .firstCounts)) { authentication in
-            let answer = sessions.user(authentication)
-            guard answer.status == 200 else { return .now(AuthResponse.response(answer)) }
-            return .now(AuthResponse.dressed(refusal, cookies: answer.cookies))
-        }
+        return AdmittedWork.atOnce(.session(.firstCounts)) { _ in
+            { _, user, _ in .now(AuthResponse.dressed(refusal, cookies: [user.renewal].compactMap(\.self))) }
+        }.run(sessions, caller, routed)
     }
 
     /// What is handed on nobody reads here.
@@ -312,27 +297,23 @@ struct AuthRoutes: RouteFamily {
 
     // MARK: Answering
 
-    /// Goes on with who a request comes from: at once, or when it is known.
-    private func decided(_ authentication: Authentication, _ proceed: @escaping @Sendable (Authentication) -> Outcome) -> Outcome {
-        guard case .needsWrite(let pending) = authentication else { return proceed(authentication) }
-        return pending.parked(otherwise: AuthResponse.response(.refused(.unavailable)), proceed)
+    private var verify: AdmittedWork {
+        let verified = AdmittedWork.atOnce(.session(), refusal: { AuthResponse.verification($0) }) { routed in
+            let (role, isChange) = (Self.query(routed)?[Self.role], Self.setsPassword(routed.request))
+            return { sessions, user, caller in
+                let response = AuthResponse.verification(user, role: role)
+                return response.status == 204 ? pass(response, sessions, isChange ? caller : nil) : .now(response)
+            }
+        }
+        return AdmittedWork(access: verified.access) { sessions, caller, routed in
+            if Self.query(routed)?[Self.first] != nil { return verifyFirst(sessions) }
+            return verified.run(sessions, caller, routed)
+        }
     }
 
-    @Sendable private func verify(_ sessions: Sessions, _ caller: Caller, _ routed: RoutedRequest) -> Outcome {
-        let request = routed.request
-        // Asked a thousand times a second, and nearly always without a query.
-        let given = request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false ? routed.given : nil
-        if given?[Self.first] != nil { return verifyFirst(sessions) }
-        let role = given?[Self.role]
-        let authentication = sessions.authenticate(caller, changes: request.changesSomething)
-        let change = PasswordChange(request, caller)
-        guard case .needsWrite(let pending) = authentication else { return verified(authentication, role, sessions, change) }
-        return pending.parked(otherwise: AuthResponse.verification(.unavailable)) { verified($0, role, sessions, change) }
-    }
-
-    private func verified(_ authentication: Authentication, _ role: String?, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
-        let response = AuthResponse.verification(authentication, role: role)
-        return response.status == 204 ? pass(response, sessions, change) : .now(response)
+    /// Asked a thousand times a second, and nearly always without a query.
+    private static func query(_ routed: RoutedRequest) -> GivenParameters? {
+        routed.request.withParameter("QUERY_STRING") { !$0.isEmpty } ?? false ? routed.given : nil
     }
 
     private func verifyFirst(_ sessions: Sessions) -> Outcome {
@@ -343,38 +324,28 @@ struct AuthRoutes: RouteFamily {
         }
     }
 
-    /// A request to the path at which the extended version of swingmusic has one set one's own password.
-    private struct PasswordChange: Sendable {
-        let caller: Caller
-
-        /// nil for any other request.
-        init?(_ request: Request, _ caller: Caller) {
-            guard request.changesSomething else { return nil }
-            let isOne = request.withParameter("REQUEST_URI") { uri in
-                uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
-            }
-            guard isOne ?? false else { return nil }
-            self.caller = caller
-        }
+    /// Whether a request is to the path at which the extended version of swingmusic has one set one's own password.
+    private static func setsPassword(_ request: Request) -> Bool {
+        guard request.changesSomething else { return false }
+        return request.withParameter("REQUEST_URI") { uri in
+            uri.prefix { $0 != UInt8(ascii: "?") }.elementsEqual("/auth/password/change".utf8)
+        } ?? false
     }
 
     /// Lets a request go on to a server behind the guard. What password is being set there cannot be seen here, so that it happens is
     /// noted first.
-    private func pass(_ response: Response, _ sessions: Sessions, _ change: PasswordChange?) -> Outcome {
-        guard let change else { return .now(response) }
+    /// - Parameter setting: who sets the own password with it; nil where none is set.
+    private func pass(_ response: Response, _ sessions: Sessions, _ setting: Caller?) -> Outcome {
+        guard let setting else { return .now(response) }
         return blockingWorker.run(errorFormat, busy: response) { context in
-            sessions.expectPasswordChange(change.caller, context)
+            sessions.expectPasswordChange(setting, context)
             return response
         }
     }
 
-    private func page(
-        _ work: @escaping @Sendable (borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?)
-    ) -> Outcome {
-        blockingWorker.run(errorFormat) { context in
-            let (outcome, cookie) = work(context)
-            return AuthResponse.dressed(DevicesPage.response(outcome), cookies: [cookie].compactMap(\.self))
-        }
+    private func users(_ sessions: Sessions, _ authentication: Authentication, _ simplified: String?) -> Outcome {
+        if let answer = sessions.users(authentication, simplified: simplified, waits: false) { return .now(AuthResponse.response(answer)) }
+        return errand { _ in sessions.users(authentication, simplified: simplified, waits: true) ?? .refused(.unavailable) }
     }
 
     /// nginx comes back with the same request when swingmusic did not answer it (`@swingmusic_profile_away` in sessions.conf).
@@ -386,33 +357,6 @@ struct AuthRoutes: RouteFamily {
         }
     }
 
-    /// What swingmusic carries out if `attempt` says so.
-    /// - Parameter attempt: given a name for the request, and what to call where it answers nil; attempted again for as long as another
-    ///   request may come to nothing.
-    private func hand(
-        _ routed: RoutedRequest,
-        _ attempt:
-            @escaping @Sendable (
-                _ context: borrowing BlockingContext, _ request: String, _ finish: @escaping @Sendable (Handing) -> Void
-            ) -> Handing?
-    ) -> Outcome {
-        let name = routed.request.parameter("REQUEST_ID") ?? ""
-        let request = name.isEmpty ? Sessions.nameForRequest() : name
-        return blockingWorker.attempt(errorFormat, patience: Self.loginWait) { context, isLast, answer in
-            guard let handing = attempt(context, request, { answer(AuthResponse.response($0)) }) else { return .handedOver }
-            if case .contested = handing, !isLast { return .again }
-            return .done(AuthResponse.response(handing))
-        }
-    }
-
-    /// An id with dots and slashes in it must not become another route.
-    private func ending(_ routed: RoutedRequest, _ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
-        if RawPath(routed.request)?.isAs(compared: routed.request) == false {
-            return .now(AuthResponse.dressed(errorFormat.error(BadRequest.changedPath.status, BadRequest.changedPath.message)))
-        }
-        return errand(work)
-    }
-
     private func errand(_ work: @escaping @Sendable (borrowing BlockingContext) -> Answer) -> Outcome {
         blockingWorker.run(errorFormat) { context in AuthResponse.response(work(context)) }
     }
@@ -422,7 +366,7 @@ struct AuthRoutes: RouteFamily {
         let busy = AuthResponse.response(.message("The server is busy", status: 503, retryAfter: 3)).because(.busy)
         return .parked(
             ParkedRequest(
-                deadline: SystemClock().monotonic + Self.loginWait,
+                deadline: SystemClock().monotonic + AdmittedWork.longestWait,
                 parked: { reply in
                     if let response = begin({ reply.send($0) }) { reply.send(response) }
                 },

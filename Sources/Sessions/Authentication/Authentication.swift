@@ -70,18 +70,6 @@ extension Authentication {
         case .authenticated(.administrator), .authenticated(.named), .needsWrite: throw .unavailable
         }
     }
-
-    /// Why a request to somewhere else may not pass; nil: it may.
-    /// - Parameter role: that the user must have.
-    public func refusal(without role: String?) -> Refused? {
-        do throws(Refused) {
-            let user = try signedIn().user
-            guard let role, !user.roles.contains(where: { $0.isSpelled(role) }) else { return nil }
-            return Refused(status: 403, message: "Forbidden")
-        } catch {
-            return error
-        }
-    }
 }
 
 /// A request whose token is good, and whose it is.
@@ -106,6 +94,14 @@ public final class AuthenticatedRequest: Sendable {
     }
 
     public var user: User { account.user }
+
+    /// Why it may not pass to where a role is wanted; nil: it may.
+    /// - Parameter role: that the user must have; nil: any will do.
+    public func refusal(without role: String?) -> Refused? {
+        guard let role, !user.roles.contains(where: { $0.isSpelled(role) }) else { return nil }
+        return Refused(status: 403, message: "Forbidden")
+    }
+
     /// Names the session to its owner; it is no secret and opens nothing.
     public var sessionID: String { session.id }
 }

@@ -1,7 +1,16 @@
 import JSON
 
+/// What a session route answers with.
+public protocol SessionAnswer: Sendable {
+    static func refused(_ refused: Refused) -> Self
+    /// Whether it has a cookie of its own.
+    var setsCookie: Bool { get }
+    /// - Parameter cookie: the value of a `Set-Cookie`; nil: there is none.
+    func adding(_ cookie: String?) -> Self
+}
+
 /// An answer of a session route, for whoever speaks HTTP to send.
-public struct Answer: Sendable, Equatable {
+public struct Answer: SessionAnswer, Equatable {
     public var status: Int
     /// JSON.
     public var body: [UInt8]
@@ -46,7 +55,9 @@ public struct Answer: Sendable, Equatable {
 
     static let unavailable = refused(.unavailable)
 
-    func adding(_ cookie: String?) -> Answer {
+    public var setsCookie: Bool { !cookies.isEmpty }
+
+    public func adding(_ cookie: String?) -> Answer {
         guard let cookie else { return self }
         var answer = self
         answer.cookies.append(cookie)

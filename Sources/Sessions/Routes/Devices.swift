@@ -29,19 +29,34 @@ public enum DeviceOutcome: Sendable {
     case refused(Refused)
 }
 
+/// The same with the cookie that goes with it.
+public struct DeviceAnswer: SessionAnswer {
+    public let outcome: DeviceOutcome
+    /// The value of a `Set-Cookie`, if there is one.
+    public private(set) var cookie: String?
+
+    init(_ outcome: DeviceOutcome, cookie: String? = nil) {
+        self.outcome = outcome
+        self.cookie = cookie
+    }
+
+    public static func refused(_ refused: Refused) -> DeviceAnswer { DeviceAnswer(.refused(refused)) }
+    public var setsCookie: Bool { cookie != nil }
+    public func adding(_ cookie: String?) -> DeviceAnswer { DeviceAnswer(outcome, cookie: cookie ?? self.cookie) }
+}
+
 extension Sessions {
     /// `GET /auth/devices`.
-    /// - Returns: with the value of a `Set-Cookie` for the answer, if there is one.
-    public func devices(_ caller: Caller, _ context: borrowing BlockingContext) -> (outcome: DeviceOutcome, cookie: String?) {
-        forOwner(caller, context) { authenticated in
-            note(authenticated, caller)
-            guard let shown = try? openSessions(of: authenticated.user.id, current: authenticated.session.id, context) else {
-                return (.refused(.unavailable), nil)
-            }
-            let list = DeviceList(
-                userName: authenticated.user.name, sessions: shown, proof: FormProof.make(authenticated), now: clock.wall.milliseconds)
-            return (.list(list), nil)
+    public func devices(
+        _ authenticated: AuthenticatedRequest, _ caller: Caller, _ context: borrowing BlockingContext
+    ) -> DeviceAnswer {
+        note(authenticated, caller)
+        guard let shown = try? openSessions(of: authenticated.user.id, current: authenticated.session.id, context) else {
+            return DeviceAnswer(.refused(.unavailable))
         }
+        let list = DeviceList(
+            userName: authenticated.user.name, sessions: shown, proof: FormProof.make(authenticated), now: clock.wall.milliseconds)
+        return DeviceAnswer(.list(list))
     }
 
     /// `POST /auth/devices`: of a page of ours alone, as that page was made for this session.
@@ -50,32 +65,18 @@ extension Sessions {
     ///   - proof: the `DeviceList.proof` that came with the form.
     ///   - scheme: by which the browser came, if that is known; see `Caller.isOfOwnPage`.
     public func changeDevices(
-        _ change: DeviceChange?, proof: String, _ caller: Caller, scheme: String?, _ context: borrowing BlockingContext
-    ) -> (outcome: DeviceOutcome, cookie: String?) {
-        forOwner(caller, context) { authenticated in
-            guard caller.isOfOwnPage(scheme: scheme) else { return (.refused(.foreignSite), nil) }
-            guard FormProof.isProof(proof, for: authenticated) else { return (.refused(.outdatedForm), nil) }
-            guard let change else { return (.refused(.unknownChange), nil) }
-            guard let ended = try? end(change, authenticated, context) else { return (.refused(.unavailable), nil) }
-            forgetRecords(ended)
-            if change == .endOthers || !ended.isEmpty {
-                security.note(change == .endOthers ? .sessionsEnded : .sessionEnded, from: caller.address, user: authenticated.user.name)
-            }
-            return (.done, ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
+        _ change: DeviceChange?, proof: String, _ authenticated: AuthenticatedRequest, _ caller: Caller, scheme: String?,
+        _ context: borrowing BlockingContext
+    ) -> DeviceAnswer {
+        guard caller.isOfOwnPage(scheme: scheme) else { return DeviceAnswer(.refused(.foreignSite)) }
+        guard FormProof.isProof(proof, for: authenticated) else { return DeviceAnswer(.refused(.outdatedForm)) }
+        guard let change else { return DeviceAnswer(.refused(.unknownChange)) }
+        guard let ended = try? end(change, authenticated, context) else { return DeviceAnswer(.refused(.unavailable)) }
+        forgetRecords(ended)
+        if change == .endOthers || !ended.isEmpty {
+            security.note(change == .endOthers ? .sessionsEnded : .sessionEnded, from: caller.address, user: authenticated.user.name)
         }
-    }
-
-    private func forOwner(
-        _ caller: Caller, _ context: borrowing BlockingContext, _ body: (AuthenticatedRequest) -> (outcome: DeviceOutcome, cookie: String?)
-    ) -> (outcome: DeviceOutcome, cookie: String?) {
-        do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, duplicates: .refused, context).signedIn()
-            let (outcome, cookie) = body(authenticated)
-            // Whoever ends the own session gets no new token for it.
-            return (outcome, cookie ?? registrar.renewal(authenticated, caller, context))
-        } catch {
-            return (.refused(error), nil)
-        }
+        return DeviceAnswer(.done, cookie: ended.contains(authenticated.session.id) ? SetCookie.cleared(for: caller) : nil)
     }
 
     /// - Returns: the sessions that ended. One that had ended before, or is somebody else's, is none.

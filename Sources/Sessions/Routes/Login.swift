@@ -107,20 +107,15 @@ extension Sessions {
     static let expectation: Int64 = 60_000
 
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
-    public func refresh(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
-        guard origins.admits(caller) else { return .refused(.foreignSite) }
-        do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, for: .refresh, duplicates: .firstCounts, context).signedIn()
-            let subject = authenticated.token.claims.subject
-            guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
-            let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
-            switch enter(pair, into: authenticated.session.id, context) {
-            case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
-            case false?: return Self.tooManyTokens
-            case nil: return .unavailable
-            }
-        } catch {
-            return .refused(error)
+    /// - Parameter authenticated: by a refresh token.
+    public func refresh(_ authenticated: AuthenticatedRequest, _ context: borrowing BlockingContext) -> Answer {
+        let subject = authenticated.token.claims.subject
+        guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
+        let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)
+        switch enter(pair, into: authenticated.session.id, context) {
+        case true?: return pair.answer(name: name.text ?? PythonText.representation(name))
+        case false?: return Self.tooManyTokens
+        case nil: return .unavailable
         }
     }
 
@@ -167,7 +162,7 @@ extension Sessions {
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
             if let token, case .user(let userID) = token.claims.userID, !token.claims.isExpired(now: now) {
-                _ = try registrar.enter(token, userID, now, context)
+                _ = try registrar.enter(token, userID, from: caller.address, now, context)
             } else if try database.read(context, .brief, { try $0.answer(hash, userID: 0).session }) == nil {
                 return true
             }
@@ -177,7 +172,7 @@ extension Sessions {
             }
             if let ended {
                 forgetRecords([ended.id])
-                security.note(.sessionEnded, from: caller.address, user: name(of: ended.userID))
+                security.note(.sessionEnded, from: caller.address, user: directory.name(of: ended.userID))
             }
             return true
         } catch {
@@ -185,8 +180,6 @@ extension Sessions {
         }
     }
 
-    /// For the log: of who is gone, the id.
-    func name(of userID: Int64) -> String { (try? directory.account(id: userID, .brief))?.user.name ?? "id \(userID)" }
 }
 
 /// The body of `POST /auth/login`.

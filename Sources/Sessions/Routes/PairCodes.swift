@@ -8,35 +8,34 @@ extension Sessions {
     /// `GET /auth/getpaircode`: the code as swingmusic gives it, and what its extended version's clients read besides.
     /// - Parameter serverURL: scheme and host for the device to come to. Without it the client knows better than we do where it has come
     ///   from, and makes what the QR code says of that.
-    public func pairCode(_ caller: Caller, _ context: borrowing BlockingContext, serverURL: String? = nil) -> Answer {
-        signedIn(caller, context, changes: true) { authenticated in
-            let now = clock.wall.milliseconds
-            for _ in 0..<5 {
-                // The extended version's clients write every code in capitals.
-                let code = RandomName.legible(6)
-                let isNew = try? database.write(context) { rows in
-                    try rows.insert(
-                        pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
-                        until: now + Self.pairCodeLifetime, now: now)
-                }
-                guard let isNew else { return .unavailable }
-                if isNew {
-                    return .json(
-                        .object([
-                            "code": .string(code), "expires_at": .integer((now + Self.pairCodeLifetime) / 1000),
-                            "ttl_seconds": .integer(Self.pairCodeLifetime / 1000), "server_url": serverURL.map(JSONValue.string),
-                            "qr_payload": serverURL.map { .string("\($0)|\(code)") },
-                        ]))
-                }
+    public func pairCode(
+        _ authenticated: AuthenticatedRequest, _ context: borrowing BlockingContext, serverURL: String? = nil
+    ) -> Answer {
+        let now = clock.wall.milliseconds
+        for _ in 0..<5 {
+            // The extended version's clients write every code in capitals.
+            let code = RandomName.legible(6)
+            let isNew = try? database.write(context) { rows in
+                try rows.insert(
+                    pairCode: Self.hash(code), session: authenticated.session.id, userID: authenticated.user.id,
+                    until: now + Self.pairCodeLifetime, now: now)
             }
-            return .unavailable
+            guard let isNew else { return .unavailable }
+            if isNew {
+                return .json(
+                    .object([
+                        "code": .string(code), "expires_at": .integer((now + Self.pairCodeLifetime) / 1000),
+                        "ttl_seconds": .integer(Self.pairCodeLifetime / 1000), "server_url": serverURL.map(JSONValue.string),
+                        "qr_payload": serverURL.map { .string("\($0)|\(code)") },
+                    ]))
+            }
         }
+        return .unavailable
     }
 
     /// `GET /auth/pair`: redeems a code, once. Who does so has a session of their own, which ends by itself.
     /// - Parameter code: of the query, in capitals or not; nil where it is not in it.
     public func pair(_ caller: Caller, code: String?, _ context: borrowing BlockingContext) -> Answer {
-        if case .refused(let refused) = authenticator.authenticate(caller, duplicates: .firstCounts, context) { return .refused(refused) }
         guard let settings = settings.current() else { return .unavailable }
         let attempt: LoginThrottle.Attempt
         switch throttle.begin(.pair, address: caller.address) {

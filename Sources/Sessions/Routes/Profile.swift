@@ -2,12 +2,31 @@ import JSON
 import Platform
 
 /// What becomes of a request that swingmusic is to carry out, if it may.
-public enum Handing: Sendable {
+public enum Handing: SessionAnswer {
     case answer(Answer)
     /// To be passed on as it came, with these values of `Set-Cookie` on the answer.
     case handOn(cookies: [String])
     /// Another request is about to give the name to somebody, and may fail: to be asked again in a moment.
     case contested
+
+    public static func refused(_ refused: Refused) -> Handing { .answer(.refused(refused)) }
+
+    public var setsCookie: Bool {
+        switch self {
+        case .answer(let answer): answer.setsCookie
+        // Those of what is handed on are the renewed one alone.
+        case .handOn, .contested: false
+        }
+    }
+
+    public func adding(_ cookie: String?) -> Handing {
+        guard let cookie else { return self }
+        switch self {
+        case .answer(let answer): return .answer(answer.adding(cookie))
+        case .handOn(let cookies): return .handOn(cookies: cookies + [cookie])
+        case .contested: return self
+        }
+    }
 
     /// The answer to a request whose name was contested to the last.
     public static let taken = Answer.refused(ProfileRules.nameTaken)
@@ -18,35 +37,33 @@ extension Sessions {
     /// - Parameter request: names the request, for `handingFailed`.
     /// - Returns: nil where `completion` will be called on the login thread.
     public func updateProfile(
-        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext,
-        completion: @escaping @Sendable (Handing) -> Void
+        _ body: FormBody, _ authenticated: AuthenticatedRequest, _ caller: Caller, as request: String = Sessions.nameForRequest(),
+        _ context: borrowing BlockingContext, completion: @escaping @Sendable (Handing) -> Void
     ) -> Handing? {
-        guarded(caller, context) { authenticated in
-            let form: ProfileForm
-            switch ProfileForm.read(body) {
-            case .success(let read): form = read
-            case .failure(let fault): return .answer(fault.answer)
+        let form: ProfileForm
+        switch ProfileForm.read(body) {
+        case .success(let read): form = read
+        case .failure(let fault): return .answer(fault.answer)
+        }
+        guard let everybody = try? directory.accounts(.brief) else { return .answer(.unavailable) }
+        switch ProfileRules.update(form, by: authenticated.user, everybody: everybody.map(\.user)) {
+        case .failure(let refused): return .answer(.refused(refused))
+        case .success(let target):
+            let actor = target == authenticated.user ? nil : authenticated.user.name
+            security.note(.userChanged, from: caller.address, user: target.name, by: actor)
+            guard let row = everybody.first(where: { $0.user == target }) else { return .answer(.unavailable) }
+            let claims = NameClaims(
+                form.name.isEmpty || form.name.isSpelled(target.name) ? [] : [form.name], everybody.map(\.user), request)
+            let changesOwnPassword = target.id == authenticated.user.id && !form.password.isEmpty
+            guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated, claims, context) }
+            // Hashing may have to wait its turn: first it must be worth it.
+            if let refusal = claim(claims, context) { return refusal }
+            let isTaken = hasher.submit { [self] context in
+                let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
+                let handing = allow(form, row, hash, authenticated, claims, context)
+                completion(handing.adding(registrar.renewal(authenticated, caller, context)))
             }
-            guard let everybody = try? directory.accounts(.brief) else { return .answer(.unavailable) }
-            switch ProfileRules.update(form, by: authenticated.user, everybody: everybody.map(\.user)) {
-            case .failure(let refused): return .answer(.refused(refused))
-            case .success(let target):
-                let actor = target == authenticated.user ? nil : authenticated.user.name
-                security.note(.userChanged, from: caller.address, user: target.name, by: actor)
-                guard let row = everybody.first(where: { $0.user == target }) else { return .answer(.unavailable) }
-                let claims = NameClaims(
-                    form.name.isEmpty || form.name.isSpelled(target.name) ? [] : [form.name], everybody.map(\.user), request)
-                let changesOwnPassword = target.id == authenticated.user.id && !form.password.isEmpty
-                guard changesOwnPassword else { return allow(form, row, row.passwordHash, authenticated, claims, context) }
-                // Hashing may have to wait its turn: first it must be worth it.
-                if let refusal = claim(claims, context) { return refusal }
-                let isTaken = hasher.submit { [self] context in
-                    let hash = hasher.hash(password: form.password, salt: authenticated.settings.serverID) ?? row.passwordHash
-                    let handing = allow(form, row, hash, authenticated, claims, context)
-                    completion(adding(registrar.renewal(authenticated, caller, context), to: handing))
-                }
-                return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins))
-            }
+            return isTaken ? nil : .answer(.message("Too many logins at once", status: 503, retryAfter: 3, cause: .logins))
         }
     }
 
@@ -89,12 +106,10 @@ extension Sessions {
     /// `POST /auth/profile/create`
     /// - Parameter request: names the request, for `handingFailed`.
     public func createUser(
-        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext
+        _ body: FormBody, _ authentication: Authentication, _ caller: Caller, as request: String = Sessions.nameForRequest(),
+        _ context: borrowing BlockingContext
     ) -> Handing {
-        guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        let authentication = authenticator.authenticate(caller, duplicates: .refused, context)
         var missing = Refused.adminsOnly
-        if case .refused(let refused) = authentication { return .answer(.refused(refused)) }
         if case .anonymous(let refused) = authentication { missing = refused }
         let form: ProfileForm
         switch ProfileForm.read(body) {
@@ -106,11 +121,13 @@ extension Sessions {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
         case .success(.further):
-            security.note(.userCreated, from: caller.address, user: form.name, by: authentication.user?.user.name)
+            // Where anybody may register a name is what a stranger typed.
+            let admin = authentication.user.map(\.user).flatMap { $0.isAdmin ? $0.name : nil }
+            security.note(.userCreated, from: caller.address, user: admin == nil ? nil : form.name, by: admin)
             return claim(NameClaims([form.name], everybody, request), context) ?? .handOn(cookies: [])
         case .success(.first):
             let now = clock.wall.milliseconds
-            security.note(.firstUserCreated, from: caller.address, user: form.name)
+            security.note(.firstUserCreated, from: caller.address)
             // The empty name stands for the first user.
             return claim(NameClaims(["", form.name], everybody, request), context) { try $0.noteFirstUser(now: now) }
                 ?? .handOn(cookies: [])
@@ -145,72 +162,44 @@ extension Sessions {
     /// `POST /auth/profile/guest/create`
     /// - Parameter request: names the request, for `handingFailed`.
     public func createGuest(
-        _ body: FormBody, _ caller: Caller, as request: String = Sessions.nameForRequest(), _ context: borrowing BlockingContext
+        _ body: FormBody, _ authenticated: AuthenticatedRequest, _ caller: Caller, as request: String = Sessions.nameForRequest(),
+        _ context: borrowing BlockingContext
     ) -> Handing {
-        guarded(caller, context) { authenticated in
-            if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
-            guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
-            if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
-            security.note(.userCreated, from: caller.address, user: "guest", by: authenticated.user.name)
-            return claim(NameClaims(["guest"], everybody, request), context) ?? .handOn(cookies: [])
-        } ?? .answer(.unavailable)
+        if !body.bytes.isEmpty, case .failure(let fault) = StrictBody.fields(body, known: []) { return .answer(fault.answer) }
+        guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
+        if let refused = ProfileRules.createGuest(by: authenticated.user, everybody: everybody) { return .answer(.refused(refused)) }
+        security.note(.userCreated, from: caller.address, user: "guest", by: authenticated.user.name)
+        return claim(NameClaims(["guest"], everybody, request), context) ?? .handOn(cookies: [])
     }
 
     /// `DELETE /auth/profile/delete`. The sessions of whoever has the name end before the request is passed on.
-    public func deleteUser(_ body: FormBody, _ caller: Caller, _ context: borrowing BlockingContext) -> Handing {
-        guarded(caller, context) { authenticated in
-            // As in swingmusic an admin's right comes before the form.
-            guard authenticated.user.isAdmin else { return .answer(.refused(.adminsOnly)) }
-            let form: DeletionForm
-            switch DeletionForm.read(body) {
-            case .success(let read): form = read
-            case .failure(let fault): return .answer(fault.answer)
-            }
-            if let refused = ProfileRules.delete(form.name, by: authenticated.user) { return .answer(.refused(refused)) }
-            guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
-            let now = clock.wall.milliseconds
-            let leaving = everybody.filter { $0.name.isSpelled(form.name) }
-            let ended = try? database.write(context) { rows in
-                try rows.endClaims(metBy: everybody.map(\.name))
-                return try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
-            }
-            guard let ended else { return .answer(.unavailable) }
-            forgetRecords(ended)
-            for user in leaving { security.note(.userDeleted, from: caller.address, user: user.name, by: authenticated.user.name) }
-            return .handOn(cookies: [])
-        } ?? .answer(.unavailable)
-    }
-
-    /// Runs a route that is passed on: one credential, of our own pages.
-    private func guarded(
-        _ caller: Caller, _ context: borrowing BlockingContext, _ body: (AuthenticatedRequest) -> Handing?
-    ) -> Handing? {
-        guard origins.admits(caller) else { return .answer(.refused(.foreignSite)) }
-        do throws(Refused) {
-            let authenticated = try authenticator.authenticate(caller, duplicates: .refused, context).signedIn()
-            guard let handing = body(authenticated) else { return nil }
-            return adding(registrar.renewal(authenticated, caller, context), to: handing)
-        } catch {
-            return .answer(.refused(error))
+    public func deleteUser(
+        _ body: FormBody, _ authenticated: AuthenticatedRequest, _ caller: Caller, _ context: borrowing BlockingContext
+    ) -> Handing {
+        // As in swingmusic an admin's right comes before the form.
+        guard authenticated.user.isAdmin else { return .answer(.refused(.adminsOnly)) }
+        let form: DeletionForm
+        switch DeletionForm.read(body) {
+        case .success(let read): form = read
+        case .failure(let fault): return .answer(fault.answer)
         }
+        if let refused = ProfileRules.delete(form.name, by: authenticated.user) { return .answer(.refused(refused)) }
+        guard let everybody = try? directory.accounts(.brief).map(\.user) else { return .answer(.unavailable) }
+        let now = clock.wall.milliseconds
+        let leaving = everybody.filter { $0.name.isSpelled(form.name) }
+        let ended = try? database.write(context) { rows in
+            try rows.endClaims(metBy: everybody.map(\.name))
+            return try leaving.flatMap { try endAll($0.id, except: nil, in: rows, now + 1000) }
+        }
+        guard let ended else { return .answer(.unavailable) }
+        forgetRecords(ended)
+        for user in leaving { security.note(.userDeleted, from: caller.address, user: user.name, by: authenticated.user.name) }
+        return .handOn(cookies: [])
     }
 
     /// Of who has a session, a request below `/auth/` to what is swingmusic's alone goes on to swingmusic, as behind the guard.
-    public func handOn(_ authentication: Authentication) -> Handing {
-        do throws(Refused) {
-            return .handOn(cookies: [try authentication.signedIn().renewal].compactMap(\.self))
-        } catch {
-            return .answer(.refused(error))
-        }
-    }
-
-    private func adding(_ cookie: String?, to handing: Handing) -> Handing {
-        guard let cookie else { return handing }
-        switch handing {
-        case .answer(let answer): return .answer(answer.adding(cookie))
-        case .handOn(let cookies): return .handOn(cookies: cookies + [cookie])
-        case .contested: return handing
-        }
+    public func handOn(_ authenticated: AuthenticatedRequest) -> Handing {
+        .handOn(cookies: [authenticated.renewal].compactMap(\.self))
     }
 }
 

@@ -29,60 +29,58 @@ public struct ShownSession: Sendable, Equatable {
 extension Sessions {
     /// `GET /auth/sessions`: one's own, or for an admin those of `user`.
     /// - Parameter user: of the query: a user's id, or `all`; nil for oneself.
-    public func list(_ caller: Caller, user: String?, _ context: borrowing BlockingContext) -> Answer {
-        signedIn(caller, context, duplicates: .refused) { authenticated in
-            var userID: Int64? = authenticated.user.id
-            if let user {
-                guard user == "all" || Int64(user) != nil else { return .message("user must be an id or all", status: 422) }
-                userID = Int64(user)
-                guard authenticated.user.isAdmin || userID == authenticated.user.id else { return .refused(.adminsOnly) }
-            }
-            note(authenticated, caller)
-            guard let shown = try? openSessions(of: userID, current: authenticated.session.id, context) else { return .unavailable }
-            return .json(.object([JSONMember("sessions", .array(shown.map(\.json)))]))
+    public func list(
+        _ authenticated: AuthenticatedRequest, _ caller: Caller, user: String?, _ context: borrowing BlockingContext
+    ) -> Answer {
+        var userID: Int64? = authenticated.user.id
+        if let user {
+            guard user == "all" || Int64(user) != nil else { return .message("user must be an id or all", status: 422) }
+            userID = Int64(user)
+            guard authenticated.user.isAdmin || userID == authenticated.user.id else { return .refused(.adminsOnly) }
         }
+        note(authenticated, caller)
+        guard let shown = try? openSessions(of: userID, current: authenticated.session.id, context) else { return .unavailable }
+        return .json(.object([JSONMember("sessions", .array(shown.map(\.json)))]))
     }
 
     /// `DELETE /auth/sessions/{id}`: one's own, or for an admin anybody's.
-    public func end(_ caller: Caller, session id: String, _ context: borrowing BlockingContext) -> Answer {
-        signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
-            let now = clock.wall.milliseconds
-            let owner: Int64?
-            do {
-                owner = try database.write(context) { rows -> Int64? in
-                    guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
-                        return nil
-                    }
-                    return try rows.end(session: id, now: now) ? session.userID : nil
+    public func end(
+        _ authenticated: AuthenticatedRequest, _ caller: Caller, session id: String, _ context: borrowing BlockingContext
+    ) -> Answer {
+        let now = clock.wall.milliseconds
+        let owner: Int64?
+        do {
+            owner = try database.write(context) { rows -> Int64? in
+                guard let session = try rows.session(id), session.userID == authenticated.user.id || authenticated.user.isAdmin else {
+                    return nil
                 }
-            } catch {
-                return .unavailable
+                return try rows.end(session: id, now: now) ? session.userID : nil
             }
-            // Somebody else's is answered like one that is not: ids of others are not to be probed.
-            guard let owner else { return .message("Session not found", status: 404) }
-            forgetRecords([id])
-            let isOwn = owner == authenticated.user.id
-            security.note(
-                .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : name(of: owner),
-                by: isOwn ? nil : authenticated.user.name)
-            var answer = Answer.message("Session ended", status: 200)
-            if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
-            return answer
+        } catch {
+            return .unavailable
         }
+        // Somebody else's is answered like one that is not: ids of others are not to be probed.
+        guard let owner else { return .message("Session not found", status: 404) }
+        forgetRecords([id])
+        let isOwn = owner == authenticated.user.id
+        security.note(
+            .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : directory.name(of: owner),
+            by: isOwn ? nil : authenticated.user.name)
+        var answer = Answer.message("Session ended", status: 200)
+        if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
+        return answer
     }
 
     /// `DELETE /auth/sessions`: all of one's own but this one, with every older token that is not known here.
-    public func endOthers(_ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
-        signedIn(caller, context, duplicates: .refused, changes: true) { authenticated in
-            let now = clock.wall.milliseconds
-            let ended = try? database.write(context) { rows in
-                try endAll(authenticated.user.id, except: authenticated.session.id, in: rows, now)
-            }
-            guard let ended else { return .unavailable }
-            forgetRecords(ended)
-            security.note(.sessionsEnded, from: caller.address, user: authenticated.user.name)
-            return .json(.object([JSONMember("ended", .integer(Int64(ended.count))), JSONMember("msg", .string("Other sessions ended"))]))
+    public func endOthers(_ authenticated: AuthenticatedRequest, _ caller: Caller, _ context: borrowing BlockingContext) -> Answer {
+        let now = clock.wall.milliseconds
+        let ended = try? database.write(context) { rows in
+            try endAll(authenticated.user.id, except: authenticated.session.id, in: rows, now)
         }
+        guard let ended else { return .unavailable }
+        forgetRecords(ended)
+        security.note(.sessionsEnded, from: caller.address, user: authenticated.user.name)
+        return .json(.object([JSONMember("ended", .integer(Int64(ended.count))), JSONMember("msg", .string("Other sessions ended"))]))
     }
 
     /// Tokens not known here that were issued before the present second are refused from now on.
@@ -126,11 +124,17 @@ extension Sessions {
     public func all(_ context: borrowing BlockingContext) throws -> [ShownSession] { try openSessions(of: nil, current: nil, context) }
 
     /// False where there is no such open session.
-    public func end(session id: String, _ context: borrowing BlockingContext) throws -> Bool {
+    /// - Parameters:
+    ///   - actor: for the security log: who does it, from `address`; nil: who owns the files.
+    public func end(session id: String, by actor: String? = nil, from address: String = "", _ context: borrowing BlockingContext) throws
+        -> Bool
+    {
         let now = clock.wall.milliseconds
-        let hasEnded = try database.write(context, .long) { try $0.end(session: id, now: now) }
-        if hasEnded { forgetRecords([id]) }
-        return hasEnded
+        let owner = try database.write(context, .long) { rows in try rows.end(session: id, now: now) ? try rows.session(id)?.userID : nil }
+        guard let owner else { return false }
+        forgetRecords([id])
+        if let actor { security.note(.sessionEnded, from: address, user: directory.name(of: owner), by: actor) }
+        return true
     }
 
     /// Ends all sessions of the user of that name, with every token that is not known here. nil where there is no such user.

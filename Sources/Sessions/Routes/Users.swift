@@ -3,24 +3,17 @@ import JSON
 
 extension Sessions {
     /// `GET /auth/user`
-    /// - Parameter authentication: the first of two cookies counts.
-    public func user(_ authentication: Authentication) -> Answer {
-        do throws(Refused) {
-            let request = try authentication.signedIn()
-            return Answer.json(request.user.json).adding(request.renewal)
-        } catch {
-            return .refused(error)
-        }
+    public func user(_ authenticated: AuthenticatedRequest) -> Answer {
+        Answer.json(authenticated.user.json).adding(authenticated.renewal)
     }
 
     /// `GET /auth/users`
     /// - Parameters:
-    ///   - authentication: the first of two cookies counts, and none is renewed.
+    ///   - authentication: of who may ask: nobody's, or a user's.
     ///   - simplified: of the query, as sent; nil where it is not in it.
     ///   - waits: for a lock on swingmusic's database.
     /// - Returns: nil where somebody holds that lock.
     public func users(_ authentication: Authentication, simplified: String?, waits: Bool) -> Answer? {
-        if case .refused(let refused) = authentication { return .refused(refused) }
         var isSimplified = false
         if let simplified {
             guard let value = BooleanText.read(simplified) else { return FieldError.answer([.notBoolean("simplified", simplified)]) }
