@@ -213,7 +213,7 @@ public final class FileRateLimiter: Sendable {
     public func spendWindow() throws(RateLimiterError) {
         try file.write { transaction in
             for _ in 0..<rateLimit.callsPerWindow {
-                try transaction.spend(at: transaction.now, background: false, worker: "restore", rateLimit: rateLimit)
+                try transaction.spend(at: transaction.now, background: false, worker: Transaction.assumedByRestore, rateLimit: rateLimit)
             }
         }
     }
@@ -377,6 +377,9 @@ extension Transaction {
 
 /// The calls of the last window, in `limiter.db`.
 extension Transaction {
+    /// In the worker's place of calls that nobody may have made.
+    static let assumedByRestore = "restore"
+
     /// The n-th newest call, counted from 1. Ids have no gaps, so it is found without counting.
     fileprivate func grant(_ place: Int) throws -> BootTime? {
         guard place > 0 else { return nil }

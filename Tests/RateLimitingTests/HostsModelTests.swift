@@ -14,11 +14,18 @@ private struct HostsModel {
         case fence
         /// The window's calls are counted, those of others too.
         case rateGuard
+        /// Who knows of calls that the store does not list has it list them.
+        case telling
+        /// What a list that was put in the place of another has more than that one is taken in.
+        case takingIn
     }
 
     private struct Host {
+        var name: String
         var position: SharedPosition?
-        var ledger: [BootTime] = []
+        var calls: [KnownCall] = []
+        /// Since it was started.
+        var hasCompared = false
     }
 
     private struct Store {
@@ -33,12 +40,22 @@ private struct HostsModel {
     private let without: Rule?
     private var random: SplitMix
     private var now = BootTime.at(1000)
-    private var hosts = [Host](repeating: Host(), count: 3)
+    private var hosts = (0..<3).map { Host(name: "host\($0)") }
     private var store = Store()
     private var snapshot = Store()
     private var servers = 1
-    private var epochs = 0
+    private var names = 3
+    /// Which one has its sharing off. The others do not call meanwhile: they are stopped, or nothing is asked for there.
+    private var alone: Int?
+    private(set) var epochs = 0
     private(set) var calls: [BootTime] = []
+    /// How many were made alone, and how many lists were put in the place of one that was followed.
+    private(set) var (callsAlone, retold) = (0, 0)
+    /// Who has not looked since a host told of calls that it made alone. Hosts look once a second and nobody calls before they have: the one that told would
+    /// tell again. So here they look before the store forgets.
+    private var unheard: Set<Int> = []
+    /// A host could not come to an end with telling.
+    private var isEndless = false
 
     init(seed: UInt64, without: Rule? = nil) {
         random = SplitMix(state: seed)
@@ -49,77 +66,173 @@ private struct HostsModel {
         now = now + .milliseconds(Int64(random.next() % 3000))
         let host = Int(random.next() % 3)
         switch random.next() % 1000 {
-        case 0: (store, servers) = (Store(server: servers + 1), servers + 1)
+        case 0: empty()
         case 1:
+            for host in unheard { look(host) }
             servers += 1
             store = snapshot
             store.server = servers
         case 2...6: snapshot = store
+        case 7...9: hosts[host].hasCompared = false
+        case 10: replace(host)
+        case 11, 12:
+            replace(host, emptied: true)
+        case 13...22 where alone == nil:
+            // It was there when the others made their last calls.
+            look(host)
+            alone = host
+        case 23...60 where alone != nil: share()
         // Cut off, or asleep: it hears nothing for a while, and the others go on.
-        case 7...300: look(host)
+        case 61...350: if host != alone { look(host) }
         default: ask(host)
         }
     }
 
-    private func report(to position: SharedPosition?) -> StoreReport {
-        let isKnown = position?.epoch == store.epoch
-        let since = isKnown ? position?.turn ?? 0 : 0
-        return StoreReport(
-            epoch: store.epoch, turn: store.turn, turns: store.turns.filter { !isKnown || $0.number > since },
-            isSameServer: store.founder == store.server)
+    private mutating func empty() {
+        for host in unheard { look(host) }
+        (store, servers) = (Store(server: servers + 1), servers + 1)
     }
 
+    /// Its sharing is switched on again, before the others call.
+    private mutating func share() {
+        guard let host = alone else { return }
+        alone = nil
+        hosts[host].hasCompared = false
+        look(host)
+        unheard = Set(hosts.indices).subtracting([host])
+    }
+
+    /// A host takes its leave, with all that it knows told and heard, and a new one comes: to a store that knows what the hosts know, or to an empty one, where it
+    /// is first. The others come, and it learns of that, within the time in which it does not call.
+    private mutating func replace(_ index: Int, emptied: Bool = false) {
+        share()
+        for host in hosts.indices { look(host) }
+        for host in hosts.indices where host != index { look(host) }
+        if emptied { empty() }
+        hosts[index] = Host(name: "host\(names)")
+        names += 1
+        look(index)
+        for host in hosts.indices where host != index { look(host) }
+        look(index)
+    }
+
+    private func report(to host: Host) -> StoreReport {
+        let isKnown = host.hasCompared && host.position?.epoch == store.epoch
+        let since = isKnown ? host.position?.turn ?? 0 : 0
+        // As many as were missed, newest first.
+        return StoreReport(
+            epoch: store.epoch, turn: store.turn,
+            turns: Array(isKnown ? store.turns.prefix(Int(max(0, store.turn - since))) : store.turns[...]),
+            isWhole: !isKnown, isSameServer: store.founder == store.server)
+    }
+
+    /// As `Transaction.observe` and `SharedRateLimiter.look`, with arrays.
     private mutating func look(_ index: Int) {
-        for _ in 0..<2 {
+        unheard.remove(index)
+        for _ in 0..<5 {
+            var report = report(to: hosts[index])
             let known = hosts[index].position
-            let report = report(to: known)
+            let names = Set(hosts[index].calls.compactMap(\.name))
+            let isWhole = report.isWhole
+            if without == .takingIn, let known {
+                let isSameLife = StoreReport.life(of: known.epoch) == report.life
+                report.turns.removeAll { $0.number <= known.turn || !isSameLife }
+            }
             let sighting = Sighting(
-                known: known, report: report, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
+                known: known, calls: names, report: report, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
             guard case .grants(let grants) = sighting else {
-                found(index, above: max(known?.turn ?? 0, report.turn))
+                tell(index, report, isFollowed: false)
                 continue
             }
             let isBlind = known != nil && known?.epoch != report.epoch
-            if without != .observe, !(isBlind && without == .blindTime) {
-                for grant in grants { hosts[index].ledger.append(max(grant.instant, hosts[index].ledger.last ?? grant.instant)) }
-            }
+            if without != .observe { note(grants.filter { !(isBlind && without == .blindTime) || $0.turn != nil }, index) }
             hosts[index].position = SharedPosition(epoch: report.epoch, turn: report.turn, seen: now)
-            return
+            guard isWhole, without != .telling,
+                Telling.isDue(hosts[index].calls, listed: store.turns, since: now - rateLimit.countedWindow, most: rateLimit.callsPerWindow)
+            else {
+                hosts[index].hasCompared = true
+                return
+            }
+            tell(index, self.report(to: Host(name: "")), isFollowed: true)
+            retold += 1
+        }
+        isEndless = true
+    }
+
+    private mutating func note(_ grants: [SightedGrant], _ index: Int) {
+        let seen = grants.map { grant in
+            var origin = KnownCall.Origin.assumed
+            if let turn = grant.turn, !grant.host.isEmpty { origin = .named(CallName(host: grant.host, number: turn)) }
+            return KnownCall(instant: grant.instant, isBackground: grant.isBackground, origin: origin)
+        }
+        hosts[index].calls = (seen + hosts[index].calls).filter { $0.instant > now - rateLimit.countedWindow }.sorted {
+            $0.instant < $1.instant
         }
     }
 
-    private mutating func found(_ index: Int, above turn: Int64) {
+    private mutating func tell(_ index: Int, _ report: StoreReport, isFollowed: Bool) {
         epochs += 1
-        let ledger = hosts[index].ledger.suffix(rateLimit.callsPerWindow)
-        let turns = zip(ledger, [ledger.first ?? now] + ledger.dropLast()).enumerated().map { place, pair in
-            StoreReport.Turn(number: turn + 2 - Int64(ledger.count) + Int64(place), gap: pair.0 - pair.1, isBackground: false)
+        let host = hosts[index]
+        var assumed = [SightedGrant(instant: now)]
+        if !isFollowed, let known = host.position {
+            assumed = Sighting.assumed(from: known.seen, to: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
         }
-        (store.epoch, store.turn, store.founder) = ("epoch \(epochs)", turn + 1, store.server)
-        store.turns = turns.reversed()
-        if hosts[index].position == nil { hosts[index].position = SharedPosition(epoch: store.epoch, turn: store.turn, seen: now) }
+        if without == .blindTime { assumed = [SightedGrant(instant: now)] }
+        let telling = Telling(
+            host.calls + assumed.dropLast().map { KnownCall(instant: $0.instant, origin: .assumed) }, of: host.name, over: report,
+            isFollowed: isFollowed, known: host.position?.turn ?? 0, since: now - rateLimit.countedWindow, now: now,
+            most: rateLimit.callsPerWindow, word: "epoch\(epochs)")
+        (store.epoch, store.turn, store.turns, store.founder) = (telling.epoch, telling.turn, telling.turns, store.server)
+        var number = telling.firstUntold
+        for place in host.calls.indices where host.calls[place].origin == .untold {
+            hosts[index].calls[place].origin = .named(CallName(host: host.name, number: number))
+            number += 1
+        }
+        note(assumed, index)
+        hosts[index].position = SharedPosition(epoch: telling.epoch, turn: telling.turn, seen: now)
     }
 
     private mutating func ask(_ index: Int) {
-        guard let position = hosts[index].position else { return look(index) }
-        let ledger = hosts[index].ledger
+        let host = hosts[index]
+        let instants = host.calls.map(\.instant)
         let history = History(
-            newest: ledger.last,
-            atLimit: without == .rateGuard || ledger.count < rateLimit.callsPerWindow
-                ? nil : ledger[ledger.count - rateLimit.callsPerWindow])
+            newest: instants.last,
+            atLimit: without == .rateGuard || instants.count < rateLimit.callsPerWindow
+                ? nil : instants[instants.count - rateLimit.callsPerWindow])
         guard rateLimit.nextSlot(background: false, history: history, blocks: Blocks()).instant <= now else { return }
-        // A server that was started anew has broken the connection: it is looked at first.
-        guard store.founder == store.server, store.epoch == position.epoch, without == .fence || store.turn == position.turn else {
-            return look(index)
+        if let alone {
+            guard alone == index else { return }
+            callsAlone += 1
+            return call(index, .untold)
         }
+        guard let position = host.position else { return look(index) }
+        // A server that was started anew has broken the connection: it is looked at first.
+        guard host.hasCompared, store.founder == store.server, store.epoch == position.epoch,
+            without == .fence || store.turn == position.turn
+        else { return look(index) }
         store.turn += 1
         store.turns.insert(
-            StoreReport.Turn(number: store.turn, gap: ledger.last.map { now - $0 } ?? .zero, isBackground: false), at: 0)
-        store.turns = Array(store.turns.prefix(rateLimit.callsPerWindow))
-        hosts[index].ledger.append(now)
-        hosts[index].ledger = hosts[index].ledger.suffix(2 * rateLimit.callsPerWindow)
-        hosts[index].position?.turn = store.turn
-        hosts[index].position?.seen = now
+            StoreReport.Turn(number: store.turn, gap: instants.last.map { now - $0 } ?? .zero, isBackground: false, host: host.name), at: 0)
+        store.turns = Array(store.turns.prefix(Telling.room(rateLimit.callsPerWindow)))
+        hosts[index].position = SharedPosition(epoch: position.epoch, turn: store.turn, seen: now)
+        call(index, .named(CallName(host: host.name, number: store.turn)))
+    }
+
+    private mutating func call(_ index: Int, _ origin: KnownCall.Origin) {
+        hosts[index].calls.append(KnownCall(instant: now, origin: origin))
         calls.append(now)
+    }
+
+    /// With nothing else happening, they come to an end with telling.
+    mutating func isSettled() -> Bool {
+        share()
+        for _ in 0..<2 { for host in hosts.indices { look(host) } }
+        let before = epochs
+        for host in hosts.indices {
+            hosts[host].hasCompared = false
+            look(host)
+        }
+        return epochs == before && !isEndless
     }
 
     /// What was broken; nil: nothing.
@@ -150,13 +263,19 @@ struct HostsModelTests {
     @Test("A million steps break nothing, and calls are made")
     func sound() {
         var calls = 0
+        var alone = 0
+        var retold = 0
         for seed in 0..<100 {
             var model = HostsModel(seed: UInt64(seed))
             for _ in 0..<10_000 { model.step() }
             #expect(model.violation == nil, "seed \(seed)")
+            let isSettled = model.isSettled()
+            #expect(isSettled, "seed \(seed): hosts that tell each other come to an end with it")
             calls += model.calls.count
+            alone += model.callsAlone
+            retold += model.retold
         }
-        #expect(calls > 10_000)
+        #expect(calls > 10_000 && alone > 1000 && retold > 1000)
     }
 
     @Test("Without any one of the rules something is broken", arguments: HostsModel.Rule.allCases)

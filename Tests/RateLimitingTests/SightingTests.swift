@@ -7,12 +7,14 @@ import Testing
 struct SightingTests {
     private let interval = Duration.seconds(2)
 
-    private func sight(_ known: SharedPosition?, _ report: StoreReport, at seconds: Int64, most: Int = 1000) -> Sighting {
-        Sighting(known: known, report: report, now: .at(seconds), interval: interval, most: most)
+    private func sight(
+        _ known: SharedPosition?, _ report: StoreReport, at seconds: Int64, most: Int = 1000, calls: Set<CallName> = []
+    ) -> Sighting {
+        Sighting(known: known, calls: calls, report: report, now: .at(seconds), interval: interval, most: most)
     }
 
-    private func turn(_ number: Int64, after gap: Int64) -> StoreReport.Turn {
-        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false)
+    private func turn(_ number: Int64, after gap: Int64, of host: String = "") -> StoreReport.Turn {
+        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, host: host)
     }
 
     private let known = SharedPosition(epoch: "a", turn: 7, seen: .at(100))
@@ -53,13 +55,105 @@ struct SightingTests {
         #expect(sight(nil, StoreReport(epoch: "", turn: 0), at: 200) == .unfounded)
     }
 
-    @Test("A host that is new assumes a call just now")
+    @Test("A host that is new assumes a call just now, or in a while where nobody has told of any")
     func new() {
-        #expect(sight(nil, StoreReport(epoch: "a", turn: 0), at: 200) == .grants([SightedGrant(instant: .at(200))]))
-        let report = StoreReport(epoch: "a", turn: 8, turns: [turn(8, after: 9), turn(7, after: 0)])
+        #expect(sight(nil, StoreReport(epoch: "a", turn: 0), at: 200) == .grants([SightedGrant(instant: .at(201))]))
+        let report = StoreReport(epoch: "a", turn: 8, turns: [turn(8, after: 9), turn(7, after: 0, of: "x")])
+        let listed = [SightedGrant(instant: .at(191), turn: 7, host: "x"), SightedGrant(instant: .at(200), turn: 8)]
+        #expect(sight(nil, report, at: 200) == .grants(listed))
+        // Its own, if it had made some there under the same name.
+        #expect(sight(nil, report, at: 200, calls: [CallName(host: "x", number: 7)]) == .grants([listed[1]]))
+    }
+
+    @Test("In another life the calls that are listed and that it does not know of are taken in besides what is assumed")
+    func takesIn() {
+        let report = StoreReport(
+            epoch: "b", turn: 9, turns: [turn(9, after: 50), turn(8, after: 30, of: "y"), turn(8, after: 0, of: "x")], isWhole: true)
         #expect(
-            sight(nil, report, at: 200)
-                == .grants([SightedGrant(instant: .at(191), turn: 7), SightedGrant(instant: .at(200), turn: 8)]))
+            sight(known, report, at: 102, calls: [CallName(host: "x", number: 8)])
+                == .grants([
+                    SightedGrant(instant: .at(52), turn: 8, host: "y"), SightedGrant(instant: .at(100)), SightedGrant(instant: .at(102)),
+                ]))
+    }
+
+    @Test("In a fuller list of the same life nothing is assumed: it has the calls that had not been told, and every number since")
+    func fuller() {
+        let report = StoreReport(
+            epoch: "a.x", turn: 10,
+            turns: [
+                turn(10, after: 10), turn(8, after: 40, of: "x"), turn(7, after: 50, of: "y"), turn(9, after: 60, of: "x"),
+                turn(3, after: 0, of: "z"),
+            ],
+            isWhole: true)
+        #expect(
+            sight(known, report, at: 200, calls: [CallName(host: "y", number: 7)])
+                == .grants([
+                    SightedGrant(instant: .at(40), turn: 3, host: "z"), SightedGrant(instant: .at(100), turn: 9, host: "x"),
+                    SightedGrant(instant: .at(190), turn: 8, host: "x"), SightedGrant(instant: .at(200), turn: 10),
+                ]))
+        #expect(sight(known, StoreReport(epoch: "a.x", turn: 6), at: 200) == .unfounded)
+    }
+}
+
+@Suite("What a host has the store list")
+struct TellingTests {
+    private func call(_ seconds: Int64, _ host: String, _ number: Int64) -> KnownCall {
+        KnownCall(instant: .at(seconds), origin: .named(CallName(host: host, number: number)))
+    }
+
+    private func tell(_ calls: [KnownCall], _ report: StoreReport, isFollowed: Bool, known: Int64 = 0, most: Int = 1000) -> Telling {
+        Telling(calls, of: "me", over: report, isFollowed: isFollowed, known: known, since: .at(10), now: .at(100), most: most, word: "w")
+    }
+
+    private func turn(_ number: Int64, after gap: Int64, of host: String = "") -> StoreReport.Turn {
+        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, host: host)
+    }
+
+    @Test("Its own untold calls and what others lack are told while they count; what is listed and what is only assumed is no reason to")
+    func due() {
+        let listed = [turn(5, after: 0, of: "me"), turn(5, after: 0, of: "x")]
+        func isDue(_ calls: [KnownCall], most: Int = 1000) -> Bool { Telling.isDue(calls, listed: listed, since: .at(10), most: most) }
+        #expect(!isDue([call(20, "me", 5), call(30, "x", 5), KnownCall(instant: .at(40), origin: .assumed)]))
+        #expect(isDue([call(20, "x", 6)]))
+        #expect(!isDue([call(10, "x", 6)]))
+        #expect(isDue([KnownCall(instant: .at(20), origin: .untold)]))
+        #expect(!isDue([KnownCall(instant: .at(20), origin: .untold), call(30, "x", 5)], most: 1))
+    }
+
+    @Test(
+        "Where the store is followed the list goes on under the next numbers, with what was assumed there, and not with what this host assumes"
+    )
+    func followed() {
+        let calls = [
+            KnownCall(instant: .at(5), origin: .untold), KnownCall(instant: .at(20), isBackground: true, origin: .untold), call(30, "x", 5),
+            KnownCall(instant: .at(40), origin: .assumed),
+        ]
+        let report = StoreReport(epoch: "a.b", turn: 5, turns: [turn(4, after: 50), turn(5, after: 0, of: "x")], isWhole: true)
+        let telling = tell(calls, report, isFollowed: true, known: 5)
+        #expect(telling.epoch == "a.w" && telling.turn == 8 && telling.firstUntold == 6)
+        var first = turn(7, after: 0, of: "me")
+        first.isBackground = true
+        #expect(telling.turns == [turn(8, after: 0), turn(4, after: 70), turn(5, after: 10, of: "x"), first])
+    }
+
+    @Test("Where it knows of a number that was never given out there, it is another life: the numbers between are no calls")
+    func above() {
+        let telling = tell([call(30, "me", 50)], StoreReport(epoch: "a", turn: 5), isFollowed: true, known: 5)
+        #expect(telling.epoch == "w" && telling.turn == 51)
+    }
+
+    @Test("A store that has forgotten is told what is assumed, too, and no number comes twice; no more than twice a window")
+    func anew() {
+        let calls = [call(30, "x", 7), KnownCall(instant: .at(40), origin: .assumed)]
+        let telling = tell(calls, StoreReport(epoch: "", turn: 0), isFollowed: false, known: 8)
+        #expect(
+            telling
+                == Telling(
+                    epoch: "w", turn: 9, turns: [turn(9, after: 60), turn(0, after: 10), turn(7, after: 0, of: "x")], firstUntold: 9))
+        let many = (11...20).map { call($0, "x", $0) } + (21...40).map { KnownCall(instant: .at($0), origin: .assumed) }
+        let most = tell(many, StoreReport(epoch: "", turn: 0), isFollowed: false, most: 3).turns
+        #expect(most.compactMap(\.name?.number) == [20, 19, 18, 17, 16, 15])
+        #expect(most.filter { $0.name == nil } == [turn(21, after: 60), turn(0, after: 1), turn(0, after: 19)])
     }
 }
 

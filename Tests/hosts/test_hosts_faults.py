@@ -1,9 +1,11 @@
 """What may break between hosts, five times each, under load: no call too close, none over the hour, none in a cooldown, and hits all the while."""
 
+import contextlib
 import mmap
 import os
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import time
@@ -21,6 +23,8 @@ INTERVAL = 0.3
 #: A tenth of the interval, 30 ms at most, and what the kernel takes.
 LATENESS = 0.03 + 0.005
 TIMES = 5
+#: Seconds that a test may take.
+TIME_LIMIT = 400
 
 
 class Broken:
@@ -129,13 +133,26 @@ def test_no_call_is_too_close_whatever_breaks(new_hosts, has_networks, fault):
     calls = hosts.standin.calls()
     print(f"\n{fault}: {len(calls)} calls, least gap {least_gap(hosts.standin) * 1000:.0f} ms, {load.hits} hits, "
           f"pause {min(pauses):.1f} to {max(pauses):.1f} s")
-    close = [step for step in gaps(calls) if step < INTERVAL - LATENESS]
-    # A request that was on its way when the cable was cut arrives when it is mended: TCP sends it again.
-    assert len(close) <= (TIMES if fault == "host_cut_off" else 0), close
+    # A request that was on its way when the cable was cut arrives when it is mended, since TCP sends it again: there it counts when calls left.
+    steps = departures(hosts) if fault == "host_cut_off" else gaps(calls)
+    assert len(steps) >= len(calls) - 1 - 2 * TIMES
+    assert [step for step in steps if step < INTERVAL - LATENESS] == []
     # A lookup whose holder was cut off or killed is asked for again.
     lost = {"host_cut_off", "host_cut_off_from_the_store", "killed_host", "other_boot", "worker_stopped_at_the_gate"}
     assert len({call["path"] for call in calls}) >= len(calls) - (3 * TIMES if fault in lost else TIMES)
     assert load.bad_hits == []
+
+
+def departures(hosts):
+    """Seconds between calls, by when their bytes were handed to the kernel: each host has that of its own in its file, and one machine's hosts have one clock."""
+    instants = []
+    for host in hosts:
+        file = next(host.sandbox.path("").rglob("limiter.db"))
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            own = "SELECT instant FROM grants WHERE turn IS NOT NULL AND worker <> '' AND worker NOT LIKE '@%'"
+            instants += [row[0] / 1e9 for row in db.execute(own)]
+    instants.sort()
+    return [later - earlier for earlier, later in zip(instants, instants[1:])]
 
 
 @pytest.mark.long
@@ -211,28 +228,33 @@ def test_over_two_stores_at_once_the_sides_together_do_not_exceed_the_pace(new_h
         pytest.skip("needs network namespaces")
     hosts = new_hosts("stores", SPOTIFY_MIN_INTERVAL=f"{int(INTERVAL * 1000)}ms")
     apart, address = hosts[0], hosts.bridge.address
+    length = 30
     with Load(hosts) as load:
-        time.sleep(2)
-        apart.network.shadow(address)
-        with apart.inside():
-            other = RedisServer(apart.sandbox, "--bind", "0.0.0.0", "--protected-mode", "no", port=hosts.store.port).start()
-        began = time.monotonic()
-        time.sleep(60)
-        ended = time.monotonic()
-        told = [host.status()["hosts"] for host in hosts]
-        other.stop()
-        apart.network.unshadow(address)
-        time.sleep(15)
-    assert [each["silent"] for each in told] == [2, 1, 1], told
-    instants = sorted(call["monotonic_ns"] / 1e9 for call in hosts.standin.calls())
-    during = [instant for instant in instants if began < instant < ended]
-    # Both sides have their own rhythm: two calls may meet, and so what is held is the number in any stretch of time.
+        for _ in range(TIMES):
+            time.sleep(2)
+            apart.network.shadow(address)
+            with apart.inside():
+                other = RedisServer(apart.sandbox, "--bind", "0.0.0.0", "--protected-mode", "no", port=hosts.store.port).start()
+            began = time.monotonic()
+            time.sleep(length)
+            ended = time.monotonic()
+            told = [host.status()["hosts"] for host in hosts]
+            other.stop()
+            apart.network.unshadow(address)
+            assert [each["silent"] for each in told] == [2, 1, 1], told
+            check_two_sides(hosts, began, ended)
+            eventually(lambda: hosts.await_company() or True, 45, what="they found together again")
+            mended = time.monotonic()
+            eventually(lambda mended=mended: pause_after(hosts.standin, mended), 45, what="calls go on")
+    assert load.bad_hits == []
+
+
+def check_two_sides(hosts, began, ended):
+    """Both sides have their own rhythm: two calls may meet, and so what is held is the number in any stretch of time."""
+    during = sorted(instant for call in hosts.standin.calls() if began < (instant := call["monotonic_ns"] / 1e9) < ended)
     stretch = 20 * INTERVAL
     most = max(sum(first <= instant < first + stretch for instant in during) for first in during)
     print(f"\ntwo stores: {len(during)} calls in {ended - began:.0f} s (one host alone would make {(ended - began) / INTERVAL:.0f}), "
           f"{most} in {stretch:.0f} s at most, of 20")
     assert most <= 21
     assert len(during) > (ended - began) / INTERVAL / 4, "both sides go on, slower"
-    together = [instant for instant in instants if instant > ended + 5]
-    assert together, "they found together again"
-    assert load.bad_hits == []

@@ -138,54 +138,6 @@ extension Transaction {
             """, [position.epoch, position.turn, position.seen])
     }
 
-    /// Takes in what the store says.
-    /// - Returns: false when a new epoch has to be founded; nothing was changed then.
-    func observe(_ report: StoreReport, rateLimit: RateLimit) throws -> Bool {
-        let known = try position()
-        let sighting = Sighting(known: known, report: report, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
-        guard case .grants(let grants) = sighting else { return false }
-        for grant in grants { try note(grant, rateLimit: rateLimit) }
-        let isNews = known?.epoch != report.epoch || known?.turn != report.turn || !grants.isEmpty
-        if isNews || now - (known?.seen ?? now) > .seconds(10) {
-            try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
-        }
-        return true
-    }
-
-    /// A founder that had no position has one now: it knows what it told.
-    func adopt(_ report: StoreReport) throws {
-        try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
-    }
-
-    /// The calls that this host knows of, as the store's list has them: numbered down from `turn`, newest first.
-    func told(downFrom turn: Int64, most: Int) throws -> [StoreReport.Turn] {
-        let rows = try rows("SELECT instant, background FROM grants ORDER BY id DESC LIMIT ?", [most])
-        return rows.indices.map { index in
-            let gap = index + 1 < rows.count ? (rows[index][0] as BootTime) - (rows[index + 1][0] as BootTime) : .zero
-            return StoreReport.Turn(number: turn - Int64(index), gap: max(gap, .zero), isBackground: rows[index][1])
-        }
-    }
-
-    /// A grant of another host. Instants grow with the ids, so one that was before the newest counts as it.
-    private func note(_ grant: SightedGrant, rateLimit: RateLimit) throws {
-        let newest: BootTime? = try one("SELECT instant FROM grants ORDER BY id DESC LIMIT 1")
-        let instant = newest.map { max($0, grant.instant) } ?? grant.instant
-        let id = try spend(at: instant, background: grant.isBackground, worker: "", rateLimit: rateLimit)
-        try run("UPDATE grants SET turn = ? WHERE id = ?", [grant.turn, id])
-    }
-
-    /// Another process of this host may have seen this turn before the one whose it is has written it.
-    func spend(turn: Int64, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
-        if let newest = try row("SELECT id, turn FROM grants ORDER BY id DESC LIMIT 1"), newest[1] as Int64? == turn {
-            let id: Int64 = newest[0]
-            try run("UPDATE grants SET instant = ?, background = ?, worker = ? WHERE id = ?", [now, background, worker, id])
-            return id
-        }
-        let id = try spend(at: now, background: background, worker: worker, rateLimit: rateLimit)
-        try run("UPDATE grants SET turn = ? WHERE id = ?", [turn, id])
-        return id
-    }
-
     // MARK: What other hosts have in hand
 
     /// Another host has the lookup: it is not this one's before that.

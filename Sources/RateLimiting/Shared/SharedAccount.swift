@@ -99,7 +99,7 @@ public struct HostList: Sendable {
     /// nil: it does not say.
     public var keepsOverRestart: Bool?
 
-    /// A password is set here, and it answers to who gives none.
+    /// It answers to who gives no password, whether or not one is set here. Not told of a socket: there it goes by who may open that.
     public var asksForNoPassword: Bool
 
     /// Looks twice, so long apart, which shows who is alive. Hosts look once a second.
@@ -115,7 +115,8 @@ public struct HostList: Sendable {
         keepsOverRestart = try store.keepsOverRestart()
         var stranger = account
         stranger.endpoint.password = nil
-        asksForNoPassword = account.endpoint.password != nil && (try? Self.store(stranger, rateLimit).clockOffset()) != nil
+        let isSocket = account.endpoint.host.hasPrefix("unix:") && account.endpoint.password == nil
+        asksForNoPassword = !isSocket && (try? Self.store(stranger, rateLimit).clockOffset()) != nil
         hosts = view.beats.keys.sorted().map { name in
             let card = view.cards[name]
             let own = view.report.turns.filter { $0.host == name }

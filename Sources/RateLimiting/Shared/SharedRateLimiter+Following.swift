@@ -44,7 +44,10 @@ extension SharedRateLimiter {
         switch words.first {
         case "turn" where words.count == 6:
             guard let number = Int64(words[2]) else { return false }
-            return try sawTurn(number, of: String(words[1]), isBackground: words[3] == "1", nextHost: String(words[5]))
+            state.withLock { $0.nextHost = String(words[5]) }
+            let host = String(words[4]).isHostName ? String(words[4]) : ""
+            return try sawTurn(
+                StoreReport.Turn(number: number, gap: .zero, isBackground: words[3] == "1", host: host), of: String(words[1]))
         case "next" where words.count == 3:
             state.withLock { $0.nextHost = String(words[2]) }
             return true
@@ -67,15 +70,13 @@ extension SharedRateLimiter {
         }
     }
 
-    private func sawTurn(_ number: Int64, of epoch: String, isBackground: Bool, nextHost: String) throws(RateLimiterError) -> Bool {
-        state.withLock { $0.nextHost = nextHost }
-        return try local.file.write { transaction in
+    private func sawTurn(_ turn: StoreReport.Turn, of epoch: String) throws(RateLimiterError) -> Bool {
+        try local.file.write { transaction in
             guard let known = try transaction.position(), known.epoch == epoch else { return false }
-            if number <= known.turn { return true }
-            guard number == known.turn + 1 else { return false }
-            let turn = StoreReport.Turn(number: number, gap: .zero, isBackground: isBackground)
-            return try transaction.observe(
-                StoreReport(epoch: epoch, turn: number, turns: [turn]), rateLimit: self.local.rateLimit)
+            if turn.number <= known.turn { return true }
+            guard turn.number == known.turn + 1 else { return false }
+            let report = StoreReport(epoch: epoch, turn: turn.number, turns: [turn])
+            return try transaction.observe(report, as: self.host, rateLimit: self.local.rateLimit) == .current
         }
     }
 
@@ -113,28 +114,30 @@ extension SharedRateLimiter {
     func look() throws(RateLimiterError) { try state.withLock { state throws(RateLimiterError) in try look(&state) } }
 
     func look(_ state: inout State) throws(RateLimiterError) {
-        let most = local.rateLimit.callsPerWindow
-        for _ in 0..<3 {
-            let position = try local.file.read { try $0.position() }
+        let most = Telling.room(local.rateLimit.callsPerWindow)
+        for _ in 0..<5 {
+            // What this host knows is held against all that is listed once, and whenever the list is another one.
+            let position = state.hasCompared ? try local.file.read { try $0.position() } : nil
             let begin = SystemClock().monotonic
             let view = try atStore(&state, looking: true) { store throws(StoreFault) in try store.look(from: position, most: most) }
             state.lookedAt = SystemClock().monotonic
             state.roundTrip = state.lookedAt - begin
-            let isKnown = try local.file.write { try $0.observe(view.report, rateLimit: self.local.rateLimit) }
-            guard isKnown else {
-                try found(in: view.report, &state)
-                continue
+            switch try local.file.write({ try $0.observe(view.report, as: self.host, rateLimit: self.local.rateLimit) }) {
+            case .unfounded: try tell(view.report, isFollowed: false, &state)
+            case .untold: try tell(view.report, isFollowed: true, &state)
+            case .unlisted: state.hasCompared = false
+            case .current:
+                if view.report.isWhole { state.hasCompared = true }
+                return try settle(view, &state)
             }
-            try settle(view, &state)
-            return
         }
-        throw .store(.refused("no epoch could be founded there"))
+        throw .store(.refused("what this host knows could not be put there"))
     }
 
     private func settle(_ view: SharedStore.View, _ state: inout State) throws(RateLimiterError) {
         state.nextHost = view.nextHost
         let now = clock.boot
-        state.hosts.note(view.beats, of: view.report.epoch, besides: host, now: now)
+        state.hosts.note(view.beats, of: String(view.report.life), besides: host, now: now)
         try save(&state)
         try agree(view, &state, now: now)
         if let cooldown = view.cooldown, try local.file.write({ try $0.isNew(cooldown) }) {
@@ -197,22 +200,27 @@ extension SharedRateLimiter {
         _ = try atStore(&state, looking: true) { (_) throws(StoreFault) -> Bool in throw fault }
     }
 
-    /// The store is empty, older than what this host knows, or another one.
-    private func found(in report: StoreReport, _ state: inout State) throws(RateLimiterError) {
-        let epoch = RandomName.letters(bits: 60)
-        let most = local.rateLimit.callsPerWindow
-        let (known, turns, number) = try local.file.read { transaction in
-            let known = try transaction.position()
-            // Calls of before have numbers, too: the list has room for all of them below it.
-            let calls = min(most, try transaction.one("SELECT count(*) FROM grants") ?? 0)
-            let number = max(known?.turn ?? 0, report.turn, Int64(calls)) + 1
-            return (known, try transaction.told(downFrom: number, most: most), number)
+    /// The store is empty, older than what this host knows, or another one; or it is followed, and lacks calls that this host knows of.
+    private func tell(_ report: StoreReport, isFollowed: Bool, _ state: inout State) throws(RateLimiterError) {
+        let (rateLimit, word) = (local.rateLimit, RandomName.letters(bits: 60))
+        var fault: RateLimiterError?
+        // The other processes of this host look at neither the file nor the store meanwhile: to them it is one step.
+        try local.file.write { transaction in
+            guard
+                let (telling, assumed) = try transaction.telling(
+                    report, as: self.host, isFollowed: isFollowed, rateLimit: rateLimit, word: word)
+            else { return }
+            do throws(RateLimiterError) {
+                let isFirst = try atStore(&state, looking: true) { store throws(StoreFault) in
+                    try store.found(telling, inPlaceOf: report)
+                }
+                guard isFirst else { return }
+            } catch {
+                fault = error
+                return
+            }
+            try transaction.adopt(telling, assumed, rateLimit: rateLimit)
         }
-        try atStore(&state, looking: true) { store throws(StoreFault) in
-            try store.found(epoch, turn: number, inPlaceOf: report, turns: turns)
-        }
-        guard known == nil else { return }
-        let view = try atStore(&state, looking: true) { store throws(StoreFault) in try store.look(from: nil, most: 1) }
-        if view.report.epoch == epoch { try local.file.write { try $0.adopt(view.report) } }
+        if let fault { throw fault }
     }
 }

@@ -51,6 +51,8 @@ public final class SharedRateLimiter: RateLimiter {
         var lead = Duration.zero
         /// This process has told the others of this host.
         var isNamed = false
+        /// This process has held what this host knows against all that the store lists.
+        var hasCompared = false
         var unfinished: [Unfinished] = []
     }
 
@@ -220,7 +222,7 @@ public final class SharedRateLimiter: RateLimiter {
                 try store.turn(
                     chance.position, lookup: reserved.key, takingOver: lease, seen: seen, others: reserved.others.map(\.key),
                     gap: chance.gap,
-                    isBackground: chance.isBackground, rankLeft: chance.rankLeft, keeping: local.rateLimit.callsPerWindow)
+                    isBackground: chance.isBackground, rankLeft: chance.rankLeft, keeping: Telling.room(local.rateLimit.callsPerWindow))
             }
         } catch {
             // Where it was won all the same, the next look shows it.

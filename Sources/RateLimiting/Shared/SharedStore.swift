@@ -177,13 +177,15 @@ final class SharedStore {
         for case .error(let text) in said { throw StoreFault(reply: text) }
     }
 
-    /// Founds a new epoch in the place of the one reported, unless another host was first.
-    func found(_ epoch: String, turn: Int64, inPlaceOf old: StoreReport, turns: [StoreReport.Turn]) throws(StoreFault) {
+    /// Founds a new epoch in the place of the one reported.
+    /// - Returns: false when another host was first.
+    func found(_ telling: Telling, inPlaceOf old: StoreReport) throws(StoreFault) -> Bool {
         let number = old.epoch.isEmpty ? "" : "\(old.turn)"
-        _ = try call(
+        return try call(
             .found, [keys.state, keys.turns],
-            [old.epoch, number, epoch, "\(turn)", server, Self.protocolNumber, keys.channel]
-                + turns.map { "\($0.number) \($0.gap.wholeMilliseconds) \($0.isBackground ? "1" : "0") \($0.host)" })
+            [old.epoch, number, telling.epoch, "\(telling.turn)", server, Self.protocolNumber, keys.channel]
+                + telling.turns.map { "\($0.number) \($0.gap.wholeMilliseconds) \($0.isBackground ? "1" : "0") \($0.host)" })
+            == .integer(1)
     }
 
     /// What the store says, and a sign of life of this host.
@@ -204,13 +206,15 @@ final class SharedStore {
         defer { hasLooked = true }
         return View(
             report: StoreReport(
-                epoch: state[1], turn: turn, turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) },
-                isSameServer: state[3] == server, isContinuous: hasLooked || !server.isEmpty),
+                epoch: state[1], turn: turn,
+                // No call has a number that was not given out.
+                turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) }.filter { $0.number <= turn },
+                isWhole: position?.epoch != state[1], isSameServer: state[3] == server, isContinuous: hasLooked || !server.isEmpty),
             nextHost: state[4], cooldown: SharedCooldown(text: state[5]),
             beats: parts[2].table.filter { $0.key.isHostName },
             cards: parts[3].table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:)),
             cardBefore: parts[4].text.flatMap(HostCard.init(text:)),
-            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init).flatMap { $0.host.isHostName ? $0.host : nil })
+            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init)?.name?.host)
     }
 
     /// How far its clock is ahead of this host's; nil: it has none. Nothing rests on it.
@@ -460,6 +464,6 @@ extension StoreReport.Turn {
     fileprivate init?(_ text: String) {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 4, let number = SharedStore.turn(parts[0]), let gap = SharedStore.time(parts[1]) else { return nil }
-        self.init(number: number, gap: gap, isBackground: parts[2] == "1", host: String(parts[3]))
+        self.init(number: number, gap: gap, isBackground: parts[2] == "1", host: String(parts[3]).isHostName ? String(parts[3]) : "")
     }
 }

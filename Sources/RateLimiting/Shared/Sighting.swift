@@ -1,8 +1,14 @@
 import Platform
 
+/// Which call it was, whatever becomes of the store: no host has a number twice.
+struct CallName: Hashable {
+    var host: String
+    var number: Int64
+}
+
 /// How far a host has followed the turns that the store gives out.
 struct SharedPosition: Equatable {
-    /// Which life of the store the number is of.
+    /// Which list of the store's the number is of; as `StoreReport.epoch`.
     var epoch: String
     /// The last turn that this host knows of.
     var turn: Int64
@@ -17,19 +23,37 @@ struct StoreReport: Equatable {
         /// From the turn before to this one, by the clock of the host that has this one: never more than it was.
         var gap: Duration
         var isBackground: Bool
-        /// Whose it is; empty: not known any more.
+        /// Whose it is; empty: it is only assumed, or not known any more.
         var host = ""
+
+        /// nil: it cannot be told from others.
+        var name: CallName? { host.isEmpty ? nil : CallName(host: host, number: number) }
     }
 
+    /// A word for the life of the store; after a point another one for each list that a host has put in the place of the one before, without a number lost.
     /// Empty: nothing has been founded there.
     var epoch: String
     var turn: Int64
     /// Newest first: those since the number that was asked from, or all that are kept.
     var turns: [Turn] = []
+    /// All that are kept.
+    var isWhole = false
     /// Whether it is the server that it was, as far as it can tell: it has not been started anew, and was not exchanged.
     var isSameServer = true
     /// Whether the number can be believed to have only grown since the last look.
     var isContinuous = true
+
+    var life: Substring { Self.life(of: epoch) }
+    static func life(of epoch: String) -> Substring { epoch.prefix { $0 != "." } }
+
+    /// Each with its instant: the newest at this moment, each other as much earlier as is told. Newest first.
+    func dated(now: BootTime) -> [(turn: Turn, instant: BootTime)] {
+        var instant = now
+        return turns.map { turn in
+            defer { instant = instant - max(turn.gap, .zero) }
+            return (turn, instant)
+        }
+    }
 }
 
 /// A call of another host, or one that may have been made, by this host's clock.
@@ -38,6 +62,8 @@ struct SightedGrant: Equatable {
     /// Its number; nil for one that is only assumed.
     var turn: Int64?
     var isBackground = false
+    /// Whose it is; empty: not known.
+    var host = ""
 }
 
 /// What a host makes of what the store says: a decision, without a clock and without a file.
@@ -50,48 +76,61 @@ enum Sighting: Equatable {
     /// In the order of their instants.
     case grants([SightedGrant])
 
+    /// - Parameter calls: those that the host knows of; of no account where it has followed this very list.
     /// - Parameter most: so many calls fill a window; more need not be known.
-    init(known: SharedPosition?, report: StoreReport, now: BootTime, interval: Duration, most: Int) {
+    init(known: SharedPosition?, calls: Set<CallName>, report: StoreReport, now: BootTime, interval: Duration, most: Int) {
         guard !report.epoch.isEmpty, report.isSameServer else {
             self = .unfounded
             return
         }
         guard let known else {
-            // A host that is new assumes a call just now; the others as far ago as they are said to be.
-            let listed = Self.dated(report.turns, missing: 0, now: now, interval: interval, most: most)
-            self = .grants(listed.isEmpty ? [SightedGrant(instant: now)] : listed)
+            self = .grants(Self.new(report, besides: calls, now: now, interval: interval, most: most))
             return
         }
-        guard known.epoch != report.epoch || report.turn >= known.turn else {
+        let isSameLife = StoreReport.life(of: known.epoch) == report.life
+        guard !isSameLife || report.turn >= known.turn else {
             self = .unfounded
             return
         }
-        guard known.epoch == report.epoch, report.isContinuous else {
-            self = .grants(Self.assumed(from: known.seen, to: now, interval: interval, most: most))
+        guard isSameLife, report.isContinuous else {
+            // What is listed may have been long before, and so is no part of what is assumed.
+            let listed = report.dated(now: now).filter { $0.turn.name.map { !calls.contains($0) } ?? false }.prefix(most)
+            let assumed = Self.assumed(from: known.seen, to: now, interval: interval, most: most)
+            self = .grants((listed.map { SightedGrant($0, at: $1) } + assumed).sorted { $0.instant < $1.instant })
             return
         }
-        let missed = Int(clamping: report.turn - known.turn)
-        let listed = report.turns.filter { $0.number > known.turn }
-        self = .grants(
-            Self.dated(listed, missing: max(0, missed - listed.count), now: now, interval: interval, most: most))
-    }
-
-    /// The newest at this moment, each other as much earlier as is known; what is not listed an interval apart.
-    private static func dated(
-        _ turns: [StoreReport.Turn], missing: Int, now: BootTime, interval: Duration, most: Int
-    ) -> [SightedGrant] {
-        var grants: [SightedGrant] = []
-        var instant = now
-        for turn in turns.prefix(most) {
-            grants.append(SightedGrant(instant: instant, turn: turn.number, isBackground: turn.isBackground))
-            instant = instant - max(turn.gap, .zero)
+        // In the place of the list that was followed there may be one with calls that had not been told.
+        let isFollowed = known.epoch == report.epoch
+        let listed = report.dated(now: now).filter { turn, _ in
+            turn.number > known.turn || !isFollowed && turn.name.map { !calls.contains($0) } ?? false
         }
-        for _ in 0..<max(0, min(missing, most - grants.count)) {
-            grants.append(SightedGrant(instant: instant))
+        let counted = listed.filter { $0.turn.number > known.turn }
+        let missing = max(0, Int(clamping: report.turn - known.turn) - counted.count)
+        var instant = counted.last.map { $0.instant - max($0.turn.gap, .zero) } ?? now
+        var unlisted: [SightedGrant] = []
+        for _ in 0..<max(0, min(missing, most - listed.count)) {
+            unlisted.append(SightedGrant(instant: instant))
             instant = instant - interval
         }
-        return grants.reversed()
+        self = .grants(
+            (unlisted.reversed() + listed.prefix(most).reversed().map { SightedGrant($0, at: $1) }).sorted { $0.instant < $1.instant })
     }
+
+    /// A host that is new assumes a call just now; the others as far ago as they are said to be.
+    private static func new(
+        _ report: StoreReport, besides calls: Set<CallName>, now: BootTime, interval: Duration, most: Int
+    ) -> [SightedGrant] {
+        let listed = report.dated(now: now).filter { $0.turn.name.map { !calls.contains($0) } ?? true }.prefix(most)
+        let grants = listed.reversed().map { SightedGrant($0, at: $1) }
+        guard !calls.isEmpty || listed.contains(where: { $0.turn.name != nil }) else {
+            return grants + [SightedGrant(instant: strangersCall(now, interval))]
+        }
+        return listed.first?.instant == now ? grants : grants + [SightedGrant(instant: now)]
+    }
+
+    /// Where neither the store nor this host knows of a call, others may, that look once a second and tell what they know. Until they have it counts
+    /// as if somebody called.
+    static func strangersCall(_ now: BootTime, _ interval: Duration) -> BootTime { now + max(.zero, .seconds(3) - interval) }
 
     /// Blind from one instant to another: somebody may have called all the while, up to the last moment.
     static func assumed(from: BootTime, to: BootTime, interval: Duration, most: Int) -> [SightedGrant] {
@@ -103,6 +142,12 @@ enum Sighting: Equatable {
             if interval > .zero { instant = instant - interval }
         }
         return grants.reversed()
+    }
+}
+
+extension SightedGrant {
+    fileprivate init(_ turn: StoreReport.Turn, at instant: BootTime) {
+        self.init(instant: instant, turn: turn.number, isBackground: turn.isBackground, host: turn.host)
     }
 }
 

@@ -168,6 +168,15 @@ enum SharedStoreCheck {
         }
     }
 
+    /// It answers to who gives no password.
+    private static func openness(isPasswordSet: Bool) -> Finding {
+        let words = "asks for no password: whoever reaches it can stop all lookups"
+        return isPasswordSet
+            ? .error(subject, words, remedy: "give the store the same password (requirepass), and see that it can read it")
+            : .warning(
+                subject, words, remedy: "give the store one (requirepass), and set SWINGMUSIC_FCGI_SHARED_STORE_PASSWORD_FILE on each host")
+    }
+
     private static func fitness(_ list: HostList, _ settings: Settings) -> [Finding] {
         let alive = list.hosts.filter(\.isAlive).map(\.name)
         var findings = [
@@ -176,12 +185,7 @@ enum SharedStoreCheck {
                 "is \(list.store), answers in \(list.roundTrip.wholeNanoseconds / 1000) µs; hosts alive: \(alive.isEmpty ? "none" : alive.joined(separator: ", "))"
             )
         ]
-        if list.asksForNoPassword {
-            findings.append(
-                .error(
-                    subject, "asks for no password: whoever reaches it can stop all lookups",
-                    remedy: "give the store the same password (requirepass), and see that it can read it"))
-        }
+        if list.asksForNoPassword { findings.append(openness(isPasswordSet: settings.sharedAccount?.endpoint.password != nil)) }
         if list.keepsOverRestart == false {
             findings.append(
                 .warning(
