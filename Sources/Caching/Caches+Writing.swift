@@ -21,15 +21,18 @@ extension Caches {
         return entry
     }
 
-    /// Several values in one transaction: all or none.
+    /// Several values in one transaction: all or none. `age`: how old they are by now; their time is counted from then.
     @discardableResult
     public func put(
-        _ cache: CacheName, _ writes: [(key: [UInt8], value: [UInt8], ttl: Duration?)]
+        _ cache: CacheName, _ writes: [(key: [UInt8], value: [UInt8], ttl: Duration?)], age: Duration = .zero
     ) throws(CacheError) -> [Entry] {
         for write in writes { try EntryLimits.check(key: write.key, value: write.value) }
         let copyEpoch = shared.copyEpoch
+        let begin = clock.monotonic - age
         let entries = try record.write { writer in
-            try writes.map { try writer.put(cache, $0.key, $0.value, lifetime(cache, $0.ttl)) }
+            // Whoever had to wait for others to write has grown older meanwhile.
+            let age = (clock.monotonic - begin).wholeMilliseconds
+            return try writes.map { try writer.put(cache, $0.key, $0.value, lifetime(cache, $0.ttl), age: age) }
         }
         // Of a key that was written twice, the last copy is the record's.
         var last: [[UInt8]: Entry] = [:]
@@ -50,8 +53,8 @@ extension Caches {
         try settle(cache)
     }
 
-    /// When a value that is written now would fall due, or be gone: wall-clock milliseconds.
-    public func end(of cache: CacheName, ttl: Duration?) -> Int64 { lifetime(cache, ttl).end(from: clock.now) }
+    /// When a value would fall due, or be gone, whose time begins at `instant`: both in wall-clock milliseconds.
+    public func end(of cache: CacheName, ttl: Duration?, from instant: Int64) -> Int64 { lifetime(cache, ttl).end(from: instant) }
 
     /// Finds out whether `cache.db` can be written, by writing what stands there.
     public func probeWriting() throws(CacheError) { try record.write { try $0.db.execute(sql: "UPDATE state SET counter = counter") } }

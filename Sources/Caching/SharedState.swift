@@ -10,6 +10,7 @@ import Platform
 /// - marks: one counter for every 8192th of `spotify`'s keys, grows with every write: what memory holds under another
 ///   count is not served.
 /// - commits, synced: how many commits there were, and how many of them are on the disk (see `LogSync`).
+/// - checked: which file its users have found sound (see `CacheDatabase`).
 /// - tallies: hits and misses of all workers, for the dashboard.
 ///
 /// `@unchecked Sendable`: what `start` points at is touched with atomic operations only.
@@ -23,17 +24,20 @@ final class SharedState: @unchecked Sendable {
     let maintenance: FileLock?
     /// Held while the log is brought to the disk.
     let syncing: FileLock?
+    /// Held, beside the others, by every process that has the database open.
+    private let users: FileLock?
 
     private static let length = 40960
     private static let layout: UInt64 = 0x5347_4143_4845_0001
     private static let invalidationCounters: UInt64 = 8192
     private enum Offset {
         static let seed = 8, generation = 16, copyEpoch = 24, readOnly = 32, commits = 40, synced = 48, logDoubt = 56, owner = 64,
+            checked = 72,
             counters = 1024,
             invalidations = 4096
     }
     private enum LockByte {
-        static let gate: Int64 = 0, maintenance: Int64 = 1, making: Int64 = 2, syncing: Int64 = 3
+        static let gate: Int64 = 0, maintenance: Int64 = 1, making: Int64 = 2, syncing: Int64 = 3, users: Int64 = 4
     }
 
     /// - Parameter bootID: of the host; nil for who does not share a store with others.
@@ -44,6 +48,7 @@ final class SharedState: @unchecked Sendable {
         gate = WriteGate(lock: memory.file?.lock(LockByte.gate))
         maintenance = memory.file?.lock(LockByte.maintenance)
         syncing = memory.file?.lock(LockByte.syncing)
+        users = memory.file?.lock(LockByte.users)
         if let bootID, let identity = FileIdentity(path: path) { belong(to: "\(bootID) \(identity.device) \(identity.inode)") }
     }
 
@@ -90,6 +95,22 @@ final class SharedState: @unchecked Sendable {
     func takeReadOnly() -> Bool {
         defer { csys_store64(start + Offset.readOnly, 0) }
         return csys_load64(start + Offset.readOnly) != 0
+    }
+
+    /// Counts this process among the users. Whether another one is; under the gate, and not to be asked while this one reads or writes.
+    ///
+    /// Said again after `mend`, which takes the lock away; until then this process is none, which costs a check too many.
+    func joinUsers() -> Bool {
+        defer { keepAmongUsers() }
+        return users.map { !$0.tryLock() } ?? false
+    }
+    func keepAmongUsers() { _ = users?.tryShared() }
+
+    /// Whether the users have found this file sound, under the generation of now.
+    func isChecked(_ file: FileIdentity) -> Bool { csys_load64(start + Offset.checked) == mark(of: file) }
+    func noteChecked(_ file: FileIdentity) { csys_store64(start + Offset.checked, mark(of: file)) }
+    private func mark(of file: FileIdentity) -> UInt64 {
+        KeyHash.hash(Array("\(generation) \(file.device) \(file.inode)".utf8), seed: seed)
     }
 
     /// Commits of all workers that were counted; each is counted after it was made.

@@ -77,7 +77,7 @@ public struct RecordStore: Sendable {
             return .hit(served)
         }
         guard let denial = try denial(of: resource) else { return .miss }
-        return .denied(denial.entry, denial.found.tier, ttl: (denial.found.entry.expiresAt - clock.wall.milliseconds) / 1000)
+        return .denied(denial.entry, denial.found.tier, ttl: Self.seconds(denial.found.entry.expiresAt - clock.wall.milliseconds))
     }
 
     /// What lies apart. It is filled anew each time: seldom read, and in no memory that others are answered from.
@@ -86,13 +86,13 @@ public struct RecordStore: Sendable {
         let now = clock.wall.milliseconds
         guard let known = Record(encoded: entry.value) else {
             let denial = entry.expiresAt > now ? NegativeEntry(encoded: entry.value) : nil
-            return denial.map { .denied($0, .sqlite, ttl: (entry.expiresAt - now) / 1000) } ?? .miss
+            return denial.map { .denied($0, .sqlite, ttl: Self.seconds(entry.expiresAt - now)) } ?? .miss
         }
         let isGood = known.refusedWith == nil && entry.expiresAt > now
         return .hit(
             Served(
                 record: filled ? RemovedFields(of: known, plain).filled(known) : known, tier: .sqlite,
-                ttl: ((known.refusedWith == nil ? entry.expiresAt : entry.storedAt) - now) / 1000, freshness: isGood ? .fresh : .stale,
+                ttl: Self.seconds((known.refusedWith == nil ? entry.expiresAt : entry.storedAt) - now), freshness: isGood ? .fresh : .stale,
                 storedAt: entry.storedAt, dueAt: entry.expiresAt, isDue: entry.expiresAt <= now))
     }
 
@@ -138,8 +138,13 @@ public struct RecordStore: Sendable {
         let end = record.refusedWith == nil ? min(due, whole) : entry.storedAt
         let now = clock.wall.milliseconds
         return Served(
-            record: record, tier: found.tier, ttl: (end - now) / 1000, freshness: Freshness(expiresAt: end, now: now),
+            record: record, tier: found.tier, ttl: Self.seconds(end - now), freshness: Freshness(expiresAt: end, now: now),
             storedAt: entry.storedAt, dueAt: due, isDue: due <= now)
+    }
+
+    /// Whole ones, never more than there are, before an end as after it: nothing is told to be younger than it is.
+    private static func seconds(_ milliseconds: Int64) -> Int64 {
+        milliseconds / 1000 - (milliseconds % 1000 < 0 ? 1 : 0)
     }
 
     // MARK: Keeping answers
@@ -149,12 +154,17 @@ public struct RecordStore: Sendable {
 
     /// Keeps what Spotify's answer taught: for good, due again after `SPOTIFY_CACHE_TTL`; search results for a week. Where `cache.db` cannot take
     /// it, it waits in the spool; throws when that cannot take it either.
-    /// - Parameter consent: of the connected account, whose token brought it; nil: the app's did, which is given nothing private.
+    /// - Parameters:
+    ///   - consent: of the connected account, whose token brought it; nil: the app's did, which is given nothing private.
+    ///   - age: since it was asked for. Spotify may have said it as long ago, and its time is counted from then (RFC 9111, 4.2.3).
     @discardableResult
-    func store(_ parsed: ParsedAnswer, under consent: Int64? = nil) throws(CacheError) -> Learned { try store([parsed], under: consent) }
+    func store(_ parsed: ParsedAnswer, under consent: Int64? = nil, age: Duration = .zero) throws(CacheError) -> Learned {
+        try store([parsed], under: consent, age: age)
+    }
 
     /// The same for several answers that came in one.
-    func store(_ answers: [ParsedAnswer], under consent: Int64? = nil) throws(CacheError) -> Learned {
+    func store(_ answers: [ParsedAnswer], under consent: Int64? = nil, age: Duration = .zero) throws(CacheError) -> Learned {
+        let asked = clock.monotonic - age
         var lines: [ParsedAnswer.Line] = []
         var unlike: [Refresh.Due] = []
         for parsed in answers {
@@ -166,13 +176,13 @@ public struct RecordStore: Sendable {
         }
         for line in lines where line.resource.isKept {
             guard let privateRecords, let consent else { throw .cannotWrite("there is no account whose private list it is") }
-            try privateRecords.keep(line, under: consent)
+            try privateRecords.keep(line, under: consent, age: age)
         }
         try keep(
             lines.filter { !$0.resource.isKept }.map { line in
                 let cache = line.resource.cache
                 return (cache, line.resource.cacheKey, line.encoded, cache == .temp ? Self.searchGrace : nil)
-            })
+            }, asked: asked)
         return Learned(resources: lines.map(\.resource), unlike: unlike)
     }
 
@@ -229,30 +239,39 @@ public struct RecordStore: Sendable {
 
     private static let wholeLifetime = Duration.seconds(30 * 86_400)
 
-    private func keep(_ values: [Value]) throws(CacheError) {
+    /// What is counted of the time since something was asked for, by now: who had to wait for `cache.db` has grown older. A caller is answered
+    /// with a search that is fresh, so it is that for a while, however long Spotify took.
+    private func age(_ asked: MonotonicTime?, _ cache: CacheName) -> Duration {
+        let age = asked.map { clock.monotonic - $0 } ?? .zero
+        return cache == .temp ? min(age, temporaryTTL / 2) : age
+    }
+
+    /// - Parameter asked: when it was asked for; nil: it is of now.
+    private func keep(_ values: [Value], asked: MonotonicTime? = nil) throws(CacheError) {
         // What was refused a moment ago is not waited for again, with the limiter's file locked; `drainSpool` sees when it can be written.
         if let spool, let reason = caches.troubles().writeRefusal, spool.refusal() == nil {
-            return try put(values, into: spool, because: .cannotWrite(reason))
+            return try put(values, asked: asked, into: spool, because: .cannotWrite(reason))
         }
         do throws(CacheError) {
             for cache in [CacheName.spotify, .temp] {
                 let these = values.filter { $0.cache == cache }
-                if !these.isEmpty { try caches.put(cache, these.map { ($0.key, $0.value, $0.ttl) }) }
+                if !these.isEmpty { try caches.put(cache, these.map { ($0.key, $0.value, $0.ttl) }, age: age(asked, cache)) }
             }
         } catch {
             guard let spool, error != .tooLarge else { throw error }
-            try put(values, into: spool, because: error)
+            try put(values, asked: asked, into: spool, because: error)
         }
     }
 
-    private func put(_ values: [Value], into spool: AnswerSpool, because cause: CacheError) throws(CacheError) {
+    private func put(_ values: [Value], asked: MonotonicTime?, into spool: AnswerSpool, because cause: CacheError) throws(CacheError) {
         // What no row may hold would wait for ever.
         guard values.allSatisfy({ $0.value.count <= EntryLimits.valueBytes }) else { throw .tooLarge }
-        let now = clock.wall.milliseconds
         let items = values.map { value in
-            AnswerSpool.Item(
+            let begin = (clock.wall - age(asked, value.cache)).milliseconds
+            return AnswerSpool.Item(
                 cache: value.cache, key: value.key,
-                entry: Entry(value: value.value, version: 0, storedAt: now, expiresAt: caches.end(of: value.cache, ttl: value.ttl)))
+                entry: Entry(
+                    value: value.value, version: 0, storedAt: begin, expiresAt: caches.end(of: value.cache, ttl: value.ttl, from: begin)))
         }
         do throws(SystemError) { try spool.put(items) } catch { throw .cannotWrite("\(cause); nor can it be kept in memory: \(error)") }
     }

@@ -163,6 +163,9 @@ extension Supervisor {
         switch note {
         case .firstWorkerFailed: log.critical("a worker ended before it could serve, again and again or for good: stopping")
         case .startsAgain(_, let pause): log.info("a worker is started again", metadata: ["after": "\(pause)"])
+        case .successorStartsAgain(_, let pause):
+            log.warning(
+                "a new worker ended before it could serve: the others stay, and it is started again", metadata: ["after": "\(pause)"])
         case .replacementFailed: log.error("a new worker ended before it could serve: the others stay as they are")
         case .replacementDone: log.info("all workers are replaced")
         case .outOfTime(let number): log.warning("worker takes too long and is killed", metadata: about(number))

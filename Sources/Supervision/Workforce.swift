@@ -20,13 +20,24 @@ struct Workforce: Sendable {
         var successor: Int?
         /// When an empty slot is to be filled.
         var dueAt: MonotonicTime?
-        var hasServed = false
         /// How long the latest occupants lived, oldest first.
         var lives: [Duration] = []
     }
 
+    /// A replacement that is under way.
+    private struct Replacement {
+        /// When it was asked for, or the last successor took over: what keeps the next one from serving has so long to pass.
+        var since: MonotonicTime
+        /// How long the successors lived that could not serve since then.
+        var lives: [Duration] = []
+        /// When the next one may be started; nil: at once.
+        var dueAt: MonotonicTime?
+    }
+
     private enum Phase: Equatable {
-        case opening, running
+        /// Nobody has served yet.
+        case opening
+        case running
         case stopping(status: Int32, giveUpAt: MonotonicTime)
         case over
     }
@@ -37,9 +48,9 @@ struct Workforce: Sendable {
     private var slots: [Slot]
     private var workers: [Int: Worker] = [:]
     private var lastNumber = 0
-    /// Grows with each replacement asked for. Occupants of an older one are replaced while `isReplacing`.
+    /// Grows with each replacement asked for. Occupants of an older one are replaced while there is a `replacement`.
     private var generation = 0
-    private var isReplacing = false
+    private var replacement: Replacement?
 
     init(count: Int, timeouts: WorkerTimeouts = WorkerTimeouts(), now: MonotonicTime) {
         self.timeouts = timeouts
@@ -52,7 +63,7 @@ struct Workforce: Sendable {
     var deadline: MonotonicTime? {
         var instants = workers.values.compactMap(\.killAt)
         switch phase {
-        case .opening, .running: instants += slots.compactMap(\.dueAt)
+        case .opening, .running: instants += slots.compactMap(\.dueAt) + [replacement?.dueAt].compactMap(\.self)
         case .stopping(_, let giveUpAt): instants.append(giveUpAt)
         case .over: return nil
         }
@@ -93,7 +104,6 @@ struct Workforce: Sendable {
         guard let worker = workers[number], !worker.serves, !isEnding else { return [] }
         workers[number]?.serves = true
         workers[number]?.killAt = nil
-        slots[worker.slot].hasServed = true
         if phase == .opening {
             phase = .running
             for slot in slots.indices.dropFirst() { slots[slot].dueAt = now }
@@ -107,6 +117,7 @@ struct Workforce: Sendable {
         let leaving = slots[slot].occupant
         slots[slot].occupant = successor
         slots[slot].successor = nil
+        if replacement != nil { replacement = Replacement(since: now) }
         guard let leaving else { return [] }
         workers[leaving]?.killAt = now + timeouts.drain
         return [.send(.drain, worker: leaving)]
@@ -114,21 +125,30 @@ struct Workforce: Sendable {
 
     private mutating func noteEnd(_ number: Int, _ exit: WorkerExit, _ now: MonotonicTime) -> [WorkforceAction] {
         guard let worker = workers.removeValue(forKey: number), !isEnding else { return [] }
-        if slots[worker.slot].successor == number {
-            slots[worker.slot].successor = nil
-            // A replacement asked for since then is another program's: it is still tried.
-            if worker.generation == generation { isReplacing = false }
-            return [.note(.replacementFailed(slot: worker.slot))]
-        }
+        if slots[worker.slot].successor == number { return noteFailedSuccessor(worker, exit, now) }
         guard slots[worker.slot].occupant == number else { return [] }
         slots[worker.slot].occupant = nil
-        guard slots[worker.slot].hasServed else {
-            guard exit.mayPass, now - beganAt < timeouts.opening else {
-                return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
-            }
-            return refill(slot: worker.slot, after: now - worker.startedAt, now)
+        // Where anybody serves, or did, nothing that one worker cannot do ends the others.
+        guard phase != .opening || exit.mayPass && now - beganAt < timeouts.opening else {
+            return [.note(.firstWorkerFailed(worker: number))] + stop(status: exit.serveStatus, now)
         }
         return refill(slot: worker.slot, after: now - worker.startedAt, now)
+    }
+
+    /// What kept it may pass, as for a first worker: another is tried for a while. The occupant serves on, whatever comes of it.
+    private mutating func noteFailedSuccessor(_ worker: Worker, _ exit: WorkerExit, _ now: MonotonicTime) -> [WorkforceAction] {
+        slots[worker.slot].successor = nil
+        // A replacement asked for since then is another program's: it is tried at once.
+        guard worker.generation == generation, var attempt = replacement else { return [.note(.replacementFailed(slot: worker.slot))] }
+        guard exit.mayPass, now - attempt.since < timeouts.opening else {
+            replacement = nil
+            return [.note(.replacementFailed(slot: worker.slot))]
+        }
+        attempt.lives.append(now - worker.startedAt)
+        let pause = RestartPause.length(after: attempt.lives)
+        attempt.dueAt = now + pause
+        replacement = attempt
+        return [.note(.successorStartsAgain(slot: worker.slot, after: pause))]
     }
 
     private mutating func refill(slot: Int, after life: Duration, _ now: MonotonicTime) -> [WorkforceAction] {
@@ -147,7 +167,7 @@ struct Workforce: Sendable {
     private mutating func beginReplacement(_ now: MonotonicTime) -> [WorkforceAction] {
         guard !isEnding else { return [] }
         generation += 1
-        isReplacing = true
+        replacement = Replacement(since: now)
         for slot in slots.indices {
             slots[slot].lives = []
             if slots[slot].dueAt != nil { slots[slot].dueAt = now }
@@ -187,13 +207,16 @@ struct Workforce: Sendable {
 
     /// One at a time: the next occupant of an older generation gets a successor when the one before has taken over.
     private mutating func replaceNext(_ now: MonotonicTime) -> [WorkforceAction] {
-        guard isReplacing, slots.allSatisfy({ $0.successor == nil }) else { return [] }
+        guard let attempt = replacement, attempt.dueAt.map({ $0 <= now }) ?? true, slots.allSatisfy({ $0.successor == nil }) else {
+            return []
+        }
+        replacement?.dueAt = nil
         let outdated = slots.indices.filter { slot in
             slots[slot].occupant.flatMap { workers[$0] }.map { $0.generation < generation } ?? false
         }
         guard !outdated.isEmpty else {
             // An empty slot will be filled with the new program anyway.
-            isReplacing = false
+            replacement = nil
             return [.note(.replacementDone)]
         }
         guard let slot = outdated.first(where: { slots[$0].occupant.flatMap { workers[$0]?.serves } ?? false }) else { return [] }
@@ -232,6 +255,8 @@ enum WorkforceAction: Sendable, Equatable {
     enum Note: Sendable, Equatable {
         case firstWorkerFailed(worker: Int)
         case startsAgain(slot: Int, after: Duration)
+        /// A new worker could not serve; another is tried, and the one that it is to replace serves on.
+        case successorStartsAgain(slot: Int, after: Duration)
         case replacementFailed(slot: Int)
         case replacementDone
         case outOfTime(worker: Int)
@@ -305,8 +330,8 @@ enum WorkerExit: Sendable, Equatable {
 struct WorkerTimeouts: Sendable {
     /// To announce that it serves. A large database is checked in that time.
     var start: Duration = .seconds(120)
-    /// For a first worker that serves, from the start of `serve`: what keeps one from it may pass (a file that another process holds, a disk that
-    /// comes late).
+    /// For a first worker that serves, from the start of `serve`, and for a new one, from the reload: what keeps one from it may pass (a file that
+    /// another process holds, a disk that comes late).
     var opening: Duration = .seconds(30)
     /// To answer what its kept connections and parked callers still want: the event loop ends its drain after 75 s.
     var drain: Duration = .seconds(90)

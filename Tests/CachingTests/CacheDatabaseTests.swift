@@ -59,6 +59,41 @@ struct CacheDatabaseTests {
         #expect(try bench.caches.get(.temp, bytes("k")) != nil)
     }
 
+    @Test("damage since the last stop is found before anything is acknowledged, however short ago the file was checked")
+    func damagedBetweenStarts() throws {
+        let folder = TemporaryFolder()
+        for _ in 0..<2 {
+            let bench = try Bench(folder: folder)
+            try bench.caches.put(.temp, (0..<500).map { (key: bytes("k\($0)"), value: [UInt8](repeating: 1, count: 500), ttl: nil) })
+            bench.caches.close()
+        }
+        try damage(folder.file("cache.db"), at: 8192 * 20, count: 8192)
+        let bench = try Bench(folder: folder)
+        #expect(bench.log.count(containing: "set aside") == 1)
+        try bench.caches.put(.temp, bytes("k1"), bytes("v"))
+        for number in 0..<500 { _ = try bench.caches.get(.temp, bytes("k\(number)")) }
+        #expect(try bench.caches.get(.temp, bytes("k1"))?.entry.value == bytes("v"))
+        #expect(bench.log.count(containing: "set aside") == 1)
+    }
+
+    @Test("the file is checked once by workers that start beside each other, and again when it is another one")
+    func checkedOnce() throws {
+        let one = try Bench()
+        try one.caches.put(.temp, (0..<500).map { (key: bytes("k\($0)"), value: [UInt8](repeating: 1, count: 500), ttl: nil) })
+        let two = try one.another()
+        _ = try one.caches.record.tend { db in Maintenance.checkpoint(db) }
+        try damage(one.folder.file("cache.db"), at: 8192 * 20, count: 8192)
+        let three = try one.another()
+        #expect(asideFiles(one.folder).isEmpty)
+        let path = one.folder.file("cache.db")
+        let copy = try Data(contentsOf: URL(fileURLWithPath: path))
+        for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) }
+        try copy.write(to: URL(fileURLWithPath: path))
+        let four = try one.another()
+        #expect(!asideFiles(one.folder).isEmpty)
+        withExtendedLifetime((two, three, four)) {}
+    }
+
     @Test("damage that shows while it serves is set aside by one worker, and all go on with the new file")
     func damagedWhileServing() throws {
         let one = try Bench()

@@ -72,6 +72,19 @@ import Testing
         #expect(try name(other, track) == "Track 1" && other.drainSpool() == 0)
     }
 
+    @Test("What has waited for cache.db is as much older")
+    func age() throws {
+        let store = RecordStore(caches: caches, temporaryTTL: .seconds(3600), spool: try spool())
+        let answer = try #require(ParsedAnswer(track, Array(Sample.track(1, by: 2).utf8)))
+        let before = csys_wall_ms()
+        _ = try locked { try store.store(answer, age: .seconds(7)) }
+        #expect(csys_wall_ms() - before > 900, "it was waited for")
+        #expect(try store.drainSpool() == 1)
+        let entry = try #require(try caches.get(.spotify, track.cacheKey)).entry
+        #expect(abs(entry.storedAt - (before - 7000)) < 300)
+        #expect(entry.expiresAt - entry.storedAt == 12 * 3_600_000)
+    }
+
     @Test("Refusals, closed endpoints and searches are answers, too")
     func others() throws {
         let store = try store()

@@ -1,5 +1,6 @@
 import CSystem
 import Caching
+import Glibc
 import JSON
 import Platform
 import Testing
@@ -29,6 +30,28 @@ import Testing
         #expect(abs(try served().dueAt - csys_wall_ms() - 86_400_000) < 5000)
         try house.learn(track, Sample.track(1, by: 2))
         #expect(try served().record.refusedWith == nil && served().freshness == .fresh)
+    }
+
+    @Test("What has been due for less than a second is told to be due, as what has less than one left is not told to have it")
+    func wholeSeconds() throws {
+        let record = Record(body: Array(Sample.track(1, by: 2).utf8))
+        let line = ParsedAnswer.Line(track, record).encoded
+        try house.caches.put(.spotify, track.cacheKey, line, ttl: .milliseconds(1500))
+        #expect(try served().ttl == 1)
+        try house.caches.put(.spotify, track.cacheKey, line, ttl: .milliseconds(900))
+        #expect(try served().ttl == 0)
+        try house.caches.put(.spotify, track.cacheKey, line, ttl: .milliseconds(1))
+        usleep(20_000)
+        #expect(try served().ttl == -1)
+    }
+
+    @Test("An answer's time is counted from when it was asked for")
+    func age() throws {
+        let answer = try #require(ParsedAnswer(track, Array(Sample.track(1, by: 2).utf8)))
+        try house.recordStore.store(answer, age: .seconds(7))
+        let kept = try served()
+        #expect((6900...12_000).contains(csys_wall_ms() - kept.storedAt))
+        #expect(kept.dueAt - kept.storedAt == 12 * 3_600_000)
     }
 
     @Test("What was never known is refused for as long as the temporary cache lasts")

@@ -52,15 +52,17 @@ struct OpeningTests {
         #expect(shop.deadline == nil)
     }
 
-    @Test("and stops those that serve already when another of the first generation fails")
-    func secondFails() {
+    @Test(
+        "and goes on with those that serve when another of the first generation cannot, however long",
+        arguments: [WorkerExit.signal(11), .status(1), .status(78)])
+    func secondFails(exit: WorkerExit) {
         var shop = Shop(count: 2)
         _ = shop.begin()
         _ = shop.at(1, .ready(worker: 1))
-        #expect(
-            shop.at(40, .ended(worker: 2, .signal(11)))
-                == [.note(.firstWorkerFailed(worker: 2)), .closeAddress, .send(.stop, worker: 1)])
-        #expect(shop.at(41, .ended(worker: 1, .status(0))) == [.finish(status: 139)])
+        #expect(shop.at(40, .ended(worker: 2, exit)) == [.note(.startsAgain(slot: 1, after: .zero)), .start(worker: 3)])
+        #expect(shop.at(41, .ended(worker: 3, exit)) == [.note(.startsAgain(slot: 1, after: .milliseconds(250)))])
+        #expect(shop.at(41.25) == [.start(worker: 4)])
+        #expect(shop.at(42, .ready(worker: 4)) == [])
     }
 
     @Test("though its first worker fails, when what kept it passes within half a minute; and not later")
@@ -168,6 +170,43 @@ struct ReplacementTests {
         #expect(shop.at(51, .ended(worker: 3, .status(78))) == [.note(.replacementFailed(slot: 0))])
         #expect(shop.deadline == nil)
         #expect(shop.at(90, .replacementAsked) == [.start(worker: 4)])
+    }
+
+    @Test("waits for what may pass and keeps a new one from serving, and meanwhile the old ones serve")
+    func heldFile() {
+        var shop = Shop.open(count: 2)
+        #expect(shop.at(50, .replacementAsked) == [.start(worker: 3)])
+        let again = WorkforceAction.note(.successorStartsAgain(slot: 0, after: .milliseconds(250)))
+        #expect(shop.at(60, .ended(worker: 3, .status(1))) == [again])
+        #expect(shop.deadline == 60.25)
+        #expect(shop.at(60.25) == [.start(worker: 4)])
+        #expect(shop.at(61, .ready(worker: 4)) == [.send(.drain, worker: 1), .start(worker: 5)])
+        // For the next one the half minute begins anew.
+        #expect(
+            shop.at(85, .ended(worker: 5, .status(1))) == [.note(.successorStartsAgain(slot: 1, after: .milliseconds(250)))])
+        #expect(shop.at(85.25) == [.start(worker: 6)])
+        #expect(shop.at(86, .ready(worker: 6)) == [.send(.drain, worker: 2), .note(.replacementDone)])
+    }
+
+    @Test("is given up when that does not pass within half a minute: the others stay as they are")
+    func heldForLong() {
+        var shop = Shop.open(count: 2)
+        _ = shop.at(50, .replacementAsked)
+        _ = shop.at(60, .ended(worker: 3, .status(1)))
+        _ = shop.at(60.25)
+        #expect(shop.at(80.5, .ended(worker: 4, .status(1))) == [.note(.replacementFailed(slot: 0))])
+        #expect(shop.deadline == nil)
+        #expect(shop.at(90, .replacementAsked) == [.start(worker: 5)])
+    }
+
+    @Test("that waits to try again leaves an old one's place to its next worker")
+    func oldDiesWhileWaiting() {
+        var shop = Shop.open(count: 1)
+        _ = shop.at(50, .replacementAsked)
+        _ = shop.at(60, .ended(worker: 2, .status(1)))
+        #expect(shop.at(60.1, .ended(worker: 1, .signal(9))) == [.note(.startsAgain(slot: 0, after: .zero)), .start(worker: 3)])
+        #expect(shop.at(60.25) == [.note(.replacementDone)])
+        #expect(shop.at(61, .ready(worker: 3)) == [])
     }
 
     @Test("asked for again while the new one fails is tried again")

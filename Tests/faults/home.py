@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -65,7 +66,7 @@ class Home:
         self.seed, self.real, self.sabotage, self.workers = seed, real, sabotage, workers
         self.judge = Judge()
         self.sandbox = Sandbox("faults")
-        self._ahead, self._mounted, self.rebooted = [(0.0, 0)], False, 0.0
+        self._ahead, self._mounted, self.rebooted = [(0.0, 0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         self.serving = threading.Lock()
 
@@ -175,8 +176,11 @@ class Home:
     # The stand-in.
 
     def bump(self, revision):
+        """Whether it was taken."""
         with contextlib.suppress(OSError):
             self.standin.control("revision", {"revision": 1 if self.sabotage and self.sabotage.rule == "age-honest" else revision})
+            return True
+        return False
 
     def cooldown_of(self, call):
         """Seconds for which a 429 keeps everybody from calling."""
@@ -188,8 +192,11 @@ class Home:
     # Wall clock.
 
     def set_clock(self, ahead):
+        # Somewhere between two instants; until the second is known, from the first on.
+        begin = time.monotonic()
+        self._ahead.append((begin, math.inf, ahead))
         self.host.clock.set(ahead)
-        self._ahead.append((time.monotonic(), ahead))
+        self._ahead[-1] = begin, time.monotonic(), ahead
 
     def clock_is_odd(self):
         """Whether it is set, or was a moment ago."""
@@ -197,8 +204,9 @@ class Home:
 
     def ahead_between(self, begin, end):
         """By how many seconds the wall clock was ahead, at any time between two instants and a moment before."""
-        before = [ahead for at, ahead in self._ahead if at <= begin - 0.1][-1:]
-        return before + [ahead for at, ahead in self._ahead if begin - 0.1 < at <= end]
+        spans = list(self._ahead)
+        before = [ahead for _, at, ahead in spans if at <= begin - 0.1][-1:]
+        return before + [ahead for first, last, ahead in spans if last > begin - 0.1 and first <= end]
 
     # The program.
 

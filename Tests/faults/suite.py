@@ -43,6 +43,8 @@ from faults.table import load
 
 #: Seconds within which all is well again when a fault is over. A worker that dies young is waited for longer each time.
 RECOVERY = 30.0
+#: What is excused while what went wrong itself is made good.
+MENDING = frozenset("links slow hits reads writes sessions cooldown".split())
 
 
 class Suite:
@@ -59,7 +61,7 @@ class Suite:
         self.report = Report(home)
         self.faults = [fault for name, fault in load().items() if (not only or any(name.startswith(each) for each in only))
                        and not (short and fault.long) and ("disk" not in fault.needs or home.has_disk)]
-        self._stop, self._threads = threading.Event(), []
+        self._stop, self._threads, self._expected = threading.Event(), [], []
 
     # The workload.
 
@@ -135,6 +137,10 @@ class Suite:
         if done.returncode != 0:
             self.judge.found("recovers", f"{words[0]} ended with {done.returncode}: {done.stderr[-300:]}")
 
+    def expect(self, what, condition):
+        """That it is so soon after all faults are over that are on now."""
+        self._expected.append((what, condition))
+
     # The faults.
 
     def strike(self, *faults):
@@ -146,7 +152,9 @@ class Suite:
                 self._do_harm(faults)
             except Exception as error:  # that it does not start, for one; the rest is to be seen all the same
                 self.judge.found("recovers", f"{type(error).__name__}: {str(error)[:2000]}")
-                self.home.mend()
+                # It is stopped for that.
+                with self.judge.excusing(MENDING):
+                    self.home.mend()
             over = time.monotonic()
             self._recover()
         self.report.note(faults, began, over, time.monotonic())
@@ -175,6 +183,12 @@ class Suite:
                 eventually(is_well, RECOVERY, every=0.05)
             except TooLate:
                 self.judge.found("recovers", f"not well {RECOVERY:.0f} s after the fault")
+        expected, self._expected = self._expected, []
+        for what, condition in expected:
+            try:
+                eventually(condition, RECOVERY, every=0.05, what=what)
+            except TooLate as error:
+                self.judge.found("recovers", str(error))
 
     def round(self, alone, faults):
         """Each once, in an order of the seed's: alone, or in pairs that do not take the same."""

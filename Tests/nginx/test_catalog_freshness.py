@@ -51,6 +51,15 @@ def test_the_first_answer_after_the_ttl_is_the_old_one_at_once_and_a_later_one_t
     assert len(house.standin.calls(spotify_id("changing"))) >= 2
 
 
+def test_an_answer_that_took_its_time_is_told_to_be_as_old(new_house):
+    house = new_house("took-its-time")
+    house.standin.fail({"behaviour": "delay", "ms": 2500})
+    for path in (track("took-its-time"), "/spotify/v1/search?q=took-its-time&type=track"):
+        assert house.get(path).status == 200
+        ttl, whole = cache_status(house.get(path))["ttl"], 3600 if "search" in path else 12 * 3600
+        assert whole - 60 < ttl <= whole - 3, (path, ttl)
+
+
 def flooded_while_failing(house, known, rules):
     """10,000 requests while the renewals fail; every one is answered 200 with what was known before."""
     house.standin.fail(*rules)

@@ -1,10 +1,13 @@
 """Idle costs nothing; a stop and a change of workers lose nothing."""
 
+import contextlib
 import os
 import re
 import shutil
 import signal
+import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -152,6 +155,26 @@ def test_a_replaced_executable_is_what_the_next_worker_runs(new_house):
     eventually(lambda: not before & set(house.responder.worker_pids()), 40, what="the old workers have ended")
     assert {os.stat(f"/proc/{pid}/exe").st_ino for pid in house.responder.worker_pids()} == {inode}
     assert house.get(track("upgrade")).status == 200
+
+
+@pytest.mark.parametrize("name, seconds", [("cache.db", 12), ("limiter.db", 3)])
+def test_a_reload_while_another_program_holds_a_database_waits_and_ends_nothing(new_house, name, seconds):
+    house = new_house("reload-held", workers=2)
+    [known] = house.fill()
+    serve, before = house.responder.pid, set(house.responder.worker_pids())
+    holder = sqlite3.connect(house.sandbox.path("data", name), timeout=15, isolation_level=None)
+    with contextlib.closing(holder):
+        eventually(lambda: holder.execute("BEGIN EXCLUSIVE"), 20, what=f"{name} is held")
+        house.responder.process.signal(signal.SIGHUP)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            assert house.get(known).status == 200
+            time.sleep(0.1)
+        holder.execute("ROLLBACK")
+    eventually(lambda: not before & set(house.responder.worker_pids()) and len(house.responder.worker_pids()) == 2, 50, what="all are replaced")
+    assert house.responder.pid == serve and house.get(known).status == 200
+    if name == "cache.db":
+        assert "the others stay, and it is started again" in house.responder.log()
 
 
 def test_workers_hold_no_descriptors_of_the_supervisor(new_house):

@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +15,7 @@ import time
 from harness.sandbox import executable
 from harness.spotify import Spotify, comparable
 from harness.standin import missing_id, spotify_id
-from harness.waiting import eventually
+from harness.waiting import eventually, readable
 
 import pytest
 
@@ -38,7 +37,7 @@ def in_a_terminal(house, path, until, then, within=60):
     os.close(slave)
     seen, end = "", time.monotonic() + within
     while time.monotonic() < end:
-        ready = select.select([master], [], [], 0.2)[0]
+        ready = readable(master, 0.2)
         try:
             seen += os.read(master, 4096).decode(errors="replace") if ready else ""
         except OSError:

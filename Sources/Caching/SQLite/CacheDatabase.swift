@@ -90,8 +90,9 @@ final class CacheDatabase: Sendable {
                 writing.settle("cache.db can be written again")
                 return result
             } catch {
-                guard DatabaseFault(error).isDamage, attempt < 2 else { throw mapped(error) }
-                if attempt == 0 { try opened(replacing: file) } else { try setAside(file, "\(error)") }
+                let fault = DatabaseFault(error)
+                guard fault.isDamage, attempt < 2 else { throw mapped(error) }
+                if attempt == 0 { try opened(replacing: file) } else { try setAside(file, "\(fault)") }
             }
         }
         throw refused("cache.db is replaced again and again")
@@ -170,6 +171,7 @@ final class CacheDatabase: Sendable {
 
     /// Looks whether the file was replaced by hand, or can be written again. About once a second, from `maintain()`.
     func lookAgain() throws(CacheError) {
+        shared.keepAmongUsers()
         let file = try self.file()
         if FileIdentity(path: path) != file.identity {
             shared.raiseGeneration()
@@ -190,7 +192,7 @@ final class CacheDatabase: Sendable {
         if let file = current.withLock({ $0 }), file !== old, file.generation == shared.generation { return file }
         let file: CacheDatabaseFile
         do throws(OpeningFailure) {
-            file = try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads, clock: clock)
+            file = try open()
         } catch {
             switch error {
             case .newerSchema(let found, let known): throw .newerSchema(found: found, known: known)
@@ -199,6 +201,16 @@ final class CacheDatabase: Sendable {
             }
         }
         install(file)
+        return file
+    }
+
+    /// Under the gate.
+    private func open() throws(OpeningFailure) -> CacheDatabaseFile {
+        let isUsed = shared.joinUsers()
+        let isChecked = FileIdentity(path: path).map(shared.isChecked) ?? false
+        let file = try CacheDatabaseFile(
+            path: path, generation: shared.generation, threads: threads, isInUse: isUsed && isChecked, clock: clock)
+        if file.writer != nil { shared.noteChecked(file.identity) }
         return file
     }
 
@@ -244,7 +256,7 @@ final class CacheDatabase: Sendable {
         shared.raiseCopyEpoch()
         shared.invalidateAll()
         do {
-            return try CacheDatabaseFile(path: path, generation: shared.generation, threads: threads, clock: clock)
+            return try open()
         } catch {
             throw .cannotRead("a new cache.db cannot be made: \(error)")
         }

@@ -27,10 +27,11 @@ final class CacheDatabaseFile: Sendable {
 
     /// Opens the file, makes it when there is none, and takes the steps of the schema that are missing. The caller holds
     /// the gate, so that nobody moves the file meanwhile.
-    init(path: String, generation: UInt64, threads: Int, clock: any HostClock) throws(OpeningFailure) {
+    /// - Parameter isInUse: another process has it open, and has found it sound.
+    init(path: String, generation: UInt64, threads: Int, isInUse: Bool, clock: any HostClock) throws(OpeningFailure) {
         self.path = path
         self.generation = generation
-        switch try CacheDatabaseOpening.writer(path, clock) {
+        switch try CacheDatabaseOpening.writer(path, isInUse: isInUse, clock) {
         case .writable(let queue):
             (writer, refusal) = (queue, nil)
             address = ReadAddress(uri: SQLiteFile.uri(path), isReadOnly: false)
@@ -94,7 +95,7 @@ enum CacheDatabaseOpening {
     /// Up to this size the whole file is checked before it is used (some 50 ms); a larger one is checked while it serves.
     static let checkedAtOnce: Int64 = 32 << 20
 
-    static func writer(_ path: String, _ clock: any HostClock) throws(OpeningFailure) -> Writer {
+    static func writer(_ path: String, isInUse: Bool, _ clock: any HostClock) throws(OpeningFailure) -> Writer {
         if FileIdentity(path: path) == nil {
             // A log without its database is of a file that was moved away: it must not meet a new one.
             for suffix in ["-wal", "-shm", "-journal"] { unlink(path + suffix) }
@@ -102,7 +103,7 @@ enum CacheDatabaseOpening {
         do {
             let queue = try opened(path)
             try queue.writeWithoutTransaction { db in
-                if try CacheSchema.steps.migrate(db) > 0 { try check(db, now: clock.now) }
+                if try CacheSchema.steps.migrate(db) > 0 { try check(db, isInUse: isInUse, now: clock.now) }
             }
             return .writable(queue)
         } catch let failure as OpeningFailure {
@@ -145,11 +146,12 @@ enum CacheDatabaseOpening {
     /// Whether a text made by `reason` is about the full disk.
     static func isDiskFull(_ reason: String) -> Bool { reason.hasSuffix("(SQLite \(ResultCode.SQLITE_FULL.rawValue))") }
 
-    /// The whole check of a small file, unless another worker has just made it.
-    private static func check(_ db: Database, now: Int64) throws {
+    /// The whole check of a small file, unless another worker has just made it, and has the file open since. After that anybody may have
+    /// done anything to the file, and what is acknowledged before damage shows is lost with it.
+    private static func check(_ db: Database, isInUse: Bool, now: Int64) throws {
         let pages = try Int64.fetchOne(db, sql: "PRAGMA page_count") ?? 0
         let checked = try Int64.fetchOne(db, sql: "SELECT checked_at FROM state") ?? 0
-        guard pages * 8192 <= checkedAtOnce, !(now - 60_000...now).contains(checked) else { return }
+        guard pages * 8192 <= checkedAtOnce, !(isInUse && (now - 60_000...now).contains(checked)) else { return }
         try db.checkSoundness()
         try db.execute(sql: "UPDATE state SET checked_at = ?", arguments: [now])
     }

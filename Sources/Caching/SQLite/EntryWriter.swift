@@ -53,17 +53,17 @@ struct EntryWriter {
         return Entry(value: old.value ?? [], version: seal.version, storedAt: seal.storedAt, expiresAt: seal.expiresAt)
     }
 
-    /// `onlyIfVersion`: the version of the entry to replace, 0 when there must be none.
+    /// `onlyIfVersion`: the version of the entry to replace, 0 when there must be none. `age`: of the value, in ms.
     func put(
-        _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], _ lifetime: Lifetime, onlyIfVersion: Int64? = nil
+        _ cache: CacheName, _ key: [UInt8], _ value: [UInt8], _ lifetime: Lifetime, onlyIfVersion: Int64? = nil, age: Int64 = 0
     ) throws -> Entry {
         let old = try standing(cache, key)
         if let onlyIfVersion {
             let current = old.flatMap { $0.isAlive(cache, now: transaction.now) ? $0.seal.version : nil }
             guard onlyIfVersion == current ?? 0 else { throw CacheError.versionChanged(current: current) }
         }
-        let entry = Entry(
-            value: value, version: transaction.nextVersion(), storedAt: transaction.now, expiresAt: lifetime.end(from: transaction.now))
+        let begin = transaction.now - age
+        let entry = Entry(value: value, version: transaction.nextVersion(), storedAt: begin, expiresAt: lifetime.end(from: begin))
         try replace(cache, key, entry, over: old)
         return entry
     }

@@ -90,7 +90,8 @@ struct AccountCalls {
 
     /// A playlist that its owner keeps from others is asked for once more, as the app. Nor is one without items stored while the account that may
     /// read them has no token. What comes when another account is connected is as that was not asked, and nothing is learned from it.
-    mutating func end(of call: Int, _ result: CallResult) -> End {
+    /// - Parameter age: since the call was sent.
+    mutating func end(of call: Int, _ result: CallResult, age: Duration = .zero) -> End {
         endedConsent = calls[call]?.consent
         guard let asked = calls[call] else { return .usual(result) }
         guard case .answer(let answer) = result else {
@@ -108,7 +109,7 @@ struct AccountCalls {
         // Where that cannot be written, nothing can, and the next permit says so.
         try? tokens.noteTaken()
         guard let list else { return .usual(result, isOfAccount: true) }
-        return (try? end(of: asked, under: consent, list, answer.body, result)) ?? Self.unwritten
+        return (try? end(of: asked, under: consent, list, answer.body, result, age: age)) ?? Self.unwritten
     }
 
     /// What an account was refused says nothing of the one that is connected by now.
@@ -121,7 +122,7 @@ struct AccountCalls {
 
     /// Another account may be connected at any point of this, so that all that is noted says whose it is.
     private func end(
-        of asked: Asked, under consent: Int64, _ list: JSONNode, _ body: [UInt8], _ result: CallResult
+        of asked: Asked, under consent: Int64, _ list: JSONNode, _ body: [UInt8], _ result: CallResult, age: Duration
     ) throws -> End {
         if !asked.isVetting { try learnOwner(list, under: consent) }
         guard list["public"]?.bool != true else {
@@ -134,7 +135,7 @@ struct AccountCalls {
         }
         if asked.resource.isKept { return .usual(result, isOfAccount: true) }
         if !asked.isVetting, list.hasItems, tokens.isPrivate, let line = ParsedAnswer(.kept(asked.resource), body)?.lines.first {
-            try privateRecords?.keep(line, under: consent)
+            try privateRecords?.keep(line, under: consent, age: age)
         }
         try tokens.noteKept(asked.playlist, under: consent)
         return .otherwise

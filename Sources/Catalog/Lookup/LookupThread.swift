@@ -71,6 +71,8 @@ package final class LookupLoop {
     private var tokensOfCalls: [Int: String] = [:]
     /// When calls were begun, or sent.
     private var beginnings: [Int: MonotonicTime] = [:]
+    /// When the call was sent whose end is being carried out.
+    private var sentAt: MonotonicTime?
     /// What the call at the gate is told, and how long its permit is good.
     private var gate = Gate.hold
     private var permitEnd = BootTime.never
@@ -306,7 +308,7 @@ package final class LookupLoop {
     }
 
     private func ended(_ call: Int, _ result: CallResult) -> [LookupAction] {
-        switch account?.end(of: call, result) {
+        switch account?.end(of: call, result, age: age) {
         case .usual(let result, let isOfAccount, let isOpen)?: scheduler.ended(call, result, isOfAccount: isOfAccount, isOpen: isOpen)
         case .otherwise?: scheduler.endedOtherwise(call)
         case nil: scheduler.ended(call, result)
@@ -385,11 +387,14 @@ package final class LookupLoop {
         }
     }
 
+    /// Of what the call has brought.
+    private var age: Duration { sentAt.map { clock.monotonic - $0 } ?? .zero }
+
     /// Answers what is known now.
     private func keep(_ answer: BatchAnswer, _ current: Set<String>) throws(CacheError) -> RecordStore.Learned {
         let lessons = answer.lessons.filter { current.contains($0.lookup.lease.key) }
         var learned = try recordStore.store(
-            lessons.compactMap { if case .answer(let parsed) = $0.lesson { parsed } else { nil } } + answer.extra)
+            lessons.compactMap { if case .answer(let parsed) = $0.lesson { parsed } else { nil } } + answer.extra, age: age)
         for case (let lookup, .refusal(let refusal, let briefly)) in lessons {
             try recordStore.store(refusal, for: lookup.resource, briefly: briefly)
             learned.resources.append(lookup.resource)
@@ -413,7 +418,7 @@ package final class LookupLoop {
     /// Answers what is known now.
     private func keep(_ lookup: LeasedLookup, _ lesson: Lesson) throws(CacheError) -> RecordStore.Learned {
         switch lesson {
-        case .answer(let parsed): return try recordStore.store(parsed, under: account?.endedConsent)
+        case .answer(let parsed): return try recordStore.store(parsed, under: account?.endedConsent, age: age)
         case .refusal(let refusal, let briefly):
             try recordStore.store(refusal, for: lookup.resource, briefly: briefly, under: account?.endedConsent)
             return RecordStore.Learned(resources: [lookup.resource])
@@ -468,7 +473,9 @@ package final class LookupLoop {
                 rateLimiter.endSending(wasSent: false)
                 let begun = beginnings.removeValue(forKey: call) ?? clock.monotonic
                 if let kind = result.kind { configuration.noteResult(kind, clock.monotonic - begun) }
+                sentAt = begun
                 carryOut(ended(call, result))
+                sentAt = nil
                 tokensOfCalls[call] = nil
             })
     }

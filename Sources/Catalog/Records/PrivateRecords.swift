@@ -67,12 +67,14 @@ final class PrivateRecords: Sendable {
     }
 
     /// Keeps a record of a playlist, which counts as private from then on.
-    /// - Parameter consented: when the consent was given whose token brought it: under another one nothing of it is kept.
-    func keep(_ line: ParsedAnswer.Line, under consented: Int64) throws(CacheError) {
+    /// - Parameters:
+    ///   - consented: when the consent was given whose token brought it: under another one nothing of it is kept.
+    ///   - age: since it was asked for.
+    func keep(_ line: ParsedAnswer.Line, under consented: Int64, age: Duration = .zero) throws(CacheError) {
         guard let place = place(of: line.resource, under: consented) else { throw Self.gone }
         do throws(SystemError) {
             try Files.createPrivate(place.mark)
-            try Files.replace(place.path, with: encoded(line.encoded, for: ttl))
+            try Files.replace(place.path, with: encoded(line.encoded, for: ttl, age: age))
         } catch { throw .cannotWrite("what the account's owner keeps from others cannot be stored: \(error)") }
     }
 
@@ -104,10 +106,10 @@ final class PrivateRecords: Sendable {
         return (mark, "\(mark).\(Hexadecimal.text(SHA256.hash(data: Array(resource.name.utf8)).prefix(16)))")
     }
 
-    private func encoded(_ value: [UInt8], for time: Duration) -> [UInt8] {
-        let now = clock.wall
+    private func encoded(_ value: [UInt8], for time: Duration, age: Duration = .zero) -> [UInt8] {
+        let begin = clock.wall - age
         var bytes: [UInt8] = []
-        for instant in [now, now + time] { withUnsafeBytes(of: instant.milliseconds.littleEndian) { bytes.append(contentsOf: $0) } }
+        for instant in [begin, begin + time] { withUnsafeBytes(of: instant.milliseconds.littleEndian) { bytes.append(contentsOf: $0) } }
         return bytes + value
     }
 }

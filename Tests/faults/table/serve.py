@@ -33,9 +33,18 @@ def ended(run):
     yield
 
 
+def reload(run):
+    """SIGHUP. Whatever is on beside it, all workers have to be new ones when all is well again."""
+    responder = run.home.responder
+    process, before = responder.process, set(responder.worker_pids())
+    process.signal(signal.SIGHUP)
+    run.expect("a reload replaced the workers",
+               lambda: responder.process is not process or len(set(responder.worker_pids()) - before) == responder.workers)
+
+
 @fault("serve: reloaded", takes="serve", lasts=(0.5, 2))
 def reloaded(run):
-    run.home.responder.reload()
+    reload(run)
     yield
 
 
@@ -65,5 +74,5 @@ def replaced(run):
     other = run.home.program.with_name("other")
     shutil.copy(executable(), other)
     os.replace(other, run.home.program)
-    run.home.responder.reload()
+    reload(run)
     yield

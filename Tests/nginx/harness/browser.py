@@ -4,11 +4,12 @@ import base64
 import itertools
 import json
 import os
-import select
 import shutil
 import subprocess
 import tempfile
 import time
+
+from .waiting import readable
 
 #: The descriptors that --remote-debugging-pipe reads from and writes to.
 READS, WRITES = 3, 4
@@ -69,7 +70,7 @@ class Browser:
 
     def _receive(self, end):
         while b"\0" not in self._rest:
-            if not select.select([self._in], [], [], max(0, end - time.monotonic()))[0]:
+            if not readable(self._in, max(0, end - time.monotonic())):
                 raise TimeoutError("the browser does not answer")
             read = os.read(self._in, 1 << 20)
             if not read:

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-import select
 import socket
 import time
+
+from .waiting import readable
 
 
 class Answer:
@@ -77,7 +78,7 @@ class Connection:
 
     def request(self, method, path, headers=None, body=b""):
         # As any client does: what the server has closed since the last answer is not asked any more.
-        if self._socket and select.select([self._socket], [], [], 0)[0]:
+        if self._socket and readable(self._socket):
             self.close()
         started = time.monotonic()
         try:

@@ -1,5 +1,6 @@
 """Waiting for a condition with a deadline, never for a fixed time."""
 
+import select
 import time
 
 
@@ -23,3 +24,11 @@ def eventually(condition, within=10.0, every=0.02, what=None):
             name = what or getattr(condition, "__name__", "the condition")
             raise TooLate(f"{name}: not within {within} s" + (f" (last: {trouble!r})" if trouble else ""))
         time.sleep(every)
+
+
+def readable(source, within=0.0):
+    """Whether there is something to read from a socket or descriptor, or its end, within so many seconds. Of any number: select(2) takes
+    none above 1023."""
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    return bool(poll.poll(within * 1000))
