@@ -8,19 +8,19 @@ from harness.process import descriptor_targets, send_signal
 from . import fault
 
 #: A worker that is gone takes its connections with it.
-GONE = "links slow"
+GONE = "links slow lookups"
 
 
 @fault("worker: killed", GONE)
 def killed(run):
-    send_signal(run.chance.choice(run.workers()), signal.SIGKILL)
+    run.home.kill(run.chance.choice(run.workers()))
     yield
 
 
-@fault("worker: stopped", "links slow hits reads writes sessions cooldown", lasts=(0.5, 3))
+@fault("worker: stopped", "links slow hits reads writes sessions lookups cooldown", lasts=(0.5, 3))
 def stopped(run):
     pid = run.chance.choice(run.workers())
-    send_signal(pid, signal.SIGSTOP)
+    run.home.halt(pid)
     yield
     send_signal(pid, signal.SIGCONT)
 
@@ -28,7 +28,7 @@ def stopped(run):
 @fault("worker: all killed", GONE)
 def all_killed(run):
     for pid in run.workers():
-        send_signal(pid, signal.SIGKILL)
+        run.home.kill(pid)
     yield
 
 
@@ -48,7 +48,7 @@ def killed_after_an_answer(run):
     yield
 
 
-@fault("worker: no descriptor left", "links slow hits reads writes sessions", lasts=(0.5, 2))
+@fault("worker: no descriptor left", "links slow hits reads writes sessions lookups", lasts=(0.5, 2))
 def no_descriptors(run):
     pid = run.chance.choice(run.workers())
     try:
