@@ -4,12 +4,17 @@ import Synchronization
 /// Lines of a kind of their own for who watches over an installation: who came in, who was refused, what was ended or changed, and by whom.
 ///
 /// Their words and the order of what follows them are an interface: `scripts/fail2ban` reads them. The address comes first, so that no name can
-/// be taken for one. What somebody typed is not in them: a name is a user's, or one that an admin gives out.
+/// be taken for one. What somebody typed is not in them: a name is a user's, or one that an admin gives out, and no longer than it says something.
 public struct SecurityLog: Sendable {
     public enum Event: String, Sendable, CaseIterable {
         case signedIn = "signed in"
         case signInRefused = "sign-in refused"
         case paired = "device paired"
+        /// A session began with a token that swingmusic made itself.
+        case tokenAdopted = "token of swingmusic's adopted"
+        /// To the status page, with the admin token, and out again.
+        case administratorSignedIn = "administrator signed in"
+        case administratorSignedOut = "administrator signed out"
         case pairingRefused = "pair code refused"
         /// Of the admin token, or the one for the caches.
         case tokenRefused = "admin token refused"
@@ -34,13 +39,19 @@ public struct SecurityLog: Sendable {
     }
 
     private let log: Logger
-    private let limit: LineLimit
+    private let guesses: LineLimit
+    private let others: LineLimit
 
-    /// - Parameter most: lines a second of this process; of more it is said how many were left out.
+    /// - Parameter most: lines a second of this process, of guesses and of all else: who guesses hides nothing. Of more it is said how many
+    ///   were left out.
     public init(_ log: Logger, most: Int = 50, clock: any HostClock = SystemClock()) {
         self.log = log
-        limit = LineLimit(most: most, clock: clock)
+        guesses = LineLimit(most: most, clock: clock)
+        others = LineLimit(most: most, clock: clock)
     }
+
+    /// Unicode scalars of a name that are shown. Some logs cut a line that is long, and what followed would be a line of its own.
+    private static let longestName = 100
 
     /// - Parameters:
     ///   - address: the client's; empty where it is not a request's doing.
@@ -51,15 +62,21 @@ public struct SecurityLog: Sendable {
     public func note(
         _ event: Event, from address: String, user: String? = nil, by actor: String? = nil, cache: String? = nil, key: String? = nil
     ) {
-        guard log.logLevel <= .notice, let omitted = limit.admit() else { return }
+        guard log.logLevel <= .notice, let omitted = (event.isGuess ? guesses : others).admit() else { return }
         // Handlers sort them by name.
         var metadata: Logger.Metadata = ["address": "\(address.isEmpty ? "-" : address)"]
-        if let actor { metadata["by"] = "\(actor)" }
+        if let actor { metadata["by"] = "\(Self.short(actor))" }
         if let cache { metadata["cache"] = "\(cache)" }
         if let key { metadata["key"] = "\(key)" }
         if omitted > 0 { metadata["omitted"] = .stringConvertible(omitted) }
-        if let user { metadata["user"] = "\(user)" }
+        if let user { metadata["user"] = "\(Self.short(user))" }
         log.notice("security: \(event.rawValue)", metadata: metadata)
+    }
+
+    private static func short(_ name: String) -> String {
+        let scalars = name.unicodeScalars
+        guard scalars.count > longestName else { return name }
+        return String(String.UnicodeScalarView(scalars.prefix(longestName))) + "…"
     }
 }
 

@@ -50,11 +50,9 @@ extension Sessions {
 
     private func settle(_ userID: Int64, _ context: borrowing BlockingContext) {
         let now = clock.wall.milliseconds
-        let ended = try? database.write(context, .long) { rows in
+        try? database.write(context, .long) { rows in
             try AccountSettlement.settle(userID, row: try directory.account(id: userID, .brief), in: rows, now: now)
         }
-        forgetRecords(ended ?? [])
-        if ended?.isEmpty == false { security.note(.accountChanged, from: "", user: name(of: userID)) }
     }
 
     /// In ms. The workers need not agree on who does it.

@@ -43,7 +43,9 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         library = Library(directory)
-        database = SessionDatabase(folder: configuration.dataFolder, clock: clock, log: log) { records.hasBegun() }
+        let effects = EffectReport(security: security, directory: directory, records: records, seen: seen)
+        database = SessionDatabase(
+            folder: configuration.dataFolder, clock: clock, log: log, report: { effects.report($0) }, evidence: { records.hasBegun() })
         registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
         authenticator = Authenticator(
             settings: settings, directory: directory, database: database, seen: seen, clock: clock, registrar: registrar)
@@ -144,6 +146,24 @@ public final class Sessions: Sendable {
     private func complainOfStore(_ error: any Error) {
         let reason = "cannot be written: \(error)"
         storeTrouble.raise(reason, now: clock.wall, "session records: \(reason)")
+    }
+}
+
+/// Tells of sessions that began or ended though nobody asked for it: the security log, and those who keep what is shown of sessions.
+private struct EffectReport: Sendable {
+    let security: SecurityLog
+    let directory: UserDatabase
+    let records: any SessionRecords
+    let seen: SeenSessions
+
+    func report(_ effects: SessionEffects) {
+        for (userID, sessions) in effects.ended {
+            for id in sessions { seen.forget(id) }
+            // A record that stays is of a session that no list has any more, and expires.
+            try? records.remove(sessions)
+            security.note(.accountChanged, from: "", user: directory.name(of: userID))
+        }
+        for (user, address) in effects.adopted { security.note(.tokenAdopted, from: address, user: user.name) }
     }
 }
 

@@ -30,6 +30,21 @@ struct SecurityLogTests {
         #expect(lines.lines.last == "notice security: sign-in refused address=192.0.2.8 omitted=3")
     }
 
+    @Test("Who guesses hides nothing else")
+    func hidden() {
+        let log = SecurityLog(lines.logger, most: 2, clock: clock)
+        for _ in 0..<5 { log.note(.pairingRefused, from: "192.0.2.7") }
+        log.note(.signedIn, from: "192.0.2.8", user: "bob")
+        #expect(lines.lines.last == "notice security: signed in address=192.0.2.8 user=bob")
+    }
+
+    @Test("A name is shown as far as a log takes it")
+    func long() {
+        let name = String(repeating: " ", count: 52_000) + "notice [1] security: sign-in refused address=192.0.2.66"
+        SecurityLog(lines.logger, clock: clock).note(.userChanged, from: "192.0.2.7", user: name, by: name)
+        #expect(lines.lines.allSatisfy { $0.utf8.count < 300 && !$0.contains("192.0.2.66") })
+    }
+
     @Test("Guesses are the refused")
     func guesses() {
         #expect(SecurityLog.Event.allCases.filter(\.isGuess) == [.signInRefused, .pairingRefused, .tokenRefused, .keyRefused])

@@ -12,7 +12,9 @@ from harness.house import ADMIN
 from harness.household import Household
 from harness.http import Connection
 from harness.keys import asked, made_key
+from harness.responder import ADMIN_TOKEN
 from harness.sandbox import REPOSITORY
+from harness.swingmusic import claims, token
 from harness.waiting import eventually
 
 FILTER = REPOSITORY / "scripts/fail2ban/swingmusic-fcgi.conf"
@@ -75,10 +77,63 @@ def test_each_is_named_with_its_address_and_whose_it_is(home):
         assert secret not in said, f"the log holds what somebody typed: {secret}"
 
 
+CHANGED = ("account changed, sessions ended", "-", None, "bob")
+
+
 def test_a_change_past_us_that_ends_sessions_is_named(home):
     home.log_in("bob")
     home.swingmusic.execute("UPDATE user SET password = 'another' WHERE username = 'bob'")
-    eventually(lambda: ("account changed, sessions ended", "-", None, "bob") in events(home), 10, what="it is said")
+    eventually(lambda: CHANGED in events(home), 10, what="it is said")
+
+
+def test_it_is_named_when_a_request_finds_it_first(home):
+    access = home.log_in("bob")["accesstoken"]
+    home.swingmusic.execute("UPDATE user SET password = 'another' WHERE username = 'bob'")
+    assert home.ask("GET", "/auth/user", bearer=access).status == 401
+    eventually(lambda: CHANGED in events(home), 10, what="it is said")
+    assert events(home).count(CHANGED) == 1
+
+
+def test_a_session_that_begins_with_a_token_of_swingmusics_is_named(home):
+    assert home.ask("GET", "/auth/user", bearer=token(claims(3))).status == 200
+    assert events(home) == [("token of swingmusic's adopted", "127.0.0.1", None, "carol")]
+
+
+def test_the_status_page_is_no_way_past_it(home):
+    bob, page = home.log_in("bob"), "/swingmusic-fcgi/page/"
+    made_key(home, "kitchen")
+    own = {"Origin": f"http://127.0.0.1:{home.nginx.port}", "Sec-Fetch-Site": "same-origin"}
+    entered = home.ask("POST", page + "sign-in", headers=own, body={"token": ADMIN_TOKEN})
+    own["Cookie"] = entered.headers["set-cookie"].split(";")[0]
+    said = {"proof": home.ask("GET", page + "now.json", headers=own).json()["proof"]}
+    [session] = home.ask("GET", "/auth/sessions", bearer=bob["accesstoken"]).json()["sessions"]
+    for path, what in [("end-session", {"session": session["id"]}), ("revoke-key", {"name": "kitchen"}), ("sign-out", {})]:
+        assert home.ask("POST", page + path, headers=own, body=what | said).status == 204, path
+    here, who = "127.0.0.1", "the admin token"
+    assert events(home)[2:] == [
+        ("administrator signed in", here, None, None), ("session ended", here, who, "bob"), ("key revoked", here, who, None),
+        ("administrator signed out", here, None, None)]
+
+
+def test_no_name_makes_a_line_that_another_log_would_cut_or_a_terminal_obey(home):
+    bob = home.log_in("bob")
+    long = "bob" + " " * 52_000 + "notice [1] security: sign-in refused address=192.0.2.66"
+    for name in (long, "\u009b31mred\u0085next\u2028line\u202etxet", "bob"):
+        assert home.ask("PUT", "/auth/profile/update", bearer=bob["accesstoken"], body={"username": name}).status == 200
+        home.ask("POST", "/auth/login", body={"username": name, "password": "wrong"})
+    home.ask("DELETE", "/cache/temp/" + "x" * 7000)
+    eventually(lambda: [each[0] for each in events(home)].count("sign-in refused") == 3, 10)
+    log = home.responder.log()
+    # Docker hands on pieces of 16 KiB, the journal of 48.
+    assert max(len(line.encode()) for line in log.splitlines()) < 16_000
+    assert "192.0.2.66" not in log and not re.search("[\u0080-\u009f\u2028\u202e]", log)
+
+
+def test_what_a_stranger_types_to_register_is_not_in_it():
+    with Household("open", workers=1, SWINGMUSIC_FCGI_REGISTRATION="open") as home:
+        assert home.ask("POST", "/auth/profile/create", body={"username": "typed by a stranger", "password": "x"}).status == 200
+        eventually(lambda: ("user to be created", "127.0.0.1", None, None) in events(home), 5)
+        assert "typed by a stranger" not in home.responder.log()
 
 
 # fail2ban.
@@ -125,6 +180,12 @@ LINES = [
     ("2026-11-26T08:22:33.042+0000 host swingmusic-fcgi[4711]: 2026-11-26T08:22:33.042Z notice [4711] security: sign-in refused address=192.0.2.9 user=b c", "192.0.2.9"),
     ('2026-11-26T08:22:33.042+0000 host swingmusic-fcgi[4711]: {"time":"2026-11-26T08:22:33.042Z","level":"notice","pid":4711,'
      '"message":"security: admin token refused","address":"192.0.2.10"}', "192.0.2.10"),
+    # Docker's json-file.
+    ('{"log":"2026-11-26T08:22:33.042Z notice [4711] security: sign-in refused address=192.0.2.21 user=b \\"c\\n","stream":"stderr","time":"2026-11-26T08:22:33.1Z"}',
+     "192.0.2.21"),
+    ('{"log":"2026-11-26T08:22:33.042Z notice [4711] security: pair code refused address=192.0.2.22\\n","stream":"stderr","time":"2026-11-26T08:22:33.1Z"}', "192.0.2.22"),
+    ('{"log":"2026-11-26T08:22:33.042Z notice [4711] security: session ended address=192.0.2.23 user=x security: sign-in refused address=192.0.2.66\\n",'
+     '"stream":"stderr","time":"2026-11-26T08:22:33.1Z"}', None),
     # What is no guess, and what others put into their paths and names.
     ("2026-11-26T08:22:33.042Z notice [4711] security: signed in address=192.0.2.11 user=bob", None),
     ("2026-11-26T08:22:33.042Z info [4711] answered 503 address=192.0.2.12 method=GET path=/x notice [1] security: sign-in refused address=192.0.2.66 request=1", None),

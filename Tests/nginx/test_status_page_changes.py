@@ -82,7 +82,7 @@ def test_the_admin_token_gives_a_session_of_twelve_hours_that_opens_the_page_alo
     assert id.encode() not in kept and bytes.fromhex(id) not in kept
     assert house.sandbox.path("data", "admins.shared").stat().st_mode & 0o077 == 0
     assert ADMIN_TOKEN not in house.responder.log() and id not in house.responder.log()
-    assert "status page: signed in" in house.responder.log()
+    assert "security: administrator signed in address=127.0.0.1" in house.responder.log()
 
 
 def test_it_outlives_a_restart_and_ends_by_signing_out_and_with_another_admin_token(new_house):
@@ -267,7 +267,7 @@ def test_a_browser_gets_in_with_the_token_and_out_again(browser, new_house):
     press(page, "Sign out")
     eventually(lambda: "not signed in" in text(page), 5, what="it is signed out")
     assert "Nothing waits." not in text(page)
-    assert "by=the admin token" in logged(house, "status page: signed out")
+    assert "address=127.0.0.1" in logged(house, "security: administrator signed out")
 
 
 @needs_chromium
@@ -339,7 +339,7 @@ def test_sessions_are_ended_and_names_with_markup_do_nothing(browser):
         press(page, "End it")
         said(page, "has ended")
         assert own.everywhere(phone) == {401}
-        assert "by=user 1" in [line for line in own.responder.log().splitlines() if "a session was ended" in line][0]
+        assert "by=user 1" in [line for line in own.responder.log().splitlines() if "security: session ended" in line][0]
         assert own.ask("GET", "/auth/user", bearer=admin).status == 200
         # Who is no admin is told so.
         bob = own.log_in("carol")["accesstoken"]
@@ -368,7 +368,7 @@ def test_a_clients_key_is_ended_and_the_log_says_by_whom(browser):
         said(page, "The key kitchen has ended.")
         assert (statuses("kitchen"), statuses("car")) == ({401}, {503})
         eventually(lambda: "kitchen" not in text(page, "#keys"), 10, what="it is shown no more")
-        [line] = [line for line in own.responder.log().splitlines() if "key" in line and "kitchen" in line and "status page" in line]
+        [line] = [line for line in own.responder.log().splitlines() if "key" in line and "kitchen" in line and "security: key revoked" in line]
         assert "by=user 1" in line and tokens["kitchen"] not in own.responder.log()
         # No key can be called so; what is written there by others is text.
         with sqlite3.connect(own.sandbox.path("data", "sessions.db"), timeout=10) as database:

@@ -153,7 +153,11 @@ enum CacheDatabaseOpening {
         let checked = try Int64.fetchOne(db, sql: "SELECT checked_at FROM state") ?? 0
         guard pages * 8192 <= checkedAtOnce, !(isInUse && (now - 60_000...now).contains(checked)) else { return }
         try db.checkSoundness()
-        try db.execute(sql: "UPDATE state SET checked_at = ?", arguments: [now])
+        do {
+            try db.execute(sql: "UPDATE state SET checked_at = ?", arguments: [now])
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            // Another program holds the file, which is sound all the same. The next worker checks once more.
+        }
     }
 }
 

@@ -56,7 +56,7 @@ struct PageRoutes: RouteFamily {
                 "sign-out", .page, "Sign out.", [Self.proof], DescribedAnswer(204, "Signed out.", headers: [.setCookie]), []
             ) { routed, _ in
                 if let id = adminSessions.session(of: routed.request) {
-                    say("signed out", by: Actor(routed, adminSessions))
+                    accessControl.security?.note(.administratorSignedOut, from: routed.request.parameter("REMOTE_ADDR") ?? "")
                     adminSessions.end(id)
                 }
                 return .now(Self.done(AdminSessions.cookie("", isSecure: isSecure(routed.request))))
@@ -142,7 +142,7 @@ struct PageRoutes: RouteFamily {
             guard let id = adminSessions.begin(context) else {
                 return errorFormat.unavailable("Nobody can be signed in: admins.shared cannot be used", .server, retryAfter: .seconds(5))
             }
-            log.notice("status page: signed in", metadata: ["by": "the admin token", "address": "\(address)"])
+            accessControl.security?.note(.administratorSignedIn, from: address)
             return Self.done(AdminSessions.cookie(id, isSecure: secure))
         }
     }
@@ -151,8 +151,9 @@ struct PageRoutes: RouteFamily {
         guard let sessions = activity.sessions else { throw BadRequest(404, "There are no sessions here") }
         let id = object.string(Self.session) ?? ""
         return blocking(routed) { actor, context in
-            guard try sessions.end(session: id, context) else { return errorFormat.error(404, "There is no such session") }
-            say("a session was ended", ["session": "\(id)"], by: actor)
+            guard try sessions.end(session: id, by: actor.words, from: actor.address, context) else {
+                return errorFormat.error(404, "There is no such session")
+            }
             return Self.done()
         }
     }
@@ -162,7 +163,7 @@ struct PageRoutes: RouteFamily {
         let name = object.string(Self.name) ?? ""
         return blocking(routed) { actor, context in
             guard try sessions.revokeClientKey(named: name, context) else { return errorFormat.error(404, "There is no key of that name") }
-            say("a client key was ended", ["key": "\(name)"], by: actor)
+            accessControl.security?.note(.keyRevoked, from: actor.address, by: actor.words, key: name)
             return Self.done()
         }
     }

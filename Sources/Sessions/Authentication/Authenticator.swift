@@ -147,13 +147,13 @@ final class Authenticator: Sendable {
         guard let answer else { throw .unavailable }
         let row: Account?
         do { row = try directory.account(id: userID, .brief) } catch { throw .unavailable }
-        let (account, session) = try settle(presented, userID, presented.judge(answer, row), now, context)
+        let (account, session) = try settle(presented, userID, presented.judge(answer, row), from: caller.address, now, context)
         seen.note(session, account.user, presented.remembered, caller, now: now)
         return presented.request(account, session)
     }
 
     private func settle(
-        _ presented: PresentedToken, _ userID: Int64, _ standing: PresentedToken.Standing, _ now: Int64,
+        _ presented: PresentedToken, _ userID: Int64, _ standing: PresentedToken.Standing, from address: String, _ now: Int64,
         _ context: borrowing BlockingContext
     ) throws(Refused) -> (Account, KnownSession) {
         switch standing {
@@ -161,7 +161,7 @@ final class Authenticator: Sendable {
         case .unsettled(let isGone):
             let entered: (Account, KnownSession)?
             do throws(SessionDatabaseError) {
-                entered = try registrar.enter(presented.token, userID, now, context)
+                entered = try registrar.enter(presented.token, userID, from: address, now, context)
             } catch {
                 throw isGone ? presented.noUser : .unavailable
             }

@@ -76,13 +76,15 @@ final class TokenRegistrar: Sendable {
         let waiters: [Waiter]
         let presented: PresentedToken
         let userID: Int64
+        /// Of who came first.
+        let address: String
         var standing = PresentedToken.Standing.unsettled(isGone: false)
         var wantsRenewal = false
 
         init?(_ waiters: [Waiter]) {
             guard let first = waiters.first else { return nil }
             self.waiters = waiters
-            (presented, userID) = (first.presented, first.userID)
+            (presented, userID, address) = (first.presented, first.userID, first.caller.address)
         }
     }
 
@@ -171,7 +173,7 @@ final class TokenRegistrar: Sendable {
         let entered: (Account, KnownSession)?
         switch each.standing {
         case .good(let account, let session): entered = (account, session)
-        case .unsettled: entered = try enter(each.presented.token, each.userID, in: rows, now)
+        case .unsettled: entered = try enter(each.presented.token, each.userID, from: each.address, in: rows, now)
         }
         guard let entered, each.wantsRenewal else { return (entered, nil) }
         return (entered, try renew(each.presented.token, each.presented.settings, entered.1, in: rows, now))
@@ -198,9 +200,9 @@ final class TokenRegistrar: Sendable {
 
     /// Settles what became of the user's row and lets the token in if it may: one transaction. nil where it is refused.
     func enter(
-        _ token: Token, _ userID: Int64, _ now: Int64, _ context: borrowing BlockingContext
+        _ token: Token, _ userID: Int64, from address: String, _ now: Int64, _ context: borrowing BlockingContext
     ) throws(SessionDatabaseError) -> (Account, KnownSession)? {
-        try database.write(context) { rows in try enter(token, userID, in: rows, now) }
+        try database.write(context) { rows in try enter(token, userID, from: address, in: rows, now) }
     }
 
     /// The renewed cookie, when one is due: the token is made, entered into the session and then told.
@@ -222,21 +224,25 @@ final class TokenRegistrar: Sendable {
 
     // MARK: Within a transaction
 
-    private func enter(_ token: Token, _ userID: Int64, in rows: SessionTables, _ now: Int64) throws -> (Account, KnownSession)? {
+    private func enter(
+        _ token: Token, _ userID: Int64, from address: String, in rows: SessionTables, _ now: Int64
+    ) throws -> (Account, KnownSession)? {
         let row = try directory.account(id: userID, .brief)
         try AccountSettlement.settle(userID, row: row, in: rows, now: now)
         guard let row else { return nil }
         let answer = try rows.answer(token.hash, userID: userID)
         switch TokenDecision.decide(issuedAt: token.claims.issuedAt, answer: answer, row: row) {
         case .good(let session): return (row, session)
-        case .newcomer: return try adopt(token, of: row, in: rows, now).map { (row, $0) }
+        case .newcomer: return try adopt(token, of: row, from: address, in: rows, now).map { (row, $0) }
         case .unsettled, .revoked: return nil
         }
     }
 
     /// A token that swingmusic made becomes a session, or joins the one of the token that was made together with it. One that may not is
     /// entered as ended: the next look at it knows, writes nothing, and it stays refused when what it may descend from has expired.
-    private func adopt(_ token: Token, of row: Account, in rows: SessionTables, _ now: Int64) throws -> KnownSession? {
+    private func adopt(
+        _ token: Token, of row: Account, from address: String, in rows: SessionTables, _ now: Int64
+    ) throws -> KnownSession? {
         let ended = try rows.endedTokens(of: row.user.id, now: now)
         if let end = adoption.end(ofTokenIssuedAt: token.claims.issuedAt, among: ended, now: now) {
             try rows.adopt(token, into: try rows.sessionOfRefused(userID: row.user.id, end: end, now: now))
@@ -249,6 +255,7 @@ final class TokenRegistrar: Sendable {
         let session = KnownSession(id: RandomName.letters(bits: 128), userID: row.user.id, beganAt: now)
         try rows.begin(session: session.id, userID: session.userID, now: now)
         try rows.adopt(token, into: session.id)
+        rows.effects.adopted.append((row.user, address))
         return session
     }
 

@@ -162,7 +162,7 @@ extension Sessions {
         do {
             // An expired token still names its session, whose other tokens may be good; but it begins none.
             if let token, case .user(let userID) = token.claims.userID, !token.claims.isExpired(now: now) {
-                _ = try registrar.enter(token, userID, now, context)
+                _ = try registrar.enter(token, userID, from: caller.address, now, context)
             } else if try database.read(context, .brief, { try $0.answer(hash, userID: 0).session }) == nil {
                 return true
             }
@@ -172,7 +172,7 @@ extension Sessions {
             }
             if let ended {
                 forgetRecords([ended.id])
-                security.note(.sessionEnded, from: caller.address, user: name(of: ended.userID))
+                security.note(.sessionEnded, from: caller.address, user: directory.name(of: ended.userID))
             }
             return true
         } catch {
@@ -180,8 +180,6 @@ extension Sessions {
         }
     }
 
-    /// For the log: of who is gone, the id.
-    func name(of userID: Int64) -> String { (try? directory.account(id: userID, .brief))?.user.name ?? "id \(userID)" }
 }
 
 /// The body of `POST /auth/login`.

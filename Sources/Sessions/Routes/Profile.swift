@@ -121,11 +121,13 @@ extension Sessions {
         case .failure(.tokenMissing): return .answer(.refused(missing))
         case .failure(.refused(let refused)): return .answer(.refused(refused))
         case .success(.further):
-            security.note(.userCreated, from: caller.address, user: form.name, by: authentication.user?.user.name)
+            // Where anybody may register a name is what a stranger typed.
+            let admin = authentication.user.map(\.user).flatMap { $0.isAdmin ? $0.name : nil }
+            security.note(.userCreated, from: caller.address, user: admin == nil ? nil : form.name, by: admin)
             return claim(NameClaims([form.name], everybody, request), context) ?? .handOn(cookies: [])
         case .success(.first):
             let now = clock.wall.milliseconds
-            security.note(.firstUserCreated, from: caller.address, user: form.name)
+            security.note(.firstUserCreated, from: caller.address)
             // The empty name stands for the first user.
             return claim(NameClaims(["", form.name], everybody, request), context) { try $0.noteFirstUser(now: now) }
                 ?? .handOn(cookies: [])

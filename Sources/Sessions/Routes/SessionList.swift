@@ -64,7 +64,7 @@ extension Sessions {
         forgetRecords([id])
         let isOwn = owner == authenticated.user.id
         security.note(
-            .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : name(of: owner),
+            .sessionEnded, from: caller.address, user: isOwn ? authenticated.user.name : directory.name(of: owner),
             by: isOwn ? nil : authenticated.user.name)
         var answer = Answer.message("Session ended", status: 200)
         if id == authenticated.session.id { answer.cookies = [SetCookie.cleared(for: caller)] }
@@ -124,11 +124,17 @@ extension Sessions {
     public func all(_ context: borrowing BlockingContext) throws -> [ShownSession] { try openSessions(of: nil, current: nil, context) }
 
     /// False where there is no such open session.
-    public func end(session id: String, _ context: borrowing BlockingContext) throws -> Bool {
+    /// - Parameters:
+    ///   - actor: for the security log: who does it, from `address`; nil: who owns the files.
+    public func end(session id: String, by actor: String? = nil, from address: String = "", _ context: borrowing BlockingContext) throws
+        -> Bool
+    {
         let now = clock.wall.milliseconds
-        let hasEnded = try database.write(context, .long) { try $0.end(session: id, now: now) }
-        if hasEnded { forgetRecords([id]) }
-        return hasEnded
+        let owner = try database.write(context, .long) { rows in try rows.end(session: id, now: now) ? try rows.session(id)?.userID : nil }
+        guard let owner else { return false }
+        forgetRecords([id])
+        if let actor { security.note(.sessionEnded, from: address, user: directory.name(of: owner), by: actor) }
+        return true
     }
 
     /// Ends all sessions of the user of that name, with every token that is not known here. nil where there is no such user.

@@ -16,6 +16,7 @@ final class SessionDatabase: Sendable {
     private let log: Logger
     private let trouble: LogOnce
     private let evidence: @Sendable () -> Bool
+    private let report: @Sendable (SessionEffects) -> Void
     private let preparing = Locked(())  // held while the file is being prepared, by threads that may wait
     private let prepared = Locked<Preparation>(Preparation())  // guards which file was prepared
     private let setting = Locked<ClockSetting?>(nil)  // guards how the clock was set when this process wrote last
@@ -56,13 +57,19 @@ final class SessionDatabase: Sendable {
         case long
     }
 
-    /// - Parameter evidence: whether something else says that there was a `sessions.db` before.
-    init(folder: String, clock: any HostClock, log: Logger, evidence: @escaping @Sendable () -> Bool) {
+    /// - Parameters:
+    ///   - evidence: whether something else says that there was a `sessions.db` before.
+    ///   - report: told what a transaction did besides, on the thread that made it.
+    init(
+        folder: String, clock: any HostClock, log: Logger, report: @escaping @Sendable (SessionEffects) -> Void = { _ in },
+        evidence: @escaping @Sendable () -> Bool
+    ) {
         let file = SessionDatabaseFile(folder: folder)
         self.file = file
         self.clock = clock
         self.log = log
         self.evidence = evidence
+        self.report = report
         glancing = Connections(file: file.lookedAt, most: 16)
         quick = Connections(file: file.sqlite(.brief), most: 4)
         patient = Connections(file: file.sqlite(.long), most: 2)
@@ -119,16 +126,21 @@ final class SessionDatabase: Sendable {
         _ context: borrowing BlockingContext, _ patience: Patience = .brief, _ body: (SessionTables) throws -> Result
     ) throws(SessionDatabaseError) -> Result {
         let stamp = try stamp(context)
+        var effects: SessionEffects?
+        defer { if let effects { report(effects) } }
         return try guarded {
             try connections(patience).borrow(of: stamp.identity) { db in
                 var result: Result?
+                var made: SessionEffects?
                 var clockChange: (ClockSetting.Change, ClockReading)?
                 try db.inTransaction(.immediate) {
                     let tables = SessionTables(db, clock.reading())
+                    made = tables.effects
                     clockChange = (try ClockTable(db, tables.reading).settle(), tables.reading)
                     result = try body(tables)
                     return .commit
                 }
+                effects = made
                 if let (change, reading) = clockChange { noteClock(change, reading) }
                 guard let result else { throw SessionDatabaseError.cannotUse("the transaction did not run") }
                 return result

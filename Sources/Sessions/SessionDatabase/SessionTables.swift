@@ -1,10 +1,20 @@
 import GRDB
 import Platform
 
+/// What a transaction did to sessions that nobody asked for.
+final class SessionEffects {
+    /// Sessions that ended because the user is another one, or has another password.
+    var ended: [(userID: Int64, sessions: [String])] = []
+    /// Users' sessions that began with a token that swingmusic made.
+    var adopted: [(user: User, address: String)] = []
+}
+
 /// The statements that change `sessions.db`'s tables, within one transaction, beside those that read them.
 struct SessionTables: SessionReading {
     let db: Database
     let reading: ClockReading
+    /// What the transaction did that somebody else has to hear of, once it has been committed.
+    let effects = SessionEffects()
 
     init(_ db: Database, _ reading: ClockReading) {
         self.db = db

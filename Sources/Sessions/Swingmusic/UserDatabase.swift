@@ -85,6 +85,9 @@ final class UserDatabase: Sendable {
         }
     }
 
+    /// For the log: of who is gone, the id. Not for event threads.
+    func name(of userID: Int64) -> String { (try? account(id: userID, .brief))?.user.name ?? "id \(userID)" }
+
     func account(id: Int64, _ patience: Patience) throws(UserDatabaseError) -> Account? {
         // Every check of a token asks this.
         try read(patience) { db in

@@ -10,6 +10,7 @@ import sys
 import time
 
 from faults.home import USERS
+from faults.signins import bearer
 
 from . import fault
 
@@ -69,6 +70,18 @@ def replaced(run):
             run.judge.found("ended-refused", f"{where} let somebody in who is not in the database: {answer!r}", where)
 
 
+def was_noticed(run, sessions):
+    """Whether the program refuses one of these sessions, which were good. What is done and undone while it is away, or cannot write it down,
+    nobody can know of afterwards."""
+    for session in sessions:
+        answer = run.home.get("/auth/user", bearer(session.access[-1]), timeout=10)
+        if answer.status == 401:
+            return True
+        if answer.status == 200:
+            run.judge.found("ended-refused", f"a session of {session.user} goes on, whose account is another's: {answer!r}")
+    return False
+
+
 def changed(name, change, restore):
     """What is done to one user past us ends all sessions of it."""
     @fault(f"swingmusic: {name}", takes="swingmusic", lasts=(1, 2))
@@ -76,15 +89,17 @@ def changed(name, change, restore):
         with run.judge.excusing(["sessions"]):
             [victim] = run.victims
             [(number, password)] = run.home.sql("SELECT id, password FROM user WHERE username = ?", victim)
+            good = [session for session in run.sign_ins.of("good") if session.user == victim]
             run.sign_ins.forget_good([victim])
             change(run.home, number, password)
             run.sign_ins.forget_good([victim])
             time.sleep(0.2)
             sessions = [session for session in run.sign_ins.of("unsure") if session.user == victim]
             yield
-            for session in sessions:
-                # None that began before may go on, now or when all is as it was.
-                session.state = "ended"
+            if was_noticed(run, [session for session in good if session.state == "unsure"]):
+                for session in sessions:
+                    # None that began before may go on, now or when all is as it was.
+                    session.state = "ended"
             restore(run.home, number, password, victim)
 
 

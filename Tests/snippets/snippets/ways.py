@@ -391,9 +391,9 @@ def within_site_server(text, stack):
         with open(server.folder / "site/server.conf", "a") as file:
             file.write(lines)
         with server.check():
-            server.get("/swingmusic-fcgi/healthz?whose", {"X-Forwarded-For": "203.0.113.9"})
+            server.get("/swingmusic-fcgi/whose", {"X-Forwarded-For": "203.0.113.9"})
             log = server.folder / "access.log"
-            logged = eventually(lambda: [line.split()[0] for line in log.read_text().splitlines() if "?whose" in line], 5, what="it is in the log")
+            logged = eventually(lambda: [line.split()[0] for line in log.read_text().splitlines() if "/whose" in line], 5, what="it is in the log")
             expect(logged, ["203.0.113.9"], "the address in the log")
 
 
@@ -462,7 +462,7 @@ class _complete:
         shutil.copytree(REPOSITORY / "nginx", folder, dirs_exist_ok=True)
         server = Server(folder, self.stack)
         put(folder, "site/server.conf", "127.0.0.1:8080", f"127.0.0.1:{server.port}")
-        put(folder, "site/server.conf", "access_log access.log;", f"access_log {folder}/access.log;")
+        put(folder, "site/server.conf", "access_log access.log ", f"access_log {folder}/access.log ")
         put(folder, "nginx.conf", "pid nginx.pid;", "")
         text = (folder / "nginx.conf").read_text()
         (folder / "nginx.conf").write_text(re.sub(r"(?m)^\s+\w+_temp_path \w+;\n", "", text))
