@@ -118,11 +118,14 @@ class Records:
                 else:
                     self.ask_new(connection)
 
-    def ask_new(self, connection, wait=PATIENCE):
+    def new(self):
+        """The id of something that nobody has asked for yet."""
         with self._lock:
             self._asked += 1
-            name = spotify_id(f"new-{self._asked}")
-        ticket = self.home.ticket
+            return spotify_id(f"new-{self._asked}")
+
+    def ask_new(self, connection, wait=PATIENCE, name=None):
+        name, ticket = name or self.new(), self.home.ticket
         answer = connection.get(f"/spotify/v1/tracks/{name}", {"Prefer": f"wait={wait}", **ticket})
         self.judge.count("lookup", answer.status == 200)
         if answer.status == 401:

@@ -53,7 +53,7 @@ def test_what_does_not_recover_is_found(monkeypatch):
     suite.home = Unwell()
     suite.judge, suite._expected = suite.home.judge, [("a reload", lambda: False)]
     refused = Answer(503, {}, b"", 0.0, 0.0)
-    suite.records = type("Records", (), {"some": lambda *_: None, "ask_new": lambda *_, **__: refused})()
+    suite.records = type("Records", (), {"some": lambda *_: None, "new": lambda _: "new", "ask_new": lambda *_: refused})()
     suite.sign_ins = type("SignIns", (), {"of": lambda *_: []})()
     suite._recover(looks_up=True)
     texts = [finding.text for finding in suite.judge.findings]
