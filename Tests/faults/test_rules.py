@@ -7,6 +7,7 @@ import pytest
 
 from faults import schedule
 from faults.afterwards import MOSTLY, check_deaths, check_done
+from faults.home import Home
 from faults.judge import LONGEST_HIT, STUCK, Judge
 from faults.records import UNTOLD, named_in, pause_of
 from faults.report import Report
@@ -129,6 +130,15 @@ def test_a_worker_that_nobody_killed_is_found():
     assert [found(line) for line in ("worker ended by signal 9 worker=7", "worker takes too long and is killed worker=8", "worker ended worker=9")] == [0] * 3
     assert [found(line) for line in ("worker ended by signal 9 worker=9", "worker ended by signal 11 worker=7", "worker ended with status 1 worker=7",
                                      "worker takes too long and is killed worker=7", "worker ended, nobody knows how worker=7")] == [1] * 5
+
+
+@pytest.mark.parametrize(("running", "status", "found"), [(True, 0, 0), (False, 1, 0), (True, 1, 1), (True, None, 1), (True, -9, 1)])
+def test_a_serve_that_does_not_end_well_is_found(running, status, found):
+    home = Home.__new__(Home)
+    home.judge = Judge()
+    home.responder = type("Responder", (), {"process": type("Process", (), {"running": running})(), "stop": lambda *_: status})()
+    home.stop_program()
+    assert len(home.judge.findings) == found
 
 
 def test_a_fault_that_did_not_strike_is_lacking():
