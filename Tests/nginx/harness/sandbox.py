@@ -70,9 +70,14 @@ class Sandbox:
         return "\n".join(path.read_text(errors="replace") for path in self.logs())
 
     def environment(self, **settings):
-        """A clean environment with `settings`: nothing of the caller's own settings leaks in. None leaves one out."""
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        """A clean environment with `settings`: nothing of the caller's own settings leaks in. None leaves one out. The last three are for a program
+        that was built with a sanitizer (scripts/sanitize)."""
+        names = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS", "LD_PRELOAD")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
+        preloaded = [each for each in (settings.get("LD_PRELOAD"), kept.get("LD_PRELOAD")) if each]
         kept.update({name: str(value) for name, value in settings.items() if value is not None})
+        if preloaded:
+            kept["LD_PRELOAD"] = " ".join(preloaded)
         return kept
 
 
