@@ -106,6 +106,7 @@ class Suite:
     # What faults ask for.
 
     def workers(self):
+        """Their process ids, of one at least."""
         return eventually(self.home.responder.worker_pids, 30, what="there are workers")
 
     def urge(self, count=3):
@@ -160,22 +161,41 @@ class Suite:
                 self.judge.found("recovers", f"{type(error).__name__}: {str(error)[:2000]}")
                 # It is stopped for that.
                 with self.judge.excusing(MENDING):
-                    self.home.mend()
+                    self._mend()
             over = time.monotonic()
             self._recover("lookups" in excuses)
         self.report.note(faults, began, over, time.monotonic())
         self.judge.faults = ()
 
+    def _mend(self):
+        try:
+            self.home.mend()
+        except Exception as error:
+            self.judge.found("recovers", f"nor could it be mended: {type(error).__name__}: {str(error)[:2000]}")
+
     def _do_harm(self, strike):
-        timing = strike.timing
-        with contextlib.ExitStack() as stack:
-            for fault, chance in zip(strike.faults, strike.chances):
-                self.chance = chance
-                stack.enter_context(fault.on(self))
-                # It draws from its own again when it makes good.
-                stack.callback(setattr, self, "chance", chance)
-                time.sleep(timing.uniform(0, 0.3))
+        """Each makes good what it did, whatever went wrong with the other; raises the first thing that did."""
+        timing, on, wrong = strike.timing, [], []
+
+        def attempt(deed, chance):
+            self.chance = chance
+            try:
+                deed()
+            except Exception as error:
+                wrong.append(error)
+        for fault, chance in zip(strike.faults, strike.chances):
+            context = fault.on(self)
+            attempt(context.__enter__, chance)
+            if wrong:
+                break
+            on.append((context, chance))
+            time.sleep(timing.uniform(0, 0.3))
+        else:
             time.sleep(timing.uniform(max(fault.lasts[0] for fault in strike.faults), max(fault.lasts[1] for fault in strike.faults)))
+        for context, chance in reversed(on):
+            attempt(lambda: context.__exit__(None, None, None), chance)
+        if wrong:
+            raise wrong[0]
 
     def _recover(self, looks_up=False):
         chance = random.Random(self.home.seed)

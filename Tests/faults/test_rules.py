@@ -13,7 +13,7 @@ from faults.records import UNTOLD, named_in, pause_of
 from faults.report import Report
 from faults.sabotage import BREAKS
 from faults.suite import Suite, carry_out
-from faults.table import load
+from faults.table import Fault, load
 from harness.http import Answer
 
 TIME_LIMIT = 240
@@ -164,6 +164,26 @@ def test_what_an_answer_says_of_a_pause():
 
 def test_which_things_a_call_asks_for():
     assert named_in(call(200)) == ["one"] and named_in(call(200, "ids=two%2Cthree,four&market=SE")) == ["two", "three", "four"]
+
+
+def test_a_fault_that_goes_wrong_keeps_no_other_from_making_good():
+    done = []
+
+    def deed(name, wrong=None):
+        def harm(_):
+            if wrong == "begin":
+                raise ValueError(name)
+            yield
+            done.append(name)
+            if wrong == "end":
+                raise ValueError(name)
+        return Fault(name, harm, frozenset(), frozenset(), (0, 0))
+    suite = Suite.__new__(Suite)
+    for faults, good in (([deed("a"), deed("b", "begin")], ["a"]), ([deed("a"), deed("b", "end")], ["b", "a"])):
+        done.clear()
+        with pytest.raises(ValueError, match="b"):
+            suite._do_harm(schedule.Strike(24, "here", faults))
+        assert done == good
 
 
 # The seed.
