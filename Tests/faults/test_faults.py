@@ -22,7 +22,8 @@ def test_whatever_fails_nothing_that_was_promised_is_broken():
         judge, report = carry_out(SEED, seconds=SECONDS, short=True)
     print(report.text())
     assert not judge.findings, f"seed {SEED}:\n" + "\n".join(str(finding) for finding in judge.findings[:20])
-    assert report.lacking(TIMES if LONG else 0) == [], "what did not strike"
+    if LONG:
+        assert report.lacking(TIMES) == [], "what did not strike so often"
     rows = report.rows.values()
     assert sum(row.alone for row in rows) >= 8 and sum(row.paired for row in rows) >= 8, "too few faults"
     assert judge.counts["call"], "no call was made"
