@@ -26,6 +26,7 @@ from harness.swingmusic import Swingmusic
 from house import Site, password as real_password
 
 from .judge import Judge
+from .pulse import Pulse
 from .signins import OWN_ROUTE
 from .wire import Wire
 
@@ -76,6 +77,8 @@ class Home:
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
         #: Workers that the suite killed, and such as it stopped.
         self.killed, self.halted = set(), set()
+        self.pulse = Pulse(self.sandbox.path("pulse"))
+        self.judge.stood = self.pulse.stood
 
     def __enter__(self):
         self.sandbox.__enter__()

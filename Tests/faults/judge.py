@@ -63,6 +63,8 @@ class Judge:
         self.broken, self._places = collections.Counter(), collections.Counter()
         self.latencies = []  # (began, seconds) of hits that were answered
         self._spells, self._lock = [], threading.Lock()
+        #: Of the time between two instants, the seconds in which the machine itself stood still (pulse.py).
+        self.stood = lambda begin, end: 0.0
 
     def found(self, rule, text, at=""):
         """`at`: where, if what is found there is not to hide what is found elsewhere."""
@@ -119,15 +121,17 @@ class Judge:
 
     def timely(self, what, answer, wait=0.0):
         """Looks at how long an answer took, or its connection's end, where `wait` seconds were asked for."""
-        allowed = wait + STUCK + self.held_up(answer.started, answer.started + answer.seconds)
+        span = answer.started, answer.started + answer.seconds
+        allowed = wait + STUCK + self.held_up(*span) + self.stood(*span)
         if answer.seconds > allowed:
             self.found("in-time", f"{what} took {answer.seconds:.1f} s, {allowed:.1f} at most: {answer!r}", what)
 
     def timely_hit(self, what, answer):
         """The same of a hit, for which no trouble is a reason to wait as long as it lasts."""
         allowed = LONGEST_HIT if any(self.excused(word, answer.started) for word in ("slow", "links")) else PROMPT
+        allowed += self.stood(answer.started, answer.started + answer.seconds)
         if answer.seconds > allowed:
-            self.found("in-time", f"a hit of {what} took {answer.seconds:.1f} s, {allowed:.0f} at most: {answer!r}", "a hit")
+            self.found("in-time", f"a hit of {what} took {answer.seconds:.1f} s, {allowed:.1f} at most: {answer!r}", "a hit")
 
     def is_away(self, answer):
         """Whether nobody answered, and that is no wonder."""

@@ -47,8 +47,10 @@ class Report:
 
     def text(self):
         counts, done = self.judge.counts, self.judge.done
+        longest, times = self.home.pulse.worst()
         lines = [f"Seed {self.home.seed}, {self.seconds:.0f} s, {sum(map(self.struck, self.rows))} faults, "
-                 f"{sum(counts.values()) - counts.get('call', 0)} requests, {self.calls} calls, {len(self.judge.findings)} findings.", "",
+                 f"{sum(counts.values()) - counts.get('call', 0)} requests, {self.calls} calls, {len(self.judge.findings)} findings. "
+                 f"The machine stood still {times} times, {longest:.1f} s at most.", "",
                  *([f"The {self.part}.", ""] if self.part else []),
                  *([f"**Left out**, since there is no right to mount a disk here: {', '.join(self.left_out)}.", ""] if self.left_out else []),
                  ", ".join(f"{count} × {kind} ({done[kind]} done)" for kind, count in sorted(counts.items()) if kind != "call") + ".", "",

@@ -83,6 +83,7 @@ class Suite:
         self._start(self.records.look_up, seeds.randrange(1 << 30), self._stop, 1.0)
         self._start(self.records.revisions.run, self._stop)
         self._start(self.calls.run, self._stop)
+        self._start(self.home.pulse.run, self._stop)
         if self.home.sabotage:
             self.home.sabotage.run(self, self._stop)
 

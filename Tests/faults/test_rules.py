@@ -8,7 +8,7 @@ import pytest
 from faults import schedule
 from faults.afterwards import MOSTLY, check_deaths, check_done
 from faults.home import Home
-from faults.judge import LONGEST_HIT, STUCK, Judge
+from faults.judge import LONGEST_HIT, PROMPT, STUCK, Judge
 from faults.records import UNTOLD, named_in, pause_of
 from faults.report import Report
 from faults.sabotage import BREAKS
@@ -88,6 +88,17 @@ def test_no_trouble_is_a_reason_to_wait_for_ever(excuse):
     # It has waited since before: what was on for 10 ms is nothing to that.
     judge.timely("a read", answer(30.0, begin - 27.99, 0))
     assert [finding.rule for finding in judge.findings] == ["in-time"] * 3
+
+
+def test_what_the_machine_itself_is_late_by_is_not_counted():
+    judge = Judge()
+    judge.stood = lambda begin, end: min(1.0, end - begin)
+    judge.timely_hit("known", answer(PROMPT + 0.9, 0.0))
+    judge.timely("a write", answer(STUCK + 0.9, 0.0))
+    assert not judge.findings
+    judge.timely_hit("known", answer(PROMPT + 1.1, 0.0))
+    judge.timely("a write", answer(STUCK + 1.1, 0.0))
+    assert [finding.rule for finding in judge.findings] == ["in-time"] * 2
 
 
 def test_troubles_at_one_time_hold_up_once():
