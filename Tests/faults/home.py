@@ -75,8 +75,8 @@ class Home:
         self.sandbox = Sandbox("faults")
         self._ahead, self._mounted, self.rebooted = [(0.0, 0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
-        #: Workers that the suite killed, and such as it stopped.
-        self.killed, self.halted = set(), set()
+        #: Workers that the suite killed, such as it stopped, and such as it let open no more files.
+        self.killed, self.halted, self.starved = set(), set(), set()
         self.pulse = Pulse(self.sandbox.path("pulse"))
         self.judge.stood = self.pulse.stood
 

@@ -14,6 +14,9 @@ OWN_ROUTE = "/notsettings"
 #: Sessions of late. Of older ones those are kept that are good, and those that have ended, to the end of the run.
 KEPT = 400
 
+#: Wrong passwords of one address in a minute, after which it gets 429.
+GUESSES = 10
+
 
 class Session:
     """`state`: good, ended, or unsure: its end was asked for and nobody knows."""
@@ -28,7 +31,7 @@ class SignIns:
     def __init__(self, home, users):
         self.home, self.judge, self.users = home, home.judge, users
         self.sessions, self.old, self._lock = [], [], threading.Lock()
-        self._failed_at = {}
+        self._failed = collections.defaultdict(lambda: collections.deque(maxlen=GUESSES))
         #: How often a user's sessions may have been lost.
         self._losses = collections.Counter()
 
@@ -75,10 +78,11 @@ class SignIns:
         self.judge.count("sign-in", answer.status == 200)
         if answer.status == 200:
             return self._keep(Session(name, answer.json()))
-        # Ten that fail in a minute, for whatever reason, are a minute without any.
-        if answer.status in (401, 404) and self.judge.excused("sessions", answer.started):
-            self._failed_at[name] = answer.started
-        elif answer.status != 429 or answer.started - self._failed_at.get(name, -100) > 65:
+        # Ten that fail in a minute are a minute without any; and one that a worker died over counts for as long.
+        failed = self._failed[name]
+        if self.judge.is_away(answer) or (answer.status in (401, 404) and self.judge.excused("sessions", answer.started)):
+            failed.append(answer.started)
+        elif answer.status != 429 or len(failed) < GUESSES or answer.started - failed[-GUESSES] > 65:
             self._refused(answer, f"{name} signs in")
         return None
 
@@ -121,7 +125,9 @@ class SignIns:
         self.judge.timely("a list of sessions", answer)
         if answer.status != 200:
             return self._refused(answer, f"{session.user} lists sessions") if session.state == "good" else None
-        [current] = [each["id"] for each in answer.json()["sessions"] if each["current"]]
+        current = next((each["id"] for each in answer.json()["sessions"] if each["current"]), None)
+        if current is None:  # it has ended meanwhile
+            return self._refused(answer, f"{session.user} finds itself in no list of sessions") if session.state == "good" else None
         return self._end(session, connection, "DELETE", f"/auth/sessions/{current}", bearer(session.access[-1]))
 
     def _end(self, session, connection, method, path, headers):

@@ -68,6 +68,8 @@ class Suite:
         self.faults = [fault for fault in chosen if "disk" not in fault.needs or home.has_disk]
         self.report.faults, self.report.left_out = self.faults, [fault.name for fault in chosen if fault not in self.faults]
         self._stop, self._threads, self._expected = threading.Event(), [], []
+        #: Up to where the program's log was looked at (check_deaths).
+        self.log_seen = 0
 
     # The workload.
 
@@ -165,6 +167,7 @@ class Suite:
                     self._mend()
             over = time.monotonic()
             self._recover("lookups" in excuses)
+        check_deaths(self)
         self.report.note(faults, began, over, time.monotonic())
         self.judge.faults = ()
 

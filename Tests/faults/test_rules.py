@@ -123,24 +123,29 @@ def test_what_is_never_done_is_found():
     assert [finding.text.split(" were")[0] for finding in suite.judge.findings] == ["of 0 × refresh 3", "of 100 × pair 3"]
 
 
-class Ended:
-    """A home whose log says how workers ended."""
+@pytest.fixture
+def deaths(tmp_path):
+    """How many workers are found that died, by lines of the program's log."""
+    log = tmp_path / "log"
 
-    def __init__(self, log):
-        self.judge, self.killed, self.halted = Judge(), {7}, {8}
-        self.responder = type("Responder", (), {"log": lambda _: log})()
-
-
-def test_a_worker_that_nobody_killed_is_found():
-    def found(line):
-        suite = type("Suite", (), {})()
-        suite.home = Ended(f"2026-11-26T17:20:49.295Z error [1] {line}\n")
-        suite.judge = suite.home.judge
+    def found(*lines):
+        log.write_text("".join(f"2026-11-26T17:20:49.295Z error [1] {line}\n" for line in lines))
+        responder = type("Responder", (), {"log_path": log})()
+        home = type("Home", (), {"responder": responder, "killed": {7}, "halted": {8}, "starved": {6}})()
+        suite = type("Suite", (), {"home": home, "judge": Judge(), "log_seen": 0})()
+        check_deaths(suite)
         check_deaths(suite)
         return len(suite.judge.findings)
-    assert [found(line) for line in ("worker ended by signal 9 worker=7", "worker takes too long and is killed worker=8", "worker ended worker=9")] == [0] * 3
-    assert [found(line) for line in ("worker ended by signal 9 worker=9", "worker ended by signal 11 worker=7", "worker ended with status 1 worker=7",
-                                     "worker takes too long and is killed worker=7", "worker ended, nobody knows how worker=7")] == [1] * 5
+    return found
+
+
+def test_a_worker_that_nobody_killed_is_found(deaths):
+    assert [deaths(line) for line in ("worker ended by signal 9 worker=7", "worker takes too long and is killed worker=8", "worker ended worker=9",
+                                      "worker ended with status 71 worker=6")] == [0] * 4
+    assert [deaths(line) for line in ("worker ended by signal 9 worker=9", "worker ended by signal 11 worker=7", "worker ended with status 1 worker=7",
+                                      "worker takes too long and is killed worker=7", "worker ended, nobody knows how worker=7",
+                                      "worker ended by signal 4 worker=6")] == [1] * 6
+    assert deaths("worker ended by signal 9 worker=7", "worker ended by signal 4 worker=7", "worker ended with status 1 worker=5") == 2
 
 
 @pytest.mark.parametrize(("running", "status", "found"), [(True, 0, 0), (False, 1, 0), (True, 1, 1), (True, None, 1), (True, -9, 1)])

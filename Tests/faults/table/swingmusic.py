@@ -17,15 +17,15 @@ from . import fault
 ASKED = "sessions lookups slow"
 
 
-#: What a process does whose recovery of the WAL takes long, until its input ends: it holds the locks for that, and the index has no header (sqlite.org/
+#: What a process does whose recovery of the WAL takes long, until its input ends or 4 s are over, whatever else the program does meanwhile: it holds the locks for that, and the index has no header (sqlite.org/
 #: walformat.html, 2.3.2 and 3.1). A process apart: a lock of fcntl(2) goes when its process closes the file, as SQLite does here.
 HOLD = """
-import fcntl, os, sys, time
+import fcntl, os, select, sys
 file = os.open(sys.argv[1], os.O_RDWR)
 fcntl.lockf(file, fcntl.LOCK_EX, 3, 120)
 os.pwrite(file, bytes(96), 0)
 print("held", flush=True)
-sys.stdin.read()
+select.select([sys.stdin], [], [], 4)
 """
 
 

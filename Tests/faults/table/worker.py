@@ -67,6 +67,7 @@ def no_descriptors(run):
     pid = next(iter(met(run, "worker: no descriptor left")), None)
     try:
         if pid:
+            run.home.starved.add(pid)
             usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(4, len(descriptor_targets(pid)) - 3), usual[1]))
     except OSError:  # it ended meanwhile
