@@ -13,7 +13,6 @@ JSON = {"Content-Type": "application/json"}
 OWN_ROUTE = "/notsettings"
 #: Sessions of late. Of older ones those are kept that are good, and those that have ended, to the end of the run.
 KEPT = 400
-
 #: Wrong passwords of one address in a minute, after which it gets 429.
 GUESSES = 10
 
