@@ -215,6 +215,26 @@ import Testing
         #expect(worker.verify(.bearer(access), method: "GET", role: nil).status == 403)
     }
 
+    @Test("a sessions.db with a row that its table does not allow lets nobody in, and ends no worker")
+    func impossibleRow() throws {
+        let access = try workers[0].tokens(of: "bob").access
+        workers.forEach { $0.close() }
+        let path = house.data + "/sessions.db"
+        let schema = try DatabaseQueue(path: path).write { db in
+            let schema = try #require(try String.fetchOne(db, sql: "SELECT sql FROM sqlite_schema WHERE name = 'clock'"))
+            let loose = schema.replacingOccurrences(of: "NOT NULL", with: "").replacingOccurrences(of: "STRICT", with: "")
+            try db.execute(sql: "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ? WHERE name = 'clock'", arguments: [loose])
+            return schema
+        }
+        try DatabaseQueue(path: path).write { db in
+            try db.execute(sql: "INSERT INTO clock (id) VALUES (1000000)")
+            try db.execute(sql: "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = ? WHERE name = 'clock'", arguments: [schema])
+        }
+        let worker = house.worker()
+        #expect(worker.user(.bearer(access)).status == 503)
+        #expect(worker.verify(.bearer(access), method: "GET", role: nil).status == 403)
+    }
+
     @Test("ending everything refuses all tokens of before, those of swingmusic included")
     func everything() throws {
         let mine = try family("bob")

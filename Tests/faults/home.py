@@ -5,6 +5,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import sqlite3
 import struct
 import subprocess
@@ -16,10 +17,11 @@ from clockset import Clock
 from harness import http
 from harness.house import ADMIN
 from harness.nginx import Nginx
+from harness.process import send_signal
 from harness.redis import RedisServer
 from harness.responder import Responder, spotify_settings
 from harness.sandbox import Sandbox, executable
-from harness.standin import StandIn
+from harness.standin import StandIn, spotify_id
 from harness.swingmusic import Swingmusic
 from house import Site, password as real_password
 
@@ -34,6 +36,10 @@ USERS, VICTIMS = ["anna", "berta", "clara"], ["vera"]
 READER = "rosa"
 EVERYBODY = [*USERS, *VICTIMS, READER]
 INTERVAL = 0.3
+#: More than are ever made; a fault of its own leaves less.
+CALLS_PER_HOUR = "100000"
+#: What is left of a pause that was shortened, in seconds; some of it is gone when the program is there again.
+PAUSE = 1.5
 NAME = "spotify.test"
 
 
@@ -69,8 +75,10 @@ class Home:
         self.sandbox = Sandbox("faults")
         self._ahead, self._mounted, self.rebooted = [(0.0, 0.0, 0)], False, 0.0
         self._ticket, self._tried, self._ticketing = None, 0.0, threading.Lock()
-        self.serving = threading.Lock()
+        #: Workers that the suite killed, such as it stopped, and such as it let open no more files.
+        self.killed, self.halted, self.starved = set(), set(), set()
         self.pulse = Pulse(self.sandbox.path("pulse"))
+        self.judge.stood = self.pulse.stood
 
     def __enter__(self):
         self.sandbox.__enter__()
@@ -112,7 +120,7 @@ class Home:
         spotify = spotify_settings(self.standin)
         url = f"http://{NAME}:{self.standin.port}"
         return {**spotify, "SPOTIFY_API_URL": url, "SPOTIFY_ACCOUNTS_URL": url, **self.wire.settings(), **self.host.settings,
-                "SWINGMUSIC_FCGI_METADATA_AUTH": "session", "SPOTIFY_MIN_INTERVAL": f"{int(INTERVAL * 1000)}ms", "SPOTIFY_CALLS_PER_HOUR": "100000",
+                "SWINGMUSIC_FCGI_METADATA_AUTH": "session", "SPOTIFY_MIN_INTERVAL": f"{int(INTERVAL * 1000)}ms", "SPOTIFY_CALLS_PER_HOUR": CALLS_PER_HOUR,
                 "SPOTIFY_TIMEOUT": "3s", "SWINGMUSIC_FCGI_MIRROR_WAIT": "20s", **dict(self._broken("settings"))}
 
     def _broken(self, what):
@@ -152,6 +160,8 @@ class Home:
         """What a token opens: (path, headers) of it."""
         doors = [lambda token: ("/auth/user", {"Authorization": f"Bearer {token}"}),
                  lambda token: ("/auth/verify", {"Authorization": f"Bearer {token}"}),
+                 lambda token: ("/auth/sessions", {"Authorization": f"Bearer {token}"}),
+                 lambda token: (f"/spotify/v1/tracks/{spotify_id('known-5')}", {"Authorization": f"Bearer {token}", "Prefer": "wait=1"}),
                  lambda token: ("/files/song.flac", {"Cookie": f"access_token_cookie={token}"})]
         return [*doors, lambda token: (OWN_ROUTE, {"Authorization": f"Bearer {token}"})] if self.real else doors
 
@@ -170,10 +180,15 @@ class Home:
             if self._ticket is not refused or time.monotonic() - self._tried < 0.5:
                 return
             self._tried = time.monotonic()
-            answer = http.request(self.port, "POST", "/auth/login", {"Content-Type": "application/json"},
-                                  json.dumps({"username": READER, "password": self.password(READER)}).encode(), timeout=10)
-            if answer.status == 200:
-                self._ticket = {"Authorization": f"Bearer {answer.json()['accesstoken']}"}
+            token = self.sign_in(READER, self.password(READER))
+            if token:
+                self._ticket = {"Authorization": f"Bearer {token}"}
+
+    def sign_in(self, name, password):
+        """A token, or None."""
+        answer = http.request(self.port, "POST", "/auth/login", {"Content-Type": "application/json"},
+                              json.dumps({"username": name, "password": password}).encode(), timeout=10)
+        return answer.json()["accesstoken"] if answer.status == 200 else None
 
     # The stand-in.
 
@@ -183,13 +198,6 @@ class Home:
             self.standin.control("revision", {"revision": 1 if self.sabotage and self.sabotage.rule == "age-honest" else revision})
             return True
         return False
-
-    def cooldown_of(self, call):
-        """Seconds for which a 429 keeps everybody from calling."""
-        return self.cooldown
-
-    #: What the 429 that is sent now says, in seconds.
-    cooldown = 30.0
 
     # Wall clock.
 
@@ -213,10 +221,23 @@ class Home:
     # The program.
 
     def stop_program(self):
-        self.responder.stop(20)
+        """What has to end is to end well."""
+        running, status = self.responder.process.running, self.responder.stop(20)
+        if running and status != 0:
+            self.judge.found("recovers", f"serve ended with {status} when it was to stop, and within 20 s")
 
     def kill_program(self):
         self.responder.kill()
+
+    def kill(self, pid):
+        """A worker, by SIGKILL."""
+        self.killed.add(pid)
+        send_signal(pid, signal.SIGKILL)
+
+    def halt(self, pid):
+        """A worker, until SIGCONT."""
+        self.halted.add(pid)
+        send_signal(pid, signal.SIGSTOP)
 
     def start_program(self, **settings):
         self.responder.start(**settings)
@@ -237,16 +258,17 @@ class Home:
         for name in ("cache.db", "limiter.db", "sessions.db"):
             subprocess.run(["umount", self.data / name], stderr=subprocess.DEVNULL, check=False)
         (self.data / "ballast").unlink(missing_ok=True)
-        self.responder.settings.update(POWERCUT_LOG=None, POWERCUT_FOLDER=None, LD_PRELOAD=self.host.settings["LD_PRELOAD"])
+        self.responder.settings.update(SPOTIFY_CALLS_PER_HOUR=CALLS_PER_HOUR, POWERCUT_LOG=None, POWERCUT_FOLDER=None, LD_PRELOAD=self.host.settings["LD_PRELOAD"])
         self.stop_program()
         self.start_program()
 
     # Databases.
 
-    def lift_pauses(self):
-        """Ends cooldowns and outages, which would else outlast the suite; while the program does not run."""
+    def shorten_pauses(self):
+        """Brings the end of cooldowns and outages near, which would else outlast the suite; while the program does not run. That it comes is the program's."""
         with contextlib.closing(sqlite3.connect(self.data / "limiter.db", timeout=10)) as file, file:
-            file.execute("DELETE FROM pauses")
+            # Nanoseconds, counted from the same instant as the one at which the file was last written.
+            file.execute("UPDATE pauses SET until = min(until, (SELECT instant FROM ledger) + ?), repeats = min(repeats, 1)", [int(PAUSE * 1e9)])
 
     def sql(self, statement, *arguments):
         """As swingmusic, past the program."""

@@ -23,6 +23,8 @@ class Keys:
     def __init__(self, home, records):
         self.home, self.judge, self.records = home, home.judge, records
         self.keys, self._lock, self._made = [], threading.Lock(), 0
+        #: How often they may have been lost.
+        self._losses = 0
 
     def of(self, *states):
         with self._lock:
@@ -30,6 +32,7 @@ class Keys:
 
     def forget_good(self):
         """They may be gone, with what is known of sessions."""
+        self._losses += 1
         for key in self.of("good"):
             key.state = "unsure"
 
@@ -46,32 +49,41 @@ class Keys:
     def make(self, connection):
         self._made += 1
         answer = connection.request("POST", "/swingmusic-fcgi/keys", {**JSON, **ADMIN}, json.dumps({"name": f"key-{self._made}"}).encode())
-        self.judge.count("key")
+        self.judge.timely("a key", answer)
+        self.judge.count("key", answer.status == 201)
         if answer.status == 201:
             given = answer.json()
             with self._lock:
-                self.keys = [*self.keys[-100:], Key(given["name"], given["id"], given["secret"])]
+                # What has ended is tried to the end of the run.
+                self.keys = [key for key in self.keys if key.state != "unsure"] + [Key(given["name"], given["id"], given["secret"])]
         else:
             self._refused(answer, "a key is made")
 
     def use(self, key, connection):
         answer = connection.request("POST", "/spotify/api/token", {"Content-Type": FORM, **basic(key.id, key.secret)}, GRANT)
+        self.judge.timely("a key's token", answer)
+        self.judge.count("key's token", answer.status == 200)
         if answer.status == 200:
             key.tokens.append(answer.json()["access_token"])
         elif key.state == "good":
             self._refused(answer, f"{key.name} asks for a token")
 
     def revoke(self, key, connection):
-        key.state = "unsure"
+        losses, key.state = self._losses, "unsure"
         answer = connection.request("DELETE", f"/swingmusic-fcgi/keys/{key.name}", ADMIN)
+        self.judge.timely("a key's end", answer)
+        self.judge.count("key revoked", answer.status == 200)
         if answer.status == 200:
             key.state = "ended"
+        elif answer.status == 404 and losses == self._losses and not any(self.judge.excused(word, answer.started) for word in ("good-accepted", "links")):
+            # Who is told that there is none takes it for revoked. Where a worker died over it nginx asks another one, which finds it done.
+            self.judge.found("good-accepted", f"{key.name} is revoked, and is said not to be there: {answer!r}", "keys")
         elif answer.status != 404:
             self._refused(answer, f"{key.name} is revoked")
 
     def _refused(self, answer, what):
         if not self.judge.is_away(answer) and not self.judge.excused("sessions", answer.started):
-            self.judge.found("good-accepted", f"{what}: {answer!r}")
+            self.judge.found("good-accepted", f"{what}: {answer!r}", "keys")
 
     def look(self, seed, stop):
         chance = random.Random(seed)
@@ -85,7 +97,8 @@ class Keys:
     def check(self, key, known, chance, connection):
         before = key.state
         answer = connection.get(f"/spotify/v1/tracks/{known}", bearer(chance.choice(key.tokens)))
-        self.judge.count("key's token")
+        self.judge.timely("a hit with a key's token", answer)
+        self.judge.count("revoked key" if before == "ended" else "key used", answer.status in ((401, 403) if before == "ended" else (200, 304)))
         if before == "ended" and answer.status in (200, 304):
             self.judge.found("key-refused", f"{key.name}, which was revoked, was let in: {answer!r}")
         elif before == key.state == "good" and answer.status in (401, 403):

@@ -12,17 +12,25 @@ import Platform
         environment[name.rawValue] = String(decoding: line.dropFirst(), as: UTF8.self)
         single(environment[name.rawValue] ?? "")
     }
-    let secrets: [SettingName] = [.adminToken, .dragonflyPassword, .spotifyClientSecret]
-    for name in secrets where environment[name.rawValue]?.isEmpty == false { environment[name.rawValue] = "hush-hush-hush" }
+    // Who types the word is told what was typed.
+    guard !environment.values.contains(where: { $0.contains("hush") }) else { return }
+    // A secret may be malformed, too: what is made of the rest of it is never said.
+    for name in secrets {
+        guard let value = environment[name.rawValue], !value.isEmpty else { continue }
+        environment[name.rawValue] = value.utf8.count.isMultiple(of: 2) ? "hush-hush-hush\(value)" : "\(value)hush-hush-hush"
+    }
     do throws(SettingErrors) {
         let settings = try Settings(environment: environment)
         sound(settings)
-        expect(!settings.warnings.contains { $0.contains("hush") }, "no warning shows a secret")
+        expect(!settings.warnings.contains { $0.contains("hush-hush") }, "no warning shows a secret")
     } catch {
         expect(!error.all.isEmpty && error.all.allSatisfy { SettingName(rawValue: $0.name) != nil }, "an error names a setting")
-        expect(!error.description.contains("hush-hush-hush"), "no error shows a secret")
+        expect(!error.description.contains("hush-hush"), "no error shows a secret")
     }
 }
+
+/// What may stand in a file of its own is a secret, but for the name that goes with one.
+private let secrets = SettingName.allCases.filter { $0.hasFile && $0 != .spotifyClientID }
 
 private func sound(_ settings: Settings) {
     expect((1...256).contains(settings.workers) && (1...64).contains(settings.threads), "there is somebody to work")

@@ -57,8 +57,9 @@ struct SessionDatabaseFile: Sendable {
                 try db.execute(sql: "INSERT INTO fact VALUES ('begunAt', ?)", arguments: [reading.wall])
                 if wasBegun { try db.execute(sql: "INSERT INTO fact VALUES ('refusedBefore', ?)", arguments: [reading.wall / 1000 + 1]) }
             }
-            _ = try ClockTable(db, reading).settle(isNew: found == 0)
+            // Before anything is read: a damaged row may hold what its table does not allow, and who takes it for what it should be ends the worker.
             if found > 0 { try db.checkSoundness() }
+            _ = try ClockTable(db, reading).settle(isNew: found == 0)
             return .commit
         }
         return opening

@@ -15,8 +15,8 @@ from . import fault
 
 FILES = ("cache.db", "limiter.db", "sessions.db")
 #: Who waits for `sessions.db` may be refused; `cache.db` refuses writes and goes on to be read.
-EXCUSES = {"cache.db": "writes sessions", "limiter.db": "", "sessions.db": "sessions links"}
-DOWN = "links slow hits reads writes sessions cooldown"
+EXCUSES = {"cache.db": "writes sessions lookups", "limiter.db": "lookups", "sessions.db": "sessions links lookups"}
+DOWN = "links slow hits reads writes sessions lookups cooldown"
 #: What is lost with a file. `limiter.db` takes the cooldown and the hour with it.
 LOSS = {"cache.db": "once write-kept", "limiter.db": "pace cooldown hour", "sessions.db": "good-accepted"}
 
@@ -63,7 +63,7 @@ def is_sound(path):
 
 
 def truncate(path, chance):
-    os.truncate(path, chance.randrange(path.stat().st_size))
+    os.truncate(path, int(chance.random() * path.stat().st_size))
 
 
 def spoil(first):
@@ -123,7 +123,7 @@ def read_only(name):
         run.home.start_program()
 
 
-@fault("disk: full", "writes sessions slow", takes=f"serve {' '.join(FILES)}", lasts=(1, 3), needs="disk")
+@fault("disk: full", "writes sessions lookups slow", takes=f"serve {' '.join(FILES)}", lasts=(1, 3), needs="disk")
 def full(run):
     ballast = fill_disk(run.home.data)
     yield
@@ -193,6 +193,36 @@ def newer(name):
         home.start_program()
 
 
+#: The version of each file's schema, and what takes its last step back.
+LAST_STEP = {
+    "cache.db": (3, "ALTER TABLE uses DROP COLUMN occasion_at; ALTER TABLE uses DROP COLUMN used_before"),
+    "limiter.db": (5, "ALTER TABLE grants DROP COLUMN turn; DROP TABLE shared; DROP TABLE hosts"),
+    "sessions.db": (5, "DROP TABLE clientToken; DROP TABLE clientKey"),
+}
+
+
+def older(name):
+    """As the release before left it: the step is taken anew, and all else is kept."""
+    version, undo = LAST_STEP[name]
+
+    @fault(f"{name}: of an older version", DOWN, takes=f"serve {' '.join(FILES)}", lasts=(0.5, 1))
+    def deed(run):
+        home = run.home
+        home.stop_program()
+        if name == "sessions.db":
+            run.keys.forget_good()
+        with contextlib.closing(sqlite3.connect(home.data / name, timeout=10)) as file:
+            found = file.execute("PRAGMA user_version").fetchone()
+            assert found == (version,), f"{name} has schema {found}, and LAST_STEP speaks of {version}"
+            file.executescript(f"BEGIN; {undo}; PRAGMA user_version = {version - 1}; COMMIT")
+        home.start_program()
+        yield
+        with contextlib.closing(sqlite3.connect(home.data / name, timeout=10)) as file:
+            found = file.execute("PRAGMA user_version").fetchone()
+        if found != (version,):
+            run.judge.found("recovers", f"{name} of schema {version - 1} was opened and is of {found}")
+
+
 def backed_up(restores):
     @fault("backup under load, and restored" if restores else "backup under load", f"{DOWN} once write-kept good-accepted cooldown hour" if restores else "slow",
            takes=f"serve {' '.join(FILES)} spotify", lasts=(0.5, 1))
@@ -213,7 +243,8 @@ def backed_up(restores):
             run.keys.forget_good()
             run.records.forget()
             run.calls.forget_fetched()
-            home.lift_pauses()
+            home.shorten_pauses()
+            run.calls.forget_cooldown()
             home.start_program()
 
 
@@ -225,6 +256,7 @@ for each in FILES:
     damaged(each, "garbage in its second half", spoil(False))
     read_only(each)
     newer(each)
+    older(each)
 for each in ("dropped", "kept", "torn"):
     power_cut(each)
 backed_up(False)

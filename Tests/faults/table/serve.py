@@ -9,7 +9,7 @@ from harness.sandbox import executable
 
 from . import fault
 
-DOWN = "links slow hits reads writes sessions cooldown"
+DOWN = "links slow hits reads writes sessions lookups cooldown"
 
 
 @fault("serve: killed and started at once", DOWN, takes="serve", lasts=(0.1, 0.5))

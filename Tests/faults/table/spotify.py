@@ -2,13 +2,16 @@
 
 import subprocess
 import time
+from email.utils import formatdate
 
 from harness.standin import StandIn
+
+from faults.hour import nearly_spent
 
 from . import fault
 
 #: What a failed call puts off: lookups, and nothing else.
-QUIET = ""
+QUIET = "lookups"
 
 
 def answers(name, rule, excuses=QUIET, lasts=(0.6, 1.5)):
@@ -29,37 +32,41 @@ def met(run, since):
     return any(call["behaviour"] for call in run.standin.calls(since=since, on="all"))
 
 
-def limits(name, seconds, **more):
-    """A 429 that keeps everybody from calling for so many seconds."""
-    @fault(f"Spotify: 429, {name}", takes="spotify serve limiter.db", excuses=PAUSED, lasts=(1.5, 2.5))
+def limits(name, seconds, more=None, takes=""):
+    """A 429 that keeps everybody from calling for so many seconds. `more`: what the rule of the stand-in's has beside that, or what makes it."""
+    @fault(f"Spotify: 429, {name}", takes=f"spotify serve limiter.db {takes}", excuses=PAUSED, lasts=(1.5, 2.5))
     def deed(run):
-        run.home.cooldown, since = seconds, run.standin.last_number()
-        run.standin.fail({"behaviour": "status", "status": 429, "times": 1, **more})
+        since = run.standin.last_number()
+        run.standin.fail({"behaviour": "status", "status": 429, "times": 1, **(more() if callable(more) else more or {})})
         run.urge()
         yield
         run.standin.fail()
         if not met(run, since):
             run.report.miss(f"Spotify: 429, {name}")
         if seconds > 5:
-            run.lift_pauses()
-        else:
-            time.sleep(seconds)
+            run.shorten_pauses()
+
+
+def in_seconds(seconds):
+    """A Retry-After that is a date, so far ahead and up to a second less."""
+    return lambda: {"headers": {"Retry-After": formatdate(time.time() + seconds, usegmt=True)}}
 
 
 #: Where a pause is lifted the program is started anew.
-PAUSED = "links slow hits reads writes sessions"
+PAUSED = "links slow hits reads writes sessions lookups"
 
 answers("401", {"behaviour": "status", "status": 401, "message": "The access token expired", "times": 2})
 # A refusal of a known thing may cost a control call for another.
-answers("403 of the thing", {"behaviour": "status", "status": 403, "message": "Forbidden", "times": 2}, "once")
+answers("403 of the thing", {"behaviour": "status", "status": 403, "message": "Forbidden", "times": 2}, "once lookups")
 answers("404", {"behaviour": "status", "status": 404, "message": "Non existing id", "times": 3})
 answers("410", {"behaviour": "status", "status": 410, "times": 3})
-limits("Retry-After in seconds", 3, retry_after=3)
+limits("Retry-After in seconds", 3, {"retry_after": 3})
+limits("Retry-After as a date", 4, in_seconds(4), takes="clock")
 limits("no Retry-After", 30)
-limits("Retry-After of 0", 30, retry_after=0)
-limits("Retry-After that is no number", 30, headers={"Retry-After": "soon"})
-limits("Retry-After of a day", 86_400, retry_after=86_400)
-limits("QUOTA_EXCEEDED", 3600, retry_after=3600, reason="QUOTA_EXCEEDED")
+limits("Retry-After of 0", 30, {"retry_after": 0})
+limits("Retry-After that is no number", 30, {"headers": {"Retry-After": "soon"}})
+limits("Retry-After of a day", 86_400, {"retry_after": 86_400})
+limits("QUOTA_EXCEEDED", 3600, {"retry_after": 3600, "reason": "QUOTA_EXCEEDED"})
 answers("500", {"behaviour": "status", "status": 500, "times": 2})
 answers("503 with Retry-After", {"behaviour": "status", "status": 503, "retry_after": 2, "times": 1}, lasts=(2, 3))
 answers("reset", {"behaviour": "reset", "times": 3})
@@ -70,7 +77,7 @@ answers("no answer", {"behaviour": "hang", "times": 1}, lasts=(3.5, 4))
 answers("truncated", {"behaviour": "truncate", "times": 3})
 answers("chunks cut", {"behaviour": "chunked_cut", "times": 2})
 answers("JSON cut, its length right", {"behaviour": "bad_json", "times": 3})
-answers("gzip cut", {"behaviour": "status", "status": 200, "body": "\x1f\x08\x00\x00\x00", "headers": {"Content-Encoding": "gzip"}, "times": 2})
+answers("gzip cut", {"behaviour": "gzip_cut", "times": 2})
 answers("garbage", {"behaviour": "garbage", "times": 3})
 answers("HTML", {"behaviour": "not_json", "times": 3})
 answers("empty", {"behaviour": "empty", "times": 3})
@@ -85,7 +92,7 @@ def account_refused(run):
     run.urge()
     yield
     run.standin.control("settings", {"premium": True})
-    run.lift_pauses()
+    run.shorten_pauses()
 
 
 def token(name, rule):
@@ -99,11 +106,21 @@ def token(name, rule):
         run.standin.fail()
         if not met(run, since):
             run.report.miss(f"Spotify: token {name}")
-        run.lift_pauses()
+        run.shorten_pauses()
 
 
 token("refused", {"behaviour": "status", "status": 400, "body": '{"error":"invalid_client"}'})
 token("malformed", {"behaviour": "status", "status": 200, "body": '{"access_token":7}'})
+
+
+@fault("Spotify: the hour is spent", PAUSED, takes="spotify serve limiter.db clock", lasts=(1.5, 2.5))
+def spent(run):
+    """More is asked for than is left of the hour, and a worker is killed over it."""
+    with nearly_spent(run, left=4):
+        run.urge(12)
+        time.sleep(run.chance.uniform(0, 1))
+        run.home.kill(run.chance.choice(run.workers()))
+        yield
 
 
 @fault("Spotify: TLS name wrong", PAUSED, takes="spotify serve limiter.db", lasts=(2, 3))
@@ -122,9 +139,7 @@ def wrong_name(run):
     run.home.start_program(**dict.fromkeys(usual, f"https://spotify.test:{run.secret.port}"))
     run.urge()
     yield
-    run.home.stop_program()
-    run.home.lift_pauses()
-    run.home.start_program(**usual)
+    run.shorten_pauses(**usual)
 
 
 def names(name, number, lasts):
@@ -135,7 +150,7 @@ def names(name, number, lasts):
         run.urge()
         yield
         run.home.host.set(names=0)
-        run.lift_pauses()
+        run.shorten_pauses()
 
 
 names("no such name", 1, (1, 2))

@@ -67,22 +67,24 @@ def paused(run):
     yield
 
 
-def some_keys(run, count=200):
-    keys = run.store.command("KEYS", "*")
+def some_keys(run, fault, count=200):
+    keys = sorted(run.store.command("KEYS", "*"))
     run.chance.shuffle(keys)
+    if not keys:
+        run.report.miss(fault)
     return keys[:count]
 
 
 @fault("store: wrong types in keys", takes="store")
 def wrong_types(run):
-    run.store.pipeline([words for key in some_keys(run) for words in (("DEL", key), ("LPUSH", key, "wrong"))] or [("PING",)])
+    run.store.pipeline([words for key in some_keys(run, "store: wrong types in keys") for words in (("DEL", key), ("LPUSH", key, "wrong"))] or [("PING",)])
     yield
 
 
 @fault("store: garbage in keys", takes="store")
 def garbage(run):
     commands = []
-    for key in some_keys(run):
+    for key in some_keys(run, "store: garbage in keys"):
         with contextlib.suppress(RedisError):
             value = run.store.command("GET", key) or b""
             cut = run.chance.randrange(len(value) + 1)
@@ -93,7 +95,7 @@ def garbage(run):
 
 @fault("store: one's copy over another's", takes="store")
 def swapped(run):
-    keys = some_keys(run)
+    keys = some_keys(run, "store: one's copy over another's")
     values = []
     for key in keys:
         try:

@@ -1,34 +1,48 @@
 """Workers that are killed, stopped, or may open no more files."""
 
+import contextlib
 import resource
 import signal
 
 from harness.process import descriptor_targets, send_signal
+from harness.waiting import TooLate, eventually
 
 from . import fault
 
 #: A worker that is gone takes its connections with it.
-GONE = "links slow"
+GONE = "links slow lookups"
+
+
+def met(run, name):
+    """All workers, in an order of chance. Where there are none for a while, as where a file is of a newer version, the fault meets nothing."""
+    with contextlib.suppress(TooLate):
+        workers = eventually(run.home.responder.worker_pids, 3)
+        return run.chance.sample(workers, len(workers))
+    run.report.miss(name)
+    return []
 
 
 @fault("worker: killed", GONE)
 def killed(run):
-    send_signal(run.chance.choice(run.workers()), signal.SIGKILL)
+    for pid in met(run, "worker: killed")[:1]:
+        run.home.kill(pid)
     yield
 
 
-@fault("worker: stopped", "links slow hits reads writes sessions cooldown", lasts=(0.5, 3))
+@fault("worker: stopped", "links slow hits reads writes sessions lookups cooldown", lasts=(0.5, 3))
 def stopped(run):
-    pid = run.chance.choice(run.workers())
-    send_signal(pid, signal.SIGSTOP)
+    halted = met(run, "worker: stopped")[:1]
+    for pid in halted:
+        run.home.halt(pid)
     yield
-    send_signal(pid, signal.SIGCONT)
+    for pid in halted:
+        send_signal(pid, signal.SIGCONT)
 
 
 @fault("worker: all killed", GONE)
 def all_killed(run):
-    for pid in run.workers():
-        send_signal(pid, signal.SIGKILL)
+    for pid in met(run, "worker: all killed"):
+        run.home.kill(pid)
     yield
 
 
@@ -48,13 +62,15 @@ def killed_after_an_answer(run):
     yield
 
 
-@fault("worker: no descriptor left", "links slow hits reads writes sessions", lasts=(0.5, 2))
+@fault("worker: no descriptor left", "links slow hits reads writes sessions lookups", lasts=(0.5, 2))
 def no_descriptors(run):
-    pid = run.chance.choice(run.workers())
+    pid = next(iter(met(run, "worker: no descriptor left")), None)
     try:
-        usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(4, len(descriptor_targets(pid)) - 3), usual[1]))
-    except OSError:
+        if pid:
+            run.home.starved.add(pid)
+            usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(4, len(descriptor_targets(pid)) - 3), usual[1]))
+    except OSError:  # it ended meanwhile
         pid = None
     yield
     if pid:

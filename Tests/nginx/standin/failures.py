@@ -21,6 +21,7 @@ What happens, by `behaviour`:
   chunked_cut   chunks without the last one, then close
   not_json      200 with HTML (Content-Type says text/html)
   bad_json      200 with JSON cut short, its length right
+  gzip_cut      200 with the usual body packed and cut short, its length right
   empty         200 with an empty body
   huge          200 with a JSON body of `bytes` (default 9 MiB)
   content_type  answer as usual, labelled `type` (default text/plain)
@@ -32,7 +33,7 @@ import re
 import threading
 
 BEHAVIOURS = {"status", "delay", "hang", "reset", "close", "half_head", "garbage", "truncate", "chunked", "chunked_cut", "not_json",
-              "bad_json", "empty", "huge", "content_type", "drip", "redirect", "close_after"}
+              "bad_json", "gzip_cut", "empty", "huge", "content_type", "drip", "redirect", "close_after"}
 
 
 class Rule:

@@ -1,4 +1,5 @@
 """Puts an answer on the wire, well or badly, as the behaviours of failures.py ask."""
+import gzip
 import json
 import os
 import select
@@ -33,6 +34,8 @@ def planned(rule, usual):
     answer = usual()
     if behaviour == "bad_json":
         answer.body = answer.body[:-20]
+    if behaviour == "gzip_cut":
+        answer.body, answer.headers = gzip.compress(answer.body)[:-12], {**answer.headers, "Content-Encoding": "gzip"}
     if behaviour == "content_type":
         answer.kind = rule.get("type", "text/plain")
     return answer

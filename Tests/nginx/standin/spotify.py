@@ -21,7 +21,7 @@ A user may also consent (/authorize, accounts.py): then there are tokens of both
 
 Calls. Each is one JSON line in --log and an element of /control/calls, written when it arrives: `number`, `on` ("api" or "token"),
 `monotonic_ns` and `wall_ms` of its arrival (arrival.py), `method`, `path`, `query` (raw), `status` (null: it will get no HTTP answer),
-`behaviour` (null: usual), `token`, `mode`, `port` (the client's), `connection` (numbered from 1), `user_agent`.
+`behaviour` (null: usual), `headers` (beside the usual ones), `token`, `mode`, `port` (the client's), `connection` (numbered from 1), `user_agent`.
 
 Control, all JSON (`--control '{"mode": {"mode": "extended"}, "fail": [...]}'` does the POSTs by name at the start):
   GET  /control/calls[?since=NUMBER][&on=api|token|all]    {"calls": [...]}
@@ -130,7 +130,8 @@ class Handler(BaseHTTPRequestHandler):
         bearer = self.headers.get("Authorization", "") if on == "api" else ""
         standin.calls.note({
             "on": on, "monotonic_ns": self.arrived[0], "wall_ms": self.arrived[1], "method": self.command, "path": target.path,
-            "query": target.query, "status": answer.status, "behaviour": rule.get("behaviour"), "token": bearer.partition(" ")[2],
+            "query": target.query, "status": answer.status, "behaviour": rule.get("behaviour"), "headers": answer.headers,
+            "token": bearer.partition(" ")[2],
             "mode": standin.settings["mode"], "port": self.client_address[1], "connection": self.number,
             "user_agent": self.headers.get("User-Agent")})
         if standin.settings["latency_ms"]:
