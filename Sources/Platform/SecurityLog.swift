@@ -40,15 +40,19 @@ public struct SecurityLog: Sendable {
 
     private let log: Logger
     private let guesses: LineLimit
+    private let adoptions: LineLimit
     private let others: LineLimit
 
-    /// - Parameter most: lines a second of this process, of guesses and of all else: who guesses hides nothing. Of more it is said how many
-    ///   were left out.
+    /// - Parameter most: lines a second of this process, of guesses, of swingmusic's tokens, of which a first start sees many, and of all else:
+    ///   neither hides the rest. Of more it is said how many were left out.
     public init(_ log: Logger, most: Int = 50, clock: any HostClock = SystemClock()) {
         self.log = log
         guesses = LineLimit(most: most, clock: clock)
+        adoptions = LineLimit(most: most, clock: clock)
         others = LineLimit(most: most, clock: clock)
     }
+
+    private func limit(_ event: Event) -> LineLimit { event == .tokenAdopted ? adoptions : event.isGuess ? guesses : others }
 
     /// Unicode scalars of a name that are shown. Some logs cut a line that is long, and what followed would be a line of its own.
     private static let longestName = 100
@@ -62,7 +66,7 @@ public struct SecurityLog: Sendable {
     public func note(
         _ event: Event, from address: String, user: String? = nil, by actor: String? = nil, cache: String? = nil, key: String? = nil
     ) {
-        guard log.logLevel <= .notice, let omitted = (event.isGuess ? guesses : others).admit() else { return }
+        guard log.logLevel <= .notice, let omitted = limit(event).admit() else { return }
         // Handlers sort them by name.
         var metadata: Logger.Metadata = ["address": "\(address.isEmpty ? "-" : address)"]
         if let actor { metadata["by"] = "\(Self.short(actor))" }

@@ -5,6 +5,7 @@ extension Sessions {
     /// once a second from a plain thread.
     public func maintain(_ context: borrowing BlockingContext) {
         database.settleClock(context)
+        forgetRecords(effects.take())
         writeSeen(context)
         sweep(context)
         purge(context)

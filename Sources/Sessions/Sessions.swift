@@ -21,6 +21,7 @@ public final class Sessions: Sendable {
     let records: any SessionRecords
     let throttle: LoginThrottle
     let seen = SeenSessions()
+    let effects: EffectReport
     let registrar: TokenRegistrar
     let authenticator: Authenticator
     let hasher: PasswordHasher
@@ -43,7 +44,8 @@ public final class Sessions: Sendable {
         settings = SettingsFile(folder: folder, clock: clock, log: log)
         directory = UserDatabase(folder: folder, clock: clock, log: log)
         library = Library(directory)
-        let effects = EffectReport(security: security, directory: directory, records: records, seen: seen)
+        let effects = EffectReport(security: security, seen: seen)
+        self.effects = effects
         database = SessionDatabase(
             folder: configuration.dataFolder, clock: clock, log: log, report: { effects.report($0) }, evidence: { records.hasBegun() })
         registrar = TokenRegistrar(directory: directory, database: database, seen: seen, clock: clock, adoption: configuration.adoption)
@@ -98,7 +100,7 @@ public final class Sessions: Sendable {
     /// - Parameter changes: whether the request's method says that it changes something: then a page of another site must not have sent it.
     public func authenticate<Asker>(_ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool) -> Authentication {
         authenticate(
-            caller, changes: changes || requirement.changes, duplicates: requirement.duplicates,
+            caller, changes: requirement.changes ?? changes, duplicates: requirement.duplicates,
             renewal: requirement.renews ? .withAnswer : .never)
     }
 
@@ -109,7 +111,7 @@ public final class Sessions: Sendable {
     public func admit<Asker, Made: SessionAnswer>(
         _ caller: Caller, _ requirement: Requirement<Asker>, changes: Bool, _ context: borrowing BlockingContext, _ work: (Asker) -> Made?
     ) -> Made? {
-        if changes || requirement.changes, !origins.admits(caller) { return Made.refused(.foreignSite) }
+        if requirement.changes ?? changes, !origins.admits(caller) { return Made.refused(.foreignSite) }
         let authentication = authenticator.authenticate(caller, for: requirement.kind, duplicates: requirement.duplicates, context)
         do throws(Refused) {
             guard let made = work(try requirement.asker(authentication)) else { return nil }
@@ -149,21 +151,32 @@ public final class Sessions: Sendable {
     }
 }
 
-/// Tells of sessions that began or ended though nobody asked for it: the security log, and those who keep what is shown of sessions.
-private struct EffectReport: Sendable {
-    let security: SecurityLog
-    let directory: UserDatabase
-    let records: any SessionRecords
-    let seen: SeenSessions
+/// Tells of sessions that began or ended though nobody asked for it. On the sessions' thread, for which others wait: it waits for nothing.
+final class EffectReport: Sendable {
+    private let security: SecurityLog
+    private let seen: SeenSessions
+    private let ended = Locked<[String]>([])  // guards sessions of which what is shown of them is still to be removed
+
+    init(security: SecurityLog, seen: SeenSessions) {
+        self.security = security
+        self.seen = seen
+    }
 
     func report(_ effects: SessionEffects) {
-        for (userID, sessions) in effects.ended {
+        for (user, sessions) in effects.ended {
             for id in sessions { seen.forget(id) }
-            // A record that stays is of a session that no list has any more, and expires.
-            try? records.remove(sessions)
-            security.note(.accountChanged, from: "", user: directory.name(of: userID))
+            ended.withLock { $0 += sessions }
+            security.note(.accountChanged, from: "", user: user)
         }
         for (user, address) in effects.adopted { security.note(.tokenAdopted, from: address, user: user.name) }
+    }
+
+    /// Those that ended since it was asked last.
+    func take() -> [String] {
+        ended.withLock { ended in
+            defer { ended = [] }
+            return ended
+        }
     }
 }
 

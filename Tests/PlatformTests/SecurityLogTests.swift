@@ -30,10 +30,10 @@ struct SecurityLogTests {
         #expect(lines.lines.last == "notice security: sign-in refused address=192.0.2.8 omitted=3")
     }
 
-    @Test("Who guesses hides nothing else")
+    @Test("Many guesses, or many tokens of swingmusic's, hide nothing else")
     func hidden() {
         let log = SecurityLog(lines.logger, most: 2, clock: clock)
-        for _ in 0..<5 { log.note(.pairingRefused, from: "192.0.2.7") }
+        for event in [SecurityLog.Event.pairingRefused, .tokenAdopted] { for _ in 0..<5 { log.note(event, from: "192.0.2.7") } }
         log.note(.signedIn, from: "192.0.2.8", user: "bob")
         #expect(lines.lines.last == "notice security: signed in address=192.0.2.8 user=bob")
     }

@@ -200,3 +200,21 @@ def test_a_lock_that_lasts_is_answered_503_and_at_a_guard_403(own):
     for path, status in ((own.hit, 503), ("/auth/verify", 403), ("/auth/user", 503)):
         assert answers[path].status == status and 4 < answers[path].seconds < 8, answers[path]
         assert status == 403 or answers[path].headers["retry-after"] == "5"
+
+
+def test_a_held_cache_keeps_nobody_from_being_known(own):
+    """What is shown of sessions that end is removed from the caches by nobody who is waited for."""
+    with own.swingmusic.database() as database:
+        for user in range(10, 22):
+            database.execute("INSERT INTO user VALUES (?, NULL, 'x', ?, '[]', NULL)", (user, f"user {user}"))
+    changed = [token(claims(user)) for user in range(10, 22)]
+    assert {own.ask("GET", "/auth/user", bearer=each).status for each in changed} == {200}
+    with held(own.sandbox.path("data") / "cache.db"):
+        own.swingmusic.execute("UPDATE user SET password = 'y' WHERE id >= 10")
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as threads:
+            refused = [threads.submit(own.ask, "GET", "/auth/user", bearer=each) for each in changed]
+            new = [threads.submit(own.ask, "GET", "/auth/verify", bearer=token(claims(3, issued=int(time.time()) - back))) for back in range(4)]
+            assert {each.result().status for each in refused} == {401}
+            assert {each.result().status for each in new} == {204}
+        assert time.monotonic() - began < 1.4, "a wait for cache.db is 1.5 s"

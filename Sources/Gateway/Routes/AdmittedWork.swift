@@ -7,14 +7,26 @@ struct AdmittedWork {
     let access: Access
     let run: @Sendable (Sessions, Caller, RoutedRequest) -> Outcome
 
+    private init(access: Access, run: @escaping @Sendable (Sessions, Caller, RoutedRequest) -> Outcome) {
+        self.access = access
+        self.run = run
+    }
+
+    /// The same, but for requests that are answered before anybody is asked for a token.
+    func unless(_ answered: @escaping @Sendable (Sessions, RoutedRequest) -> Outcome?) -> AdmittedWork {
+        AdmittedWork(access: access) { sessions, caller, routed in answered(sessions, routed) ?? run(sessions, caller, routed) }
+    }
+
     /// How long the caller of what another server carries out may be parked: a hash may have to wait its turn.
     static let longestWait = Duration.seconds(30)
 
-    /// What asks for no token. Where it changes something the sessions refuse pages of other sites.
-    static func anybody(
-        _ access: Access, _ work: @escaping @Sendable (Sessions, Caller, RoutedRequest) -> Outcome
-    ) -> AdmittedWork {
-        AdmittedWork(access: access, run: work)
+    /// What asks nothing of a token, and what takes a bad one for none. Where it changes something the sessions refuse pages of other sites.
+    static func open(_ work: @escaping @Sendable (Sessions, Caller, RoutedRequest) -> Outcome) -> AdmittedWork {
+        AdmittedWork(access: .open, run: work)
+    }
+
+    static func permissive(_ work: @escaping @Sendable (Sessions, Caller, RoutedRequest) -> Outcome) -> AdmittedWork {
+        AdmittedWork(access: .permissive, run: work)
     }
 
     // The request itself is the event thread's: what is needed of it is taken first, and the work made with it.

@@ -53,7 +53,7 @@ struct AuthRoutes: RouteFamily {
                 .post, "login", "login", "Sign in.", .json(200, "Signed in.", .named("Tokens"), headers: [.setCookie]), [404, 422, 429],
                 words: [401: "A wrong password.", 403: Access.foreignPage],
                 body: .json(SessionSchemas.login, example: ["username": "anna", "password": "secret"]),
-                .anybody(.open) { sessions, caller, routed in
+                .open { sessions, caller, routed in
                     let body = FormBody(routed.request)
                     return park { finish in
                         sessions.login(body, caller) { finish(AuthResponse.response(counted(.login, $0))) }
@@ -63,7 +63,7 @@ struct AuthRoutes: RouteFamily {
             read(
                 "logout", "logout", "End the session and forget the cookie.",
                 SessionSchemas.message("Logged out, also without a session.", [.setCookie]), [], words: [403: Access.foreignPage],
-                .anybody(.permissive) { sessions, caller, _ in errand { context in sessions.logout(caller, context) } }),
+                .permissive { sessions, caller, _ in errand { context in sessions.logout(caller, context) } }),
             change(
                 .post, "refresh", "refresh", "Two new tokens of the same session.", .json(200, "The tokens.", .named("Tokens")), [],
                 words: [429: "The session has as many tokens as it may."],
@@ -263,7 +263,7 @@ struct AuthRoutes: RouteFamily {
         if paths.all.contains(where: { $0.access != .session && routed.rest.hasPrefix($0.template) }) {
             return .now(AuthResponse.dressed(refusal))
         }
-        return AdmittedWork.atOnce(.session(.firstCounts)) { _ in
+        return AdmittedWork.atOnce(.session(.firstCounts, changes: false)) { _ in
             { _, user, _ in .now(AuthResponse.dressed(refusal, cookies: [user.renewal].compactMap(\.self))) }
         }.run(sessions, caller, routed)
     }
@@ -305,10 +305,7 @@ struct AuthRoutes: RouteFamily {
                 return response.status == 204 ? pass(response, sessions, isChange ? caller : nil) : .now(response)
             }
         }
-        return AdmittedWork(access: verified.access) { sessions, caller, routed in
-            if Self.query(routed)?[Self.first] != nil { return verifyFirst(sessions) }
-            return verified.run(sessions, caller, routed)
-        }
+        return verified.unless { sessions, routed in Self.query(routed)?[Self.first] == nil ? nil : verifyFirst(sessions) }
     }
 
     /// Asked a thousand times a second, and nearly always without a query.

@@ -3,8 +3,8 @@
 public struct Requirement<Asker: Sendable>: Sendable {
     public let token: RequiredToken
     let duplicates: DuplicateCookies
-    /// Whether it changes something though its method says that it only reads.
-    let changes: Bool
+    /// Whether it changes something: then a page of another site must not have sent it. nil: as the request's method says.
+    let changes: Bool?
     /// Who it is; throws for who may not use the route.
     fileprivate let resolve: @Sendable (Authentication) throws(Refused) -> Asker
 
@@ -30,23 +30,31 @@ extension Requirement<AuthenticatedRequest> {
     /// A user with a session.
     /// - Parameters:
     ///   - duplicates: as swingmusic does it in the routes that are its own.
-    ///   - changes: whether a page of another site must not have sent it even by GET.
-    public static func session(_ duplicates: DuplicateCookies = .refused, changes: Bool = false) -> Requirement {
+    ///   - changes: whether it changes something; nil: as the request's method says.
+    public static func session(_ duplicates: DuplicateCookies = .refused, changes: Bool? = nil) -> Requirement {
         Requirement(token: .access, duplicates: duplicates, changes: changes) { authentication throws(Refused) in
             try authentication.signedIn()
         }
     }
 
+}
+
+/// A request whose refresh token is good.
+public struct RefreshingRequest: Sendable {
+    let authenticated: AuthenticatedRequest
+}
+
+extension Requirement<RefreshingRequest> {
     /// Who has a refresh token.
     public static let refresh = Requirement(token: .refresh, duplicates: .firstCounts, changes: true) { authentication throws(Refused) in
-        try authentication.signedIn()
+        RefreshingRequest(authenticated: try authentication.signedIn())
     }
 }
 
 extension Requirement<Authentication> {
     /// Anybody, but for who brings a bad token.
     public static func optional(_ duplicates: DuplicateCookies = .refused) -> Requirement {
-        Requirement(token: .optional, duplicates: duplicates, changes: false) { authentication throws(Refused) in
+        Requirement(token: .optional, duplicates: duplicates, changes: nil) { authentication throws(Refused) in
             if case .refused(let refused) = authentication { throw refused }
             return authentication
         }

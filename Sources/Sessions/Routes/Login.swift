@@ -107,8 +107,8 @@ extension Sessions {
     static let expectation: Int64 = 60_000
 
     /// `POST /auth/refresh`: two new tokens of the same session, with the `sub` of the one presented.
-    /// - Parameter authenticated: by a refresh token.
-    public func refresh(_ authenticated: AuthenticatedRequest, _ context: borrowing BlockingContext) -> Answer {
+    public func refresh(_ request: RefreshingRequest, _ context: borrowing BlockingContext) -> Answer {
+        let authenticated = request.authenticated
         let subject = authenticated.token.claims.subject
         guard let name = subject["username"] else { return .message("Invalid claim: sub has no username", status: 422) }
         let pair = TokenPair.make(subject: subject, issuer: TokenIssuer(key: authenticated.settings.key), now: clock.wall.milliseconds)

@@ -42,13 +42,15 @@ enum AccountSettlement {
     ///   - row: read inside the transaction, so that no other process can have settled a later state.
     ///   - now: ms since 1970.
     static func settle(_ userID: Int64, row: Account?, in rows: SessionTables, now: Int64) throws {
-        let ended = try change(userID, row: row, in: rows, now: now)
-        if !ended.isEmpty { rows.effects.ended.append((userID, ended)) }
+        let known = try rows.account(userID)
+        let ended = try change(userID, known, row: row, in: rows, now: now)
+        if !ended.isEmpty { rows.effects.ended.append((row?.user.name ?? known?.name ?? "id \(userID)", ended)) }
     }
 
     /// - Returns: the sessions that ended.
-    private static func change(_ userID: Int64, row: Account?, in rows: SessionTables, now: Int64) throws -> [String] {
-        let known = try rows.account(userID)
+    private static func change(
+        _ userID: Int64, _ known: KnownAccount?, row: Account?, in rows: SessionTables, now: Int64
+    ) throws -> [String] {
         let change = AccountChange.decide(
             known: known, row: row, expected: try rows.expectedChanges(userID, now: now),
             changing: try rows.passwordChanges(userID, now: now))

@@ -4,7 +4,7 @@ import Platform
 /// What a transaction did to sessions that nobody asked for.
 final class SessionEffects {
     /// Sessions that ended because the user is another one, or has another password.
-    var ended: [(userID: Int64, sessions: [String])] = []
+    var ended: [(user: String, sessions: [String])] = []
     /// Users' sessions that began with a token that swingmusic made.
     var adopted: [(user: User, address: String)] = []
 }
