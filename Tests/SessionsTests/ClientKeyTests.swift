@@ -50,6 +50,20 @@ import Testing
         #expect(status(worker.authenticateReader(bearer(token))) == 401)
     }
 
+    @Test("What a clock that is ahead takes for expired after a start of the host is good again when it is right")
+    func aheadAfterStart() throws {
+        let worker = house.worker()
+        let token = try token(worker, try worker.addClientKey(named: "kitchen", context))
+        house.reboot()
+        worker.maintain(context)
+        house.setClock(by: 86_400)
+        worker.maintain(context)
+        #expect(status(worker.authenticateReader(bearer(token))) == 401)
+        house.setClock(by: -86_400)
+        worker.maintain(context)
+        #expect(client(worker.authenticateReader(bearer(token))) == 1)
+    }
+
     @Test("A key that was revoked has no token any more, at any worker; another one's go on")
     func revoked() throws {
         let (one, other) = (house.worker(), house.worker())

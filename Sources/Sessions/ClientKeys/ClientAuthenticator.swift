@@ -165,9 +165,10 @@ extension SessionTables {
     private static let mostTokensAMinute = 60
     private static let mostTokensOfKey = 1000
 
-    /// What has expired is as unknown as what never was.
+    /// What has expired is as unknown as what never was. Not while the clock may be wrong: a token of an earlier boot is good again when it is right.
     /// - Returns: whether there may be more.
     func purgeClientTokens(atMost limit: Int) throws -> Bool {
+        guard try ClockTable(db, reading).isSettled() else { return false }
         try execute(
             """
             DELETE FROM clientToken WHERE hash IN (
