@@ -26,8 +26,10 @@ private var threads = [pthread_t](repeating: 0, count: 2)
 for number in threads.indices {
     pthread_create(
         &threads[number], nil,
-        { _ in
-            counter.count(isLocked: isLocked); return nil
+        // @Sendable: what stands at the top of a file is the main thread's else, and Swift ends who runs it on another.
+        { @Sendable _ in
+            counter.count(isLocked: isLocked)
+            return nil
         }, nil)
 }
 for thread in threads { pthread_join(thread, nil) }
