@@ -60,7 +60,12 @@ final class Folder: Sendable {
     }
 
     /// A connection past the limiter, as another program would have it.
-    func raw() throws -> DatabaseQueue { try DatabaseQueue(path: limiter) }
+    /// As another program would open it: the limiter's own threads may be writing.
+    func raw() throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(10)
+        return try DatabaseQueue(path: limiter, configuration: configuration)
+    }
 }
 
 /// A limiter on a clock of its own.
