@@ -14,8 +14,14 @@ private final class Counter: @unchecked Sendable {
 
     func count(isLocked: Bool) {
         for _ in 0..<20_000 {
-            if isLocked { locked.withLock { $0 += 1 } } else { bare += 1 }
+            if isLocked { locked.withLock { add(&$0) } } else { bare += 1 }
         }
+    }
+
+    /// Now and then it takes so long that the other one has to sleep until it may.
+    private func add(_ number: inout Int) {
+        number += 1
+        if number % 200 == 0 { usleep(500) }
     }
 }
 
