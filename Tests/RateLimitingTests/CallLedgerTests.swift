@@ -102,6 +102,20 @@ struct CallLedgerTests {
         #expect(try lines(two).filter { !$0.worker.isEmpty } == told)
     }
 
+    @Test("What counts no more has no number, and takes nobody's place; what counts is told however many the others' list has")
+    func expired() throws {
+        let one = try folder(calls: [9000, 8000, 7000, 100])
+        let two = try Folder()
+        let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        try second.look()
+        let before = try #require(try second.status().shared?.turn)
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        try first.look()
+        try second.look()
+        #expect(try #require(try second.status().shared?.turn) == before + 2, "its number, and one more for the list")
+        #expect(try lines(two).filter { $0.worker == "@one" }.map(\.secondsAgo) == [100])
+    }
+
     @Test("A call that is made alone while the host shares turns, too, is told at the next look")
     func besides() throws {
         let one = try Folder()

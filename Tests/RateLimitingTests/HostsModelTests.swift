@@ -184,7 +184,7 @@ private struct HostsModel {
             most: rateLimit.callsPerWindow, word: "epoch\(epochs)")
         (store.epoch, store.turn, store.turns, store.founder) = (telling.epoch, telling.turn, telling.turns, store.server)
         var number = telling.firstUntold
-        for place in host.calls.indices where host.calls[place].origin == .untold {
+        for place in host.calls.indices where host.calls[place].origin == .untold && host.calls[place].instant > telling.since {
             hosts[index].calls[place].origin = .named(CallName(host: host.name, number: number))
             number += 1
         }

@@ -57,7 +57,7 @@ extension Transaction {
 
     /// The store lists it now.
     func adopt(_ telling: Telling, _ assumed: [SightedGrant], rateLimit: RateLimit) throws {
-        let untold = try rows("SELECT id FROM grants WHERE \(Self.isUntold) ORDER BY id")
+        let untold = try rows("SELECT id FROM grants WHERE instant > ? AND \(Self.isUntold) ORDER BY id", [telling.since])
         for (place, row) in untold.enumerated() {
             try run("UPDATE grants SET turn = ? WHERE id = ?", [telling.firstUntold + Int64(place), row[0] as Int64])
         }

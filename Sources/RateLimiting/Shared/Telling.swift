@@ -30,6 +30,8 @@ struct Telling: Equatable {
     var turns: [StoreReport.Turn]
     /// The number of the first call that was untold; each of the others has the next one.
     var firstUntold: Int64
+    /// What was made before counts no more, and has no number.
+    var since: BootTime
 
     /// How many are kept where so many fill a window: twice as many calls, since hosts date them a little differently and none must fall out of one's list
     /// that counts in another's, and once as many that are only assumed.
@@ -39,15 +41,13 @@ struct Telling: Equatable {
     /// - Parameter calls: in the order of their instants.
     /// - Parameter since: what was made before counts no more.
     static func isDue(_ calls: [KnownCall], listed: [StoreReport.Turn], since: BootTime, most: Int) -> Bool {
+        // Whatever fills this host's window by its own reckoning, another's may be free.
+        if calls.contains(where: { $0.origin == .untold && $0.instant > since }) { return true }
         let listed = Set(listed.compactMap(\.name))
         // What this host only assumes fills nobody else's window.
         return calls.filter { $0.origin != .assumed }.suffix(most).contains { call in
             guard call.instant > since else { return false }
-            switch call.origin {
-            case .named(let name): return !listed.contains(name)
-            case .untold: return true
-            case .assumed: return false
-            }
+            return call.name.map { !listed.contains($0) } ?? false
         }
     }
 
@@ -73,6 +73,7 @@ extension Telling {
             switch call.origin {
             case .named(let own): name = own
             case .untold:
+                guard call.instant > since else { continue }
                 number += 1
                 name = CallName(host: host, number: number)
             case .assumed:
@@ -100,5 +101,6 @@ extension Telling {
         turn = number + 1
         turns = told.reversed().map(\.turn)
         firstUntold = last + 1
+        self.since = since
     }
 }
