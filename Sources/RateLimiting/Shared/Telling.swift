@@ -50,7 +50,6 @@ struct Telling: Equatable {
             return call.name.map { !listed.contains($0) } ?? false
         }
     }
-
 }
 
 extension Telling {
