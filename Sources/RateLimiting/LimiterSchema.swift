@@ -4,7 +4,7 @@ import Platform
 /// The tables of `limiter.db` and how they came to be.
 enum LimiterSchema {
     /// The application_id is "SWMT".
-    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third, fourth, fifth])
+    static let steps = SchemaSteps(applicationID: 0x5357_4D54, sql: [first, second, third, fourth, fifth, sixth])
 
     private static let first =
         """
@@ -107,6 +107,16 @@ enum LimiterSchema {
             name TEXT PRIMARY KEY,
             heard INTEGER NOT NULL
         ) WITHOUT ROWID;
+        """
+
+    /// Whose a call is, which the worker's place told of other hosts' until now: NULL for one of this host that has no name yet, empty for one that nobody may
+    /// have made.
+    private static let sixth =
+        """
+        ALTER TABLE grants ADD COLUMN caller TEXT;
+        ALTER TABLE grants ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;  -- the others may not know of it
+        UPDATE grants SET caller = substr(worker, 2), worker = '' WHERE substr(worker, 1, 1) = '@';
+        UPDATE grants SET caller = '' WHERE worker = '' AND caller IS NULL;
         """
 
     /// The first rows of a file that is new.

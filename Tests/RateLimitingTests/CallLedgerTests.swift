@@ -1,5 +1,6 @@
 import GRDB
 import Platform
+import RESP
 import TestServers
 import Testing
 
@@ -16,8 +17,9 @@ struct CallLedgerTests {
     private struct Line: Equatable {
         var secondsAgo: Int64
         var isBackground: Bool
-        var worker: String
-        var turn: Int64?
+        /// Whose it was by its name; nil: it is only assumed.
+        var host: String?
+        var name: String
     }
 
     private func lines(_ folder: Folder) throws -> [Line] {
@@ -25,10 +27,13 @@ struct CallLedgerTests {
         return try folder.raw().read { db in
             let ids = try Int64.fetchAll(db, sql: "SELECT id FROM grants ORDER BY id")
             #expect(zip(ids, ids.dropFirst()).allSatisfy { $1 == $0 + 1 }, "ids have no gaps: \(ids)")
-            return try Row.fetchAll(db, sql: "SELECT instant, background, worker, turn FROM grants ORDER BY id").map { row in
+            return try Row.fetchAll(db, sql: "SELECT instant, background, caller, turn FROM grants ORDER BY id").map { row in
+                let caller = row[2] as String? ?? "?"
                 // Rounded: a test takes a moment.
                 let ago = now - (row[0] as BootTime)
-                return Line(secondsAgo: (ago + .seconds(5)).wholeSeconds / 10 * 10, isBackground: row[1], worker: row[2], turn: row[3])
+                return Line(
+                    secondsAgo: (ago + .seconds(5)).wholeSeconds / 10 * 10, isBackground: row[1],
+                    host: caller.isEmpty ? nil : CallName.host(of: caller), name: "\(caller) \(row[3] as Int64? ?? 0)")
             }
         }
     }
@@ -59,23 +64,16 @@ struct CallLedgerTests {
         // It founds, and knows of nothing.
         let third = try open(three, "three")
         let first = try open(one, "one")
-        #expect(try lines(one).filter { $0.worker == "w" }.allSatisfy { $0.turn != nil })
         let second = try open(two, "two")
         for limiter in [first, second, third] { try limiter.look() }
-        func told(_ folder: Folder, as host: String) throws -> [Line] {
-            try lines(folder).filter { !$0.worker.isEmpty }.map { line in
-                var line = line
-                if line.worker == "w" { line.worker = "@\(host)" }
-                return line
-            }
-        }
-        let expected = try told(one, as: "one")
+        func told(_ folder: Folder) throws -> [Line] { try lines(folder).filter { $0.host != nil } }
+        let expected = try told(one)
         #expect(expected.map(\.secondsAgo) == [3000, 2000, 1000, 100])
-        #expect(expected.map(\.worker) == ["@one", "@two", "@one", "@two"])
+        #expect(expected.map(\.host) == ["one", "two", "one", "two"])
         #expect(expected.map(\.isBackground) == [true, true, false, false])
-        #expect(Set(expected.map(\.turn)).count == 4)
-        #expect(try told(two, as: "two") == expected)
-        #expect(try told(three, as: "three") == expected)
+        #expect(Set(expected.map(\.name)).count == 4)
+        #expect(try told(two) == expected)
+        #expect(try told(three) == expected)
         let turn = try third.status().shared?.turn
         let again = try open(one, "one")
         try again.look()
@@ -97,9 +95,9 @@ struct CallLedgerTests {
         let third = try three.open(rateLimit: rateLimit).shared("three", over: server)
         try second.look()
         try third.look()
-        let told = try lines(three).filter { !$0.worker.isEmpty }
-        #expect(told.map(\.worker) == ["@one", "@one"] && told.map(\.secondsAgo) == [3000, 1000])
-        #expect(try lines(two).filter { !$0.worker.isEmpty } == told)
+        let told = try lines(three).filter { $0.host != nil }
+        #expect(told.map(\.host) == ["one", "one"] && told.map(\.secondsAgo) == [3000, 1000])
+        #expect(try lines(two).filter { $0.host != nil } == told)
     }
 
     @Test("What counts no more has no number, and takes nobody's place; what counts is told however many the others' list has")
@@ -112,8 +110,100 @@ struct CallLedgerTests {
         let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
         try first.look()
         try second.look()
-        #expect(try #require(try second.status().shared?.turn) == before + 2, "its number, and one more for the list")
-        #expect(try lines(two).filter { $0.worker == "@one" }.map(\.secondsAgo) == [100])
+        #expect(try #require(try second.status().shared?.turn) == before + 1, "the list counts as one")
+        #expect(try lines(two).filter { $0.host == "one" }.map(\.secondsAgo) == [100])
+    }
+
+    @Test("Nothing counts twice where the answer to the telling was lost, nor where the host is called otherwise since")
+    func twice() throws {
+        let one = try folder(calls: [3000, 1000])
+        let two = try Folder()
+        let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        let limiter = try one.open(rateLimit: rateLimit)
+        // As `SharedRateLimiter.tell`, but that it does not hear that it was told.
+        try limiter.file.write { try $0.beginSharing(as: "one", isListed: false) }
+        let report = try second.state.withLock { try $0.store.look(from: nil, most: 60).report }
+        _ = try limiter.file.write { try $0.observe(report, as: "one", rateLimit: rateLimit) }
+        let draft = try #require(
+            try limiter.file.write { try $0.draft(report, as: "one", isFollowed: true, rateLimit: rateLimit, word: "w") })
+        #expect(try second.state.withLock { try $0.store.found(draft.telling, inPlaceOf: report) })
+        let first = try limiter.shared("one", over: server)
+        try first.look()
+        first.close()
+        let renamed = try one.open(rateLimit: rateLimit).shared("uno", over: server)
+        try renamed.look()
+        try second.look()
+        for folder in [one, two] {
+            #expect(try lines(folder).compactMap(\.host) == ["one", "one"])
+            #expect(try lines(folder).filter { $0.host != nil }.map(\.secondsAgo) == [3000, 1000])
+        }
+    }
+
+    @Test("Who is made anew under an old name calls by other names, and the others count what it calls")
+    func anew() throws {
+        let two = try Folder()
+        var second: SharedRateLimiter? = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        func come(_ calls: [Int64]) throws {
+            let one = try folder(calls: calls)
+            let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+            first.close()
+        }
+        try come([3000])
+        try second?.look()
+        second?.close()
+        second = nil
+        server.command("FLUSHALL")
+        try come([1000])
+        second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        try second?.look()
+        #expect(try lines(two).filter { $0.host == "one" }.map(\.secondsAgo) == [3000, 1000])
+    }
+
+    @Test("What `restore` assumes is told to the others, but where the host had not said goodbye: they know its calls")
+    func restored() throws {
+        for hadLeft in [true, false] {
+            server.command("FLUSHALL")
+            let two = try Folder()
+            let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+            let before = try Folder()
+            let old = try before.open(rateLimit: rateLimit).shared("one", over: server)
+            if hadLeft { old.close() }
+            let one = try Folder()
+            let restored = try one.open(rateLimit: rateLimit)
+            try restored.spendWindow()
+            let first = try restored.shared("one", over: server)
+            try first.look()
+            try second.look()
+            #expect(try (second.status().callsInWindow >= 20) == hadLeft)
+            #expect(try lines(two).count { $0.host == "one" } == (hadLeft ? 20 : 0))
+            #expect(try first.status().callsInWindow >= 20)
+        }
+    }
+
+    @Test("A host that comes to others who have not called for hours does not take their last busy hour for this one")
+    func idle() throws {
+        let one = try folder(calls: [300, 200, 100])
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        try first.look()
+        try one.raw().write { try $0.execute(sql: "UPDATE grants SET instant = instant - ?", arguments: [7_200_000_000_000]) }
+        try first.look()
+        let two = try Folder()
+        let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        #expect(try second.status().callsInWindow == 1, "a call just now")
+    }
+
+    @Test("A number that no script has written is no store to take turns from, for `check` as well")
+    func otherwise() throws {
+        let one = try Folder()
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        let state = first.state.withLock { $0.store.keys.state }
+        server.command("HSET", state, "n", "007")
+        #expect(throws: RateLimiterError.self) { try first.look() }
+        #expect(try #require(first.fault).contains("to which no host has counted"))
+        let account = SharedAccount(
+            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: "one", clientID: "test",
+            apiURL: "https://api.spotify.com")
+        #expect(throws: StoreFault.self) { try HostList(of: account, rateLimit: rateLimit, watching: .zero) }
     }
 
     @Test("A call that is made alone while the host shares turns, too, is told at the next look")
@@ -128,7 +218,7 @@ struct CallLedgerTests {
                 arguments: [SystemClock().boot])
         }
         try first.look()
-        #expect(try #require(try first.status().shared?.turn) == before + 2, "its number, and one more for the list")
-        #expect(try lines(one).contains { $0.worker == "w" && $0.turn == before + 1 })
+        #expect(try #require(try first.status().shared?.turn) == before + 1, "the list counts as one")
+        #expect(try lines(one).contains { $0.host == "one" && $0.name.hasSuffix(" 1") })
     }
 }

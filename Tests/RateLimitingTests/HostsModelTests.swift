@@ -18,10 +18,18 @@ private struct HostsModel {
         case telling
         /// What a list that was put in the place of another has more than that one is taken in.
         case takingIn
+        /// A process that is started draws a word for the names of its calls, and so does who names calls that were made alone.
+        case words
+        /// A call that was made alone has its name before anybody is told of it.
+        case naming
+        /// What `restore` assumes is told by a host that had said goodbye.
+        case restoring
     }
 
     private struct Host {
         var name: String
+        /// As its process names its calls.
+        var caller = ""
         var position: SharedPosition?
         var calls: [KnownCall] = []
         /// Since it was started.
@@ -34,6 +42,8 @@ private struct HostsModel {
         var founder = 0
         var turn: Int64 = 0
         var turns: [StoreReport.Turn] = []
+        /// As hosts have said of the last turn.
+        var idle = Duration.zero
     }
 
     private let rateLimit = RateLimit(interval: .seconds(10), callsPerWindow: 6, window: .seconds(150))
@@ -44,13 +54,18 @@ private struct HostsModel {
     private var store = Store()
     private var snapshot = Store()
     private var servers = 1
-    private var names = 3
+    private var words = 0
     /// Which one has its sharing off. The others do not call meanwhile: they are stopped, or nothing is asked for there.
     private var alone: Int?
     private(set) var epochs = 0
     private(set) var calls: [BootTime] = []
     /// How many were made alone, and how many lists were put in the place of one that was followed.
     private(set) var (callsAlone, retold) = (0, 0)
+    /// How the host that is alone was when it was backed up.
+    private var backup: Host?
+    /// Every name that a host has known, and how many calls `restore` has assumed.
+    private var names: Set<CallName> = []
+    private var assumedByRestore = 0
     /// Who has not looked since a host told of calls that it made alone. Hosts look once a second and nobody calls before they have: the one that told would
     /// tell again. So here they look before the store forgets.
     private var unheard: Set<Int> = []
@@ -60,6 +75,18 @@ private struct HostsModel {
     init(seed: UInt64, without: Rule? = nil) {
         random = SplitMix(state: seed)
         self.without = without
+        for host in hosts.indices { start(host) }
+    }
+
+    /// Its process is another one.
+    private mutating func start(_ index: Int) {
+        hosts[index].hasCompared = false
+        hosts[index].caller = newCaller(of: hosts[index].name)
+    }
+
+    private mutating func newCaller(of name: String) -> String {
+        words += 1
+        return without == .words ? name : "\(name).\(words)"
     }
 
     mutating func step() {
@@ -73,17 +100,23 @@ private struct HostsModel {
             store = snapshot
             store.server = servers
         case 2...6: snapshot = store
-        case 7...9: hosts[host].hasCompared = false
+        case 7, 8: start(host)
+        case 9:
+            hosts[host].name = "renamed\(Int(random.next() % 1000))"
+            start(host)
         case 10: replace(host)
-        case 11, 12:
-            replace(host, emptied: true)
+        case 11, 12: replace(host, emptied: true)
         case 13...22 where alone == nil:
             // It was there when the others made their last calls.
             look(host)
+            backup = hosts[host]
             alone = host
         case 23...60 where alone != nil: share()
+        case 61, 62: rest()
+        case 63: if alone == nil { rebuild(host) }
+        case 64...66: if alone != nil { restore() }
         // Cut off, or asleep: it hears nothing for a while, and the others go on.
-        case 61...350: if host != alone { look(host) }
+        case 67...350: if host != alone { look(host) }
         default: ask(host)
         }
     }
@@ -97,8 +130,9 @@ private struct HostsModel {
     private mutating func share() {
         guard let host = alone else { return }
         alone = nil
-        hosts[host].hasCompared = false
-        look(host)
+        start(host)
+        // An answer of the store's may be lost.
+        for _ in 0..<4 where !hosts[host].hasCompared { look(host) }
         unheard = Set(hosts.indices).subtracting([host])
     }
 
@@ -109,11 +143,44 @@ private struct HostsModel {
         for host in hosts.indices { look(host) }
         for host in hosts.indices where host != index { look(host) }
         if emptied { empty() }
-        hosts[index] = Host(name: "host\(names)")
-        names += 1
+        hosts[index] = Host(name: hosts[index].name)
+        start(index)
         look(index)
         for host in hosts.indices where host != index { look(host) }
         look(index)
+    }
+
+    /// For more than a window nobody calls, and all that are there follow the store.
+    private mutating func rest() {
+        share()
+        for host in hosts.indices { look(host) }
+        now = now + rateLimit.countedWindow + .seconds(Int64(random.next() % 60))
+        for host in hosts.indices { look(host) }
+    }
+
+    /// What counts no more is forgotten: the store is made anew, and a host of an old name. The others, who know older calls of that name, come later.
+    private mutating func rebuild(_ index: Int) {
+        rest()
+        empty()
+        hosts[index] = Host(name: hosts[index].name)
+        start(index)
+        for _ in 0..<8 {
+            ask(index)
+            now = now + rateLimit.interval
+        }
+        unheard = Set(hosts.indices).subtracting([index])
+    }
+
+    /// What it called alone is lost with its files, and the hour counts as spent.
+    private mutating func restore() {
+        guard let host = alone, let backup else { return }
+        hosts[host].calls = backup.calls
+        for _ in 0..<rateLimit.callsPerWindow {
+            hosts[host].calls.append(KnownCall(instant: now, isUntold: without != .restoring))
+        }
+        hosts[host].position = backup.position
+        if without != .restoring { assumedByRestore += rateLimit.callsPerWindow }
+        share()
     }
 
     private func report(to host: Host) -> StoreReport {
@@ -123,12 +190,13 @@ private struct HostsModel {
         return StoreReport(
             epoch: store.epoch, turn: store.turn,
             turns: Array(isKnown ? store.turns.prefix(Int(max(0, store.turn - since))) : store.turns[...]),
-            isWhole: !isKnown, isSameServer: store.founder == store.server)
+            isWhole: !isKnown, idle: store.idle, isSameServer: store.founder == store.server)
     }
 
     /// As `Transaction.observe` and `SharedRateLimiter.look`, with arrays.
     private mutating func look(_ index: Int) {
         unheard.remove(index)
+        nameUntold(index)
         for _ in 0..<5 {
             var report = report(to: hosts[index])
             let known = hosts[index].position
@@ -141,36 +209,57 @@ private struct HostsModel {
             let sighting = Sighting(
                 known: known, calls: names, report: report, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
             guard case .grants(let grants) = sighting else {
-                tell(index, report, isFollowed: false)
+                if !tell(index, report, isFollowed: false) { return }
                 continue
             }
             let isBlind = known != nil && known?.epoch != report.epoch
             if without != .observe { note(grants.filter { !(isBlind && without == .blindTime) || $0.turn != nil }, index) }
             hosts[index].position = SharedPosition(epoch: report.epoch, turn: report.turn, seen: now)
+            if !isWhole, let newest = hosts[index].calls.last?.instant { store.idle = max(store.idle, now - newest) }
             guard isWhole, without != .telling,
                 Telling.isDue(hosts[index].calls, listed: store.turns, since: now - rateLimit.countedWindow, most: rateLimit.callsPerWindow)
             else {
+                if isWhole { noteTold(index) }
                 hosts[index].hasCompared = true
                 return
             }
-            tell(index, self.report(to: Host(name: "")), isFollowed: true)
             retold += 1
+            if !tell(index, self.report(to: Host(name: "")), isFollowed: true) { return }
         }
         isEndless = true
     }
 
+    private mutating func nameUntold(_ index: Int) {
+        let since = now - rateLimit.countedWindow
+        let caller = newCaller(of: hosts[index].name)
+        var number: Int64 = 0
+        for place in hosts[index].calls.indices {
+            let call = hosts[index].calls[place]
+            guard call.isUntold, call.name == nil || without == .naming, call.instant > since else { continue }
+            number += 1
+            let name = CallName(caller: caller, number: number)
+            hosts[index].calls[place].name = name
+            names.insert(name)
+        }
+    }
+
+    private mutating func noteTold(_ index: Int) {
+        for place in hosts[index].calls.indices { hosts[index].calls[place].isUntold = false }
+    }
+
     private mutating func note(_ grants: [SightedGrant], _ index: Int) {
         let seen = grants.map { grant in
-            var origin = KnownCall.Origin.assumed
-            if let turn = grant.turn, !grant.host.isEmpty { origin = .named(CallName(host: grant.host, number: turn)) }
-            return KnownCall(instant: grant.instant, isBackground: grant.isBackground, origin: origin)
+            var call = KnownCall(instant: grant.instant, isBackground: grant.isBackground)
+            if let turn = grant.turn, !grant.caller.isEmpty { call.name = CallName(caller: grant.caller, number: turn) }
+            return call
         }
         hosts[index].calls = (seen + hosts[index].calls).filter { $0.instant > now - rateLimit.countedWindow }.sorted {
             $0.instant < $1.instant
         }
     }
 
-    private mutating func tell(_ index: Int, _ report: StoreReport, isFollowed: Bool) {
+    /// - Returns: whether the store's answer came.
+    private mutating func tell(_ index: Int, _ report: StoreReport, isFollowed: Bool) -> Bool {
         epochs += 1
         let host = hosts[index]
         var assumed = [SightedGrant(instant: now)]
@@ -179,17 +268,19 @@ private struct HostsModel {
         }
         if without == .blindTime { assumed = [SightedGrant(instant: now)] }
         let telling = Telling(
-            host.calls + assumed.dropLast().map { KnownCall(instant: $0.instant, origin: .assumed) }, of: host.name, over: report,
-            isFollowed: isFollowed, known: host.position?.turn ?? 0, since: now - rateLimit.countedWindow, now: now,
-            most: rateLimit.callsPerWindow, word: "epoch\(epochs)")
+            host.calls + assumed.dropLast().map { KnownCall(instant: $0.instant) }, over: report, isFollowed: isFollowed,
+            known: host.position?.turn ?? 0, since: now - rateLimit.countedWindow, now: now, most: rateLimit.callsPerWindow,
+            word: "epoch\(epochs)")
         (store.epoch, store.turn, store.turns, store.founder) = (telling.epoch, telling.turn, telling.turns, store.server)
-        var number = telling.firstUntold
-        for place in host.calls.indices where host.calls[place].origin == .untold && host.calls[place].instant > telling.since {
-            hosts[index].calls[place].origin = .named(CallName(host: host.name, number: number))
-            number += 1
+        store.idle = .zero
+        if random.next() % 8 == 0 {
+            hosts[index].hasCompared = false
+            return false
         }
+        noteTold(index)
         note(assumed, index)
         hosts[index].position = SharedPosition(epoch: telling.epoch, turn: telling.turn, seen: now)
+        return true
     }
 
     private mutating func ask(_ index: Int) {
@@ -203,7 +294,7 @@ private struct HostsModel {
         if let alone {
             guard alone == index else { return }
             callsAlone += 1
-            return call(index, .untold)
+            return call(index, nil)
         }
         guard let position = host.position else { return look(index) }
         // A server that was started anew has broken the connection: it is looked at first.
@@ -211,25 +302,28 @@ private struct HostsModel {
             without == .fence || store.turn == position.turn
         else { return look(index) }
         store.turn += 1
+        store.idle = .zero
         store.turns.insert(
-            StoreReport.Turn(number: store.turn, gap: instants.last.map { now - $0 } ?? .zero, isBackground: false, host: host.name), at: 0)
+            StoreReport.Turn(number: store.turn, gap: instants.last.map { now - $0 } ?? .zero, isBackground: false, caller: host.caller),
+            at: 0)
         store.turns = Array(store.turns.prefix(Telling.room(rateLimit.callsPerWindow)))
         hosts[index].position = SharedPosition(epoch: position.epoch, turn: store.turn, seen: now)
-        call(index, .named(CallName(host: host.name, number: store.turn)))
+        call(index, CallName(caller: host.caller, number: store.turn))
     }
 
-    private mutating func call(_ index: Int, _ origin: KnownCall.Origin) {
-        hosts[index].calls.append(KnownCall(instant: now, origin: origin))
+    private mutating func call(_ index: Int, _ name: CallName?) {
+        hosts[index].calls.append(KnownCall(instant: now, name: name, isUntold: name == nil))
+        if let name { names.insert(name) }
         calls.append(now)
     }
 
     /// With nothing else happening, they come to an end with telling.
     mutating func isSettled() -> Bool {
         share()
-        for _ in 0..<2 { for host in hosts.indices { look(host) } }
+        for _ in 0..<8 { for host in hosts.indices { look(host) } }
         let before = epochs
         for host in hosts.indices {
-            hosts[host].hasCompared = false
+            start(host)
             look(host)
         }
         return epochs == before && !isEndless
@@ -241,7 +335,7 @@ private struct HostsModel {
         for (first, last) in zip(calls, calls.dropFirst(rateLimit.callsPerWindow)) where last - first < rateLimit.window {
             return "too many in a window"
         }
-        return nil
+        return names.count > calls.count + assumedByRestore ? "a call has several names" : nil
     }
 }
 

@@ -82,7 +82,7 @@ import Testing
             db.execute("BEGIN IMMEDIATE")
             db.execute("DELETE FROM lookups")
             db.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) "
-                       "INSERT INTO grants SELECT i, 0, 0, hex(randomblob(50)), NULL FROM n")
+                       "INSERT INTO grants SELECT i, 0, 0, hex(randomblob(50)), NULL, NULL, 0 FROM n")
             print("written", flush=True); time.sleep(60)
             """
         let process = try python(script, bench.folder.limiter)

@@ -70,7 +70,7 @@ import Testing
         ) WITHOUT ROWID;
         """
     private static let settings = ["application_id", "user_version", "quick_check"]
-    private static let now = ["1398230356", "5", "ok"]
+    private static let now = ["1398230356", "6", "ok"]
     /// What schema 2 adds.
     private static let second = """
         ALTER TABLE pauses ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
@@ -104,6 +104,12 @@ import Testing
             name TEXT PRIMARY KEY,
             heard INTEGER NOT NULL
         ) WITHOUT ROWID;
+        """
+
+    /// What schema 6 adds, but for what it makes of the rows that are there.
+    private static let sixth = """
+        ALTER TABLE grants ADD COLUMN caller TEXT;
+        ALTER TABLE grants ADD COLUMN untold INTEGER NOT NULL DEFAULT 0;
         """
 
     private func settings(of queue: DatabaseQueue) throws -> [String?] {
@@ -168,7 +174,32 @@ import Testing
         #expect(try limiter.status().tokenOutage?.reason == "500" && limiter.status().refusedCredentials == nil)
     }
 
-    @Test("A file that is made now has the tables and settings of schema 5, to the letter")
+    @Test("Schema 5 had whose a call is in the worker's place")
+    func callers() throws {
+        let folder = try Folder()
+        let (queue, clock) = (try folder.raw(), ManualClock())
+        try queue.inDatabase { db in
+            try db.execute(
+                sql: """
+                    PRAGMA journal_mode = PERSIST; BEGIN; \(Self.tables + Self.second + Self.third + Self.fourth + Self.fifth)
+                    PRAGMA application_id = 0x53574D54; PRAGMA user_version = 5;
+                    INSERT INTO ledger VALUES (1, 'boot 1', \(clock.boot.nanoseconds), \(clock.wall.milliseconds), 41, 250000000);
+                    INSERT INTO token (only, issued_for) VALUES (1, '');
+                    INSERT INTO grants VALUES (1, 0, 0, 'w', 8), (2, 1, 0, '@other', 9), (3, 2, 0, '', NULL), (4, 3, 0, 'w', NULL), (5, 4, 0, 'restore', NULL);
+                    COMMIT;
+                    """)
+        }
+        try queue.close()
+        let limiter = try folder.open(clock: clock)
+        try limiter.file.write { try $0.beginSharing(as: "me", isListed: false) }
+        let raw = try folder.raw()
+        let lines = try raw.read {
+            try String.fetchAll($0, sql: "SELECT worker || ' ' || coalesce(caller, '-') || ' ' || coalesce(turn, '-') FROM grants")
+        }
+        #expect(lines == ["w me 8", " other 9", "  -", "w - -", "restore - -"])
+    }
+
+    @Test("A file that is made now has the tables and settings of schema 6, to the letter")
     func new() throws {
         let bench = try Bench()
         let raw = try bench.folder.raw()
@@ -177,7 +208,7 @@ import Testing
             try queue.inDatabase { try String.fetchAll($0, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name") }
         }
         let old = try DatabaseQueue()
-        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third + Self.fourth + Self.fifth) }
+        try old.inDatabase { try $0.execute(sql: Self.tables + Self.second + Self.third + Self.fourth + Self.fifth + Self.sixth) }
         #expect(try schema(raw) == schema(old))
         let ledger = try row(raw, "SELECT * FROM ledger")
         #expect(ledger == "1|boot 1|\(bench.clock.boot.nanoseconds)|\(bench.clock.wall.milliseconds)|0|500000000")

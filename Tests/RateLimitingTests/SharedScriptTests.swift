@@ -42,7 +42,7 @@ struct SharedScriptTests {
     ) throws -> [String] {
         let said = try run(
             SharedScript.turn.text, ["s", "t", "l", "w", "r"] + others.map { "record \($0)" },
-            [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c", seen] + others.flatMap { [$0, ""] })
+            [epoch, number, host, lookup, over, "2000", "0", "0", "3", "c", seen, "\(host).w"] + others.flatMap { [$0, ""] })
         return said.items?.map { $0.text ?? "" } ?? ["\(said)"]
     }
 
@@ -50,8 +50,8 @@ struct SharedScriptTests {
         try run(SharedScript.found.text, ["s", "t"], [place.0, place.1, epoch, turn, "run", "1", "c", "5 0 0 ", "4 2000 1 "])
     }
 
-    private func look(from epoch: String = "", _ number: String = "0") throws -> [RedisValue] {
-        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card"]).items ?? []
+    private func look(from epoch: String = "", _ number: String = "0", idle: String = "") throws -> [RedisValue] {
+        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card", idle]).items ?? []
     }
 
     @Test("A key that was not given is refused by the check that the others run under")
@@ -67,7 +67,7 @@ struct SharedScriptTests {
         #expect(try found("f", turn: "9", in: ("e", "4")) == .integer(0))
         #expect(try found("f", turn: "9", in: ("e", "5")) == .integer(1))
         let state = try look()[0].items?.map { $0.text ?? "" }
-        #expect(state == ["1", "f", "9", "run", "", ""])
+        #expect(state == ["1", "f", "9", "run", "", "", ""])
     }
 
     @Test("A turn is the one after the number that the host knows, in the epoch that it knows, and no other; the newest turns are kept")
@@ -79,8 +79,8 @@ struct SharedScriptTests {
         #expect(try turn("5", lookup: "a") == ["granted", "6", "one"])
         #expect(try turn("5", lookup: "b") == ["late"])
         #expect(try turn("6", lookup: "b") == ["granted", "7", "one"])
-        #expect(try look()[1].items?.map { $0.text ?? "" } == ["7 2000 0 one", "6 2000 0 one", "5 0 0 "])
-        #expect(try look(from: "e", "6")[1].items?.map { $0.text ?? "" } == ["7 2000 0 one"])
+        #expect(try look()[1].items?.map { $0.text ?? "" } == ["7 2000 0 one.w", "6 2000 0 one.w", "5 0 0 "])
+        #expect(try look(from: "e", "6")[1].items?.map { $0.text ?? "" } == ["7 2000 0 one.w"])
         #expect(try look(from: "e", "7")[1] == .array([]))
     }
 
@@ -132,12 +132,29 @@ struct SharedScriptTests {
     func cards() throws {
         _ = try found()
         func look(_ host: String, _ card: String) throws -> [RedisValue] {
-            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card]).items ?? []
+            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card, ""]).items ?? []
         }
         #expect(try look("", "")[2] == .array([]))
         #expect(try look("one", "x")[4].text == "")
         #expect(try look("one", "y")[4].text == "x")
         #expect(try look("two", "z")[3].items?.map { $0.text ?? "" } == ["one", "y", "two", "z"])
+    }
+
+    @Test("For how long nobody has called is said of the number that is the last, and the longest counts")
+    func idle() throws {
+        _ = try found()
+        func said() throws -> String? { try look()[0].items?.last?.text }
+        _ = try look(from: "d", "5", idle: "70000")
+        _ = try look(from: "e", "4", idle: "70000")
+        #expect(try said() == "")
+        _ = try look(from: "e", "5", idle: "70000")
+        _ = try look(from: "e", "5", idle: "61000")
+        #expect(try said() == "5 70000")
+        _ = try look(from: "e", "5", idle: "80000")
+        #expect(try said() == "5 80000")
+        _ = try turn("5", lookup: "a")
+        _ = try look(from: "e", "6", idle: "60001")
+        #expect(try said() == "6 60001")
     }
 
     @Test("The next turn is first of the host that is most urgent, then of the one that has waited longest")

@@ -14,7 +14,7 @@ struct SightingTests {
     }
 
     private func turn(_ number: Int64, after gap: Int64, of host: String = "") -> StoreReport.Turn {
-        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, host: host)
+        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, caller: host)
     }
 
     private let known = SharedPosition(epoch: "a", turn: 7, seen: .at(100))
@@ -59,10 +59,22 @@ struct SightingTests {
     func new() {
         #expect(sight(nil, StoreReport(epoch: "a", turn: 0), at: 200) == .grants([SightedGrant(instant: .at(201))]))
         let report = StoreReport(epoch: "a", turn: 8, turns: [turn(8, after: 9), turn(7, after: 0, of: "x")])
-        let listed = [SightedGrant(instant: .at(191), turn: 7, host: "x"), SightedGrant(instant: .at(200), turn: 8)]
+        let listed = [SightedGrant(instant: .at(191), turn: 7, caller: "x"), SightedGrant(instant: .at(200), turn: 8)]
         #expect(sight(nil, report, at: 200) == .grants(listed))
         // Its own, if it had made some there under the same name.
-        #expect(sight(nil, report, at: 200, calls: [CallName(host: "x", number: 7)]) == .grants([listed[1]]))
+        #expect(sight(nil, report, at: 200, calls: [CallName(caller: "x", number: 7)]) == .grants([listed[1]]))
+    }
+
+    @Test("A host that is new takes the newest call to be as old as those say who were there")
+    func idle() {
+        var report = StoreReport(epoch: "a", turn: 8, turns: [turn(8, after: 9, of: "x"), turn(7, after: 0, of: "x")])
+        report.idle = .seconds(100)
+        #expect(
+            sight(nil, report, at: 200)
+                == .grants([
+                    SightedGrant(instant: .at(91), turn: 7, caller: "x"), SightedGrant(instant: .at(100), turn: 8, caller: "x"),
+                    SightedGrant(instant: .at(200)),
+                ]))
     }
 
     @Test("In another life the calls that are listed and that it does not know of are taken in besides what is assumed")
@@ -70,9 +82,9 @@ struct SightingTests {
         let report = StoreReport(
             epoch: "b", turn: 9, turns: [turn(9, after: 50), turn(8, after: 30, of: "y"), turn(8, after: 0, of: "x")], isWhole: true)
         #expect(
-            sight(known, report, at: 102, calls: [CallName(host: "x", number: 8)])
+            sight(known, report, at: 102, calls: [CallName(caller: "x", number: 8)])
                 == .grants([
-                    SightedGrant(instant: .at(52), turn: 8, host: "y"), SightedGrant(instant: .at(100)), SightedGrant(instant: .at(102)),
+                    SightedGrant(instant: .at(52), turn: 8, caller: "y"), SightedGrant(instant: .at(100)), SightedGrant(instant: .at(102)),
                 ]))
     }
 
@@ -86,10 +98,10 @@ struct SightingTests {
             ],
             isWhole: true)
         #expect(
-            sight(known, report, at: 200, calls: [CallName(host: "y", number: 7)])
+            sight(known, report, at: 200, calls: [CallName(caller: "y", number: 7)])
                 == .grants([
-                    SightedGrant(instant: .at(40), turn: 3, host: "z"), SightedGrant(instant: .at(100), turn: 9, host: "x"),
-                    SightedGrant(instant: .at(190), turn: 8, host: "x"), SightedGrant(instant: .at(200), turn: 10),
+                    SightedGrant(instant: .at(40), turn: 3, caller: "z"), SightedGrant(instant: .at(100), turn: 9, caller: "x"),
+                    SightedGrant(instant: .at(190), turn: 8, caller: "x"), SightedGrant(instant: .at(200), turn: 10),
                 ]))
         #expect(sight(known, StoreReport(epoch: "a.x", turn: 6), at: 200) == .unfounded)
     }
@@ -97,45 +109,48 @@ struct SightingTests {
 
 @Suite("What a host has the store list")
 struct TellingTests {
-    private func call(_ seconds: Int64, _ host: String, _ number: Int64) -> KnownCall {
-        KnownCall(instant: .at(seconds), origin: .named(CallName(host: host, number: number)))
+    private func call(_ seconds: Int64, _ host: String, _ number: Int64, isUntold: Bool = false) -> KnownCall {
+        KnownCall(instant: .at(seconds), name: CallName(caller: host, number: number), isUntold: isUntold)
     }
 
     private func tell(_ calls: [KnownCall], _ report: StoreReport, isFollowed: Bool, known: Int64 = 0, most: Int = 1000) -> Telling {
-        Telling(calls, of: "me", over: report, isFollowed: isFollowed, known: known, since: .at(10), now: .at(100), most: most, word: "w")
+        Telling(calls, over: report, isFollowed: isFollowed, known: known, since: .at(10), now: .at(100), most: most, word: "w")
     }
 
     private func turn(_ number: Int64, after gap: Int64, of host: String = "") -> StoreReport.Turn {
-        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, host: host)
+        StoreReport.Turn(number: number, gap: .seconds(gap), isBackground: false, caller: host)
     }
 
     @Test("Its own untold calls and what others lack are told while they count; what is listed and what is only assumed is no reason to")
     func due() {
         let listed = [turn(5, after: 0, of: "me"), turn(5, after: 0, of: "x")]
         func isDue(_ calls: [KnownCall], most: Int = 1000) -> Bool { Telling.isDue(calls, listed: listed, since: .at(10), most: most) }
-        #expect(!isDue([call(20, "me", 5), call(30, "x", 5), KnownCall(instant: .at(40), origin: .assumed)]))
+        #expect(!isDue([call(20, "me", 5), call(30, "x", 5), KnownCall(instant: .at(40))]))
         #expect(isDue([call(20, "x", 6)]))
         #expect(!isDue([call(10, "x", 6)]))
-        #expect(isDue([KnownCall(instant: .at(20), origin: .untold)]))
-        #expect(!isDue([KnownCall(instant: .at(10), origin: .untold)]))
+        #expect(isDue([call(20, "me", 1, isUntold: true)]))
+        #expect(!isDue([call(10, "me", 1, isUntold: true)]))
+        #expect(!isDue([call(20, "me", 5, isUntold: true)]), "the list shows that it was told after all")
         // Whatever fills this host's window, another's may be free.
-        #expect(isDue([KnownCall(instant: .at(20), origin: .untold), call(30, "x", 5)], most: 1))
+        #expect(isDue([call(20, "me", 1, isUntold: true), call(30, "x", 5)], most: 1))
     }
 
     @Test(
         "Where the store is followed the list goes on under the next numbers, with what was assumed there, and not with what this host assumes"
     )
     func followed() {
+        var background = call(20, "me", 2, isUntold: true)
+        background.isBackground = true
         let calls = [
-            KnownCall(instant: .at(5), origin: .untold), KnownCall(instant: .at(20), isBackground: true, origin: .untold), call(30, "x", 5),
-            KnownCall(instant: .at(40), origin: .assumed),
+            call(5, "me", 1, isUntold: true), background, call(30, "x", 5),
+            KnownCall(instant: .at(40)),
         ]
         let report = StoreReport(epoch: "a.b", turn: 5, turns: [turn(4, after: 50), turn(5, after: 0, of: "x")], isWhole: true)
         let telling = tell(calls, report, isFollowed: true, known: 5)
-        #expect(telling.epoch == "a.w" && telling.turn == 7 && telling.firstUntold == 6, "what counts no more has no number")
-        var first = turn(6, after: 0, of: "me")
+        #expect(telling.epoch == "a.w" && telling.turn == 6, "its numbers are its own, and take none of the store's")
+        var first = turn(2, after: 0, of: "me")
         first.isBackground = true
-        #expect(telling.turns == [turn(7, after: 0), turn(4, after: 70), turn(5, after: 10, of: "x"), first])
+        #expect(telling.turns == [turn(6, after: 0), turn(4, after: 70), turn(5, after: 10, of: "x"), first])
     }
 
     @Test("Where it knows of a number that was never given out there, it is another life: the numbers between are no calls")
@@ -146,17 +161,18 @@ struct TellingTests {
 
     @Test("A store that has forgotten is told what is assumed, too, and no number comes twice; no more than twice a window")
     func anew() {
-        let calls = [call(30, "x", 7), KnownCall(instant: .at(40), origin: .assumed)]
+        let calls = [call(30, "x", 7), KnownCall(instant: .at(40))]
         let telling = tell(calls, StoreReport(epoch: "", turn: 0), isFollowed: false, known: 8)
         #expect(
             telling
                 == Telling(
-                    epoch: "w", turn: 9, turns: [turn(9, after: 60), turn(0, after: 10), turn(7, after: 0, of: "x")], firstUntold: 9,
-                    since: .at(10)))
-        let many = (11...20).map { call($0, "x", $0) } + (21...40).map { KnownCall(instant: .at($0), origin: .assumed) }
+                    epoch: "w", turn: 9, turns: [turn(9, after: 60), turn(0, after: 10), turn(7, after: 0, of: "x")]))
+        let many = (11...20).map { call($0, "x", $0) } + (21...40).map { KnownCall(instant: .at($0)) }
         let most = tell(many, StoreReport(epoch: "", turn: 0), isFollowed: false, most: 3).turns
         #expect(most.compactMap(\.name?.number) == [20, 19, 18, 17, 16, 15])
         #expect(most.filter { $0.name == nil } == [turn(21, after: 60), turn(0, after: 1), turn(0, after: 19)])
+        let untold = tell([call(11, "me", 1, isUntold: true)] + many, StoreReport(epoch: "", turn: 0), isFollowed: false, most: 3).turns
+        #expect(untold.contains { $0.caller == "me" }, "what nobody else can tell is told whatever there is beside it")
     }
 }
 

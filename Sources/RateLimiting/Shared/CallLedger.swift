@@ -1,8 +1,8 @@
 import GRDB
 import Platform
 
-/// The calls that this host knows of, its own and the others', as they stand in `limiter.db` where turns are shared: a call of another host has `@` and
-/// its name in the worker's place, one that is only assumed has nothing there.
+/// The calls that this host knows of, its own and the others', as they stand in `limiter.db` where turns are shared. `caller` says whose each is
+/// (`CallName`): empty for one that is only assumed, NULL for one that this host made and has given no name yet.
 extension Transaction {
     enum Observation {
         /// This host knows all that the store says.
@@ -15,12 +15,21 @@ extension Transaction {
         case unfounded
     }
 
+    /// What a host would have the store list, and what it assumes itself from then on.
+    struct Draft {
+        var telling: Telling
+        var assumed: [SightedGrant]
+        /// What it rests on.
+        var known: SharedPosition?
+    }
+
     /// Takes in what the store says.
     func observe(_ report: StoreReport, as host: String, rateLimit: RateLimit) throws -> Observation {
+        let hasNamed = try nameUntold(as: host, since: now - rateLimit.countedWindow)
         let known = try position()
         let isFollowed = known?.epoch == report.epoch && report.isContinuous
         let sighting = Sighting(
-            known: known, calls: isFollowed ? [] : Set(try calls(of: host).compactMap(\.name)), report: report, now: now,
+            known: known, calls: isFollowed ? [] : Set(try calls().compactMap(\.name)), report: report, now: now,
             interval: rateLimit.interval, most: rateLimit.callsPerWindow)
         guard case .grants(let grants) = sighting else { return .unfounded }
         try note(grants, rateLimit: rateLimit)
@@ -28,18 +37,21 @@ extension Transaction {
         if isNews || now - (known?.seen ?? now) > .seconds(10) {
             try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
         }
-        let (since, most) = (now - rateLimit.countedWindow, rateLimit.callsPerWindow)
-        guard report.isWhole else { return try hasUntold(since: since) ? .unlisted : .current }
-        return Telling.isDue(try calls(of: host), listed: report.turns, since: since, most: most) ? .untold : .current
+        guard report.isWhole else { return hasNamed ? .unlisted : .current }
+        let isDue = Telling.isDue(
+            try calls(), listed: report.turns, since: now - rateLimit.countedWindow, most: rateLimit.callsPerWindow)
+        // An answer that was lost is made up for by the list itself.
+        if !isDue { try noteTold() }
+        return isDue ? .untold : .current
     }
 
-    /// What this host would have the store list, and what it assumes itself from then on; nil: it has not seen that report, or another one since.
-    func telling(
-        _ report: StoreReport, as host: String, isFollowed: Bool, rateLimit: RateLimit, word: String
-    ) throws -> (telling: Telling, assumed: [SightedGrant])? {
+    /// - Returns: nil where this host has not seen that report, or another one since.
+    func draft(_ report: StoreReport, as host: String, isFollowed: Bool, rateLimit: RateLimit, word: String) throws -> Draft? {
+        let since = now - rateLimit.countedWindow
+        _ = try nameUntold(as: host, since: since)
         let known = try position()
         if isFollowed, known?.epoch != report.epoch || known?.turn != report.turn { return nil }
-        let calls = try calls(of: host)
+        let calls = try calls()
         var assumed = [SightedGrant(instant: now)]
         if !isFollowed {
             if let known {
@@ -49,39 +61,65 @@ extension Transaction {
             }
         }
         let telling = Telling(
-            calls + assumed.dropLast().map { KnownCall(instant: $0.instant, origin: .assumed) }, of: host, over: report,
-            isFollowed: isFollowed,
-            known: known?.turn ?? 0, since: now - rateLimit.countedWindow, now: now, most: rateLimit.callsPerWindow, word: word)
-        return (telling, assumed)
+            calls + assumed.dropLast().map { KnownCall(instant: $0.instant) }, over: report, isFollowed: isFollowed,
+            known: known?.turn ?? 0,
+            since: since, now: now, most: rateLimit.callsPerWindow, word: word)
+        return Draft(telling: telling, assumed: assumed, known: known)
     }
 
-    /// The store lists it now.
-    func adopt(_ telling: Telling, _ assumed: [SightedGrant], rateLimit: RateLimit) throws {
-        let untold = try rows("SELECT id FROM grants WHERE instant > ? AND \(Self.isUntold) ORDER BY id", [telling.since])
-        for (place, row) in untold.enumerated() {
-            try run("UPDATE grants SET turn = ? WHERE id = ?", [telling.firstUntold + Int64(place), row[0] as Int64])
-        }
-        try note(assumed, rateLimit: rateLimit)
-        try set(SharedPosition(epoch: telling.epoch, turn: telling.turn, seen: now))
+    /// The store lists it now. Another process of this host may have seen so first, and has taken in what is assumed with the list.
+    func adopt(_ draft: Draft, rateLimit: RateLimit) throws {
+        try noteTold()
+        let known = try position()
+        guard known?.epoch == draft.known?.epoch, known?.turn == draft.known?.turn else { return }
+        try note(draft.assumed, rateLimit: rateLimit)
+        try set(SharedPosition(epoch: draft.telling.epoch, turn: draft.telling.turn, seen: now))
     }
+
+    // MARK: Names
+
+    /// Before a process has looked at the store. What `restore` took to be this host's calls of the last hour is told to the others, but where they know those:
+    /// where the store still counts on this host, which has not said goodbye, and so made no call by itself.
+    func beginSharing(as host: String, isListed: Bool) throws {
+        if isListed { try run("UPDATE grants SET caller = '' WHERE caller IS NULL AND worker = '\(Self.assumedByRestore)'") }
+        // As an earlier release knew its own.
+        try run("UPDATE grants SET caller = ? WHERE caller IS NULL AND turn IS NOT NULL AND substr(worker, 1, 1) <> '@'", [host])
+    }
+
+    /// Whether `restore` has left calls of which it is not known yet whether to tell them.
+    func hasRestored() throws -> Bool {
+        try one("SELECT 1 FROM grants WHERE caller IS NULL AND worker = '\(Self.assumedByRestore)' LIMIT 1", as: Int.self) != nil
+    }
+
+    /// Names what this host called by itself, before anybody is told of it: whatever becomes of the answer, the names stay. What was made before `since` counts
+    /// no more and needs none.
+    /// - Returns: whether there was anything to name.
+    private func nameUntold(as host: String, since: BootTime) throws -> Bool {
+        let untold = try rows(
+            """
+            SELECT id FROM grants WHERE instant > ? AND caller IS NULL AND turn IS NULL AND worker <> '' AND substr(worker, 1, 1) <> '@'
+            ORDER BY id
+            """, [since])
+        let caller = CallName.newCaller(of: host)
+        for (place, row) in untold.enumerated() {
+            try run("UPDATE grants SET caller = ?, turn = ?, untold = 1 WHERE id = ?", [caller, place + 1, row[0] as Int64])
+        }
+        return !untold.isEmpty
+    }
+
+    private func noteTold() throws { try run("UPDATE grants SET untold = 0 WHERE untold") }
 
     /// In the order of their ids, which is that of their instants.
-    private func calls(of host: String) throws -> [KnownCall] {
-        try rows("SELECT instant, background, worker, turn, \(Self.isUntold) FROM grants ORDER BY id").map { row in
-            let (worker, turn) = (row[2] as String, row[3] as Int64?)
-            var origin = row[4] ? KnownCall.Origin.untold : .assumed
-            if let turn, !worker.isEmpty {
-                origin = .named(CallName(host: worker.hasPrefix("@") ? String(worker.dropFirst()) : host, number: turn))
-            }
-            return KnownCall(instant: row[0], isBackground: row[1], origin: origin)
+    private func calls() throws -> [KnownCall] {
+        try rows("SELECT instant, background, \(Self.caller), turn, untold FROM grants ORDER BY id").map { row in
+            let (caller, turn) = (row[2] as String?, row[3] as Int64?)
+            let name = if let caller, let turn, !caller.isEmpty { CallName(caller: caller, number: turn) } else { nil as CallName? }
+            return KnownCall(instant: row[0], isBackground: row[1], name: name, isUntold: row[4])
         }
     }
 
-    private func hasUntold(since: BootTime) throws -> Bool {
-        try one("SELECT 1 FROM grants WHERE instant > ? AND \(Self.isUntold) LIMIT 1", [since], as: Int.self) != nil
-    }
-
-    private static let isUntold = "(turn IS NULL AND worker NOT IN ('', '\(assumedByRestore)') AND substr(worker, 1, 1) <> '@')"
+    /// An earlier release, whose last workers may still be there, has it in the worker's place.
+    private static let caller = "CASE WHEN caller IS NULL AND substr(worker, 1, 1) = '@' THEN substr(worker, 2) ELSE caller END"
 
     // MARK: Calls of other hosts
 
@@ -91,8 +129,8 @@ extension Transaction {
         let past = grants.filter { $0.instant < newest }
         if !past.isEmpty { try insert(past, since: now - rateLimit.countedWindow) }
         for grant in grants where grant.instant >= newest {
-            let id = try spend(at: grant.instant, background: grant.isBackground, worker: grant.worker, rateLimit: rateLimit)
-            try run("UPDATE grants SET turn = ? WHERE id = ?", [grant.turn, id])
+            let id = try spend(at: grant.instant, background: grant.isBackground, worker: "", rateLimit: rateLimit)
+            try run("UPDATE grants SET turn = ?, caller = ? WHERE id = ?", [grant.turn, grant.caller, id])
         }
     }
 
@@ -101,38 +139,38 @@ extension Transaction {
         struct Line {
             var instant: BootTime
             var isBackground: Bool
-            var worker: String
+            var worker = ""
             var turn: Int64?
+            var caller: String?
+            var isUntold = false
         }
         let inserted = grants.filter { $0.instant > since }.map {
-            Line(instant: $0.instant, isBackground: $0.isBackground, worker: $0.worker, turn: $0.turn)
+            Line(instant: $0.instant, isBackground: $0.isBackground, turn: $0.turn, caller: $0.caller)
         }
         guard !inserted.isEmpty, let newest = try one("SELECT max(id) FROM grants", as: Int64.self) else { return }
-        let known = try rows("SELECT instant, background, worker, turn FROM grants ORDER BY id").map {
-            Line(instant: $0[0], isBackground: $0[1], worker: $0[2], turn: $0[3])
+        let known = try rows("SELECT instant, background, worker, turn, caller, untold FROM grants ORDER BY id").map {
+            Line(instant: $0[0], isBackground: $0[1], worker: $0[2], turn: $0[3], caller: $0[4], isUntold: $0[5])
         }
         let lines = (inserted + known.filter { $0.instant > since }).sorted { $0.instant < $1.instant }
         try run("DELETE FROM grants")
         for (place, line) in lines.reversed().enumerated() {
             try run(
-                "INSERT INTO grants (id, instant, background, worker, turn) VALUES (?, ?, ?, ?, ?)",
-                [newest - Int64(place), line.instant, line.isBackground, line.worker, line.turn])
+                "INSERT INTO grants (id, instant, background, worker, turn, caller, untold) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [newest - Int64(place), line.instant, line.isBackground, line.worker, line.turn, line.caller, line.isUntold])
         }
     }
 
     /// Another process of this host may have seen this turn before the one whose it is has written it.
-    func spend(turn: Int64, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
-        if let newest = try row("SELECT id, turn FROM grants ORDER BY id DESC LIMIT 1"), newest[1] as Int64? == turn {
+    func spend(_ name: CallName, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
+        if let newest = try row("SELECT id, turn, caller FROM grants ORDER BY id DESC LIMIT 1"), newest[1] as Int64? == name.number,
+            newest[2] as String? == name.caller
+        {
             let id: Int64 = newest[0]
             try run("UPDATE grants SET instant = ?, background = ?, worker = ? WHERE id = ?", [now, background, worker, id])
             return id
         }
         let id = try spend(at: now, background: background, worker: worker, rateLimit: rateLimit)
-        try run("UPDATE grants SET turn = ? WHERE id = ?", [turn, id])
+        try run("UPDATE grants SET turn = ?, caller = ? WHERE id = ?", [name.number, name.caller, id])
         return id
     }
-}
-
-extension SightedGrant {
-    fileprivate var worker: String { host.isEmpty ? "" : "@\(host)" }
 }

@@ -100,9 +100,9 @@ extension FileRateLimiter {
     func enter(_ turn: WonTurn) throws(RateLimiterError) {
         try file.write { transaction in
             try sending.correctGrant(transaction)
-            _ = try transaction.spend(turn: turn.number, background: turn.isBackground, worker: turn.worker, rateLimit: rateLimit)
-            if var position = try transaction.position(), position.turn < turn.number {
-                (position.turn, position.seen) = (turn.number, transaction.now)
+            _ = try transaction.spend(turn.name, background: turn.isBackground, worker: turn.worker, rateLimit: rateLimit)
+            if var position = try transaction.position(), position.turn < turn.name.number {
+                (position.turn, position.seen) = (turn.name.number, transaction.now)
                 try transaction.set(position)
             }
             try transaction.serve(turn.pick, turn.lease)
@@ -113,7 +113,7 @@ extension FileRateLimiter {
 
 /// A turn of this host that its file does not have yet.
 struct WonTurn: Sendable {
-    var number: Int64
+    var name: CallName
     var isBackground: Bool
     var worker: String
     /// What it was for, and the number of its lease.
@@ -136,6 +136,11 @@ extension Transaction {
             INSERT INTO shared (only, epoch, turn, seen) VALUES (1, ?, ?, ?)
             ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch, turn = excluded.turn, seen = excluded.seen
             """, [position.epoch, position.turn, position.seen])
+    }
+
+    /// How long ago the newest call is at least of which this host knows.
+    func idle() throws -> Duration {
+        try one("SELECT instant FROM grants ORDER BY id DESC LIMIT 1", as: BootTime.self).map { now - $0 } ?? .zero
     }
 
     // MARK: What other hosts have in hand

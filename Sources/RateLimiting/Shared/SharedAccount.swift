@@ -119,10 +119,10 @@ public struct HostList: Sendable {
         asksForNoPassword = !isSocket && (try? Self.store(stranger, rateLimit).clockOffset()) != nil
         hosts = view.beats.keys.sorted().map { name in
             let card = view.cards[name]
-            let own = view.report.turns.filter { $0.host == name }
+            let own = view.report.turns.filter { CallName.host(of: $0.caller) == name }
             return Host(
                 name: name, isAlive: view.beats[name] != first.beats[name], interval: card?.interval ?? .zero,
-                callsPerWindow: card?.calls ?? 0, turns: own.count, lastTurn: own.first?.number)
+                callsPerWindow: card?.calls ?? 0, turns: own.count, lastTurn: own.map(\.number).max())
         }
     }
 
@@ -133,7 +133,7 @@ public struct HostList: Sendable {
 
     private static func store(_ account: SharedAccount, _ rateLimit: RateLimit) -> SharedStore {
         SharedStore(
-            account.endpoint, keys: account.keys, host: "",
+            account.endpoint, keys: account.keys, host: "", caller: "",
             card: HostCard(folder: "-", interval: rateLimit.interval, calls: rateLimit.callsPerWindow, api: account.api),
             longestRoundTrip: rateLimit.headStart)
     }

@@ -45,9 +45,9 @@ extension SharedRateLimiter {
         case "turn" where words.count == 6:
             guard let number = Int64(words[2]) else { return false }
             state.withLock { $0.nextHost = String(words[5]) }
-            let host = String(words[4]).isHostName ? String(words[4]) : ""
+            let caller = CallName.caller(words[4])
             return try sawTurn(
-                StoreReport.Turn(number: number, gap: .zero, isBackground: words[3] == "1", host: host), of: String(words[1]))
+                StoreReport.Turn(number: number, gap: .zero, isBackground: words[3] == "1", caller: caller), of: String(words[1]))
         case "next" where words.count == 3:
             state.withLock { $0.nextHost = String(words[2]) }
             return true
@@ -114,12 +114,18 @@ extension SharedRateLimiter {
     func look() throws(RateLimiterError) { try state.withLock { state throws(RateLimiterError) in try look(&state) } }
 
     func look(_ state: inout State) throws(RateLimiterError) {
+        try begin(&state)
         let most = Telling.room(local.rateLimit.callsPerWindow)
         for _ in 0..<5 {
             // What this host knows is held against all that is listed once, and whenever the list is another one.
-            let position = state.hasCompared ? try local.file.read { try $0.position() } : nil
+            let (known, idle) = try local.file.read { (try $0.position(), try $0.idle()) }
+            let position = state.hasCompared ? known : nil
+            let told = told(idle, after: position, state)
             let begin = SystemClock().monotonic
-            let view = try atStore(&state, looking: true) { store throws(StoreFault) in try store.look(from: position, most: most) }
+            let view = try atStore(&state, looking: true) { store throws(StoreFault) in
+                try store.look(from: position, idle: told, most: most)
+            }
+            if let told, let position { state.saidIdle = (position.turn, told) }
             state.lookedAt = SystemClock().monotonic
             state.roundTrip = state.lookedAt - begin
             switch try local.file.write({ try $0.observe(view.report, as: self.host, rateLimit: self.local.rateLimit) }) {
@@ -131,7 +137,24 @@ extension SharedRateLimiter {
                 return try settle(view, &state)
             }
         }
-        throw .store(.refused("what this host knows could not be put there"))
+        try refuse(.refused("what this host knows could not be put there"), &state)
+    }
+
+    /// Before the first look, after which the store counts on this host whatever it did.
+    private func begin(_ state: inout State) throws(RateLimiterError) {
+        guard !state.hasBegun else { return }
+        var isListed = false
+        if try local.file.read({ try $0.hasRestored() }) {
+            isListed = try atStore(&state, looking: true) { store throws(StoreFault) in try store.isListed() }
+        }
+        try local.file.write { try $0.beginSharing(as: self.host, isListed: isListed) }
+        state.hasBegun = true
+    }
+
+    /// For how long nobody has called, where it is worth saying: a host that is new would take the newest call to have been just now.
+    private func told(_ idle: Duration, after position: SharedPosition?, _ state: borrowing State) -> Duration? {
+        guard let position, idle > .seconds(60) else { return nil }
+        return position.turn == state.saidIdle.turn && idle < state.saidIdle.length * 5 / 4 ? nil : idle
     }
 
     private func settle(_ view: SharedStore.View, _ state: inout State) throws(RateLimiterError) {
@@ -203,24 +226,11 @@ extension SharedRateLimiter {
     /// The store is empty, older than what this host knows, or another one; or it is followed, and lacks calls that this host knows of.
     private func tell(_ report: StoreReport, isFollowed: Bool, _ state: inout State) throws(RateLimiterError) {
         let (rateLimit, word) = (local.rateLimit, RandomName.letters(bits: 60))
-        var fault: RateLimiterError?
-        // The other processes of this host look at neither the file nor the store meanwhile: to them it is one step.
-        try local.file.write { transaction in
-            guard
-                let (telling, assumed) = try transaction.telling(
-                    report, as: self.host, isFollowed: isFollowed, rateLimit: rateLimit, word: word)
-            else { return }
-            do throws(RateLimiterError) {
-                let isFirst = try atStore(&state, looking: true) { store throws(StoreFault) in
-                    try store.found(telling, inPlaceOf: report)
-                }
-                guard isFirst else { return }
-            } catch {
-                fault = error
-                return
-            }
-            try transaction.adopt(telling, assumed, rateLimit: rateLimit)
+        let draft = try local.file.write {
+            try $0.draft(report, as: self.host, isFollowed: isFollowed, rateLimit: rateLimit, word: word)
         }
-        if let fault { throw fault }
+        guard let draft else { return }
+        let isFirst = try atStore(&state, looking: true) { store throws(StoreFault) in try store.found(draft.telling, inPlaceOf: report) }
+        if isFirst { try local.file.write { try $0.adopt(draft, rateLimit: rateLimit) } }
     }
 }

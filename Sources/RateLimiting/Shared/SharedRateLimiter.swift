@@ -14,6 +14,8 @@ import Synchronization
 public final class SharedRateLimiter: RateLimiter {
     let local: FileRateLimiter
     let host: String
+    /// Of the calls of this process.
+    let caller: String
     let seal: StoreSeal
     let exchange: RecordExchange
     let clock: any HostClock
@@ -49,8 +51,11 @@ public final class SharedRateLimiter: RateLimiter {
         var roundTrip: Duration?
         /// How long it lately took to lease a lookup in the file.
         var lead = Duration.zero
-        /// This process has told the others of this host.
+        /// This process has looked at the store once, and has told the others of this host.
+        var hasBegun = false
         var isNamed = false
+        /// For how long nobody had called when this host last said so, after which number.
+        var saidIdle = (turn: Int64(0), length: Duration.zero)
         /// This process has held what this host knows against all that the store lists.
         var hasCompared = false
         var unfinished: [Unfinished] = []
@@ -87,6 +92,7 @@ public final class SharedRateLimiter: RateLimiter {
     public init(_ local: FileRateLimiter, sharing share: SharedAccount, secret: String, exchange: RecordExchange, log: Logger) throws {
         self.local = local
         host = share.host
+        caller = CallName.newCaller(of: share.host)
         self.exchange = exchange
         clock = local.clock
         seal = StoreSeal(secret: secret)
@@ -94,7 +100,8 @@ public final class SharedRateLimiter: RateLimiter {
         let known = (try? local.file.read { try $0.hosts() }) ?? [:]
         let card = HostCard(
             folder: local.file.mark, interval: local.rateLimit.interval, calls: local.rateLimit.callsPerWindow, api: share.api)
-        let store = SharedStore(share.endpoint, keys: share.keys, host: share.host, card: card, longestRoundTrip: local.rateLimit.headStart)
+        let store = SharedStore(
+            share.endpoint, keys: share.keys, host: share.host, caller: caller, card: card, longestRoundTrip: local.rateLimit.headStart)
         standing = Mutex(SharedStanding(host: share.host))
         state = Mutex(
             State(
@@ -237,7 +244,8 @@ public final class SharedRateLimiter: RateLimiter {
             return try granted(
                 reserved, shared,
                 WonTurn(
-                    number: number, isBackground: chance.isBackground, worker: worker, pick: chance.pick, lease: reserved.number, unused: []
+                    name: CallName(caller: caller, number: number), isBackground: chance.isBackground, worker: worker, pick: chance.pick,
+                    lease: reserved.number, unused: []
                 ), asked, &state)
         case .answered: try local.losePermit(reserved)
         case .late:
@@ -259,14 +267,14 @@ public final class SharedRateLimiter: RateLimiter {
         func lease(_ lease: Lease, _ others: [Lease] = []) -> Lease {
             Lease(
                 key: lease.key, number: lease.number, attempt: lease.attempt, priority: lease.priority, grantedAt: asked, others: others,
-                places: lease.places, freshUntil: asked + local.rateLimit.headStart, turn: turn.number)
+                places: lease.places, freshUntil: asked + local.rateLimit.headStart, turn: turn.name.number)
         }
         let lease = lease(reserved, reserved.others.filter { shared.contains($0.key) }.map { lease($0) })
         turn.unused = reserved.others.filter { !shared.contains($0.key) }
         guard lease.isFresh(now: clock.boot) else {
             turn.unused = reserved.all
             won.withLock { $0 = turn }
-            for lease in lease.all { finishInStore(Unfinished(lookup: lease.key, turn: turn.number, isAnswered: false), &state) }
+            for lease in lease.all { finishInStore(Unfinished(lookup: lease.key, turn: turn.name.number, isAnswered: false), &state) }
             return .wait(local.rateLimit.interval, .interval)
         }
         won.withLock { $0 = turn }

@@ -39,7 +39,7 @@ enum SharedScript: CaseIterable {
 
     /// KEYS: state, list of turns, leases, wants, record, the others' records. ARGV: epoch, number that the host knows as the last, host, lookup, the lease that it takes over or
     /// '' (its own it may have anyway), milliseconds since that turn by the host's clock, whether it is background, the host's rank after it or '', how many turns to
-    /// keep, channel, the code of the record that the host has seen or '', then lookups that may share the call, each with the code of its record. Answered with those that do.
+    /// keep, channel, the code of the record that the host has seen or '', the caller's name, then lookups that may share the call, each with the code of its record. Answered with those that do.
     private static let turnText = """
         local state = redis.call('HMGET', KEYS[1], 'epoch', 'n', 'next')
         if state[1] ~= ARGV[1] then return {'foreign'} end
@@ -49,14 +49,14 @@ enum SharedScript: CaseIterable {
         if redis.call('GETRANGE', KEYS[5], '0', '31') ~= ARGV[11] then return {'answered'} end
         local number = string.format('%.0f', tonumber(ARGV[2]) + 1)
         redis.call('HSET', KEYS[1], 'n', number)
-        redis.call('LPUSH', KEYS[2], number .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[3])
+        redis.call('LPUSH', KEYS[2], number .. ' ' .. ARGV[6] .. ' ' .. ARGV[7] .. ' ' .. ARGV[12])
         redis.call('LTRIM', KEYS[2], '0', string.format('%.0f', tonumber(ARGV[9]) - 1))
         redis.call('HSET', KEYS[3], ARGV[4], number .. ' ' .. ARGV[3])
         local granted = {'granted', number, ''}
-        for i = 12, #ARGV, 2 do
+        for i = 13, #ARGV, 2 do
           local other = redis.call('HGET', KEYS[3], ARGV[i])
           local isFree = not other or string.match(other, ' (.*)$') == ARGV[3]
-          if isFree and redis.call('GETRANGE', KEYS[6 + (i - 12) / 2], '0', '31') == ARGV[i + 1] then
+          if isFree and redis.call('GETRANGE', KEYS[6 + (i - 13) / 2], '0', '31') == ARGV[i + 1] then
             redis.call('HSET', KEYS[3], ARGV[i], number .. ' ' .. ARGV[3])
             granted[#granted + 1] = ARGV[i]
           end
@@ -69,7 +69,7 @@ enum SharedScript: CaseIterable {
         if ARGV[8] == '' then redis.call('HDEL', KEYS[4], ARGV[3]) else redis.call('HSET', KEYS[4], ARGV[3], ARGV[8] .. ' ' .. number) end
         local nextHost = choose(redis.call('HGETALL', KEYS[4]))
         redis.call('HSET', KEYS[1], 'next', nextHost)
-        redis.call('PUBLISH', ARGV[10], 'turn ' .. ARGV[1] .. ' ' .. number .. ' ' .. ARGV[7] .. ' ' .. ARGV[3] .. ' ' .. nextHost)
+        redis.call('PUBLISH', ARGV[10], 'turn ' .. ARGV[1] .. ' ' .. number .. ' ' .. ARGV[7] .. ' ' .. ARGV[12] .. ' ' .. nextHost)
         granted[3] = nextHost
         return granted
         """
@@ -135,15 +135,20 @@ enum SharedScript: CaseIterable {
         return 1
         """
 
-    /// KEYS: state, list of turns, hosts, cards. ARGV: host, or '' for who only looks, epoch and number that it knows, how many turns at most, its card.
+    /// KEYS: state, list of turns, hosts, cards. ARGV: host, or '' for who only looks, epoch and number that it knows, how many turns at most, its card,
+    /// for how many milliseconds nobody has called since that number or ''.
     private static let lookText = """
         local before = redis.call('HGET', KEYS[4], ARGV[1]) or ''
         if ARGV[1] ~= '' then
           redis.call('HINCRBY', KEYS[3], ARGV[1], '1')
           if before ~= ARGV[5] then redis.call('HSET', KEYS[4], ARGV[1], ARGV[5]) end
         end
-        local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown')
-        for i = 1, 6 do state[i] = state[i] or '' end
+        local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown', 'idle')
+        if ARGV[6] ~= '' and state[2] == ARGV[2] and state[3] == ARGV[3] then
+          local said = string.match(state[7] or '', '^' .. ARGV[3] .. ' (%d+)$')
+          if not said or tonumber(said) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], 'idle', ARGV[3] .. ' ' .. ARGV[6]) end
+        end
+        for i = 1, 7 do state[i] = state[i] or '' end
         local most = tonumber(ARGV[4])
         local missed = most
         if state[2] == ARGV[2] and tonumber(state[3]) then missed = math.min(most, tonumber(state[3]) - tonumber(ARGV[3])) end

@@ -56,6 +56,8 @@ final class SharedStore {
     private let endpoint: RedisEndpoint
     /// Empty for who only looks.
     private let host: String
+    /// Of the calls that are made from here.
+    private let caller: String
     let card: HostCard
     private let longestRoundTrip: Duration
     private var connection: RedisConnection?
@@ -69,10 +71,11 @@ final class SharedStore {
     /// Until the first look over a connection nothing is known of what happened before it.
     private var hasLooked = false
 
-    init(_ endpoint: RedisEndpoint, keys: SharedKeys, host: String, card: HostCard, longestRoundTrip: Duration) {
+    init(_ endpoint: RedisEndpoint, keys: SharedKeys, host: String, caller: String, card: HostCard, longestRoundTrip: Duration) {
         self.endpoint = endpoint
         self.keys = keys
         self.host = host
+        self.caller = caller
         self.card = card
         self.longestRoundTrip = longestRoundTrip
     }
@@ -85,8 +88,11 @@ final class SharedStore {
     /// How far the store's turns may be ahead of those that a host knows: more than hosts could count in a lifetime.
     private static let mostAhead: Int64 = 1 << 40
 
-    /// The number of a turn; nil for what cannot be one. Lua counts without a gap as far as this (its numbers are IEEE 754 doubles).
-    fileprivate static func turn(_ text: some StringProtocol) -> Int64? { Int64(text).flatMap { (0...1 << 52).contains($0) ? $0 : nil } }
+    /// The number of a turn; nil for what cannot be one. Lua counts without a gap as far as this (its numbers are IEEE 754 doubles), and writes no number
+    /// otherwise: the scripts compare texts.
+    fileprivate static func turn(_ text: some StringProtocol) -> Int64? {
+        Int64(text).flatMap { (0...1 << 52).contains($0) && "\($0)" == text ? $0 : nil }
+    }
 
     /// A time in milliseconds; nil for what cannot be one. Two years are longer than anything that hosts tell each other.
     fileprivate static func time(_ text: some StringProtocol) -> Duration? {
@@ -106,7 +112,7 @@ final class SharedStore {
             rankLeft.map { "\($0.rawValue)" } ?? "", "\(keeping)", keys.channel,
         ]
         var arguments: [[UInt8]] = texts.map { Array($0.utf8) }
-        arguments.append(seen[lookup] ?? [])
+        arguments += [seen[lookup] ?? [], Array(caller.utf8)]
         for other in others { arguments += [Array(other.utf8), seen[other] ?? []] }
         let said = try call(
             .turn, [keys.state, keys.turns, keys.leases, keys.wants, keys.record(lookup)] + others.map { keys.record($0) }, arguments)
@@ -184,16 +190,20 @@ final class SharedStore {
         return try call(
             .found, [keys.state, keys.turns],
             [old.epoch, number, telling.epoch, "\(telling.turn)", server, Self.protocolNumber, keys.channel]
-                + telling.turns.map { "\($0.number) \($0.gap.wholeMilliseconds) \($0.isBackground ? "1" : "0") \($0.host)" })
+                + telling.turns.map { "\($0.number) \($0.gap.wholeMilliseconds) \($0.isBackground ? "1" : "0") \($0.caller)" })
             == .integer(1)
     }
 
     /// What the store says, and a sign of life of this host.
-    func look(from position: SharedPosition?, most: Int) throws(StoreFault) -> View {
+    /// - Parameter idle: since the turn of that position nobody has called for so long.
+    func look(from position: SharedPosition?, idle: Duration? = nil, most: Int) throws(StoreFault) -> View {
         let said = try call(
             .look, [keys.state, keys.turns, keys.hosts, keys.cards],
-            [host, position?.epoch ?? "", "\(position?.turn ?? 0)", "\(most)", host.isEmpty ? "" : card.text])
-        guard let parts = said.items, parts.count == 6, let state = parts[0].items?.map({ $0.text ?? "" }), state.count == 6,
+            [
+                host, position?.epoch ?? "", "\(position?.turn ?? 0)", "\(most)", host.isEmpty ? "" : card.text,
+                idle.map { "\($0.wholeMilliseconds)" } ?? "",
+            ])
+        guard let parts = said.items, parts.count == 6, let state = parts[0].items?.map({ $0.text ?? "" }), state.count == 7,
             let turns = parts[1].items
         else { throw .foreign("what a look is answered with") }
         guard state[1].isEmpty || state[0] == Self.protocolNumber else {
@@ -209,12 +219,30 @@ final class SharedStore {
                 epoch: state[1], turn: turn,
                 // No call has a number that was not given out.
                 turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) }.filter { $0.number <= turn },
-                isWhole: position?.epoch != state[1], isSameServer: state[3] == server, isContinuous: hasLooked || !server.isEmpty),
+                isWhole: position?.epoch != state[1], idle: Self.idle(state[6], since: turn), isSameServer: state[3] == server,
+                isContinuous: hasLooked || !server.isEmpty),
             nextHost: state[4], cooldown: SharedCooldown(text: state[5]),
             beats: parts[2].table.filter { $0.key.isHostName },
             cards: parts[3].table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:)),
             cardBefore: parts[4].text.flatMap(HostCard.init(text:)),
-            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init)?.name?.host)
+            lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init)?.name.map { CallName.host(of: $0.caller) })
+    }
+
+    /// Zero for what was said of another turn.
+    private static func idle(_ text: String, since turn: Int64) -> Duration {
+        let words = text.split(separator: " ")
+        guard words.count == 2, Self.turn(words[0]) == turn else { return .zero }
+        return time(words[1]) ?? .zero
+    }
+
+    /// Whether hosts count on this one: it has looked, and not said goodbye.
+    func isListed() throws(StoreFault) -> Bool {
+        let said = try ask { commands in
+            commands.begin(3)
+            for part in ["HEXISTS", keys.hosts, host] { commands.part(Array(part.utf8)) }
+        }.first
+        if case .error(let text) = said { throw StoreFault(reply: text) }
+        return said == .integer(1)
     }
 
     /// How far its clock is ahead of this host's; nil: it has none. Nothing rests on it.
@@ -464,6 +492,6 @@ extension StoreReport.Turn {
     fileprivate init?(_ text: String) {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 4, let number = SharedStore.turn(parts[0]), let gap = SharedStore.time(parts[1]) else { return nil }
-        self.init(number: number, gap: gap, isBackground: parts[2] == "1", host: String(parts[3]).isHostName ? String(parts[3]) : "")
+        self.init(number: number, gap: gap, isBackground: parts[2] == "1", caller: CallName.caller(parts[3]))
     }
 }

@@ -1,9 +1,21 @@
 import Platform
 
-/// Which call it was, whatever becomes of the store: no host has a number twice.
+/// Which call it was, whatever becomes of the store and of the host's file.
 struct CallName: Hashable {
-    var host: String
+    /// The host's name and a word, `kitchen.qwertyuiop`. Every process draws a word of its own and is given no number twice. So a host that is renamed knows its
+    /// calls, and one that is made anew under an old name does not make those of the old one.
+    var caller: String
     var number: Int64
+
+    static func newCaller(of host: String) -> String { "\(host).\(RandomName.letters(bits: 50))" }
+
+    /// The name that the host had.
+    static func host(of caller: String) -> String { caller.lastIndex(of: ".").map { String(caller[..<$0]) } ?? caller }
+
+    /// - Returns: empty where it is none; a host of an earlier release drew no word.
+    static func caller(_ text: some StringProtocol) -> String {
+        String(text).isHostName || host(of: String(text)).isHostName && text.utf8.count < 128 ? String(text) : ""
+    }
 }
 
 /// How far a host has followed the turns that the store gives out.
@@ -23,11 +35,11 @@ struct StoreReport: Equatable {
         /// From the turn before to this one, by the clock of the host that has this one: never more than it was.
         var gap: Duration
         var isBackground: Bool
-        /// Whose it is; empty: it is only assumed, or not known any more.
-        var host = ""
+        /// As `CallName` has it; empty: it is only assumed, or not known any more.
+        var caller = ""
 
         /// nil: it cannot be told from others.
-        var name: CallName? { host.isEmpty ? nil : CallName(host: host, number: number) }
+        var name: CallName? { caller.isEmpty ? nil : CallName(caller: caller, number: number) }
     }
 
     /// A word for the life of the store; after a point another one for each list that a host has put in the place of the one before, without a number lost.
@@ -38,6 +50,8 @@ struct StoreReport: Equatable {
     var turns: [Turn] = []
     /// All that are kept.
     var isWhole = false
+    /// At least so long ago the newest was, as a host says that has followed the store since.
+    var idle = Duration.zero
     /// Whether it is the server that it was, as far as it can tell: it has not been started anew, and was not exchanged.
     var isSameServer = true
     /// Whether the number can be believed to have only grown since the last look.
@@ -46,9 +60,9 @@ struct StoreReport: Equatable {
     var life: Substring { Self.life(of: epoch) }
     static func life(of epoch: String) -> Substring { epoch.prefix { $0 != "." } }
 
-    /// Each with its instant: the newest at this moment, each other as much earlier as is told. Newest first.
+    /// Each with its instant: the newest at this moment or as long ago as is told, each other as much earlier. Newest first.
     func dated(now: BootTime) -> [(turn: Turn, instant: BootTime)] {
-        var instant = now
+        var instant = now - idle
         return turns.map { turn in
             defer { instant = instant - max(turn.gap, .zero) }
             return (turn, instant)
@@ -62,8 +76,8 @@ struct SightedGrant: Equatable {
     /// Its number; nil for one that is only assumed.
     var turn: Int64?
     var isBackground = false
-    /// Whose it is; empty: not known.
-    var host = ""
+    /// As `CallName` has it; empty: not known.
+    var caller = ""
 }
 
 /// What a host makes of what the store says: a decision, without a clock and without a file.
@@ -147,7 +161,7 @@ enum Sighting: Equatable {
 
 extension SightedGrant {
     fileprivate init(_ turn: StoreReport.Turn, at instant: BootTime) {
-        self.init(instant: instant, turn: turn.number, isBackground: turn.isBackground, host: turn.host)
+        self.init(instant: instant, turn: turn.number, isBackground: turn.isBackground, caller: turn.caller)
     }
 }
 

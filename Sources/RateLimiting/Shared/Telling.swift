@@ -2,19 +2,12 @@ import Platform
 
 /// A call that a host knows of.
 struct KnownCall: Equatable {
-    enum Origin: Equatable {
-        case named(CallName)
-        /// The host's own, made while it shared turns with nobody.
-        case untold
-        /// Nobody may have made it.
-        case assumed
-    }
-
     var instant: BootTime
     var isBackground = false
-    var origin: Origin
-
-    var name: CallName? { if case .named(let name) = origin { name } else { nil } }
+    /// nil: nobody may have made it.
+    var name: CallName?
+    /// The host's own, made while it shared turns with nobody, and not told of for sure.
+    var isUntold = false
 }
 
 /// What a host has the store list in the place of what it lists: a decision, without a clock and without a file.
@@ -28,10 +21,6 @@ struct Telling: Equatable {
     var turn: Int64
     /// Newest first.
     var turns: [StoreReport.Turn]
-    /// The number of the first call that was untold; each of the others has the next one.
-    var firstUntold: Int64
-    /// What was made before counts no more, and has no number.
-    var since: BootTime
 
     /// How many are kept where so many fill a window: twice as many calls, since hosts date them a little differently and none must fall out of one's list
     /// that counts in another's, and once as many that are only assumed.
@@ -41,55 +30,48 @@ struct Telling: Equatable {
     /// - Parameter calls: in the order of their instants.
     /// - Parameter since: what was made before counts no more.
     static func isDue(_ calls: [KnownCall], listed: [StoreReport.Turn], since: BootTime, most: Int) -> Bool {
-        // Whatever fills this host's window by its own reckoning, another's may be free.
-        if calls.contains(where: { $0.origin == .untold && $0.instant > since }) { return true }
         let listed = Set(listed.compactMap(\.name))
-        // What this host only assumes fills nobody else's window.
-        return calls.filter { $0.origin != .assumed }.suffix(most).contains { call in
-            guard call.instant > since else { return false }
-            return call.name.map { !listed.contains($0) } ?? false
-        }
+        func isMissing(_ call: KnownCall) -> Bool { call.instant > since && call.name.map { !listed.contains($0) } ?? false }
+        // Whatever fills this host's window by its own reckoning, another's may be free. What this host only assumes fills nobody else's.
+        return calls.contains { $0.isUntold && isMissing($0) } || calls.filter { $0.name != nil }.suffix(most).contains(where: isMissing)
     }
 }
 
 extension Telling {
+    private struct Told {
+        var turn: StoreReport.Turn
+        var instant: BootTime
+        var isUntold = false
+    }
+
     /// - Parameters:
-    ///   - calls: of the host, in the order of their numbers in its file.
+    ///   - calls: that the host knows of.
     ///   - report: what the store says, all of it.
     ///   - isFollowed: what the store says is true, and only not all. Else it has forgotten, and what was assumed is told, too.
     ///   - known: the last number that the host knows of.
+    ///   - since: what was made before counts no more.
     ///   - word: one that no epoch has had.
     init(
-        _ calls: [KnownCall], of host: String, over report: StoreReport, isFollowed: Bool, known: Int64, since: BootTime, now: BootTime,
-        most: Int,
+        _ calls: [KnownCall], over report: StoreReport, isFollowed: Bool, known: Int64, since: BootTime, now: BootTime, most: Int,
         word: String
     ) {
         let last = max(known, report.turn, calls.compactMap { $0.name?.number }.max() ?? 0)
-        var number = last
-        var told: [(turn: StoreReport.Turn, instant: BootTime)] = []
-        for call in calls {
-            let name: CallName
-            switch call.origin {
-            case .named(let own): name = own
-            case .untold:
-                guard call.instant > since else { continue }
-                number += 1
-                name = CallName(host: host, number: number)
-            case .assumed:
-                // Who follows the store knows better.
-                if isFollowed { continue }
-                name = CallName(host: "", number: 0)
+        // Of what is only assumed, who follows the store knows better.
+        var told = calls.filter { $0.instant > since && !($0.name == nil && isFollowed) }.map { call in
+            Told(
+                turn: StoreReport.Turn(
+                    number: call.name?.number ?? 0, gap: .zero, isBackground: call.isBackground, caller: call.name?.caller ?? ""),
+                instant: min(call.instant, now), isUntold: call.isUntold)
+        }
+        if isFollowed {
+            told += report.dated(now: now).filter { $0.turn.name == nil && $0.instant > since }.map {
+                Told(turn: $0.turn, instant: $0.instant)
             }
-            told.append((StoreReport.Turn(number: name.number, gap: .zero, isBackground: call.isBackground, host: name.host), call.instant))
         }
-        if isFollowed { told += report.dated(now: now).filter { $0.turn.name == nil } }
-        told = told.filter { $0.instant > since }.map { ($0, min($1, now)) }.sorted { $0.instant < $1.instant }
-        var (named, unnamed) = (told.count { $0.turn.name != nil }, told.count { $0.turn.name == nil })
-        told.removeAll { turn, _ in
-            if turn.name != nil { named -= 1 } else { unnamed -= 1 }
-            return turn.name != nil ? named >= 2 * most : unnamed >= most - 1
-        }
-        told.append((StoreReport.Turn(number: number + 1, gap: .zero, isBackground: false), now))
+        told.sort { $0.instant < $1.instant }
+        Self.cut(&told, most)
+        turn = last + 1
+        told.append(Told(turn: StoreReport.Turn(number: turn, gap: .zero, isBackground: false), instant: now))
         var before = told[0].instant
         for index in told.indices {
             told[index].turn.gap = told[index].instant - before
@@ -97,9 +79,21 @@ extension Telling {
         }
         // Numbers that were left out would be calls to who follows them.
         epoch = isFollowed && last == report.turn ? "\(report.life).\(word)" : word
-        turn = number + 1
         turns = told.reversed().map(\.turn)
-        firstUntold = last + 1
-        self.since = since
+    }
+
+    /// The oldest go that there is no room for, but for what nobody else can tell.
+    private static func cut(_ told: inout [Told], _ most: Int) {
+        var named = told.count { $0.turn.name != nil } - 2 * most
+        var unnamed = told.count { $0.turn.name == nil } - (most - 1)
+        told.removeAll { line in
+            guard line.turn.name != nil else {
+                unnamed -= 1
+                return unnamed >= 0
+            }
+            if line.isUntold { return false }
+            named -= 1
+            return named >= 0
+        }
     }
 }
