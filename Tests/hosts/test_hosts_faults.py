@@ -177,17 +177,20 @@ def test_a_stores_clock_that_is_an_hour_off_changes_nothing(new_hosts, tmp_path)
 
 
 @pytest.mark.long
-def test_no_hour_holds_more_than_it_may_though_the_store_forgets(new_hosts):
+@pytest.mark.parametrize("fault", ["empty_store", "old_snapshot", "killed_host", "other_boot", "host_cut_off_from_the_store"])
+def test_no_hour_holds_more_than_it_may_whatever_is_forgotten(new_hosts, has_networks, fault):
+    if fault in Broken.NEED_NETWORKS and not has_networks:
+        pytest.skip("needs network namespaces")
     most = 40
     hosts = new_hosts("hour", SPOTIFY_MIN_INTERVAL=f"{int(INTERVAL * 1000)}ms", SPOTIFY_CALLS_PER_HOUR=str(most))
     with Load(hosts) as load:
+        broken = Broken(hosts, load)
         for _ in range(TIMES):
             time.sleep(2)
-            hosts.store.kill()
-            hosts.store.start()
+            getattr(broken, fault)()
         time.sleep(15)
     calls = hosts.standin.calls()
-    print(f"\nhour: {len(calls)} of {most} calls, the store emptied {TIMES} times")
+    print(f"\nhour: {len(calls)} of {most} calls, {fault} {TIMES} times")
     assert 5 < len(calls) <= most
     assert min(gaps(calls)) >= INTERVAL - LATENESS
     assert load.bad_hits == []

@@ -103,8 +103,8 @@ def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_sa
     assert not re.search("password|secret", two.log_text(), re.IGNORECASE)
 
 
-@pytest.mark.parametrize("field, value", [("n", "9223372036854775807"), ("n", "9223372036854775806"), ("n", "-1"), ("n", "turn"),
-                                          ("server", "x"), ("cooldown", "evil 1 9223372036854775807 1")])
+@pytest.mark.parametrize("field, value", [("n", "9223372036854775807"), ("n", "9223372036854775806"), ("n", "-1"), ("n", "turn"), ("n", "007"),
+                                          ("epoch", "x y"), ("idle", "7 9999999999999"), ("server", "x"), ("cooldown", "evil 1 9223372036854775807 1")])
 def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_ends(two, field, value):
     """Calls may stop for it. An empty store is all that it takes for them to go on."""
     known, *unknown = tracks("poison", 3)

@@ -238,7 +238,8 @@ class Hosts:
     def callers(self):
         """The names of the hosts that had a turn, of those that the store keeps."""
         keys = self.store.command("KEYS", "*:turns")
-        return {turn.split()[3].decode() for key in keys for turn in self.store.command("LRANGE", key, 0, -1) if len(turn.split()) == 4}
+        lines = [turn.split() for key in keys for turn in self.store.command("LRANGE", key, 0, -1)]
+        return {line[3].decode().rsplit(".", 1)[0] for line in lines if len(line) == 4}
 
     def log_text(self):
         return "\n".join(host.sandbox.log_text() for host in self.hosts)
