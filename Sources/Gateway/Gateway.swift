@@ -81,8 +81,7 @@ public final class Gateway: Sendable {
     ) throws -> SharedRateLimiter {
         let records = RecordStore(caches: caches, temporaryTTL: settings.ttl.temp, spool: AnswerSpool(of: settings.dataDirectory))
         return try SharedRateLimiter(
-            own, sharing: account, secret: settings.credentials?.clientSecret ?? "",
-            exchange: records.exchange(lifetime: settings.ttl.spotify * 2), log: log)
+            own, sharing: account, exchange: records.exchange(lifetime: settings.ttl.spotify * 2), log: log)
     }
 
     private static func families(

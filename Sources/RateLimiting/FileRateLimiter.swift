@@ -347,6 +347,9 @@ public final class FileRateLimiter: Sendable {
         }
     }
 
+    /// Tells a data folder from those of other hosts that share turns, until this host starts again.
+    public static func mark(ofFolder path: String) -> String { LimiterDatabase.mark(ofFolder: path, bootID: SystemClock().bootID) }
+
     /// How a `limiter.db` is known and got its tables.
     public static var schema: SchemaSteps { LimiterSchema.steps }
 }

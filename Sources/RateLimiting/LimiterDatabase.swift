@@ -46,9 +46,11 @@ final class LimiterDatabase: Sendable {
     }
 
     /// Tells this host's folder from those of other hosts, until the host starts again.
-    var mark: String {
-        let folder = FileIdentity(path: file.path.lastIndex(of: "/").map { String(file.path[..<$0]) } ?? ".")
-        return "\(clock.bootID)-\(folder?.device ?? 0)-\(folder?.inode ?? 0)"
+    var mark: String { Self.mark(ofFolder: file.path.lastIndex(of: "/").map { String(file.path[..<$0]) } ?? ".", bootID: clock.bootID) }
+
+    static func mark(ofFolder path: String, bootID: String) -> String {
+        let folder = FileIdentity(path: path)
+        return "\(bootID)-\(folder?.device ?? 0)-\(folder?.inode ?? 0)"
     }
 
     /// Changes when another connection has changed the file (sqlite.org/pragma.html#pragma_data_version), and

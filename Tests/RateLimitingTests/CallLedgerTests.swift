@@ -121,7 +121,7 @@ struct CallLedgerTests {
         let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
         let limiter = try one.open(rateLimit: rateLimit)
         // As `SharedRateLimiter.tell`, but that it does not hear that it was told.
-        try limiter.file.write { try $0.beginSharing(as: "one", isListed: false) }
+        try limiter.file.write { try $0.beginSharing(as: "one", isListed: false, rateLimit: rateLimit) }
         let report = try second.state.withLock { try $0.store.look(from: nil, most: 60).report }
         _ = try limiter.file.write { try $0.observe(report, as: "one", rateLimit: rateLimit) }
         let draft = try #require(
@@ -175,7 +175,8 @@ struct CallLedgerTests {
             try first.look()
             try second.look()
             #expect(try (second.status().callsInWindow >= 20) == hadLeft)
-            #expect(try lines(two).count { $0.host == "one" } == (hadLeft ? 20 : 0))
+            // The list counts as one, too.
+            #expect(try lines(two).count { $0.host == "one" } == (hadLeft ? 19 : 0))
             #expect(try first.status().callsInWindow >= 20)
         }
     }
@@ -185,11 +186,62 @@ struct CallLedgerTests {
         let one = try folder(calls: [300, 200, 100])
         let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
         try first.look()
-        try one.raw().write { try $0.execute(sql: "UPDATE grants SET instant = instant - ?", arguments: [7_200_000_000_000]) }
+        first.state.withLock { $0.lull = ($0.lull.turn, $0.lull.since - .seconds(7200), .zero) }
         try first.look()
         let two = try Folder()
         let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
         #expect(try second.status().callsInWindow == 1, "a call just now")
+    }
+
+    @Test("Who is first at a store that was started anew with what it had goes by what it lists")
+    func startedAnew() throws {
+        let one = try folder(calls: [30, 20, 10])
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        first.close()
+        for calls in [[], [5]] as [[Int64]] {
+            server.command("HSET", first.state.withLock { $0.store.keys.state }, "server", "another")
+            let two = try folder(calls: calls)
+            let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+            #expect(try lines(two).compactMap(\.host).sorted() == ["one", "one", "one"] + calls.map { _ in "two" })
+            second.close()
+        }
+    }
+
+    @Test("Who was not the first to tell tells at its next look")
+    func again() throws {
+        let one = try Folder()
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        try first.look()
+        #expect(first.state.withLock { $0.hasCompared })
+        let two = try folder(calls: [30, 20, 10])
+        let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        try first.look()
+        second.close()
+        // It knows of them, and the store does not any more; and it cannot tell, whoever is first.
+        server.command("FLUSHALL")
+        let three = try Folder()
+        let third = try three.open(rateLimit: rateLimit).shared("three", over: server)
+        server.command("ACL", "SETUSER", "default", "-del")
+        try? first.look()
+        server.command("ACL", "SETUSER", "default", "+del")
+        try first.look()
+        try third.look()
+        #expect(try lines(three).count { $0.host == "two" } == 3)
+    }
+
+    @Test("A cooldown that is heard of late ends when it ends")
+    func cooldown() throws {
+        let one = try Folder()
+        let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
+        _ = try first.coolDown(.seconds(100), quotaExceeded: false)
+        try first.look()
+        first.state.withLock { state in state.toldCooldown = state.toldCooldown.map { ($0.name, $0.end - .seconds(70)) } }
+        try first.look()
+        let two = try Folder()
+        let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
+        try second.look()
+        let left = try #require(try second.status().cooldown).endsAt - SystemClock().wall.milliseconds
+        #expect((28_000...31_000).contains(left))
     }
 
     @Test("A number that no script has written is no store to take turns from, for `check` as well")
@@ -201,7 +253,7 @@ struct CallLedgerTests {
         #expect(throws: RateLimiterError.self) { try first.look() }
         #expect(try #require(first.fault).contains("to which no host has counted"))
         let account = SharedAccount(
-            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: "one", clientID: "test",
+            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: "one", clientID: "test", secret: "secret",
             apiURL: "https://api.spotify.com")
         #expect(throws: StoreFault.self) { try HostList(of: account, rateLimit: rateLimit, watching: .zero) }
     }
@@ -219,6 +271,6 @@ struct CallLedgerTests {
         }
         try first.look()
         #expect(try #require(try first.status().shared?.turn) == before + 1, "the list counts as one")
-        #expect(try lines(one).contains { $0.host == "one" && $0.name.hasSuffix(" 1") })
+        #expect(try lines(one).contains { $0.host == "one" && $0.name.hasSuffix("-1 0") })
     }
 }

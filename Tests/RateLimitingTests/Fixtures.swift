@@ -139,9 +139,10 @@ extension FileRateLimiter {
         exchange: SharedRateLimiter.RecordExchange = .init(lifetime: .seconds(3600), export: { _ in nil }, adopt: { _, _ in false })
     ) throws -> SharedRateLimiter {
         let account = SharedAccount(
-            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: host, clientID: "test", apiURL: api)
+            endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: host, clientID: "test", secret: secret,
+            apiURL: api)
         return try SharedRateLimiter(
-            self, sharing: account, secret: secret, exchange: exchange,
+            self, sharing: account, exchange: exchange,
             log: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     }
 }

@@ -24,6 +24,8 @@ private struct HostsModel {
         case naming
         /// What `restore` assumes is told by a host that had said goodbye.
         case restoring
+        /// Who founds over a store that was started anew with what it had reckons with what is listed there.
+        case listed
     }
 
     private struct Host {
@@ -107,14 +109,16 @@ private struct HostsModel {
         case 10: replace(host)
         case 11, 12: replace(host, emptied: true)
         case 13...22 where alone == nil:
-            // It was there when the others made their last calls.
+            // It was there when the others made their last calls, and knows of them.
+            for _ in 0..<4 where hosts[host].position?.epoch != store.epoch || !hosts[host].hasCompared { look(host) }
             look(host)
             backup = hosts[host]
             alone = host
         case 23...60 where alone != nil: share()
         case 61, 62: rest()
         case 63: if alone == nil { rebuild(host) }
-        case 64...66: if alone != nil { restore() }
+        case 64: if alone != nil { restore() }
+        case 65, 66: come(host)
         // Cut off, or asleep: it hears nothing for a while, and the others go on.
         case 67...350: if host != alone { look(host) }
         default: ask(host)
@@ -162,6 +166,21 @@ private struct HostsModel {
     private mutating func rebuild(_ index: Int) {
         rest()
         empty()
+        hosts[index] = Host(name: hosts[index].name)
+        start(index)
+        for _ in 0..<8 {
+            ask(index)
+            now = now + rateLimit.interval
+        }
+        unheard = Set(hosts.indices).subtracting([index])
+    }
+
+    /// The store is started anew with what it has, and one that is new is there alone.
+    private mutating func come(_ index: Int) {
+        share()
+        for _ in 0..<3 { for host in hosts.indices { look(host) } }
+        servers += 1
+        store.server = servers
         hosts[index] = Host(name: hosts[index].name)
         start(index)
         for _ in 0..<8 {
@@ -237,7 +256,7 @@ private struct HostsModel {
             let call = hosts[index].calls[place]
             guard call.isUntold, call.name == nil || without == .naming, call.instant > since else { continue }
             number += 1
-            let name = CallName(caller: caller, number: number)
+            let name = CallName(caller: without == .words ? caller : "\(caller)-\(number)", number: without == .words ? number : 0)
             hosts[index].calls[place].name = name
             names.insert(name)
         }
@@ -261,11 +280,17 @@ private struct HostsModel {
     /// - Returns: whether the store's answer came.
     private mutating func tell(_ index: Int, _ report: StoreReport, isFollowed: Bool) -> Bool {
         epochs += 1
-        let host = hosts[index]
         var assumed = [SightedGrant(instant: now)]
-        if !isFollowed, let known = host.position {
-            assumed = Sighting.assumed(from: known.seen, to: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
+        if !isFollowed {
+            let founding = Sighting.founding(
+                over: report, known: hosts[index].position, calls: Set(hosts[index].calls.compactMap(\.name)), now: now,
+                interval: rateLimit.interval, most: rateLimit.callsPerWindow)
+            // In the model the others have told before it calls.
+            let isStranger = founding.assumed.last.map { $0.instant > now } ?? true
+            if !isStranger, without != .listed || hosts[index].position != nil { assumed = founding.assumed }
+            if without != .listed { note(founding.listed, index) }
         }
+        let host = hosts[index]
         if without == .blindTime { assumed = [SightedGrant(instant: now)] }
         let telling = Telling(
             host.calls + assumed.dropLast().map { KnownCall(instant: $0.instant) }, over: report, isFollowed: isFollowed,
@@ -311,7 +336,12 @@ private struct HostsModel {
         call(index, CallName(caller: host.caller, number: store.turn))
     }
 
+    var trail: [String] = []
     private mutating func call(_ index: Int, _ name: CallName?) {
+        if let last = calls.last, now - last < rateLimit.interval, trail.count < 60 {
+            trail = trail.suffix(40) + ["TOO CLOSE \(index) \(now) \(last)"]; trail += Array(repeating: "", count: 60)
+        }
+
         hosts[index].calls.append(KnownCall(instant: now, name: name, isUntold: name == nil))
         if let name { names.insert(name) }
         calls.append(now)
@@ -362,7 +392,7 @@ struct HostsModelTests {
         for seed in 0..<100 {
             var model = HostsModel(seed: UInt64(seed))
             for _ in 0..<10_000 { model.step() }
-            #expect(model.violation == nil, "seed \(seed)")
+            #expect(model.violation == nil, "seed \(seed) \(model.trail)")
             let isSettled = model.isSettled()
             #expect(isSettled, "seed \(seed): hosts that tell each other come to an end with it")
             calls += model.calls.count

@@ -51,7 +51,7 @@ struct SharedScriptTests {
     }
 
     private func look(from epoch: String = "", _ number: String = "0", idle: String = "") throws -> [RedisValue] {
-        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card", idle]).items ?? []
+        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card", idle, "", ""]).items ?? []
     }
 
     @Test("A key that was not given is refused by the check that the others run under")
@@ -67,7 +67,7 @@ struct SharedScriptTests {
         #expect(try found("f", turn: "9", in: ("e", "4")) == .integer(0))
         #expect(try found("f", turn: "9", in: ("e", "5")) == .integer(1))
         let state = try look()[0].items?.map { $0.text ?? "" }
-        #expect(state == ["1", "f", "9", "run", "", "", ""])
+        #expect(state == ["1", "f", "9", "run", "", "", "", ""])
     }
 
     @Test("A turn is the one after the number that the host knows, in the epoch that it knows, and no other; the newest turns are kept")
@@ -132,7 +132,7 @@ struct SharedScriptTests {
     func cards() throws {
         _ = try found()
         func look(_ host: String, _ card: String) throws -> [RedisValue] {
-            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card, ""]).items ?? []
+            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card, "", "", ""]).items ?? []
         }
         #expect(try look("", "")[2] == .array([]))
         #expect(try look("one", "x")[4].text == "")
@@ -143,7 +143,7 @@ struct SharedScriptTests {
     @Test("For how long nobody has called is said of the number that is the last, and the longest counts")
     func idle() throws {
         _ = try found()
-        func said() throws -> String? { try look()[0].items?.last?.text }
+        func said() throws -> String? { try look()[0].items?[6].text }
         _ = try look(from: "d", "5", idle: "70000")
         _ = try look(from: "e", "4", idle: "70000")
         #expect(try said() == "")
@@ -155,6 +155,24 @@ struct SharedScriptTests {
         _ = try turn("5", lookup: "a")
         _ = try look(from: "e", "6", idle: "60001")
         #expect(try said() == "6 60001")
+    }
+
+    @Test("How much is left of a cooldown is said of the one that there is, and the least counts")
+    func left() throws {
+        _ = try found()
+        func said(_ name: String, _ left: String) throws -> String? {
+            try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", "", "0", "3", "card", "", name, left]).items?[0].items?[7].text
+        }
+        #expect(try said("x", "5000") == "", "there is none")
+        _ = try run(SharedScript.pause.text, ["s"], ["x", "9000", "0", "c"])
+        #expect(try said("w", "5000") == "")
+        for left in ["5000", "6000", "4500"] { _ = try said("x", left) }
+        #expect(try said("", "") == "x 5000", "a second is too little to write it")
+        _ = try said("x", "3900")
+        #expect(try said("", "") == "x 3900")
+        _ = try run(SharedScript.pause.text, ["s"], ["y", "20000", "0", "c"])
+        _ = try said("y", "19000")
+        #expect(try said("", "") == "y 19000")
     }
 
     @Test("The next turn is first of the host that is most urgent, then of the one that has waited longest")

@@ -65,6 +65,24 @@ struct SightingTests {
         #expect(sight(nil, report, at: 200, calls: [CallName(caller: "x", number: 7)]) == .grants([listed[1]]))
     }
 
+    @Test("Who founds over a store that has forgotten reckons with what is listed there, as late as it may have been")
+    func founding() {
+        var report = StoreReport(
+            epoch: "a", turn: 8, turns: [turn(8, after: 9), turn(7, after: 5, of: "x"), turn(6, after: 0, of: "y")], isSameServer: false)
+        report.idle = .seconds(500)
+        func founding(_ known: SharedPosition?, _ calls: Set<CallName>) -> (listed: [SightedGrant], assumed: [SightedGrant]) {
+            Sighting.founding(over: report, known: known, calls: calls, now: .at(200), interval: interval, most: 1000)
+        }
+        let x = SightedGrant(instant: .at(191), turn: 7, caller: "x")
+        let y = SightedGrant(instant: .at(186), turn: 6, caller: "y")
+        #expect(founding(nil, []).listed == [y, x])
+        #expect(founding(nil, []).assumed.map(\.instant) == [.at(200), .at(200)])
+        #expect(founding(SharedPosition(epoch: "a", turn: 8, seen: .at(198)), [CallName(caller: "x", number: 7)]).listed == [y])
+        #expect(founding(SharedPosition(epoch: "a", turn: 8, seen: .at(198)), []).assumed.map(\.instant) == [.at(198), .at(200)])
+        report = StoreReport(epoch: "", turn: 0)
+        #expect(founding(nil, []).assumed.map(\.instant) == [.at(201)] && founding(nil, []).listed.isEmpty)
+    }
+
     @Test("A host that is new takes the newest call to be as old as those say who were there")
     func idle() {
         var report = StoreReport(epoch: "a", turn: 8, turns: [turn(8, after: 9, of: "x"), turn(7, after: 0, of: "x")])

@@ -50,7 +50,8 @@ def test_the_store_evicts_nothing_keeps_what_it_has_and_wants_a_password(file):
 def test_it_starts_with_its_password_or_not_at_all_and_no_argument_has_it(file, tmp_path, secret, starts):
     """The entrypoint as a shell runs it, with a program in DragonflyDB's place that says what it was given."""
     program, place = tmp_path / "dragonfly", tmp_path / "password"
-    program.write_text('#!/bin/sh\necho "$DFLY_PASSWORD|$*"\n')
+    # DragonflyDB ends where DFLY_PASSWORD is set, as it was called once (its src/server/dfly_main.cc).
+    program.write_text('#!/bin/sh\n[ -z "${DFLY_PASSWORD+set}" ] || exit 1\necho "$DFLY_requirepass|$*"\n')
     program.chmod(0o755)
     if secret is not None:
         place.write_text(secret)
@@ -59,6 +60,19 @@ def test_it_starts_with_its_password_or_not_at_all_and_no_argument_has_it(file, 
     ran = subprocess.run([shell, flag, script, name, "--port=6379"], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == ((0, "s3cret|--port=6379\n") if starts else (78, "")), ran
     assert starts or "may not read it" in ran.stderr
+
+
+@pytest.mark.parametrize("said, healthy", [("# Persistence\\r\\nloading:0\\r\\n", True), ("loading:1\\r\\n", False), ("NOAUTH Authentication required.", False)])
+def test_it_is_well_when_it_says_so_to_who_gives_the_password(file, tmp_path, said, healthy):
+    program, place = tmp_path / "redis-cli", tmp_path / "password"
+    program.write_text(f'#!/bin/sh\n[ "$REDISCLI_AUTH $*" = "s3cret INFO persistence" ] && printf "{said}"\n')
+    program.chmod(0o755)
+    place.write_text("s3cret\n")
+    kind, command = file["services"]["shared-store"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    command = command.replace("/run/secrets/shared_store_password", str(place)).replace("$$", "$")
+    ran = subprocess.run(["/bin/sh", "-c", command], env={"PATH": f"{tmp_path}:/bin:/usr/bin"}, check=False)
+    assert (ran.returncode == 0) == healthy
 
 
 def test_it_is_published_on_one_address_and_not_on_all_unless_somebody_says_so(file):

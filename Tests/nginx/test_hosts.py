@@ -194,8 +194,35 @@ def test_two_hosts_of_one_name_do_not_call(sandbox):
     with Hosts("named", each=[{}, {"SWINGMUSIC_FCGI_HOST_NAME": "host1"}], start=False) as hosts:
         for host in hosts:
             host.start()
-        faults = eventually(lambda: [f for f in (host.status()["hosts"].get("fault") for host in hosts) if f], 20, what="it is said")
-        assert "SWINGMUSIC_FCGI_HOST_NAME" in faults[0]
+        # Hosts look once a second, each worker of theirs for itself.
+        for host in hosts:
+            eventually(lambda host=host: "SWINGMUSIC_FCGI_HOST_NAME" in host.status()["hosts"].get("fault", ""), 20, what="it is said")
+        time.sleep(2)
+        calls = len(hosts.standin.calls())
+        for path in tracks("named", 4):
+            for host in hosts:
+                answer = host.get(path, {"Prefer": "wait=1"})
+                assert_spotify_error(answer, 429, 503)
+                assert b"HOST_NAME" not in answer.body, "that is for the operator"
+        assert len(hosts.standin.calls()) == calls
+        found = hosts[1].command("check")
+        assert found.returncode == 1 and "calls itself host1, too" in found.stdout
+        hosts[1].responder.stop()
+        hosts[1].responder.settings["SWINGMUSIC_FCGI_HOST_NAME"] = "host2"
+        hosts[1].start()
+        for host in hosts:
+            eventually(lambda host=host: host.get(tracks("named", 1)[0], {"Prefer": "wait=2"}).status == 200, 30, what="calls go on")
+
+
+def test_another_secret_is_warned_of_and_what_was_fetched_with_it_is_fetched_again():
+    with Hosts("secret", each=[{}, {"SPOTIFY_CLIENT_SECRET": "another"}]) as hosts:
+        first, second = hosts
+        path, = tracks("secret", 1)
+        for host in hosts:
+            host.get(path)
+        for host, other in ((first, "host2"), (second, "host1")):
+            eventually(lambda host=host: "mixed-hosts" in host.get("/swingmusic-fcgi/readyz").json()["warnings"], 10, what="it is said")
+            assert f"another SPOTIFY_CLIENT_SECRET is set on {other}" in host.command("check").stdout
 
 
 def test_hosts_with_another_api_address_refuse_each_other(sandbox):
@@ -205,6 +232,8 @@ def test_hosts_with_another_api_address_refuse_each_other(sandbox):
         for host in hosts:
             fault = eventually(lambda host=host: host.status()["hosts"].get("fault"), 20, what="it is said")
             assert "SPOTIFY_API_URL" in fault
+            found = host.command("check")
+            assert found.returncode == 1 and "another SPOTIFY_API_URL is set on" in found.stdout
 
 
 @pytest.mark.parametrize("options, words", [

@@ -404,6 +404,28 @@ def test_without_the_host_that_knows_the_sessions_nobody_passes(own_hosts, how):
     assert it.good(token) == [200] * 6
 
 
+def test_while_the_host_that_knows_the_sessions_cannot_check_them_nobody_is_told_that_he_has_none(own_hosts):
+    it = own_hosts
+    token, admin = it.log_in("bob"), it.log_in("admin")
+    assert it.good(token) == [200] * 6
+    file = it.folder.folder / "swingmusic" / "swingmusic.db"
+    assert file.exists()
+    away = file.with_name("away")
+    file.rename(away)
+    try:
+        eventually(lambda: it.ask(it.first, TRACK, token).status == 503, 20, what="it cannot be checked")
+        told = it.ask(it.second, TRACK, token)
+        assert_spotify_error(told, 502)
+        assert told.headers["retry-after"] == "5"
+        assert_plain_error(it.ask(it.second, f"/api/catalog/track/{spotify_id('elsewhere')}", token), 502)
+        assert it.ask(it.second, TRACK).status == 401, "who shows no session has none"
+        # The operator's token opens what is for admins, and nobody else's does.
+        assert [it.ask(it.second, "/swingmusic-fcgi/status.json", **who).status for who in ({"token": admin}, {"headers": ADMIN})] == [401, 200]
+    finally:
+        away.rename(file)
+    eventually(lambda: it.good(token) == [200] * 6, 20, what="it is found again")
+
+
 def test_a_host_to_which_no_connection_comes_about_is_given_up_after_two_seconds(sandbox, hosts):
     """As behind a line that is cut: nothing answers, not even a refusal. The kernel does so for a socket whose backlog is full."""
     token = hosts.log_in("bob")

@@ -150,7 +150,8 @@ extension RateLimiterStatus {
             return Obstacle(.cooldown, "\(words) until \(WallTime(milliseconds: cooldown.endsAt).text)")
         }
         if let refusal = accountRefusal { return Obstacle(.account, "Spotify refuses this account: \(refusal.reason)") }
-        if let fault = shared?.fault { return Obstacle(.server, "nothing is looked up: \(fault)") }
+        // What is wrong with it is the operator's to know.
+        if shared?.fault != nil { return Obstacle(.server, "nothing is looked up: the store that the hosts share cannot be used") }
         return tokenOutage.map { Obstacle(.credentials, $0.reason) } ?? upstream.map { Obstacle(.spotify, $0.reason) }
     }
 }

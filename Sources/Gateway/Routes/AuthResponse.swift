@@ -60,8 +60,11 @@ enum AuthResponse {
             response.add("Cache-Control", "no-store")
             return response
         }
-        // A fault of ours is no reason to sign in again: 403.
-        return ErrorFormat.swingmusic.error(refused.status == 403 || refused.status >= 500 ? 403 : 401, refused.message)
+        // A fault of ours is no reason to sign in again: 403, with the time after which to ask again, which tells it from a refusal.
+        guard refused.status >= 500 else { return ErrorFormat.swingmusic.error(refused.status == 403 ? 403 : 401, refused.message) }
+        var response = ErrorFormat.swingmusic.error(403, refused.message)
+        response.add("Retry-After", "\(refused.retryAfter ?? 5)")
+        return response
     }
 }
 

@@ -67,7 +67,8 @@ extension Settings {
     /// Which account is shared, and how; nil: it is not, or there is none.
     public var sharedAccount: SharedAccount? {
         guard let sharedStore, let credentials else { return nil }
-        return SharedAccount(endpoint: sharedStore, host: hostName, clientID: credentials.clientID, apiURL: spotify.apiURL)
+        return SharedAccount(
+            endpoint: sharedStore, host: hostName, clientID: credentials.clientID, secret: credentials.clientSecret, apiURL: spotify.apiURL)
     }
 
     public var rateLimit: RateLimit { RateLimit(interval: minInterval, callsPerWindow: callsPerHour) }

@@ -67,7 +67,8 @@ public enum Trouble: String, CaseIterable, Sendable {
             "see what 'check' says of SWINGMUSIC_FCGI_SHARED_STORE; what is known is served meanwhile, and nothing new is looked up"
         case .silentHosts:
             "start the host again, or where it is gone for good say so with 'swingmusic-fcgi hosts forget NAME'; until then calls are fewer"
-        case .mixedHosts: "set SPOTIFY_MIN_INTERVAL and SPOTIFY_CALLS_PER_HOUR alike on all hosts; the strictest holds for all until then"
+        case .mixedHosts:
+            "set SPOTIFY_CLIENT_SECRET, SPOTIFY_MIN_INTERVAL and SPOTIFY_CALLS_PER_HOUR alike on all hosts; until then the strictest pace holds, and what was fetched with another secret is fetched again"
         case .aloneBesideHosts:
             "set SWINGMUSIC_FCGI_SHARED_STORE as before; or, where no other host uses this account any more, leave it: this ends by itself after a day"
         case .noStore: "see that DragonflyDB runs and DRAGONFLYDB_HOST, _PORT and _PASSWORD are its own; SQLite serves meanwhile"
@@ -124,7 +125,9 @@ public struct Readiness: Sendable, Equatable {
             let names = Set(shared.heard.keys).subtracting(shared.living).sorted().joined(separator: ", ")
             note(.silentHosts, "\(shared.silent) of the hosts \(names) went without a goodbye: the pace is divided by \(1 + shared.silent)")
         }
-        if !shared.mixed.isEmpty { note(.mixedHosts, "another pace is set on \(shared.mixed.joined(separator: ", "))") }
+        if !shared.mixed.isEmpty {
+            note(.mixedHosts, "the pace or the client secret is set otherwise on \(shared.mixed.joined(separator: ", "))")
+        }
     }
 
     private mutating func noteFiles(_ look: ReadinessLook) {

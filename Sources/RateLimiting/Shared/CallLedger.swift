@@ -25,11 +25,11 @@ extension Transaction {
 
     /// Takes in what the store says.
     func observe(_ report: StoreReport, as host: String, rateLimit: RateLimit) throws -> Observation {
-        let hasNamed = try nameUntold(as: host, since: now - rateLimit.countedWindow)
+        try nameUntold(as: host, since: now - rateLimit.countedWindow)
         let known = try position()
         let isFollowed = known?.epoch == report.epoch && report.isContinuous
         let sighting = Sighting(
-            known: known, calls: isFollowed ? [] : Set(try calls().compactMap(\.name)), report: report, now: now,
+            known: known, calls: isFollowed ? [] : Set(try calls(of: host).compactMap(\.name)), report: report, now: now,
             interval: rateLimit.interval, most: rateLimit.callsPerWindow)
         guard case .grants(let grants) = sighting else { return .unfounded }
         try note(grants, rateLimit: rateLimit)
@@ -37,9 +37,9 @@ extension Transaction {
         if isNews || now - (known?.seen ?? now) > .seconds(10) {
             try set(SharedPosition(epoch: report.epoch, turn: report.turn, seen: now))
         }
-        guard report.isWhole else { return hasNamed ? .unlisted : .current }
+        guard report.isWhole else { return try hasUntold(since: now - rateLimit.countedWindow) ? .unlisted : .current }
         let isDue = Telling.isDue(
-            try calls(), listed: report.turns, since: now - rateLimit.countedWindow, most: rateLimit.callsPerWindow)
+            try calls(of: host), listed: report.turns, since: now - rateLimit.countedWindow, most: rateLimit.callsPerWindow)
         // An answer that was lost is made up for by the list itself.
         if !isDue { try noteTold() }
         return isDue ? .untold : .current
@@ -48,18 +48,18 @@ extension Transaction {
     /// - Returns: nil where this host has not seen that report, or another one since.
     func draft(_ report: StoreReport, as host: String, isFollowed: Bool, rateLimit: RateLimit, word: String) throws -> Draft? {
         let since = now - rateLimit.countedWindow
-        _ = try nameUntold(as: host, since: since)
+        try nameUntold(as: host, since: since)
         let known = try position()
         if isFollowed, known?.epoch != report.epoch || known?.turn != report.turn { return nil }
-        let calls = try calls()
         var assumed = [SightedGrant(instant: now)]
         if !isFollowed {
-            if let known {
-                assumed = Sighting.assumed(from: known.seen, to: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
-            } else if calls.isEmpty {
-                assumed = [SightedGrant(instant: Sighting.strangersCall(now, rateLimit.interval))]
-            }
+            let names = Set(try calls(of: host).compactMap(\.name))
+            let sighted = Sighting.founding(
+                over: report, known: known, calls: names, now: now, interval: rateLimit.interval, most: rateLimit.callsPerWindow)
+            try note(sighted.listed, rateLimit: rateLimit)
+            assumed = sighted.assumed
         }
+        let calls = try calls(of: host)
         let telling = Telling(
             calls + assumed.dropLast().map { KnownCall(instant: $0.instant) }, over: report, isFollowed: isFollowed,
             known: known?.turn ?? 0,
@@ -80,10 +80,10 @@ extension Transaction {
 
     /// Before a process has looked at the store. What `restore` took to be this host's calls of the last hour is told to the others, but where they know those:
     /// where the store still counts on this host, which has not said goodbye, and so made no call by itself.
-    func beginSharing(as host: String, isListed: Bool) throws {
+    func beginSharing(as host: String, isListed: Bool, rateLimit: RateLimit) throws {
         if isListed { try run("UPDATE grants SET caller = '' WHERE caller IS NULL AND worker = '\(Self.assumedByRestore)'") }
-        // As an earlier release knew its own.
-        try run("UPDATE grants SET caller = ? WHERE caller IS NULL AND turn IS NOT NULL AND substr(worker, 1, 1) <> '@'", [host])
+        // The look that follows lists this host: who begins after it finds these named.
+        try nameUntold(as: host, since: now - rateLimit.countedWindow)
     }
 
     /// Whether `restore` has left calls of which it is not known yet whether to tell them.
@@ -92,9 +92,8 @@ extension Transaction {
     }
 
     /// Names what this host called by itself, before anybody is told of it: whatever becomes of the answer, the names stay. What was made before `since` counts
-    /// no more and needs none.
-    /// - Returns: whether there was anything to name.
-    private func nameUntold(as host: String, since: BootTime) throws -> Bool {
+    /// no more and needs none. Their numbers are none of the store's.
+    private func nameUntold(as host: String, since: BootTime) throws {
         let untold = try rows(
             """
             SELECT id FROM grants WHERE instant > ? AND caller IS NULL AND turn IS NULL AND worker <> '' AND substr(worker, 1, 1) <> '@'
@@ -102,24 +101,30 @@ extension Transaction {
             """, [since])
         let caller = CallName.newCaller(of: host)
         for (place, row) in untold.enumerated() {
-            try run("UPDATE grants SET caller = ?, turn = ?, untold = 1 WHERE id = ?", [caller, place + 1, row[0] as Int64])
+            try run("UPDATE grants SET caller = ?, turn = 0, untold = 1 WHERE id = ?", ["\(caller)-\(place + 1)", row[0] as Int64])
         }
-        return !untold.isEmpty
+    }
+
+    private func hasUntold(since: BootTime) throws -> Bool {
+        try one("SELECT 1 FROM grants WHERE untold AND instant > ? LIMIT 1", [since], as: Int.self) != nil
     }
 
     private func noteTold() throws { try run("UPDATE grants SET untold = 0 WHERE untold") }
 
     /// In the order of their ids, which is that of their instants.
-    private func calls() throws -> [KnownCall] {
-        try rows("SELECT instant, background, \(Self.caller), turn, untold FROM grants ORDER BY id").map { row in
+    private func calls(of host: String) throws -> [KnownCall] {
+        try rows("SELECT instant, background, \(Self.caller), turn, untold FROM grants ORDER BY id", ["host": host]).map { row in
             let (caller, turn) = (row[2] as String?, row[3] as Int64?)
             let name = if let caller, let turn, !caller.isEmpty { CallName(caller: caller, number: turn) } else { nil as CallName? }
             return KnownCall(instant: row[0], isBackground: row[1], name: name, isUntold: row[4])
         }
     }
 
-    /// An earlier release, whose last workers may still be there, has it in the worker's place.
-    private static let caller = "CASE WHEN caller IS NULL AND substr(worker, 1, 1) = '@' THEN substr(worker, 2) ELSE caller END"
+    /// An earlier release, whose last workers may still be there, has it in the worker's place, and its own calls by the host's name.
+    private static let caller = """
+        CASE WHEN caller IS NOT NULL OR turn IS NULL OR worker = '' THEN caller
+        WHEN substr(worker, 1, 1) = '@' THEN substr(worker, 2) ELSE :host END
+        """
 
     // MARK: Calls of other hosts
 
@@ -162,11 +167,10 @@ extension Transaction {
 
     /// Another process of this host may have seen this turn before the one whose it is has written it.
     func spend(_ name: CallName, background: Bool, worker: String, rateLimit: RateLimit) throws -> Int64 {
-        if let newest = try row("SELECT id, turn, caller FROM grants ORDER BY id DESC LIMIT 1"), newest[1] as Int64? == name.number,
-            newest[2] as String? == name.caller
-        {
-            let id: Int64 = newest[0]
-            try run("UPDATE grants SET instant = ?, background = ?, worker = ? WHERE id = ?", [now, background, worker, id])
+        let seen = try one("SELECT id FROM grants WHERE turn = ? AND caller = ?", [name.number, name.caller], as: Int64.self)
+        if let id = seen {
+            try run("UPDATE grants SET background = ?, worker = ? WHERE id = ?", [background, worker, id])
+            try run("UPDATE grants SET instant = ? WHERE id = ? AND id = (SELECT max(id) FROM grants)", [now, id])
             return id
         }
         let id = try spend(at: now, background: background, worker: worker, rateLimit: rateLimit)

@@ -93,6 +93,16 @@ extension FileRateLimiter {
         }
     }
 
+    /// Another host there has called itself as this one does.
+    func noteNamesake() throws(RateLimiterError) {
+        try remember(Self.namesake, "seen", until: (clock.wall + HostWatch.patience).milliseconds)
+    }
+
+    /// Whether another host has lately called itself as this one does.
+    public func hasNamesake() throws(RateLimiterError) -> Bool { try recall(Self.namesake) != nil }
+
+    private static let namesake = "namesake"
+
     /// A turn was won; this process keeps to it from now on, though the file has it later.
     func noteTurn(at instant: BootTime) { memory.withLock { $0.newestGrant = max($0.newestGrant ?? instant, instant) } }
 
@@ -101,7 +111,7 @@ extension FileRateLimiter {
         try file.write { transaction in
             try sending.correctGrant(transaction)
             _ = try transaction.spend(turn.name, background: turn.isBackground, worker: turn.worker, rateLimit: rateLimit)
-            if var position = try transaction.position(), position.turn < turn.name.number {
+            if var position = try transaction.position(), position.epoch == turn.epoch, position.turn < turn.name.number {
                 (position.turn, position.seen) = (turn.name.number, transaction.now)
                 try transaction.set(position)
             }
@@ -114,6 +124,8 @@ extension FileRateLimiter {
 /// A turn of this host that its file does not have yet.
 struct WonTurn: Sendable {
     var name: CallName
+    /// Which list its number is of.
+    var epoch: String
     var isBackground: Bool
     var worker: String
     /// What it was for, and the number of its lease.
@@ -136,11 +148,6 @@ extension Transaction {
             INSERT INTO shared (only, epoch, turn, seen) VALUES (1, ?, ?, ?)
             ON CONFLICT (only) DO UPDATE SET epoch = excluded.epoch, turn = excluded.turn, seen = excluded.seen
             """, [position.epoch, position.turn, position.seen])
-    }
-
-    /// How long ago the newest call is at least of which this host knows.
-    func idle() throws -> Duration {
-        try one("SELECT instant FROM grants ORDER BY id DESC LIMIT 1", as: BootTime.self).map { now - $0 } ?? .zero
     }
 
     // MARK: What other hosts have in hand

@@ -12,15 +12,22 @@ public struct SharedAccount: Sendable {
     private let account: String
     /// Tells the API's address from others.
     let api: String
+    let seal: StoreSeal
 
-    public init(endpoint: RedisEndpoint, host: String, clientID: String, apiURL: String) {
-        (self.endpoint, self.host) = (endpoint, host)
+    /// - Parameter secret: the account's, from which the keys of token and records are made.
+    public init(endpoint: RedisEndpoint, host: String, clientID: String, secret: String, apiURL: String) {
+        (self.endpoint, self.host, seal) = (endpoint, host, StoreSeal(secret: secret))
         (account, api) = (Self.digest(clientID), Self.digest(apiURL))
     }
 
     private static func digest(_ text: String) -> String { Hexadecimal.text(SHA256.hash(data: Array(text.utf8)).prefix(8)) }
 
     var keys: SharedKeys { SharedKeys(account: account) }
+
+    /// - Parameter folder: which file is the host's memory.
+    func card(_ rateLimit: RateLimit, folder: String) -> HostCard {
+        HostCard(folder: folder, interval: rateLimit.interval, calls: rateLimit.callsPerWindow, api: api, secret: seal.mark)
+    }
 }
 
 /// How a host stands among those that share its account.
@@ -39,7 +46,7 @@ public struct SharedStanding: Sendable, Equatable {
     public var living: [String] = []
     /// How many went within the window without a goodbye: the pace is divided by one more.
     public var silent = 0
-    /// Living ones whose pace is set otherwise; the strictest is everybody's.
+    /// Living ones whose pace is set otherwise, the strictest is everybody's, or whose client secret is: what they fetch cannot be believed.
     public var mixed: [String] = []
     public var interval: Duration?
     public var callsPerWindow: Int?
@@ -84,6 +91,12 @@ public struct HostList: Sendable {
         /// Of the turns that the store keeps.
         public var turns: Int
         public var lastTurn: Int64?
+        /// It asks another address of the API, which no hosts of one account may.
+        public var asksElsewhere: Bool
+        /// What it fetches this host cannot believe.
+        public var hasOtherSecret: Bool
+        /// Which data folder is its memory, until it starts again; as `FileRateLimiter.mark(ofFolder:)`.
+        public var folder: String?
     }
 
     /// By name.
@@ -122,7 +135,10 @@ public struct HostList: Sendable {
             let own = view.report.turns.filter { CallName.host(of: $0.caller) == name }
             return Host(
                 name: name, isAlive: view.beats[name] != first.beats[name], interval: card?.interval ?? .zero,
-                callsPerWindow: card?.calls ?? 0, turns: own.count, lastTurn: own.map(\.number).max())
+                callsPerWindow: card?.calls ?? 0, turns: own.count, lastTurn: own.map(\.number).max(),
+                asksElsewhere: card.map { $0.api != account.api } ?? false,
+                hasOtherSecret: card?.secret.map { $0 != account.seal.mark } ?? false,
+                folder: card?.folder)
         }
     }
 
@@ -134,7 +150,6 @@ public struct HostList: Sendable {
     private static func store(_ account: SharedAccount, _ rateLimit: RateLimit) -> SharedStore {
         SharedStore(
             account.endpoint, keys: account.keys, host: "", caller: "",
-            card: HostCard(folder: "-", interval: rateLimit.interval, calls: rateLimit.callsPerWindow, api: account.api),
-            longestRoundTrip: rateLimit.headStart)
+            card: account.card(rateLimit, folder: "-"), longestRoundTrip: rateLimit.headStart)
     }
 }

@@ -118,19 +118,21 @@ extension SharedRateLimiter {
         let most = Telling.room(local.rateLimit.callsPerWindow)
         for _ in 0..<5 {
             // What this host knows is held against all that is listed once, and whenever the list is another one.
-            let (known, idle) = try local.file.read { (try $0.position(), try $0.idle()) }
-            let position = state.hasCompared ? known : nil
-            let told = told(idle, after: position, state)
+            let position = state.hasCompared ? try local.file.read { try $0.position() } : nil
+            let (idle, left) = (idle(after: position, &state), left(state))
             let begin = SystemClock().monotonic
             let view = try atStore(&state, looking: true) { store throws(StoreFault) in
-                try store.look(from: position, idle: told, most: most)
+                try store.look(from: position, idle: idle, left: left, most: most)
             }
-            if let told, let position { state.saidIdle = (position.turn, told) }
+            if let idle { state.lull.said = idle }
             state.lookedAt = SystemClock().monotonic
             state.roundTrip = state.lookedAt - begin
             switch try local.file.write({ try $0.observe(view.report, as: self.host, rateLimit: self.local.rateLimit) }) {
             case .unfounded: try tell(view.report, isFollowed: false, &state)
-            case .untold: try tell(view.report, isFollowed: true, &state)
+            case .untold:
+                // The answer may be lost, or another host be first.
+                state.hasCompared = false
+                try tell(view.report, isFollowed: true, &state)
             case .unlisted: state.hasCompared = false
             case .current:
                 if view.report.isWhole { state.hasCompared = true }
@@ -147,14 +149,22 @@ extension SharedRateLimiter {
         if try local.file.read({ try $0.hasRestored() }) {
             isListed = try atStore(&state, looking: true) { store throws(StoreFault) in try store.isListed() }
         }
-        try local.file.write { try $0.beginSharing(as: self.host, isListed: isListed) }
+        try local.file.write { try $0.beginSharing(as: self.host, isListed: isListed, rateLimit: self.local.rateLimit) }
         state.hasBegun = true
     }
 
-    /// For how long nobody has called, where it is worth saying: a host that is new would take the newest call to have been just now.
-    private func told(_ idle: Duration, after position: SharedPosition?, _ state: borrowing State) -> Duration? {
-        guard let position, idle > .seconds(60) else { return nil }
-        return position.turn == state.saidIdle.turn && idle < state.saidIdle.length * 5 / 4 ? nil : idle
+    /// For how long nobody has called, where it is worth saying: a host that is new would take the newest call to have been just now. As long as this
+    /// process has been there: what the file says may go by a clock that was wrong.
+    private func idle(after position: SharedPosition?, _ state: inout State) -> Duration? {
+        guard let position else { return nil }
+        if position.turn != state.lull.turn { state.lull = (position.turn, clock.boot, .zero) }
+        let length = clock.boot - state.lull.since
+        return length > .seconds(60) && length > state.lull.said * 5 / 4 ? length : nil
+    }
+
+    /// How much is left of the cooldown, at most: who hears of it late would count it from then.
+    private func left(_ state: borrowing State) -> SharedCooldown? {
+        state.toldCooldown.map { SharedCooldown(name: $0.name, length: max(.zero, $0.end - clock.boot), quotaExceeded: false) }
     }
 
     private func settle(_ view: SharedStore.View, _ state: inout State) throws(RateLimiterError) {
@@ -163,6 +173,10 @@ extension SharedRateLimiter {
         state.hosts.note(view.beats, of: String(view.report.life), besides: host, now: now)
         try save(&state)
         try agree(view, &state, now: now)
+        state.toldCooldown = view.cooldown.map { cooldown in
+            let end = now + cooldown.length
+            return (cooldown.name, state.toldCooldown.map { $0.name == cooldown.name ? min($0.end, end) : end } ?? end)
+        }
         if let cooldown = view.cooldown, try local.file.write({ try $0.isNew(cooldown) }) {
             _ = try local.coolDown(cooldown.length, quotaExceeded: cooldown.quotaExceeded)
         }
@@ -195,9 +209,13 @@ extension SharedRateLimiter {
     private func agree(_ view: SharedStore.View, _ state: inout State, now: BootTime) throws(RateLimiterError) {
         let own = state.store.card
         if let before = view.cardBefore, before.folder != own.folder, state.isNamed {
-            try refuse(.unsuitable("another host there calls itself \(host), too: give each its own SWINGMUSIC_FCGI_HOST_NAME"), &state)
+            // Only who looks right after the other one sees it, and it is to be known to all processes of this host.
+            try local.noteNamesake()
         }
         state.isNamed = true
+        if try local.hasNamesake() {
+            try refuse(.unsuitable("another host there calls itself \(host), too: give each its own SWINGMUSIC_FCGI_HOST_NAME"), &state)
+        }
         let living = view.cards.filter { $0.key != host && state.hosts.isAlive($0.key, now: now) }
         if let other = living.first(where: { $0.value.api != own.api }) {
             try refuse(.unsuitable("host \(other.key) asks another SPOTIFY_API_URL for the same account"), &state)
@@ -207,9 +225,13 @@ extension SharedRateLimiter {
             state.rateLimit.interval = max(state.rateLimit.interval, card.interval)
             state.rateLimit.callsPerWindow = min(state.rateLimit.callsPerWindow, card.calls)
         }
-        let silent = state.hosts.silent(now: now, window: local.rateLimit.window)
+        // Until it is known who is silent nobody calls.
+        let isDecided = state.hosts.undecided(now: now, window: local.rateLimit.window) == nil
+        let silent = isDecided ? state.hosts.silent(now: now, window: local.rateLimit.window) : 0
         let (roundTrip, rateLimit) = (state.roundTrip, state.rateLimit)
-        let mixed = living.filter { $0.value.interval != own.interval || $0.value.calls != own.calls }.keys.sorted()
+        let mixed = living.filter { _, card in
+            card.interval != own.interval || card.calls != own.calls || (card.secret ?? own.secret) != own.secret
+        }.keys.sorted()
         standing.withLock {
             $0.fault = nil
             ($0.roundTrip, $0.silent, $0.mixed) = (roundTrip, silent, mixed)

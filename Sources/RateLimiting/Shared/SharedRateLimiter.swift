@@ -54,8 +54,10 @@ public final class SharedRateLimiter: RateLimiter {
         /// This process has looked at the store once, and has told the others of this host.
         var hasBegun = false
         var isNamed = false
-        /// For how long nobody had called when this host last said so, after which number.
-        var saidIdle = (turn: Int64(0), length: Duration.zero)
+        /// Since when this process has known of the last turn, and for how long nobody had called when it last said so.
+        var lull = (turn: Int64(-1), since: BootTime.always, said: Duration.zero)
+        /// The cooldown that the store tells of, and when it ends as far as this process has seen.
+        var toldCooldown: (name: String, end: BootTime)?
         /// This process has held what this host knows against all that the store lists.
         var hasCompared = false
         var unfinished: [Unfinished] = []
@@ -88,18 +90,16 @@ public final class SharedRateLimiter: RateLimiter {
     ///
     /// - Parameters:
     ///   - local: this host's own, which nobody uses beside this one.
-    ///   - secret: the account's, from which the keys of token and records are made.
-    public init(_ local: FileRateLimiter, sharing share: SharedAccount, secret: String, exchange: RecordExchange, log: Logger) throws {
+    public init(_ local: FileRateLimiter, sharing share: SharedAccount, exchange: RecordExchange, log: Logger) throws {
         self.local = local
         host = share.host
         caller = CallName.newCaller(of: share.host)
         self.exchange = exchange
         clock = local.clock
-        seal = StoreSeal(secret: secret)
+        seal = share.seal
         trouble = LogOnce(log)
         let known = (try? local.file.read { try $0.hosts() }) ?? [:]
-        let card = HostCard(
-            folder: local.file.mark, interval: local.rateLimit.interval, calls: local.rateLimit.callsPerWindow, api: share.api)
+        let card = share.card(local.rateLimit, folder: local.file.mark)
         let store = SharedStore(
             share.endpoint, keys: share.keys, host: share.host, caller: caller, card: card, longestRoundTrip: local.rateLimit.headStart)
         standing = Mutex(SharedStanding(host: share.host))
@@ -244,8 +244,8 @@ public final class SharedRateLimiter: RateLimiter {
             return try granted(
                 reserved, shared,
                 WonTurn(
-                    name: CallName(caller: caller, number: number), isBackground: chance.isBackground, worker: worker, pick: chance.pick,
-                    lease: reserved.number, unused: []
+                    name: CallName(caller: caller, number: number), epoch: chance.position.epoch, isBackground: chance.isBackground,
+                    worker: worker, pick: chance.pick, lease: reserved.number, unused: []
                 ), asked, &state)
         case .answered: try local.losePermit(reserved)
         case .late:

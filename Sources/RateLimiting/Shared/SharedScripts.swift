@@ -136,19 +136,24 @@ enum SharedScript: CaseIterable {
         """
 
     /// KEYS: state, list of turns, hosts, cards. ARGV: host, or '' for who only looks, epoch and number that it knows, how many turns at most, its card,
-    /// for how many milliseconds nobody has called since that number or ''.
+    /// for how many milliseconds nobody has called since that number or '', the name of a cooldown or '' and how many milliseconds are left of it at most.
     private static let lookText = """
         local before = redis.call('HGET', KEYS[4], ARGV[1]) or ''
         if ARGV[1] ~= '' then
           redis.call('HINCRBY', KEYS[3], ARGV[1], '1')
           if before ~= ARGV[5] then redis.call('HSET', KEYS[4], ARGV[1], ARGV[5]) end
         end
-        local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown', 'idle')
+        local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown', 'idle', 'left')
         if ARGV[6] ~= '' and state[2] == ARGV[2] and state[3] == ARGV[3] then
           local said = string.match(state[7] or '', '^' .. ARGV[3] .. ' (%d+)$')
           if not said or tonumber(said) < tonumber(ARGV[6]) then redis.call('HSET', KEYS[1], 'idle', ARGV[3] .. ' ' .. ARGV[6]) end
         end
-        for i = 1, 7 do state[i] = state[i] or '' end
+        local cooldown = string.match(state[6] or '', '^(%S+) ')
+        if cooldown and cooldown == ARGV[7] then
+          local name, left = string.match(state[8] or '', '^(%S+) (%d+)$')
+          if name ~= cooldown or tonumber(left) - tonumber(ARGV[8]) >= 1000 then redis.call('HSET', KEYS[1], 'left', cooldown .. ' ' .. ARGV[8]) end
+        end
+        for i = 1, 8 do state[i] = state[i] or '' end
         local most = tonumber(ARGV[4])
         local missed = most
         if state[2] == ARGV[2] and tonumber(state[3]) then missed = math.min(most, tonumber(state[3]) - tonumber(ARGV[3])) end

@@ -195,22 +195,27 @@ final class SharedStore {
     }
 
     /// What the store says, and a sign of life of this host.
-    /// - Parameter idle: since the turn of that position nobody has called for so long.
-    func look(from position: SharedPosition?, idle: Duration? = nil, most: Int) throws(StoreFault) -> View {
+    /// - Parameters:
+    ///   - idle: since the turn of that position nobody has called for so long.
+    ///   - left: so much is left of the cooldown of that name.
+    func look(
+        from position: SharedPosition?, idle: Duration? = nil, left: SharedCooldown? = nil, most: Int
+    ) throws(StoreFault) -> View {
         let said = try call(
             .look, [keys.state, keys.turns, keys.hosts, keys.cards],
             [
                 host, position?.epoch ?? "", "\(position?.turn ?? 0)", "\(most)", host.isEmpty ? "" : card.text,
-                idle.map { "\($0.wholeMilliseconds)" } ?? "",
+                idle.map { "\($0.wholeMilliseconds)" } ?? "", left?.name ?? "", left.map { "\($0.length.wholeMilliseconds + 1)" } ?? "",
             ])
-        guard let parts = said.items, parts.count == 6, let state = parts[0].items?.map({ $0.text ?? "" }), state.count == 7,
+        guard let parts = said.items, parts.count == 6, let state = parts[0].items?.map({ $0.text ?? "" }), state.count == 8,
             let turns = parts[1].items
         else { throw .foreign("what a look is answered with") }
         guard state[1].isEmpty || state[0] == Self.protocolNumber else {
             throw .refused("hosts of another release share turns there (protocol \(state[0]))")
         }
         let turn = state[2].isEmpty ? 0 : Self.turn(state[2])
-        guard let turn, turn - (position?.turn ?? 0) < Self.mostAhead else {
+        let isFounding = state[1].isEmpty && state[2].isEmpty || state[1].isHostName && !state[2].isEmpty
+        guard isFounding, let turn, turn - (position?.turn ?? 0) < Self.mostAhead else {
             throw .unsuitable("its turns have a number to which no host has counted: somebody else writes there; empty it (docs/hosts.md)")
         }
         defer { hasLooked = true }
@@ -221,7 +226,7 @@ final class SharedStore {
                 turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) }.filter { $0.number <= turn },
                 isWhole: position?.epoch != state[1], idle: Self.idle(state[6], since: turn), isSameServer: state[3] == server,
                 isContinuous: hasLooked || !server.isEmpty),
-            nextHost: state[4], cooldown: SharedCooldown(text: state[5]),
+            nextHost: state[4], cooldown: SharedCooldown(text: state[5])?.shortened(state[7]),
             beats: parts[2].table.filter { $0.key.isHostName },
             cards: parts[3].table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:)),
             cardBefore: parts[4].text.flatMap(HostCard.init(text:)),
@@ -444,19 +449,24 @@ struct HostCard: Equatable, Sendable {
     var calls: Int
     /// Of the API's address, not the address itself.
     var api: String
+    /// Of the client secret; nil: a host of an earlier release does not say.
+    var secret: String?
 
-    var text: String { "\(folder) \(interval.wholeMilliseconds) \(calls) \(api)" }
+    var text: String { "\(folder) \(interval.wholeMilliseconds) \(calls) \(api)" + (secret.map { " \($0)" } ?? "") }
 
-    init(folder: String, interval: Duration, calls: Int, api: String) {
-        (self.folder, self.interval, self.calls, self.api) = (folder, interval, calls, api)
+    init(folder: String, interval: Duration, calls: Int, api: String, secret: String?) {
+        (self.folder, self.interval, self.calls, self.api, self.secret) = (folder, interval, calls, api, secret)
     }
 
     init?(text: String) {
         let parts = text.split(separator: " ")
-        guard parts.count == 4, let interval = SharedStore.time(parts[1]), let calls = Int(parts[2]), (1...1_000_000).contains(calls) else {
+        guard 4...5 ~= parts.count, let interval = SharedStore.time(parts[1]), let calls = Int(parts[2]), (1...1_000_000).contains(calls)
+        else {
             return nil
         }
-        self.init(folder: String(parts[0]), interval: interval, calls: calls, api: String(parts[3]))
+        self.init(
+            folder: String(parts[0]), interval: interval, calls: calls, api: String(parts[3]),
+            secret: parts.count > 4 ? String(parts[4]) : nil)
     }
 }
 
@@ -468,6 +478,13 @@ struct SharedCooldown: Equatable {
 
     init(name: String, length: Duration, quotaExceeded: Bool) {
         (self.name, self.length, self.quotaExceeded) = (name, length, quotaExceeded)
+    }
+
+    /// As those know it who have heard of it before: its name, and how many milliseconds were left.
+    func shortened(_ text: String) -> SharedCooldown {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, parts[0] == name, let left = SharedStore.time(parts[1]), left < length else { return self }
+        return SharedCooldown(name: name, length: max(left, .milliseconds(1)), quotaExceeded: quotaExceeded)
     }
 
     /// As the store has it: name, the turn in which it began, milliseconds, 1 for a spent quota.

@@ -142,6 +142,20 @@ enum Sighting: Equatable {
         return listed.first?.instant == now ? grants : grants + [SightedGrant(instant: now)]
     }
 
+    /// What a host reckons with that founds a new life over a store which has forgotten something, or may have: the calls that are listed there were made,
+    /// whichever server lists them, and as far as the host has been blind somebody may have called.
+    static func founding(
+        over report: StoreReport, known: SharedPosition?, calls: Set<CallName>, now: BootTime, interval: Duration, most: Int
+    ) -> (listed: [SightedGrant], assumed: [SightedGrant]) {
+        var report = report
+        report.idle = .zero
+        let lines = report.dated(now: now).prefix(most)
+        let listed = lines.filter { $0.turn.name.map { !calls.contains($0) } ?? false }.reversed().map { SightedGrant($0, at: $1) }
+        if let known { return (listed, assumed(from: known.seen, to: now, interval: interval, most: most)) }
+        guard !calls.isEmpty || !lines.isEmpty else { return ([], [SightedGrant(instant: strangersCall(now, interval))]) }
+        return (listed, lines.filter { $0.turn.name == nil }.reversed().map { SightedGrant(instant: $1) } + [SightedGrant(instant: now)])
+    }
+
     /// Where neither the store nor this host knows of a call, others may, that look once a second and tell what they know. Until they have it counts
     /// as if somebody called.
     static func strangersCall(_ now: BootTime, _ interval: Duration) -> BootTime { now + max(.zero, .seconds(3) - interval) }

@@ -6,6 +6,8 @@ import Platform
 struct StoreSeal: Sendable {
     private let encryption: SymmetricKey
     private let authentication: SymmetricKey
+    /// Tells the secret from others, and does not tell it.
+    let mark: String
 
     init(secret: String) {
         let material = SymmetricKey(data: Array(secret.utf8))
@@ -16,6 +18,7 @@ struct StoreSeal: Sendable {
         }
         encryption = key("token")
         authentication = key("record")
+        mark = key("mark").withUnsafeBytes { Hexadecimal.text($0.prefix(8)) }
     }
 
     // MARK: The token

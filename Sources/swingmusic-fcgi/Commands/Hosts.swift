@@ -206,12 +206,39 @@ enum SharedStoreCheck {
                     "hosts", "\(silent.joined(separator: ", ")) went without a goodbye: the pace of the others is divided, for an hour",
                     remedy: "start it again, or where it is gone for good: swingmusic-fcgi hosts forget \(silent[0])"))
         }
-        let mixed = list.hosts.filter { $0.isAlive && ($0.interval != settings.minInterval || $0.callsPerWindow != settings.callsPerHour) }
-        if !mixed.isEmpty {
+        findings += agreement(list, settings)
+        return findings
+    }
+
+    /// Whether the hosts that live can share.
+    private static func agreement(_ list: HostList, _ settings: Settings) -> [Finding] {
+        let others = list.hosts.filter { $0.isAlive && $0.name != settings.hostName }
+        var findings: [Finding] = []
+        func note(_ isConcerned: (HostList.Host) -> Bool, _ finding: (String) -> Finding) {
+            let names = others.filter(isConcerned).map(\.name)
+            if !names.isEmpty { findings.append(finding(names.joined(separator: ", "))) }
+        }
+        let own = list.hosts.first { $0.isAlive && $0.name == settings.hostName }
+        let hasNamesake = (try? FileRateLimiter(of: settings, creating: false, log: .silent).hasNamesake()) ?? false
+        if hasNamesake || own?.folder.map({ $0 != FileRateLimiter.mark(ofFolder: settings.dataDirectory) }) ?? false {
             findings.append(
-                .warning(
-                    "hosts", "another pace is set on \(mixed.map(\.name).joined(separator: ", ")): the strictest holds for all",
-                    remedy: "set SPOTIFY_MIN_INTERVAL and SPOTIFY_CALLS_PER_HOUR alike on all hosts"))
+                .error(
+                    "hosts", "another host there calls itself \(settings.hostName), too: neither looks anything up",
+                    remedy: "give each its own SWINGMUSIC_FCGI_HOST_NAME"))
+        }
+        note(\.asksElsewhere) {
+            .error(
+                "hosts", "another SPOTIFY_API_URL is set on \($0): nothing is looked up", remedy: "set SPOTIFY_API_URL alike on all hosts")
+        }
+        note(\.hasOtherSecret) {
+            .warning(
+                "hosts", "another SPOTIFY_CLIENT_SECRET is set on \($0): what it fetches is fetched again here, and the other way round",
+                remedy: "set SPOTIFY_CLIENT_SECRET alike on all hosts")
+        }
+        note({ $0.interval != settings.minInterval || $0.callsPerWindow != settings.callsPerHour }) {
+            .warning(
+                "hosts", "another pace is set on \($0): the strictest holds for all",
+                remedy: "set SPOTIFY_MIN_INTERVAL and SPOTIFY_CALLS_PER_HOUR alike on all hosts")
         }
         return findings
     }

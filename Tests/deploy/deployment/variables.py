@@ -55,8 +55,11 @@ def of_the_env_file(it):
     taken = {name: how == ":?" for name, how, _ in compose.named(text)}
     passed_on = {name for name, value in it.environment("swingmusic-fcgi").items() if value is None}
     taken.update(dict.fromkeys(passed_on, False))
+    # The other file is not in force in the example, whatever it insists on; which files are is Compose's own to read.
+    others = {name for name, _, _ in compose.named(it.text("docker-compose.hosts.yml"))} | {"COMPOSE_FILE", "COMPOSE_PROFILES"}
+    taken = dict.fromkeys(others - set(taken), False) | taken
     for name in set(taken) ^ set(it.example):
-        yield f"{name} stands in only one of docker-compose.yml and .env.example"
+        yield f"{name} stands in only one of Compose's files and .env.example"
     for name in set(taken) & set(it.example):
         if taken[name] != it.example[name][1]:
             yield f".env.example: {name} is {'needed but commented out' if taken[name] else 'in force though it need not be set'}"
