@@ -146,6 +146,13 @@ def test_a_store_that_asks_for_no_password_is_a_warning_and_an_error_where_one_i
     assert "password" not in json.dumps(said("warning", **more) + said("error", **more))
 
 
+def test_check_warns_of_caches_in_the_shared_store(two):
+    address = two.store.port
+    found = two[0].command("check", DRAGONFLYDB_HOST="127.0.0.1", DRAGONFLYDB_PORT=str(address))
+    assert "is the store of the caches, too" in found.stdout
+    assert "is the store of the caches, too" not in two[0].command("check").stdout
+
+
 def test_a_host_without_the_account_leaves_the_others_its_playlists_to_ask_for(two):
     """What Spotify shows of a list depends on who asks."""
     path = f"/spotify/v1/playlists/{spotify_id('of-one')}"

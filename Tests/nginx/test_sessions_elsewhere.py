@@ -23,6 +23,7 @@ from harness.sandbox import Sandbox, executable, free_port
 from harness.standin import StandIn, spotify_id
 from harness.swingmusic import Swingmusic, claims
 from harness.swingmusic import token as signed
+from harness.waiting import eventually
 
 JSON = {"Content-Type": "application/json"}
 HERE = "127.0.0.1"
@@ -408,7 +409,7 @@ def test_while_the_host_that_knows_the_sessions_cannot_check_them_nobody_is_told
     it = own_hosts
     token, admin = it.log_in("bob"), it.log_in("admin")
     assert it.good(token) == [200] * 6
-    file = it.folder.folder / "swingmusic" / "swingmusic.db"
+    file = it.folder.folder / "swingmusic.db"
     assert file.exists()
     away = file.with_name("away")
     file.rename(away)

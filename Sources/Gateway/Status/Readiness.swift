@@ -163,7 +163,7 @@ public struct Readiness: Sendable, Equatable {
         if limiter.callsInWindow >= limiter.callsPerWindow {
             note(
                 .spentHour,
-                "\(limiter.callsInWindow) of \(limiter.callsPerWindow) calls were made in the last hour; the next at \(until(limiter.nextSlotAt))"
+                "\(limiter.callsInWindow) of \(limiter.callsPerWindow) calls of the last hour count as made; the next at \(until(limiter.nextSlotAt))"
             )
         }
         if let refusal = limiter.refusedCredentials {

@@ -186,6 +186,12 @@ enum SharedStoreCheck {
             )
         ]
         if list.asksForNoPassword { findings.append(openness(isPasswordSet: settings.sharedAccount?.endpoint.password != nil)) }
+        if let caches = settings.dragonfly, let store = settings.sharedStore, caches.host == store.host, caches.port == store.port {
+            findings.append(
+                .warning(
+                    subject, "is the store of the caches, too (DRAGONFLYDB_HOST): when they have filled it nothing is looked up",
+                    remedy: "take a second instance for one of them"))
+        }
         if list.keepsOverRestart == false {
             findings.append(
                 .warning(
