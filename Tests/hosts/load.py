@@ -34,6 +34,10 @@ class Load:
         for thread in self._threads:
             thread.join(15)
 
+    def assert_hits(self):
+        """Many were asked for, and all came."""
+        assert self.bad_hits == [] and self.hits > 200, (self.hits, self.bad_hits[:3])
+
     def leave_alone(self, host):
         """A host that is down on purpose has no hits to answer."""
         self._away.add(host.name)

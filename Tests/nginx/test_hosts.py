@@ -10,6 +10,7 @@ import pytest
 
 from harness.hosts import Hosts, alive, tracks
 from harness.house import ADMIN, assert_spotify_error, cache_status
+from harness.oddstore import NamelessStore
 from harness.redis import RedisServer
 from harness.sandbox import free_port
 from harness.standin import gaps, spotify_id
@@ -314,6 +315,33 @@ def assert_nothing_is_left(host, standin):
     for path in tracks(f"{host.name}-more", 3):
         assert host.get(path, {"Prefer": "wait=2"}).status == 429
     assert len(standin.calls()) == before <= 12
+
+
+def test_over_a_store_that_does_not_say_which_process_it_is_the_hour_and_the_pace_hold():
+    """DragonflyDB does not: what was cut off may have been started anew with less."""
+    with Hosts("nameless", start=False, SPOTIFY_CALLS_PER_HOUR="20", SPOTIFY_MIN_INTERVAL="300ms") as two:
+        way = NamelessStore(two.sandbox, two.store)
+        for host in two:
+            host.responder.settings["SWINGMUSIC_FCGI_SHARED_STORE"] = f"127.0.0.1:{way.port}"
+            host.start()
+        two.await_company()
+        first, *others = tracks("nameless", 41)
+        # A host that is new to an empty store makes no call for some seconds.
+        assert two[0].get(first).status == 200
+        snapshot = None
+        for number, path in enumerate(others):
+            two[number % 2].get(path, {"Prefer": "wait=3"})
+            if number == 2:
+                snapshot = two.store.save()
+            if number in (5, 8, 11):
+                two.store.kill()
+                two.store.start(snapshot=None if number == 8 else snapshot)
+            # Told at once where it would take longer.
+            time.sleep(0.2)
+        calls = two.standin.calls()
+        assert 6 < len(calls) <= 20, "time in which nobody looked counts, and the hour has no more than it may"
+        assert min(gaps(calls)) >= 0.3 - HEAD_START - 0.005
+        assert all("fault" not in host.status()["hosts"] for host in two)
 
 
 def test_what_one_host_called_alone_counts_for_the_others_when_it_comes_back_to_them():
