@@ -186,7 +186,7 @@ struct CallLedgerTests {
         let one = try folder(calls: [300, 200, 100])
         let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
         try first.look()
-        first.state.withLock { $0.lull = ($0.lull.turn, $0.lull.since - .seconds(7200), .zero) }
+        first.state.withLock { $0.lull = $0.lull.map { .init(epoch: $0.epoch, turn: $0.turn, since: $0.since - .seconds(7200)) } }
         try first.look()
         let two = try Folder()
         let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
@@ -235,8 +235,10 @@ struct CallLedgerTests {
         let first = try one.open(rateLimit: rateLimit).shared("one", over: server)
         _ = try first.coolDown(.seconds(100), quotaExceeded: false)
         try first.look()
-        first.state.withLock { state in state.toldCooldown = state.toldCooldown.map { ($0.name, $0.end - .seconds(70)) } }
-        try first.look()
+        let (state, name) = first.state.withLock { ($0.store.keys.state, $0.toldCooldown?.name) }
+        first.close()
+        // As it says when 70 s of them are over.
+        server.command("HSET", state, "left", "\(try #require(name)) 30000")
         let two = try Folder()
         let second = try two.open(rateLimit: rateLimit).shared("two", over: server)
         try second.look()

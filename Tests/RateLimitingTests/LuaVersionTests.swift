@@ -80,7 +80,7 @@ struct LuaVersionTests {
             + call(.turn, ["s", "t", "l", "w", "r"], ["e", "4503599627370497", "two", "c", ""] + turn)
             + call(.turn, ["s", "t", "l", "w", "r"], ["e", "4503599627370498", "two", "b", ""] + turn)
             + call(.pause, ["s"], ["x", "5000", "0", "c"]) + call(.pause, ["s"], ["y", "4000", "0", "c"])
-            + call(.look, ["s", "t", "h", "d"], ["one", "e", "4503599627370498", "5", "card", "70000", "x", "4000"])
+            + call(.look, ["s", "t", "h", "d"], ["one", "e", "4503599627370498", "5", "card", "70000", "x", "4000", "secret"])
             + call(.finish, ["s", "l", "r"], ["c", "4503599627370498 two", "bytes", "1000", "1", "c"])
             + call(.token, ["k"], ["sealed", "c"]) + call(.probe, ["p"], ["x"])
             + "print(text(data.t) .. text(data.r) .. text(news))\n"

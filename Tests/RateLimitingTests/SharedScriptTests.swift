@@ -51,7 +51,7 @@ struct SharedScriptTests {
     }
 
     private func look(from epoch: String = "", _ number: String = "0", idle: String = "") throws -> [RedisValue] {
-        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card", idle, "", ""]).items ?? []
+        try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", epoch, number, "3", "card", idle, "", "", "secret"]).items ?? []
     }
 
     @Test("A key that was not given is refused by the check that the others run under")
@@ -132,12 +132,12 @@ struct SharedScriptTests {
     func cards() throws {
         _ = try found()
         func look(_ host: String, _ card: String) throws -> [RedisValue] {
-            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card, "", "", ""]).items ?? []
+            try run(SharedScript.look.text, ["s", "t", "h", "d"], [host, "", "0", "3", card, "", "", "", "secret"]).items ?? []
         }
         #expect(try look("", "")[2] == .array([]))
         #expect(try look("one", "x")[4].text == "")
         #expect(try look("one", "y")[4].text == "x")
-        #expect(try look("two", "z")[3].items?.map { $0.text ?? "" } == ["one", "y", "two", "z"])
+        #expect(try look("two", "z")[3].items?.map { $0.text ?? "" } == ["one", "y", "one!", "secret", "two", "z", "two!", "secret"])
     }
 
     @Test("For how long nobody has called is said of the number that is the last, and the longest counts")
@@ -161,7 +161,9 @@ struct SharedScriptTests {
     func left() throws {
         _ = try found()
         func said(_ name: String, _ left: String) throws -> String? {
-            try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", "", "0", "3", "card", "", name, left]).items?[0].items?[7].text
+            try run(SharedScript.look.text, ["s", "t", "h", "d"], ["one", "", "0", "3", "card", "", name, left, "secret"]).items?[0].items?[
+                7
+            ].text
         }
         #expect(try said("x", "5000") == "", "there is none")
         _ = try run(SharedScript.pause.text, ["s"], ["x", "9000", "0", "c"])
@@ -170,6 +172,10 @@ struct SharedScriptTests {
         #expect(try said("", "") == "x 5000", "a second is too little to write it")
         _ = try said("x", "3900")
         #expect(try said("", "") == "x 3900")
+        #expect(try run(SharedScript.pause.text, ["s"], ["y", "3000", "0", "c"]) == .integer(0))
+        #expect(
+            try run(SharedScript.pause.text, ["s"], ["y", "8000", "0", "c"]) == .integer(1),
+            "shorter than that one was, and longer than it is")
         _ = try run(SharedScript.pause.text, ["s"], ["y", "20000", "0", "c"])
         _ = try said("y", "19000")
         #expect(try said("", "") == "y 19000")

@@ -120,11 +120,14 @@ extension SharedRateLimiter {
             // What this host knows is held against all that is listed once, and whenever the list is another one.
             let position = state.hasCompared ? try local.file.read { try $0.position() } : nil
             let (idle, left) = (idle(after: position, &state), left(state))
+            state.store.card.folder = local.file.mark
+            state.folders.insert(state.store.card.folder)
             let begin = SystemClock().monotonic
             let view = try atStore(&state, looking: true) { store throws(StoreFault) in
                 try store.look(from: position, idle: idle, left: left, most: most)
             }
-            if let idle { state.lull.said = idle }
+            if let idle { state.lull?.said = idle }
+            if !view.report.isContinuous { state.lull = nil }
             state.lookedAt = SystemClock().monotonic
             state.roundTrip = state.lookedAt - begin
             switch try local.file.write({ try $0.observe(view.report, as: self.host, rateLimit: self.local.rateLimit) }) {
@@ -157,9 +160,13 @@ extension SharedRateLimiter {
     /// process has been there: what the file says may go by a clock that was wrong.
     private func idle(after position: SharedPosition?, _ state: inout State) -> Duration? {
         guard let position else { return nil }
-        if position.turn != state.lull.turn { state.lull = (position.turn, clock.boot, .zero) }
-        let length = clock.boot - state.lull.since
-        return length > .seconds(60) && length > state.lull.said * 5 / 4 ? length : nil
+        let lull = state.lull.flatMap { $0.epoch == position.epoch && $0.turn == position.turn ? $0 : nil }
+        guard let lull else {
+            state.lull = Lull(epoch: position.epoch, turn: position.turn, since: clock.boot)
+            return nil
+        }
+        let length = clock.boot - lull.since
+        return length > .seconds(60) && length > lull.said * 5 / 4 ? length : nil
     }
 
     /// How much is left of the cooldown, at most: who hears of it late would count it from then.
@@ -180,8 +187,9 @@ extension SharedRateLimiter {
         if let cooldown = view.cooldown, try local.file.write({ try $0.isNew(cooldown) }) {
             _ = try local.coolDown(cooldown.length, quotaExceeded: cooldown.quotaExceeded)
         }
-        if view.cooldown == nil, state.untold == nil, let end = try local.file.read({ try self.local.blocks($0).cooldown }) {
-            // The store has forgotten it, or never heard of it.
+        let toldEnd = (state.toldCooldown?.end ?? now) + .seconds(2)
+        if state.untold == nil, let end = try local.file.read({ try self.local.blocks($0).cooldown }), end > toldEnd {
+            // The store has forgotten it, or never heard of it, or of a shorter one alone.
             state.untold = SharedCooldown(name: RandomName.letters(bits: 60), length: end - now, quotaExceeded: false)
         }
         state.fault = nil
@@ -208,7 +216,7 @@ extension SharedRateLimiter {
     /// Whether the hosts that live can share: one address of the API, names of their own; and the strictest one's pace is all hosts'.
     private func agree(_ view: SharedStore.View, _ state: inout State, now: BootTime) throws(RateLimiterError) {
         let own = state.store.card
-        if let before = view.cardBefore, before.folder != own.folder, state.isNamed {
+        if let before = view.cardBefore, !state.folders.contains(before.folder), state.isNamed {
             // Only who looks right after the other one sees it, and it is to be known to all processes of this host.
             try local.noteNamesake()
         }

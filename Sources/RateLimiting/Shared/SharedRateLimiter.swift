@@ -54,13 +54,22 @@ public final class SharedRateLimiter: RateLimiter {
         /// This process has looked at the store once, and has told the others of this host.
         var hasBegun = false
         var isNamed = false
+        /// The data folder as this process has known it, which may be moved under it.
+        var folders: Set<String> = []
         /// Since when this process has known of the last turn, and for how long nobody had called when it last said so.
-        var lull = (turn: Int64(-1), since: BootTime.always, said: Duration.zero)
+        var lull: Lull?
         /// The cooldown that the store tells of, and when it ends as far as this process has seen.
         var toldCooldown: (name: String, end: BootTime)?
         /// This process has held what this host knows against all that the store lists.
         var hasCompared = false
         var unfinished: [Unfinished] = []
+    }
+
+    struct Lull {
+        var epoch: String
+        var turn: Int64
+        var since: BootTime
+        var said = Duration.zero
     }
 
     struct Unfinished {

@@ -106,10 +106,12 @@ enum SharedScript: CaseIterable {
         return redis.call('GET', KEYS[1])
         """
 
-    /// KEYS: state. ARGV: a name of the cooldown, its length in milliseconds, '1' for a spent quota, channel. The longer one stays.
+    /// KEYS: state. ARGV: a name of the cooldown, its length in milliseconds, '1' for a spent quota, channel. The one stays of which more is left.
     private static let pauseText = """
-        local known = string.match(redis.call('HGET', KEYS[1], 'cooldown') or '', '^%S+ %d+ (%d+) ')
-        if known and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
+        local name, known = string.match(redis.call('HGET', KEYS[1], 'cooldown') or '', '^(%S+) %d+ (%d+) ')
+        local said, left = string.match(redis.call('HGET', KEYS[1], 'left') or '', '^(%S+) (%d+)$')
+        if said == name and left and tonumber(left) < tonumber(known) then known = left end
+        if name and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
         local n = redis.call('HGET', KEYS[1], 'n') or '0'
         redis.call('HSET', KEYS[1], 'cooldown', ARGV[1] .. ' ' .. n .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
         redis.call('PUBLISH', ARGV[4], 'state')
@@ -136,12 +138,13 @@ enum SharedScript: CaseIterable {
         """
 
     /// KEYS: state, list of turns, hosts, cards. ARGV: host, or '' for who only looks, epoch and number that it knows, how many turns at most, its card,
-    /// for how many milliseconds nobody has called since that number or '', the name of a cooldown or '' and how many milliseconds are left of it at most.
+    /// for how many milliseconds nobody has called since that number or '', the name of a cooldown or '' and how many milliseconds are left of it at most,
+    /// which secret it has.
     private static let lookText = """
         local before = redis.call('HGET', KEYS[4], ARGV[1]) or ''
         if ARGV[1] ~= '' then
           redis.call('HINCRBY', KEYS[3], ARGV[1], '1')
-          if before ~= ARGV[5] then redis.call('HSET', KEYS[4], ARGV[1], ARGV[5]) end
+          if before ~= ARGV[5] then redis.call('HSET', KEYS[4], ARGV[1], ARGV[5], ARGV[1] .. '!', ARGV[9]) end
         end
         local state = redis.call('HMGET', KEYS[1], 'protocol', 'epoch', 'n', 'server', 'next', 'cooldown', 'idle', 'left')
         if ARGV[6] ~= '' and state[2] == ARGV[2] and state[3] == ARGV[3] then

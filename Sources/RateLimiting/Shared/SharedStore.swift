@@ -58,7 +58,7 @@ final class SharedStore {
     private let host: String
     /// Of the calls that are made from here.
     private let caller: String
-    let card: HostCard
+    var card: HostCard
     private let longestRoundTrip: Duration
     private var connection: RedisConnection?
     /// The scripts' names in the server, in the order of `SharedScript.allCases`.
@@ -201,11 +201,16 @@ final class SharedStore {
     func look(
         from position: SharedPosition?, idle: Duration? = nil, left: SharedCooldown? = nil, most: Int
     ) throws(StoreFault) -> View {
+        _ = try connected()
+        let isContinuous = hasLooked || !server.isEmpty
+        // A server that does not say which process it is may have lost some of what was followed: all of it is looked at, and nothing claimed.
+        let followed = isContinuous ? position : nil
         let said = try call(
             .look, [keys.state, keys.turns, keys.hosts, keys.cards],
             [
-                host, position?.epoch ?? "", "\(position?.turn ?? 0)", "\(most)", host.isEmpty ? "" : card.text,
-                idle.map { "\($0.wholeMilliseconds)" } ?? "", left?.name ?? "", left.map { "\($0.length.wholeMilliseconds + 1)" } ?? "",
+                host, followed?.epoch ?? "", "\(followed?.turn ?? 0)", "\(most)", host.isEmpty ? "" : card.text,
+                followed.flatMap { _ in idle.map { "\($0.wholeMilliseconds)" } } ?? "", left?.name ?? "",
+                left.map { "\($0.length.wholeMilliseconds + 1)" } ?? "", card.secret ?? "",
             ])
         guard let parts = said.items, parts.count == 6, let state = parts[0].items?.map({ $0.text ?? "" }), state.count == 8,
             let turns = parts[1].items
@@ -224,13 +229,20 @@ final class SharedStore {
                 epoch: state[1], turn: turn,
                 // No call has a number that was not given out.
                 turns: turns.compactMap { $0.text.flatMap(StoreReport.Turn.init) }.filter { $0.number <= turn },
-                isWhole: position?.epoch != state[1], idle: Self.idle(state[6], since: turn), isSameServer: state[3] == server,
-                isContinuous: hasLooked || !server.isEmpty),
+                isWhole: followed?.epoch != state[1], idle: Self.idle(state[6], since: turn), isSameServer: state[3] == server,
+                isContinuous: isContinuous),
             nextHost: state[4], cooldown: SharedCooldown(text: state[5])?.shortened(state[7]),
             beats: parts[2].table.filter { $0.key.isHostName },
-            cards: parts[3].table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:)),
+            cards: Self.cards(parts[3].table),
             cardBefore: parts[4].text.flatMap(HostCard.init(text:)),
             lastHost: parts[5].items?.first?.text.flatMap(StoreReport.Turn.init)?.name.map { CallName.host(of: $0.caller) })
+    }
+
+    /// Each under the host's name, and under that with a mark behind it, which earlier releases pass over, what tells its secret.
+    private static func cards(_ table: [String: String]) -> [String: HostCard] {
+        var cards = table.filter { $0.key.isHostName }.compactMapValues(HostCard.init(text:))
+        for name in cards.keys { cards[name]?.secret = table["\(name)!"] }
+        return cards
     }
 
     /// Zero for what was said of another turn.
@@ -285,9 +297,9 @@ final class SharedStore {
 
     private func remove(_ name: String) throws(StoreFault) {
         _ = try ask { commands in
-            for key in [keys.hosts, keys.cards, keys.wants] {
+            for (key, field) in [(keys.hosts, name), (keys.cards, name), (keys.cards, "\(name)!"), (keys.wants, name)] {
                 commands.begin(3)
-                for part in ["HDEL", key, name] { commands.part(Array(part.utf8)) }
+                for part in ["HDEL", key, field] { commands.part(Array(part.utf8)) }
             }
         }
     }
@@ -452,7 +464,8 @@ struct HostCard: Equatable, Sendable {
     /// Of the client secret; nil: a host of an earlier release does not say.
     var secret: String?
 
-    var text: String { "\(folder) \(interval.wholeMilliseconds) \(calls) \(api)" + (secret.map { " \($0)" } ?? "") }
+    /// Without the secret's.
+    var text: String { "\(folder) \(interval.wholeMilliseconds) \(calls) \(api)" }
 
     init(folder: String, interval: Duration, calls: Int, api: String, secret: String?) {
         (self.folder, self.interval, self.calls, self.api, self.secret) = (folder, interval, calls, api, secret)
@@ -460,13 +473,13 @@ struct HostCard: Equatable, Sendable {
 
     init?(text: String) {
         let parts = text.split(separator: " ")
-        guard 4...5 ~= parts.count, let interval = SharedStore.time(parts[1]), let calls = Int(parts[2]), (1...1_000_000).contains(calls)
+        guard parts.count == 4, let interval = SharedStore.time(parts[1]), let calls = Int(parts[2]), (1...1_000_000).contains(calls)
         else {
             return nil
         }
         self.init(
             folder: String(parts[0]), interval: interval, calls: calls, api: String(parts[3]),
-            secret: parts.count > 4 ? String(parts[4]) : nil)
+            secret: nil)
     }
 }
 
