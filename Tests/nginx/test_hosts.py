@@ -105,7 +105,8 @@ def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_sa
 
 
 @pytest.mark.parametrize("field, value", [("n", "9223372036854775807"), ("n", "9223372036854775806"), ("n", "-1"), ("n", "turn"), ("n", "007"),
-                                          ("epoch", "x y"), ("idle", "7 9999999999999"), ("server", "x"), ("cooldown", "evil 1 9223372036854775807 1")])
+                                          ("epoch", "x y"), ("idle", "7 9999999999999"), ("server", "x"),
+                                          ("cooldown", "evil 1 9223372036854775807 1")])
 def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_ends(two, field, value):
     """Calls may stop for it. An empty store is all that it takes for them to go on."""
     known, *unknown = tracks("poison", 3)
@@ -113,7 +114,7 @@ def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_e
     workers = [host.responder.worker_pids() for host in two]
     state, = (key for key in two.store.command("KEYS", "*") if key.endswith(b":state"))
     two.store.command("HSET", state, "n", "9223372036854775807" if field == "server" else "7", field, value)
-    for _ in range(4):
+    for _ in range(2):
         for host, path in zip(two, unknown):
             host.get(path, {"Prefer": "wait=1"})
             assert host.get(known).status == 200
