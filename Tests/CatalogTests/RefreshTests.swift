@@ -92,6 +92,28 @@ import Testing
         #expect(try ask(dueAt: 2000))
     }
 
+    @Test("What an album's call was to renew is asked for once more when that call is over, what has its own call after ten minutes")
+    func withOthers() {
+        var refresh = Refresh(plan: RenewalPlan(ttl: .seconds(43_200)), now: clock.monotonic)
+        let (album, begin) = (Resource.object(.album, Sample.id(9), market: nil), clock.monotonic)
+        let due = [track, album].map { Refresh.Due(resource: $0, at: WallTime(milliseconds: 1000)) }
+        func note(wasQueued: Bool, after: Duration) {
+            let admission = Admission.queued(ahead: 0, wait: .zero, wasQueued: wasQueued)
+            refresh.noteQueued([.init(resource: album, renews: due)], [admission], now: begin + after)
+        }
+        note(wasQueued: false, after: .zero)
+        #expect(refresh.unasked(due, now: begin + .seconds(30)).isEmpty)
+        #expect(refresh.unasked(due, now: begin + .seconds(31)) == [due[0]])
+        #expect(refresh.beginsRound(now: begin + .seconds(41)) && refresh.hasAsked(due[0]))
+        #expect(refresh.unasked(due, now: begin + .seconds(600)) == [due[0]])
+        #expect(refresh.unasked(due, now: begin + .seconds(601)) == due)
+        note(wasQueued: true, after: .seconds(31))
+        #expect(refresh.unasked(due, now: begin + .seconds(62)) == [due[0]])
+        note(wasQueued: false, after: .seconds(62))
+        #expect(refresh.unasked(due, now: begin + .seconds(662)).isEmpty)
+        #expect(refresh.unasked(due, now: begin + .seconds(663)) == due)
+    }
+
     @Test("A lookup that was queued already is another request's call")
     func wasQueued() throws {
         let ask = Ask(key: track.name, priority: .renewal, client: "", attendedUntil: 0)

@@ -1,3 +1,4 @@
+import Foundation
 import Platform
 import RateLimiting
 import Spotify
@@ -159,13 +160,20 @@ import Testing
         #expect(try round() == [AlbumSample.album.name, track(1).name])
     }
 
-    @Test("A round later nothing is asked for twice")
+    @Test("What an album's call did not renew is asked for once more, and then no more")
     func twice() throws {
         for digit in 1...2 { try keep(track(digit), AlbumSample.whole(digit)) }
-        #expect(try round() == [AlbumSample.album.name])
-        guard case .granted(let lease) = try house.rateLimiter.permit(worker: "test") else { throw House.Unreadable() }
-        house.rateLimiter.endSending(wasSent: true)
-        _ = try house.rateLimiter.finish(lease, .answered)
+        for _ in 0..<2 {
+            #expect(try round() == [AlbumSample.album.name])
+            var permit = try house.rateLimiter.permit(worker: "test")
+            while case .wait(_, .interval) = permit {
+                usleep(20_000)
+                permit = try house.rateLimiter.permit(worker: "test")
+            }
+            guard case .granted(let lease) = permit else { throw House.Unreadable() }
+            house.rateLimiter.endSending(wasSent: true)
+            _ = try house.rateLimiter.finish(lease, .answered)
+        }
         #expect(try round() == [])
     }
 

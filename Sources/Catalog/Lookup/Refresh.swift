@@ -24,6 +24,8 @@ struct Refresh {
         /// Of the record as it was then.
         var dueAt: WallTime
         var askedAt: MonotonicTime
+        /// How long it is not asked for again.
+        var patience = Refresh.memory
     }
 
     let plan: RenewalPlan
@@ -34,6 +36,8 @@ struct Refresh {
 
     private static let roundLength = Duration.seconds(40)
     private static let memory = Duration.seconds(600)
+    /// Of what another's call shall renew. It may turn out not to, in a worker that does not know that it was asked for.
+    private static let patienceWithOthers = Duration.seconds(30)
     /// Of one round. Twice the calls that the limiter's queue holds of renewals by default: many of them renew several records.
     static let mostInRound = 1000
 
@@ -52,12 +56,13 @@ struct Refresh {
         return true
     }
 
-    /// A record that falls due is asked for once; again when it has been renewed since, or when that was long ago.
+    /// A record that falls due is asked for once; again when it has been renewed since, or when that was long ago; and once more soon where
+    /// the call that should have renewed it was another's.
     func unasked(_ due: [Due], now: MonotonicTime) -> [Due] {
         due.filter { record in
             let earlier = asked[record.resource] ?? (record.isHabit ? nil : declined[record.resource])
             guard let earlier, earlier.dueAt == record.at else { return true }
-            return now > earlier.askedAt + Self.memory
+            return now > earlier.askedAt + earlier.patience
         }
     }
 
@@ -70,8 +75,12 @@ struct Refresh {
 
     mutating func noteQueued(_ calls: [Call], _ admissions: [Admission], now: MonotonicTime) {
         for (call, admission) in zip(calls, admissions) {
-            guard case .queued = admission else { continue }
-            for record in call.renews { asked[record.resource] = Asked(dueAt: record.at, askedAt: now) }
+            guard case .queued(_, _, let wasQueued) = admission else { continue }
+            for record in call.renews {
+                let isFirst = wasQueued || asked[record.resource]?.dueAt != record.at
+                let patience = isFirst && record.resource != call.resource ? Self.patienceWithOthers : Self.memory
+                asked[record.resource] = Asked(dueAt: record.at, askedAt: now, patience: patience)
+            }
         }
     }
 }
