@@ -94,8 +94,14 @@ public final class RedisConnection: @unchecked Sendable {
             // A password that nobody asked for: Redis says so, DragonflyDB takes it.
             if text.hasPrefix("ERR AUTH <password> called without any password") { return }
             if text.hasPrefix("ERR Client sent AUTH") { return }
-            throw StoreFault(reply: text)
+            throw StoreFault(reply: Self.withoutPassword(text, endpoint.password))
         }
+    }
+
+    /// A server that does not know AUTH repeats what came with it.
+    private static func withoutPassword(_ text: String, _ password: String?) -> String {
+        let told = text.firstRange(of: ", with args").map { String(text[..<$0.lowerBound]) } ?? text
+        return password.map { $0.isEmpty ? told : told.replacing($0, with: "…") } ?? told
     }
 
     /// Whether the peer has hung up, or said something unasked, while nobody used the connection. Asks the kernel only
@@ -109,8 +115,11 @@ public final class RedisConnection: @unchecked Sendable {
 
     /// Sends the commands and hands over as many replies, in order, within one deadline (nil: the configured time from
     /// now). After a throw the connection is of no use any more.
+    ///
+    /// - Parameter isFollowed: more may come right behind the replies. Else that is a fault.
     public func exchange(
-        _ commands: CommandBuffer, deadline: MonotonicTime? = nil, each: (Int, RedisReply) throws(StoreFault) -> Void
+        _ commands: CommandBuffer, deadline: MonotonicTime? = nil, isFollowed: Bool = false,
+        each: (Int, RedisReply) throws(StoreFault) -> Void
     ) throws(StoreFault) {
         let begin = SystemClock().monotonic
         // The socket's own wait is as long as the configured time: too long where the caller's deadline is nearer.
@@ -132,7 +141,7 @@ public final class RedisConnection: @unchecked Sendable {
                 guard received <= most else { throw .foreign("an answer that does not end") }
             }
         }
-        guard let reader = context.pointee.reader, reader.pointee.pos == reader.pointee.len else {
+        guard let reader = context.pointee.reader, isFollowed || reader.pointee.pos == reader.pointee.len else {
             throw .foreign("an answer nobody asked for")
         }
         lastUsed = SystemClock().monotonic

@@ -33,9 +33,11 @@ public indirect enum RedisValue: Sendable, Equatable {
 
 extension RedisConnection {
     /// `exchange`, with all replies kept.
-    public func ask(_ commands: CommandBuffer) throws(StoreFault) -> [RedisValue] {
+    ///
+    /// - Parameter isFollowed: messages of a channel may come right behind, for `messages`.
+    public func ask(_ commands: CommandBuffer, isFollowed: Bool = false) throws(StoreFault) -> [RedisValue] {
         var values: [RedisValue] = []
-        try exchange(commands) { (_, reply) throws(StoreFault) in values.append(RedisValue(reply)) }
+        try exchange(commands, isFollowed: isFollowed) { (_, reply) throws(StoreFault) in values.append(RedisValue(reply)) }
         return values
     }
 

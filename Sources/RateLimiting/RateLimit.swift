@@ -116,7 +116,7 @@ struct History: Equatable {
     }
 }
 
-/// BootTimes before which no call is made at all.
+/// Instants before which no call is made at all.
 struct Blocks: Equatable {
     /// Spotify told us to wait until then.
     var cooldown: BootTime?

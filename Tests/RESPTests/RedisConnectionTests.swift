@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import TestServers
 import Testing
@@ -77,6 +78,41 @@ struct RedisConnectionTests {
         #expect(try ask(connection, "GET", "b") == "none")
         #expect(try ask(connection, "MGET", "a", "b") == "array of 2")
         #expect(try ask(connection, "LPOP", "a").hasPrefix("error WRONGTYPE"))
+    }
+
+    @Test("A server that does not know AUTH repeats what came with it, and that is told to nobody")
+    func unknownCommand() throws {
+        let server = try RedisServer(["--rename-command", "AUTH", "HIDDEN"])
+        defer { withExtendedLifetime(server) {} }
+        for password in ["swordfish", String(repeating: "swordfish", count: 20)] {
+            #expect { _ = try connect(server, password: password) } throws: { error in
+                let text = "\(error)"
+                return text.contains("unknown command") && !text.contains("sword")
+            }
+        }
+    }
+
+    @Test("News may come right behind the answer to SUBSCRIBE")
+    func news() throws {
+        let server = try RedisServer()
+        defer { withExtendedLifetime(server) {} }
+        let connection = try connect(server)
+        func subscribe(_ channel: String) -> CommandBuffer {
+            var commands = CommandBuffer()
+            commands.begin(2)
+            commands.part("SUBSCRIBE")
+            commands.part(Array(channel.utf8))
+            return commands
+        }
+        // Two replies lie there when the first of them is waited for.
+        for channel in ["a", "b"] {
+            #expect(connection.sendAtOnce(subscribe(channel).bytes))
+            usleep(200_000)
+        }
+        #expect(try connection.ask(subscribe("c"), isFollowed: true).first?.items?[1].text == "a")
+        var messages: [RedisValue] = []
+        for _ in 0..<50 where messages.isEmpty { messages = try connection.messages(within: .milliseconds(100)) }
+        #expect(messages.first?.items?[1].text == "b")
     }
 
     @Test("A password that is missing is said when connecting")

@@ -253,7 +253,7 @@ struct CallLedgerTests {
         let state = first.state.withLock { $0.store.keys.state }
         server.command("HSET", state, "n", "007")
         #expect(throws: RateLimiterError.self) { try first.look() }
-        #expect(try #require(first.fault).contains("to which no host has counted"))
+        #expect(try #require(first.fault).contains("that is of no host"))
         let account = SharedAccount(
             endpoint: RedisEndpoint(host: "unix:" + server.socket, timeout: .seconds(1)), host: "one", clientID: "test", secret: "secret",
             apiURL: "https://api.spotify.com")

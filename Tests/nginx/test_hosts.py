@@ -105,11 +105,11 @@ def test_while_the_store_is_away_nobody_calls_and_hits_are_answered_and_it_is_sa
 
 
 @pytest.mark.parametrize("field, value", [("n", "9223372036854775807"), ("n", "9223372036854775806"), ("n", "-1"), ("n", "turn"), ("n", "007"),
-                                          ("epoch", "x y"), ("idle", "7 9999999999999"), ("server", "x"),
+                                          ("n", str(1 << 51)), ("epoch", "x y"), ("idle", "7 9999999999999"), ("server", "x"),
                                           ("cooldown", "evil 1 9223372036854775807 1")])
 def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_ends(two, field, value):
     """Calls may stop for it. An empty store is all that it takes for them to go on."""
-    known, *unknown = tracks("poison", 3)
+    known, last, *unknown = tracks("poison", 4)
     assert [host.get(known).status for host in two] == [200, 200]
     workers = [host.responder.worker_pids() for host in two]
     state, = (key for key in two.store.command("KEYS", "*") if key.endswith(b":state"))
@@ -123,6 +123,14 @@ def test_whatever_somebody_writes_to_the_store_hits_are_answered_and_no_worker_e
     for host, path in zip(two, unknown):
         eventually(lambda host=host, path=path: host.get(path, {"Prefer": "wait=2"}).status == 200, 30, what="calls go on")
     assert [host.responder.worker_pids() for host in two] == workers
+    # Nor does it keep anybody out who begins after it.
+    os.kill(workers[0][0], signal.SIGKILL)
+    others = workers[0][1:]
+    eventually(lambda: len(set(two[0].responder.worker_pids()) - set(workers[0])) == 1, 20, what="another worker")
+    assert set(others) < set(two[0].responder.worker_pids())
+    assert two[0].command("hosts", "list").returncode == 0
+    assert [host.get(known).status for host in two] == [200, 200]
+    assert two[0].get(last, {"Prefer": "wait=10"}).status == 200
 
 
 def test_names_that_no_host_can_have_are_nobodys(two):

@@ -2,17 +2,15 @@
 
 40 calls; SENDING_CALLS sets another number (400: some two minutes)."""
 
-import contextlib
 import os
 import random
 import re
 import signal
 import threading
 import time
-from pathlib import Path
 
 from harness.house import track
-from harness.process import send_signal
+from harness.process import has_lock, send_signal
 from harness.standin import gaps
 from harness.waiting import eventually
 
@@ -68,15 +66,6 @@ def test_the_pace_holds_where_the_bytes_leave_with_workers_frozen_and_killed(new
     print(f"{len(found)} gaps, the shortest {sorted(found)[:5]}; {tormentor.frozen} freezes, {tormentor.killed} kills, seed {seed}")
     assert tormentor.frozen > 10
     assert min(found) >= INTERVAL - KERNEL, (sorted(found)[:5], seed)
-
-
-def has_lock(pid, path):
-    """Whether a process holds a lock on an opening of the file (proc(5), fdinfo)."""
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            if os.readlink(link) == str(path) and "lock:" in Path(f"/proc/{pid}/fdinfo/{link.name}").read_text():
-                return True
-    return False
 
 
 def test_while_a_worker_is_frozen_on_its_way_no_other_makes_a_call(new_house):

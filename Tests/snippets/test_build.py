@@ -1,4 +1,4 @@
-"""The README's build, word for word, and what it makes in a Debian without Swift."""
+"""The README's build, word for word, and what it makes in a Debian without Swift. Long: LONG_TESTS=1 makes it run."""
 
 import os
 import subprocess
@@ -18,6 +18,8 @@ from snippets.bench import Bench
 from snippets.claims import CLAIMS, all_snippets
 
 PROGRAM = "/usr/local/bin/swingmusic-fcgi"
+
+pytestmark = pytest.mark.skipif(not os.environ.get("LONG_TESTS"), reason="an optimised build takes minutes: LONG_TESTS=1")
 
 
 @pytest.fixture(scope="module")

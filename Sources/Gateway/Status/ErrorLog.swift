@@ -40,7 +40,7 @@ struct ErrorLog: LogHandler {
     }
 }
 
-/// Takes secrets out of a text that is shown elsewhere than in the log: a second accessControl behind the rule that none is ever logged.
+/// Takes secrets out of a text that is shown elsewhere than in the log: a second guard behind the rule that none is ever logged.
 struct Redaction: Sendable {
     private let secrets: [String]
 

@@ -157,17 +157,21 @@ extension Transaction {
         try run("UPDATE lookups SET lease = NULL, lease_until = ? WHERE key = ?", [until, key])
     }
 
+    /// When this host saw that call; nil: it does not know it.
+    func instant(ofTurn number: Int64) throws -> BootTime? {
+        try one("SELECT instant FROM grants WHERE turn = ? ORDER BY id DESC LIMIT 1", [number])
+    }
+
     /// The other host has let go of it.
     func unyield(_ key: String) throws { try run("UPDATE lookups SET lease_until = NULL WHERE key = ? AND lease IS NULL", [key]) }
 
     // MARK: Cooldowns that hosts tell each other of
 
-    /// Whether this host has not heard of it before; it is noted.
-    func isNew(_ cooldown: SharedCooldown) throws -> Bool {
-        guard try one("SELECT cooldown FROM shared", as: String.self) != cooldown.name else { return false }
-        try run("UPDATE shared SET cooldown = ?", [cooldown.name])
-        return true
-    }
+    /// Whether this host has not kept to it before.
+    func isNew(_ cooldown: SharedCooldown) throws -> Bool { try one("SELECT cooldown FROM shared", as: String.self) != cooldown.name }
+
+    /// This host keeps to it.
+    func note(_ cooldown: SharedCooldown) throws { try run("UPDATE shared SET cooldown = ?", [cooldown.name]) }
 
     // MARK: Other hosts
 
@@ -192,6 +196,11 @@ extension Transaction {
             WHERE \(Self.isLive) AND NOT \(Self.isLeased) AND (not_before IS NULL OR not_before <= :now) ORDER BY rank LIMIT :most
             """, ["now": now, "most": keys.count + 1]
         ).first { !keys.contains($0[0]) }.flatMap { Priority(rawValue: $0[1]) }
+    }
+
+    /// Whether somebody of this host waits for it.
+    func isQueued(_ key: String) throws -> Bool {
+        try one("SELECT 1 FROM lookups WHERE key = ? AND failed = 0", [key], as: Int.self) != nil
     }
 
     /// Whether somebody of this host waits for it, and nobody of this host is fetching it.

@@ -5,6 +5,7 @@ import RESP
 
 /// Which account several hosts share, over which store, and who this host is among them.
 public struct SharedAccount: Sendable {
+    /// The store's.
     public var endpoint: RedisEndpoint
     /// This host's name, which no other has; letters, digits and `.-_`.
     public var host: String
@@ -36,6 +37,7 @@ public struct SharedStanding: Sendable, Equatable {
     public var host: String?
     /// Why no call is made; nil: the store can be used, or it was not this process that looked.
     public var fault: String?
+    /// How long the last look took; nil: there was none.
     public var roundTrip: Duration?
     /// The last turn that this host knows of, and when the store last said so, in wall-clock milliseconds.
     public var turn: Int64 = 0
@@ -48,6 +50,7 @@ public struct SharedStanding: Sendable, Equatable {
     public var silent = 0
     /// Living ones whose pace is set otherwise, the strictest is everybody's, or whose client secret is: what they fetch cannot be believed.
     public var mixed: [String] = []
+    /// The pace of all, the strictest one's; nil: nobody has looked yet.
     public var interval: Duration?
     public var callsPerWindow: Int?
     /// Whose the last turn was; nil: not known.
@@ -82,14 +85,18 @@ extension Transaction {
 
 /// The hosts that share an account, and their store, as somebody sees them who takes no part.
 public struct HostList: Sendable {
+    /// One of them, as the store has it.
     public struct Host: Sendable {
+        /// `SWINGMUSIC_FCGI_HOST_NAME`.
         public var name: String
         /// It looked at the store meanwhile.
         public var isAlive: Bool
+        /// The pace that is set there; zero and 0 where it has not said.
         public var interval: Duration
         public var callsPerWindow: Int
         /// Of the turns that the store keeps.
         public var turns: Int
+        /// The number of its last one of these.
         public var lastTurn: Int64?
         /// It asks another address of the API, which no hosts of one account may.
         public var asksElsewhere: Bool
@@ -106,6 +113,7 @@ public struct HostList: Sendable {
     public var isFounded: Bool
     /// `DragonflyDB 1.2`.
     public var store: String
+    /// The quickest of some answers.
     public var roundTrip: Duration
     /// How far the store's clock is from this host's; nil: it has none.
     public var clockOffset: Duration?

@@ -21,7 +21,11 @@ extension SharedRateLimiter {
             if needsLook {
                 try look()
                 // A bell may have been lost.
-                try adopt(state.withLock { Array($0.taken.keys.prefix(8)) })
+                try state.withLock { state throws(RateLimiterError) in
+                    let queued = try local.file.read { transaction in try state.taken.filter { try transaction.isQueued($0.key) } }
+                    state.taken = queued
+                    _ = try adopt(Array(queued.keys.prefix(8)), &state)
+                }
             }
             return .zero
         } catch {
@@ -118,13 +122,14 @@ extension SharedRateLimiter {
         let most = Telling.room(local.rateLimit.callsPerWindow)
         for _ in 0..<5 {
             // What this host knows is held against all that is listed once, and whenever the list is another one.
-            let position = state.hasCompared ? try local.file.read { try $0.position() } : nil
+            let known = try local.file.read { try $0.position() }
+            let position = state.hasCompared ? known : nil
             let (idle, left) = (idle(after: position, &state), left(state))
             state.store.card.folder = local.file.mark
             state.folders.insert(state.store.card.folder)
             let begin = SystemClock().monotonic
             let view = try atStore(&state, looking: true) { store throws(StoreFault) in
-                try store.look(from: position, idle: idle, left: left, most: most)
+                try store.look(from: position, known: known?.turn, idle: idle, left: left, most: most)
             }
             if let idle { state.lull?.said = idle }
             if !view.report.isContinuous { state.lull = nil }
@@ -184,18 +189,21 @@ extension SharedRateLimiter {
             let end = now + cooldown.length
             return (cooldown.name, state.toldCooldown.map { $0.name == cooldown.name ? min($0.end, end) : end } ?? end)
         }
-        if let cooldown = view.cooldown, try local.file.write({ try $0.isNew(cooldown) }) {
+        if let cooldown = view.cooldown, try local.file.read({ try $0.isNew(cooldown) }) {
+            // In this order: whoever dies between the two pauses once more, and not never.
             _ = try local.coolDown(cooldown.length, quotaExceeded: cooldown.quotaExceeded)
+            try local.file.write { try $0.note(cooldown) }
         }
         let toldEnd = (state.toldCooldown?.end ?? now) + .seconds(2)
         if state.untold == nil, let end = try local.file.read({ try self.local.blocks($0).cooldown }), end > toldEnd {
             // The store has forgotten it, or never heard of it, or of a shorter one alone.
-            state.untold = SharedCooldown(name: RandomName.letters(bits: 60), length: end - now, quotaExceeded: false)
+            state.untold = (SharedCooldown(name: RandomName.letters(bits: 60), length: end - now, quotaExceeded: false), end)
         }
         state.fault = nil
         trouble.settle("The shared store can be used again.")
-        if let cooldown = state.untold {
-            try tell(cooldown, &state)
+        if let (untold, end) = state.untold {
+            let cooldown = SharedCooldown(name: untold.name, length: end - now, quotaExceeded: untold.quotaExceeded)
+            if cooldown.length > .zero { try tell(cooldown, &state) }
             state.untold = nil
         }
         let unfinished = state.unfinished
@@ -225,11 +233,13 @@ extension SharedRateLimiter {
             try refuse(.unsuitable("another host there calls itself \(host), too: give each its own SWINGMUSIC_FCGI_HOST_NAME"), &state)
         }
         let living = view.cards.filter { $0.key != host && state.hosts.isAlive($0.key, now: now) }
-        if let other = living.first(where: { $0.value.api != own.api }) {
+        // Before it is known who is alive everybody counts whose card is there.
+        let counted = view.cards.filter { $0.key != host && state.hosts.mayBeAlive($0.key, now: now) }
+        if let other = counted.first(where: { $0.value.api != own.api }) {
             try refuse(.unsuitable("host \(other.key) asks another SPOTIFY_API_URL for the same account"), &state)
         }
         state.rateLimit = local.rateLimit
-        for card in living.values {
+        for card in counted.values {
             state.rateLimit.interval = max(state.rateLimit.interval, card.interval)
             state.rateLimit.callsPerWindow = min(state.rateLimit.callsPerWindow, card.calls)
         }

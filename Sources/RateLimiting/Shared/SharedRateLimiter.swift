@@ -44,13 +44,15 @@ public final class SharedRateLimiter: RateLimiter {
         var taken: [String: String] = [:]
         /// How urgent the store was told that this host's lookups are.
         var told: Priority??
-        /// What the store could not be told.
-        var untold: SharedCooldown?
+        /// A cooldown that the store could not be told of, and its end.
+        var untold: (cooldown: SharedCooldown, end: BootTime)?
         /// The pace of all, and how long a look took.
         var rateLimit: RateLimit
         var roundTrip: Duration?
         /// How long it lately took to lease a lookup in the file.
         var lead = Duration.zero
+        /// This process has said goodbye.
+        var hasLeft = false
         /// This process has looked at the store once, and has told the others of this host.
         var hasBegun = false
         var isNamed = false
@@ -87,6 +89,7 @@ public final class SharedRateLimiter: RateLimiter {
         /// How long the store keeps it for the others.
         public var lifetime: Duration
 
+        /// As its members say.
         public init(
             lifetime: Duration, export: @escaping @Sendable (_ lookup: String) -> [UInt8]?,
             adopt: @escaping @Sendable (_ lookup: String, _ record: [UInt8]) throws -> Bool
@@ -135,6 +138,7 @@ public final class SharedRateLimiter: RateLimiter {
             try? state.store.leave()
             state.store.disconnect()
             state.fault = .unreachable("this host has left")
+            state.hasLeft = true
         }
     }
 
@@ -263,7 +267,11 @@ public final class SharedRateLimiter: RateLimiter {
         case .taken(let lease):
             try local.losePermit(reserved)
             state.taken[reserved.key] = lease
-            try local.file.write { try $0.yield(reserved.key, until: $0.now + local.leaseLifetime) }
+            try local.file.write { transaction in
+                // From when this host saw that call, whichever of its processes hears of it.
+                let began = try SharedStore.turn(ofLease: lease).flatMap { try transaction.instant(ofTurn: $0) } ?? transaction.now
+                try transaction.yield(reserved.key, until: began + local.leaseLifetime)
+            }
         }
         return nil
     }
@@ -343,13 +351,13 @@ public final class SharedRateLimiter: RateLimiter {
                 finishInStore(Unfinished(lookup: lease.key, turn: turn, isAnswered: isAnswered), &state)
             }
             let keys = Set(endings.map(\.lease.key))
-            if !current.isEmpty { share(besides.filter { !keys.contains($0) }, &state) }
+            if !current.isEmpty { leave(besides.filter { !keys.contains($0) }, &state) }
         }
         return current
     }
 
     /// What came with an answer, and that nobody had leased: another host may wait for it.
-    private func share(_ lookups: [String], _ state: inout State) {
+    private func leave(_ lookups: [String], _ state: inout State) {
         let records = lookups.prefix(Self.mostShared).compactMap { lookup in
             exchange.export(lookup).map { (lookup, seal.signed($0, of: lookup)) }
         }
@@ -390,7 +398,7 @@ public final class SharedRateLimiter: RateLimiter {
         let cooldown = SharedCooldown(
             name: RandomName.letters(bits: 60), length: WallTime(milliseconds: end) - before, quotaExceeded: quotaExceeded)
         state.withLock { state in
-            do { try tell(cooldown, &state) } catch { state.untold = cooldown }
+            do { try tell(cooldown, &state) } catch { state.untold = (cooldown, clock.boot + cooldown.length) }
         }
         return end
     }
@@ -398,7 +406,7 @@ public final class SharedRateLimiter: RateLimiter {
     func tell(_ cooldown: SharedCooldown, _ state: inout State) throws(RateLimiterError) {
         let isLongest = try atStore(&state) { store throws(StoreFault) in try store.pause(cooldown) }
         // This host knows its own already.
-        if isLongest { _ = try local.file.write { try $0.isNew(cooldown) } }
+        if isLongest { try local.file.write { try $0.note(cooldown) } }
     }
 
     public func claimTokenRenewal(refusing: String?, worker: String) throws(RateLimiterError) -> TokenClaim {
@@ -501,7 +509,7 @@ public final class SharedRateLimiter: RateLimiter {
     func atStore<Value: Sendable>(
         _ state: inout State, looking: Bool = false, _ body: (SharedStore) throws(StoreFault) -> Value
     ) throws(RateLimiterError) -> Value {
-        if !looking, let fault = state.fault { throw .store(fault) }
+        if let fault = state.fault, !looking || state.hasLeft { throw .store(fault) }
         do {
             return try body(state.store)
         } catch {

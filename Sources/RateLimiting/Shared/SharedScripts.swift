@@ -6,6 +6,9 @@
 enum SharedScript: CaseIterable {
     case turn, finish, want, pause, token, found, look, probe
 
+    /// Two years, in milliseconds: longer than anything that hosts tell each other.
+    static let longestTime: Int64 = 2 * 366 * 86_400_000
+
     var text: String {
         switch self {
         case .turn: Self.choose + Self.turnText
@@ -106,12 +109,13 @@ enum SharedScript: CaseIterable {
         return redis.call('GET', KEYS[1])
         """
 
-    /// KEYS: state. ARGV: a name of the cooldown, its length in milliseconds, '1' for a spent quota, channel. The one stays of which more is left.
+    /// KEYS: state. ARGV: a name of the cooldown, its length in milliseconds, '1' for a spent quota, channel. The one stays of which more is left; one
+    /// that is too long to be believed is none.
     private static let pauseText = """
         local name, known = string.match(redis.call('HGET', KEYS[1], 'cooldown') or '', '^(%S+) %d+ (%d+) ')
         local said, left = string.match(redis.call('HGET', KEYS[1], 'left') or '', '^(%S+) (%d+)$')
         if said == name and left and tonumber(left) < tonumber(known) then known = left end
-        if name and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
+        if name and tonumber(known) <= \(longestTime) and tonumber(known) >= tonumber(ARGV[2]) then return 0 end
         local n = redis.call('HGET', KEYS[1], 'n') or '0'
         redis.call('HSET', KEYS[1], 'cooldown', ARGV[1] .. ' ' .. n .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
         redis.call('PUBLISH', ARGV[4], 'state')

@@ -5,7 +5,7 @@ import RESP
 struct SharedKeys: Sendable {
     let prefix: String
 
-    /// - Parameter account: tells the account and the API's address from others; not a secret.
+    /// - Parameter account: tells the account from others; not a secret.
     init(account: String) { prefix = "swingmusic-fcgi:{\(account)}:" }
 
     var state: String { prefix + "state" }
@@ -85,8 +85,16 @@ final class SharedStore {
 
     // MARK: Calls
 
-    /// How far the store's turns may be ahead of those that a host knows: more than hosts could count in a lifetime.
-    private static let mostAhead: Int64 = 1 << 40
+    /// Up to where the store's turns are believed, and by how much more those that a host knows of: more than hosts could count in a lifetime. A host
+    /// that knows of none believes more than the others, for these may have been led as far as that, and go on from there.
+    private static let farthest: Int64 = 1 << 51
+    private static let mostAhead: Int64 = 1 << 31
+
+    /// - Parameter known: the last turn that the host knows of.
+    private static func isBelievable(_ turn: Int64, known: Int64?) -> Bool {
+        guard let known else { return turn <= farthest + 1 << 40 }
+        return turn <= max(farthest, known + mostAhead)
+    }
 
     /// The number of a turn; nil for what cannot be one. Lua counts without a gap as far as this (its numbers are IEEE 754 doubles), and writes no number
     /// otherwise: the scripts compare texts.
@@ -94,9 +102,12 @@ final class SharedStore {
         Int64(text).flatMap { (0...1 << 52).contains($0) && "\($0)" == text ? $0 : nil }
     }
 
-    /// A time in milliseconds; nil for what cannot be one. Two years are longer than anything that hosts tell each other.
+    /// A lease is the number of a call and the host that makes it.
+    static func turn(ofLease lease: String) -> Int64? { turn(lease.prefix { $0 != " " }) }
+
+    /// A time in milliseconds; nil for what cannot be one.
     fileprivate static func time(_ text: some StringProtocol) -> Duration? {
-        Int64(text).flatMap { (0...2 * 366 * 86_400_000).contains($0) ? .milliseconds($0) : nil }
+        Int64(text).flatMap { (0...SharedScript.longestTime).contains($0) ? .milliseconds($0) : nil }
     }
 
     /// Asks for turn `position.turn + 1`. Late before the first look over a connection: the server may be another.
@@ -143,7 +154,7 @@ final class SharedStore {
         _ = try call(.want, [keys.state, keys.wants], [epoch, host, rank.map { "\($0.rawValue)" } ?? "", keys.channel])
     }
 
-    /// - Returns: whether it was not shorter than one that is known.
+    /// - Returns: whether it is longer than what is known to be left of another.
     func pause(_ cooldown: SharedCooldown) throws(StoreFault) -> Bool {
         let length = "\(cooldown.length.wholeMilliseconds)"
         return try call(
@@ -196,10 +207,12 @@ final class SharedStore {
 
     /// What the store says, and a sign of life of this host.
     /// - Parameters:
+    ///   - position: from which on is asked; nil: for all that is listed.
+    ///   - known: the last turn that the host knows of, whatever it asks for; nil: it knows of none.
     ///   - idle: since the turn of that position nobody has called for so long.
     ///   - left: so much is left of the cooldown of that name.
     func look(
-        from position: SharedPosition?, idle: Duration? = nil, left: SharedCooldown? = nil, most: Int
+        from position: SharedPosition?, known: Int64? = nil, idle: Duration? = nil, left: SharedCooldown? = nil, most: Int
     ) throws(StoreFault) -> View {
         _ = try connected()
         let isContinuous = hasLooked || !server.isEmpty
@@ -220,8 +233,9 @@ final class SharedStore {
         }
         let turn = state[2].isEmpty ? 0 : Self.turn(state[2])
         let isFounding = state[1].isEmpty && state[2].isEmpty || state[1].isHostName && !state[2].isEmpty
-        guard isFounding, let turn, turn - (position?.turn ?? 0) < Self.mostAhead else {
-            throw .unsuitable("its turns have a number to which no host has counted: somebody else writes there; empty it (docs/hosts.md)")
+        guard isFounding, let turn, Self.isBelievable(turn, known: known) else {
+            throw .unsuitable(
+                "its turns have a number or an epoch that is of no host's: somebody else writes there; empty it (docs/hosts.md)")
         }
         defer { hasLooked = true }
         return View(
@@ -314,7 +328,8 @@ final class SharedStore {
             commands.begin(2)
             commands.part("SUBSCRIBE")
             commands.part(Array(channel.utf8))
-            _ = try connection.ask(commands)
+            // News may be right behind the reply.
+            _ = try connection.ask(commands, isFollowed: true)
             return connection
         }
     }
@@ -518,7 +533,7 @@ extension RedisValue {
 }
 
 extension StoreReport.Turn {
-    /// As the store's list has it: number, milliseconds, 1 for a renewal or warming, host.
+    /// As the store's list has it: number, milliseconds, 1 for a renewal or warming, the caller's name.
     fileprivate init?(_ text: String) {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 4, let number = SharedStore.turn(parts[0]), let gap = SharedStore.time(parts[1]) else { return nil }

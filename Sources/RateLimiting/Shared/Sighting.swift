@@ -115,9 +115,12 @@ enum Sighting: Equatable {
         }
         // In the place of the list that was followed there may be one with calls that had not been told.
         let isFollowed = known.epoch == report.epoch
+        // Whoever has just looked need not believe for how long nobody has called; and a turn that is new is none from before the last look.
+        var report = report
+        if now - known.seen < Self.freshness { report.idle = .zero }
         let listed = report.dated(now: now).filter { turn, _ in
             turn.number > known.turn || !isFollowed && turn.name.map { !calls.contains($0) } ?? false
-        }
+        }.map { turn, instant in (turn: turn, instant: turn.number > known.turn ? max(instant, known.seen) : instant) }
         let counted = listed.filter { $0.turn.number > known.turn }
         let missing = max(0, Int(clamping: report.turn - known.turn) - counted.count)
         var instant = counted.last.map { $0.instant - max($0.turn.gap, .zero) } ?? now
@@ -129,6 +132,9 @@ enum Sighting: Equatable {
         self = .grants(
             (unlisted.reversed() + listed.prefix(most).reversed().map { SightedGrant($0, at: $1) }).sorted { $0.instant < $1.instant })
     }
+
+    /// Hosts look once a second, and write it down every ten.
+    private static let freshness = Duration.seconds(30)
 
     /// A host that is new assumes a call just now; the others as far ago as they are said to be.
     private static func new(
@@ -187,6 +193,8 @@ struct HostWatch: Equatable {
         var beat: String?
         /// When it looked last, while this host watched.
         var heard: BootTime
+        /// When this beat was first seen.
+        var listed = BootTime.always
     }
 
     private var hosts: [String: Host] = [:]
@@ -210,10 +218,10 @@ struct HostWatch: Equatable {
         for (name, beat) in beats where name != own {
             guard let host = hosts[name], let last = host.beat else {
                 // Whether it is alive shows when it looks again; one that was never seen to is none.
-                hosts[name] = Host(beat: beat, heard: hosts[name]?.heard ?? .always)
+                hosts[name] = Host(beat: beat, heard: hosts[name]?.heard ?? .always, listed: now)
                 continue
             }
-            if last != beat { hosts[name] = Host(beat: beat, heard: now) }
+            if last != beat { hosts[name] = Host(beat: beat, heard: now, listed: now) }
         }
         // Who was heard in this epoch and is not listed any more has said goodbye.
         hosts = hosts.filter { $0.value.beat == nil || beats[$0.key] != nil }
@@ -233,6 +241,11 @@ struct HostWatch: Equatable {
     /// It has looked lately, while this host watched.
     func isAlive(_ name: String, now: BootTime) -> Bool {
         hosts[name].map { $0.beat != nil && now - $0.heard <= Self.patience } ?? false
+    }
+
+    /// It is alive, or it is not known yet that it is not.
+    func mayBeAlive(_ name: String, now: BootTime) -> Bool {
+        hosts[name].map { $0.beat != nil && now - $0.listed <= Self.patience } ?? false
     }
 
     /// Somebody said that the machine is gone for good.

@@ -1,5 +1,6 @@
 """A started process with its log in a file, and what /proc tells about any process."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -67,6 +68,15 @@ def descriptor_targets(pid):
         except OSError:
             pass
     return targets
+
+
+def has_lock(pid, path):
+    """Whether a process holds a lock on an opening of the file (proc(5), fdinfo)."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if os.readlink(link) == str(path) and "lock:" in Path(f"/proc/{pid}/fdinfo/{link.name}").read_text():
+                return True
+    return False
 
 
 def tcp_connections(pid):
