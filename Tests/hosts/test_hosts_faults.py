@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.process import has_lock
+from harness.process import halt, has_lock
 from harness.redis import RedisError, RedisServer
 from harness.standin import gaps
 from harness.waiting import eventually
@@ -97,7 +97,7 @@ class Broken:
         lock = next(self.hosts[1].sandbox.path("").rglob("limiter.db.sending"))
         while time.monotonic() < deadline:
             for worker in responder.worker_pids():
-                os.kill(worker, signal.SIGSTOP)
+                halt(worker)
                 is_there = has_lock(worker, lock)
                 time.sleep(1 if is_there else 0)
                 os.kill(worker, signal.SIGCONT)

@@ -10,7 +10,7 @@ import threading
 import time
 
 from harness.house import track
-from harness.process import has_lock, send_signal
+from harness.process import halt, has_lock, send_signal
 from harness.standin import gaps
 from harness.waiting import eventually
 
@@ -79,7 +79,7 @@ def test_while_a_worker_is_frozen_on_its_way_no_other_makes_a_call(new_house):
         house.at_once([track(f"frozen-{asked + n}") for n in range(8)], headers={"Prefer": "wait=0"})
         asked += 8
         for pid in house.responder.worker_pids() * 6:
-            send_signal(pid, signal.SIGSTOP)
+            halt(pid)
             if has_lock(pid, lock):
                 frozen = pid
                 break

@@ -98,6 +98,15 @@ def send_signal(pid, number):
         pass
 
 
+def halt(pid):
+    """SIGSTOP; waits until every thread has stopped, each of which goes on until it enters the kernel."""
+    send_signal(pid, signal.SIGSTOP)
+
+    def has_stopped():
+        return all((task / "stat").read_text().rpartition(")")[2].split()[0] in "Tt" for task in Path(f"/proc/{pid}/task").iterdir())
+    eventually(has_stopped, 5, every=0.0002, what="it has stopped")
+
+
 class LoggedProcess:
     """A child process whose output goes to a file. `stop` is safe to call twice and after a crash."""
 
