@@ -90,7 +90,9 @@ final class Acceptor: Sendable {
         guard let address = InternetAddress(peerOf: descriptor) else { return false }
         if peers.contains(where: { $0.contains(address) }) { return true }
         let name = "\(address)"
-        strangers.raise(name, now: SystemClock().wall, "closed a connection from \(name), which is none of SWINGMUSIC_FCGI_PEERS")
+        // However many they are, a line a minute.
+        strangers.raise(
+            name, kind: "stranger", now: SystemClock().wall, "closed a connection from \(name), which is none of SWINGMUSIC_FCGI_PEERS")
         return false
     }
 

@@ -163,6 +163,19 @@ def test_check_warns_of_caches_in_the_shared_store(two):
     assert "is the store of the caches, too" not in two[0].command("check").stdout
 
 
+def test_check_warns_of_a_store_on_the_internet(two):
+    found = two[0].command("check", SWINGMUSIC_FCGI_SHARED_STORE="203.0.113.7:6379")
+    assert "203.0.113.7 is no address of a private network" in found.stdout
+    assert "private network" not in two[0].command("check").stdout
+
+
+def test_check_does_not_call_well_what_it_did_not_look_at(two):
+    """Beside the running program, which tells its settings and no secrets."""
+    told = two[0].command("check", SPOTIFY_CLIENT_ID=None, SPOTIFY_CLIENT_SECRET=None)
+    line = next(part for part in told.stdout.split("\n") if "SWINGMUSIC_FCGI_SHARED_STORE" in part)
+    assert line.startswith("unseen") and "--env-file" in told.stdout, told.stdout
+
+
 def test_a_host_without_the_account_leaves_the_others_its_playlists_to_ask_for(two):
     """What Spotify shows of a list depends on who asks."""
     path = f"/spotify/v1/playlists/{spotify_id('of-one')}"

@@ -112,9 +112,8 @@ def test_who_signs_in_at_one_host_is_signed_in_at_both(hosts):
     assert hosts.ask(hosts.second, TRACK, cookie=hosts.log_in("bob")).status == 200
 
 
-@pytest.mark.parametrize("where", ["first", "second"])
-@pytest.mark.parametrize("way", ["logout", "revoked by an admin", "password"])
-def test_a_session_that_was_ended_at_one_host_is_refused_at_both_at_the_next_request(hosts, where, way):
+@pytest.mark.parametrize("way, where", [(way, where) for way in ("logout", "revoked by an admin") for where in ("first", "second")] + [("password", "first")])
+def test_a_session_that_was_ended_at_one_host_is_refused_at_both_at_the_next_request(hosts, way, where):
     admin, token = hosts.log_in("admin"), hosts.log_in("carol")
     assert hosts.good(token) == [200] * 6
     port = getattr(hosts, where)
@@ -152,6 +151,10 @@ def test_a_page_of_another_site_changes_nothing_with_a_users_cookie(hosts):
     own = {"Origin": f"http://{HERE}:{hosts.second}", **JSON}
     assert hosts.ask(hosts.second, path, cookie=cookie, headers=own, method="POST", body=b"{}").status == 200
     assert hosts.ask(hosts.second, path, cookie=cookie, headers=foreign, method="POST", body=b"{}").status == 401
+    admin, entry = hosts.log_in("admin"), "/cache/temp/from-a-page"
+    assert [hosts.ask(hosts.second, entry, cookie=admin, headers={**foreign, "Content-Type": "text/plain"}, method=method, body=b"x").status
+            for method in ("PUT", "DELETE")] == [401] * 2
+    assert hosts.ask(hosts.second, entry, admin).status == 404
     assert hosts.ask(hosts.second, "/api/catalog/preferences/1", cookie=cookie).status == 403
 
 
@@ -242,6 +245,15 @@ def test_over_tcp_nobody_is_named(hosts):
     assert fastcgi.ask(hosts.tcp, "/auth/verify", parameters={"HTTP_AUTHORIZATION": f"Bearer {hosts.log_in('bob')}"}).status == 204
 
 
+def test_a_location_for_admins_asks_the_other_host(sandbox, hosts):
+    inside = ["location /for-admins { include swingmusic-fcgi/guard-admin.conf; try_files /none =204; }"]
+    nginx, nowhere = (Nginx(sandbox, hosts.asker.address, swingmusic=hosts.music.port, guarded=True, edit=without_folder(f"{HERE}:{port}", inside)).start()
+                      for port in (hosts.tcp[1], free_port()))
+    tokens = [None, signed(claims(1), key="another"), hosts.log_in("bob"), hosts.log_in("admin")]
+    assert [hosts.ask(nginx.port, "/for-admins", token).status for token in tokens] == [401, 401, 403, 204]
+    assert [hosts.ask(nowhere.port, "/for-admins", token).status for token in tokens] == [502] * 4
+
+
 def test_a_host_that_believes_nginx_believes_it_over_its_socket_alone(sandbox, hosts):
     tcp, path = (HERE, free_port()), str(sandbox.socket_path())
     responder = Responder(sandbox, {"SWINGMUSIC_FCGI_LISTEN": f"{HERE}:{tcp[1]},{path}", "SWINGMUSIC_FCGI_PEERS": "127.0.0.0/8",
@@ -306,6 +318,17 @@ def test_check_tells_whether_nginx_says_who_asks(sandbox, hosts):
     assert "metadata-elsewhere.conf" in check(hosts, without.port)[auth, "error"]["remedy"]
     nowhere = Nginx(sandbox, hosts.asker.address, sessions=True, edit=without_folder(f"{HERE}:{free_port()}")).start()
     assert "elsewhere.conf" in check(hosts, nowhere.port)[auth, "warning"]["remedy"]
+    # The other host is one without swingmusic's folder itself, or this one is reached by TCP.
+    tcp, path = (HERE, free_port()), str(sandbox.socket_path("folderless"))
+    settings = {"SWINGMUSIC_FCGI_LISTEN": f"{path}, {HERE}:{tcp[1]}", "SWINGMUSIC_FCGI_PEERS": HERE, "SWINGMUSIC_FCGI_METADATA_AUTH": "nginx",
+                "SWINGMUSIC_FCGI_DATA_DIR": str(sandbox.directory("data-folderless"))}
+    folderless = Responder(sandbox, settings, workers=1, address=path).start()
+    lost = Nginx(sandbox, hosts.asker.address, sessions=True, edit=without_folder(f"{HERE}:{tcp[1]}")).start()
+    assert (auth, "warning") in check(hosts, lost.port)
+    assert_spotify_error(hosts.ask(lost.port, TRACK, hosts.log_in("bob")), 502)
+    by_tcp = Nginx(sandbox, tcp, sessions=True, edit=without_folder(f"{HERE}:{hosts.tcp[1]}")).start()
+    assert "upstream.conf" in check(hosts, by_tcp.port)[auth, "error"]["remedy"]
+    assert folderless.stop() == 0
 
 
 def test_check_looks_at_all_addresses_and_says_when_this_host_is_no_peer(sandbox):
@@ -330,20 +353,20 @@ def test_check_looks_at_all_addresses_and_says_when_this_host_is_no_peer(sandbox
 # Who may connect.
 
 def test_who_is_no_peer_is_closed_without_an_answer_and_peers_go_on(hosts):
-    def stranger():
-        with socket.create_connection(hosts.tcp, 5, (STRANGER, 0)) as connection:
+    def stranger(address):
+        with socket.create_connection(hosts.tcp, 5, (address, 0)) as connection:
             connection.settimeout(5)
             try:
                 connection.sendall(fastcgi.request("/swingmusic-fcgi/healthz"))
                 return connection.recv(4096)
             except (ConnectionResetError, BrokenPipeError):
                 return b""
-    for _ in range(50):
-        assert stranger() == b""
+    for _ in range(25):
+        assert [stranger(address) for address in (STRANGER, "127.0.0.10")] == [b"", b""]
     assert fastcgi.ask(hosts.tcp, "/swingmusic-fcgi/healthz").status == 200
-    said = [line for line in hosts.owner.log().splitlines() if STRANGER in line]
-    # Once for each of two workers, and not for each connection.
-    assert 1 <= len(said) <= 2 and "SWINGMUSIC_FCGI_PEERS" in said[0]
+    said = [line for line in hosts.owner.log().splitlines() if "SWINGMUSIC_FCGI_PEERS" in line]
+    # Once for each of two workers, and not for each connection, nor for each stranger.
+    assert 1 <= len(said) <= 2 and "127.0.0." in said[0]
 
 
 def test_peers_hold_for_a_single_tcp_address_as_well(sandbox):
@@ -393,7 +416,7 @@ def test_without_the_host_that_knows_the_sessions_nobody_passes(own_hosts, how):
         assert_plain_error(answers[3], 502)
         assert answers[4].status == 502 and len(it.music.requests) == before
         assert answers[5].status in (502, 504)
-        # What asks nobody goes on, and the operator's token opens what is for admins.
+        # What asks nobody goes on at once, and the operator's token opens what is for admins.
         assert [answer.status for answer in answers[6:]] == [401, 200, 200]
         assert answers[8].seconds < 1
     finally:

@@ -291,8 +291,13 @@ struct AuthRoutes: RouteFamily {
     }
 
     private func withoutSessions(_ routed: RoutedRequest) -> Response {
-        if routed.route?.isSubrequest == true { return errorFormat.error(403, "Sessions are not set up") }
-        return errorFormat.unavailable("Sessions are not set up", .noSessions, retryAfter: .seconds(60))
+        guard routed.route?.isSubrequest == true else {
+            return errorFormat.unavailable("Sessions are not set up", .noSessions, retryAfter: .seconds(60))
+        }
+        // Whoever asks for another host is told that this one cannot say it, and not that nobody asks.
+        var refused = errorFormat.error(403, "Sessions are not set up")
+        refused.add(retryAfter: .seconds(60))
+        return refused
     }
 
     // MARK: Answering

@@ -151,13 +151,32 @@ enum SharedStoreCheck {
         guard settings.sharedStore != nil else { return [.ok(subject, "is not set: this host is alone with its account")] }
         guard let account = settings.sharedAccount else {
             return settings.hasCredentials
-                ? [.ok(subject, "is set; which account is shared goes by SPOTIFY_CLIENT_ID, which the running program does not tell")]
+                ? [
+                    Finding(
+                        grade: .unseen, subject: subject,
+                        detail:
+                            "is set, and not looked at: which account is shared goes by SPOTIFY_CLIENT_ID, which the running program does not tell",
+                        remedy: "name the file with the settings: --env-file")
+                ]
                 : [
                     .warning(
                         subject, "is set, and nothing is shared without SPOTIFY_CLIENT_ID",
                         remedy: "set the credentials, as on the other hosts")
                 ]
         }
+        return exposure(account.endpoint.host) + usability(account, settings, isPartHidden: isPartHidden)
+    }
+
+    private static func exposure(_ host: String) -> [Finding] {
+        guard InternetAddress(host)?.isPrivate == false else { return [] }
+        return [
+            .warning(
+                subject, "\(host) is no address of a private network: what is said there goes over the Internet as it is",
+                remedy: "put the store in a private network, such as WireGuard (docs/hosts.md)")
+        ]
+    }
+
+    private static func usability(_ account: SharedAccount, _ settings: Settings, isPartHidden: Bool) -> [Finding] {
         do throws(StoreFault) {
             return fitness(try HostList(of: account, rateLimit: settings.rateLimit, watching: .milliseconds(2500)), settings)
         } catch {

@@ -25,7 +25,11 @@ enum PageCheck {
                 .error(
                     name, "is nginx, but nginx names nobody to the metadata routes: all are refused",
                     remedy: "include swingmusic-fcgi/metadata-elsewhere.conf in place of metadata.conf (docs/sessions.md)")
-            case 401: .ok(name, "nginx asks another host who sends a request")
+            case 401 where words.contains("Unix socket alone"):
+                .error(
+                    name, "is nginx, but nginx comes over TCP, where nobody is named: all are refused",
+                    remedy: "name the Unix socket in swingmusic-fcgi/upstream.conf (docs/sessions.md)")
+            case 401 where words.contains("No token provided"): .ok(name, "nginx asks another host who sends a request")
             case 500...599:
                 .warning(
                     name, "is nginx, but \(url) is answered \(answer.status): nobody is let in",
