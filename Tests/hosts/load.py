@@ -1,5 +1,6 @@
 """What goes on while something breaks: unknown records asked for on every host, and a known one that must always come."""
 
+import os
 import threading
 import time
 
@@ -76,3 +77,39 @@ def pause_after(standin, instant):
 
 def least_gap(standin):
     return min(gaps(standin.calls()))
+
+
+class DiskWatch:
+    """When the disk stood still, which all hosts of one machine share and hosts of several do not: a block is written and synced fifty times a second beside
+    them, and what takes longer than `LATE` seconds is noted. A context manager."""
+
+    LATE = 0.02
+
+    def __init__(self, path):
+        self._path, self._ended, self.stalls = path, threading.Event(), []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self):
+        with open(self._path, "wb", buffering=0) as file:
+            while not self._ended.wait(0.02):
+                began = time.monotonic()
+                os.pwrite(file.fileno(), b"x" * 4096, 0)
+                os.fdatasync(file.fileno())
+                if time.monotonic() - began > self.LATE:
+                    self.stalls.append((began, time.monotonic()))
+
+    def stood(self, begin, end):
+        """Whether it did at any instant between two."""
+        return any(first < end and last > begin for first, last in self.stalls)
+
+    def steady(self, instants):
+        """Of the steps from each instant to the next those in which it did not."""
+        return [later - earlier for earlier, later in zip(instants, instants[1:]) if not self.stood(earlier, later)]

@@ -6,6 +6,7 @@ import pytest
 
 from harness.hosts import tracks
 from harness.standin import gaps
+from load import DiskWatch
 
 #: A call leaves within this many seconds of when its turn was asked for, and the kernel has its say.
 HEAD_START = 0.030
@@ -41,12 +42,18 @@ def report(name, calls, answers, paths):
 def test_a_hundred_and_twenty_ids_on_three_hosts_at_once(new_hosts):
     hosts = new_hosts("pace", SPOTIFY_MIN_INTERVAL="500ms", SPOTIFY_CALLS_PER_HOUR="4000")
     paths = tracks("pace", 120)
-    answers = ask_all(hosts, paths, clients=3)
+    with DiskWatch(hosts[0].sandbox.path("disk")) as disk:
+        answers = ask_all(hosts, paths, clients=3)
     calls = hosts.standin.calls()
     assert sorted(call["path"] for call in calls) == sorted(path.removeprefix("/spotify") for path in paths)
     steps, took, spread = report("120 ids at 500 ms", calls, answers, paths)
     assert min(steps) >= 0.5 - HEAD_START
-    assert statistics.mean(steps) == pytest.approx(0.5, rel=0.01)
+    # Every turn waits for a disk before it is asked for. That of this machine, which all three share, may stand still for longer than a turn's time.
+    steady = disk.steady([call["monotonic_ns"] / 1e9 for call in calls])
+    print(f"the disk stood still {len(disk.stalls)} times; the {len(steady)} steps in which it did not: {statistics.mean(steady) * 1000:.2f} ms in the mean, "
+          f"{max(steady) * 1000:.0f} ms at most")
+    assert len(steady) > 60 and statistics.mean(steady) == pytest.approx(0.5, rel=0.01)
+    assert statistics.mean(steps) == pytest.approx(0.5, rel=0.01 if len(disk.stalls) < 3 else 0.03)
     assert took < 75
     assert max(spread) < 0.1
     assert hosts.callers() == {"host1", "host2", "host3"}
